@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# kaio: the AIO library (aio/), the fio engine (engine/) and the jobs.
+# Everything is built into O; `make help` prints the lines that begin with #>.
+#
+#> make            build the library and the engine into O=build
+#> make ab         kaio against fio's built-in libaio, about 2 minutes
+#>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
+#> make test       build and run every test
+#> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
+#> make deps       install what the targets need (each does so itself too)
+#> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
+#> make clean      remove O
+#>
+#> FIO=PATH        the fio to build for (default: the one on PATH)
+#> FIO_SRC=DIR     its source tree, if it is not the distribution's package
+#> O=DIR           build folder          V=1  show the commands
+#> SAN=address,undefined  or  SAN=thread: build and test with sanitizers
+#> NO_INSTALL=1    never install packages: say what is missing and stop
+
+O        ?= build
+FIO      ?= fio
+prefix   ?= /usr/local
+libdir   ?= $(prefix)/lib
+CFLAGS   ?= -O2 -g
+PYTHON   := /usr/bin/python3
+export FIO FIO_SRC NO_INSTALL
+
+# Paths that make or the shell would take apart.
+ifneq ($(words $(O)),1)
+$(error O='$(O)' must be one folder name without spaces)
+endif
+ifneq ($(filter-out /%,$(libdir) $(prefix)),)
+$(error prefix='$(prefix)' and libdir='$(libdir)' must begin with /)
+endif
+export O CC CXX SAN
+
+ifneq ($(V),1)
+Q        := @
+say       = @printf '  %-8s %s\n' $(1) $(2);
+endif
+
+WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
+	      -fno-sanitize-recover=all)
+ALLFLAGS  = -std=gnu11 -fPIC -fvisibility=default $(WARN) $(SANFLAGS) -Iaio \
+	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(CFLAGS)
+LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
+FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
+	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
+
+AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring limits)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio options queue guard)
+UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
+		 tests/unit/test_*.c tests/fault/test_*.c))
+LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
+
+.PHONY: all lib engine ab test lint install uninstall clean help deps \
+	build-tests FORCE
+.DELETE_ON_ERROR:
+all: lib engine
+lib: $(LIBS)
+engine: $(O)/fio-kaio.so
+
+# --- set-up: first of all, each time; .flags changes only with the flags ---
+$(O)/.flags: FORCE
+	$(Q).setup/packages build && mkdir -p $(O)
+	$(Q)echo '$(CC) $(ALLFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(ALLFLAGS) $(LDFLAGS)' >$@
+
+# --- the library ---
+$(O)/aio/%.o: aio/%.c $(O)/.flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
+
+$(O)/libaio.a: $(AIO_OBJS) Makefile
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(AIO_OBJS)
+
+$(O)/libaio.so.1: $(O)/aio/libaio.o $(O)/aio/compat.o aio/libaio.map Makefile
+	$(call say,LD,$@)$(LINK) -shared -Wl,-soname,libaio.so.1 \
+		-Wl,--version-script=aio/libaio.map \
+		$(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -o $@ $(filter %.o,$^)
+
+$(O)/libaio.so $(O)/libaio.so.1t64: $(O)/libaio.so.1
+	$(Q)ln -sf libaio.so.1 $@
+
+# --- the engine, for the fio in FIO ---
+# The set-up runs each time; it renews .version only for another fio.
+$(O)/fio/.version: $(O)/.flags FORCE
+	$(Q).setup/fio-headers $(O)/fio
+
+$(O)/engine/queue.o: engine/queue.c $(O)/.flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
+
+$(O)/engine/%.o: engine/%.c $(O)/fio/.version $(O)/.flags
+	$(call say,CC,$<)mkdir -p $(@D) && \
+		$(CC) $(ALLFLAGS) $(FIOFLAGS) -c -o $@ $<
+
+# fio's own symbols stay undefined; the library's are inside and local.
+$(O)/fio-kaio.so: $(ENGINE_OBJS) $(O)/libaio.a engine/engine.map Makefile
+	$(call say,LD,$@)$(LINK) -shared -Wl,--version-script=engine/engine.map \
+		-Wl,-z,now -o $@ $(ENGINE_OBJS) $(O)/libaio.a
+
+# --- tests: cmocka programs, then pytest; tests/run adds them up ---
+$(O)/tests/%: tests/%.c $(O)/libaio.a $(O)/engine/queue.o $(O)/.flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
+		$(ALLFLAGS)) -Iengine -Itests/lib -MF $@.d -o $@ $< \
+		$(O)/engine/queue.o $(O)/libaio.a -lcmocka -lpthread \
+		$(if $(filter tests/fault/%,$<),-Wl$(,)--wrap=syscall)
+, := ,
+
+build-tests: all
+	$(Q).setup/packages test
+	$(Q)$(MAKE) --no-print-directory -s $(UNITS)
+
+test: build-tests
+	$(Q).setup/packages ab
+	$(Q)$(PYTHON) tests/run $(UNITS)
+
+# --- jobs ---
+ab: engine
+	$(Q).setup/packages ab
+	$(Q)jobs/ab --build $(O) $(AB_ARGS)
+
+# --- upkeep ---
+deps:
+	$(Q).setup/packages build ab test lint
+
+lint:
+	$(Q).setup/packages build test lint
+	$(Q).ci/lint
+
+# DESTDIR may have spaces.
+D = "$(DESTDIR)"
+
+install: all
+	$(Q)install -d $D$(libdir)/fio $D$(libdir)/kaio $D$(libdir)/pkgconfig \
+		$D$(prefix)/include/kaio
+	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/
+	$(Q)install -m 755 $(O)/libaio.so.1 $D$(libdir)/kaio/
+	$(Q)install -m 644 $(O)/libaio.a $D$(libdir)/kaio/
+	$(Q)ln -sf libaio.so.1 $D$(libdir)/kaio/libaio.so
+	$(Q)ln -sf libaio.so.1 $D$(libdir)/kaio/libaio.so.1t64
+	$(Q)install -m 644 aio/libaio.h aio/libaio_ext.h \
+		$D$(prefix)/include/kaio/
+	$(Q)sed -e 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)/kaio|' \
+		-e 's|@includedir@|$(prefix)/include/kaio|' aio/libaio.pc.in \
+		>$D$(libdir)/pkgconfig/kaio-libaio.pc
+	@echo "installed the engine as $(libdir)/fio/fio-kaio.so"
+
+# The folders that others may use, too, go only when they are empty.
+uninstall:
+	$(Q)rm -f $D$(libdir)/fio/fio-kaio.so \
+		$D$(libdir)/pkgconfig/kaio-libaio.pc
+	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio
+	$(Q)rmdir $D$(libdir)/fio $D$(libdir)/pkgconfig $D$(prefix)/include \
+		2>/dev/null || true
+
+# Only what a build of ours has marked.
+clean:
+	$(Q)[ ! -e $(O) ] || { [ -f $(O)/.flags ] && rm -rf $(O); } || { \
+		echo "$(O) was not made by this Makefile; remove it by hand" >&2; \
+		exit 1; }
+
+help:
+	@sed -n 's/^#> \{0,1\}//p' Makefile
+
+-include $(wildcard $(O)/*/*.d $(O)/tests/*/*.d)

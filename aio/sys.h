@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The system calls of Linux AIO: the only place that calls syscall().
+ * Each returns >= 0 or -errno and leaves errno as it was.
+ * Sources: io_setup(2), io_submit(2), io_getevents(2), fs/aio.c.
+ */
+#ifndef KAIO_SYS_H
+#define KAIO_SYS_H
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "libaio.h"
+
+/* The result of syscall() as >= 0 or -errno; err is the caller's errno. */
+static inline int aiosys_result(long ret, int err)
+{
+	if (ret < 0) {
+		ret = -errno;
+		errno = err;
+	}
+	return (int)ret;
+}
+
+static inline int aiosys_setup(int maxevents, io_context_t *ctxp)
+{
+	int err = errno;
+
+	return aiosys_result(syscall(SYS_io_setup, maxevents, ctxp), err);
+}
+
+static inline int aiosys_destroy(io_context_t ctx)
+{
+	int err = errno;
+
+	return aiosys_result(syscall(SYS_io_destroy, ctx), err);
+}
+
+static inline int aiosys_submit(io_context_t ctx, long nr, struct iocb **ios)
+{
+	int err = errno;
+
+	return aiosys_result(syscall(SYS_io_submit, ctx, nr, ios), err);
+}
+
+static inline int aiosys_cancel(io_context_t ctx, struct iocb *iocb,
+				struct io_event *event)
+{
+	int err = errno;
+
+	return aiosys_result(syscall(SYS_io_cancel, ctx, iocb, event), err);
+}
+
+static inline int aiosys_getevents(io_context_t ctx, long min_nr, long nr,
+				   struct io_event *events,
+				   struct timespec *timeout)
+{
+	int err = errno;
+
+	return aiosys_result(
+		syscall(SYS_io_getevents, ctx, min_nr, nr, events, timeout),
+		err);
+}
+
+/* sigset: a struct io_sigset, or a struct io_sigset_compat. */
+static inline int aiosys_pgetevents(io_context_t ctx, long min_nr, long nr,
+				    struct io_event *events,
+				    struct timespec *timeout,
+				    const void *sigset)
+{
+#ifdef SYS_io_pgetevents
+	int err = errno;
+
+	return aiosys_result(syscall(SYS_io_pgetevents, ctx, min_nr, nr, events,
+				     timeout, sigset),
+			     err);
+#else
+	(void)ctx, (void)min_nr, (void)nr, (void)events, (void)timeout;
+	(void)sigset;
+	return -ENOSYS;
+#endif
+}
+
+#endif /* KAIO_SYS_H */

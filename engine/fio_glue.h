@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The only includer of fio's headers, and the only place that knows fio's
+ * versions.  FIO_IOOPS_VERSION by release: 3.30-33: 31, 3.34-35: 32, 3.36-37:
+ * 33, 3.38-39: 36, 3.40: 37, 3.41-42: 39.
+ *
+ * fio's own symbols are weak here: an engine built for another fio then
+ * still loads, and the guard can say what is wrong.
+ */
+#ifndef KAIO_FIO_GLUE_H
+#define KAIO_FIO_GLUE_H
+
+#include <fio.h>
+#include <optgroup.h>
+#include <engines/cmdprio.h>
+
+#if FIO_IOOPS_VERSION < 31
+#error "kaio needs fio 3.30 or later; set FIO and FIO_SRC to such a one"
+#endif
+
+/* Every symbol that the engine takes from fio. */
+#define GLUE_SYMBOLS(X) \
+	X(fio_version_string) \
+	X(fio_options) \
+	X(log_err) \
+	X(fio_gettime) \
+	X(utime_since_now) \
+	X(io_u_queued) \
+	X(io_u_mark_submit) \
+	X(io_u_mark_complete) \
+	X(do_io_u_sync) \
+	X(do_io_u_trim) \
+	X(generic_open_file) \
+	X(generic_close_file) \
+	X(generic_get_file_size) \
+	X(fio_cmdprio_init) \
+	X(fio_cmdprio_set_ioprio) \
+	X(fio_cmdprio_cleanup)
+#define GLUE_WEAK(symbol) \
+	extern __typeof__(symbol) symbol __attribute__((weak));
+GLUE_SYMBOLS(GLUE_WEAK)
+
+/*
+ * Which requests run at once, in the submitting thread, as in the built-in
+ * engine of the same fio.  Trim and sync_file_range always do, as AIO has no
+ * such operations.  fsync and fdatasync do up to 3.41, and up to 3.37 they
+ * must: fio would issue a sync again and again until the first one completes.
+ * syncfs came after 3.41, without a new FIO_IOOPS_VERSION.
+ */
+#ifdef CONFIG_SYNCFS
+#define GLUE_SYNC_FLAGS (FIO_ASYNCIO_SYNC_TRIM | FIO_ASYNCIO_SYNC_SYNCFS)
+#define glue_runs_at_once(ddir) \
+	((ddir) == DDIR_TRIM || (ddir) == DDIR_SYNC_FILE_RANGE || \
+	 (ddir) == DDIR_SYNCFS)
+#else
+#define GLUE_SYNC_FLAGS FIO_ASYNCIO_SYNC_TRIM
+#define glue_runs_at_once(ddir) ((ddir) == DDIR_TRIM || ddir_sync(ddir))
+#endif
+
+/* Atomic writes: fio 3.39 on. */
+#ifdef FIO_HAVE_RWF_ATOMIC
+#define GLUE_ATOMIC_FLAG FIO_ATOMICWRITES
+#define glue_write_flags(td) ((td)->o.oatomic ? RWF_ATOMIC : 0)
+#else
+#define GLUE_ATOMIC_FLAG 0
+#define glue_write_flags(td) ((void)(td), 0)
+#endif
+
+#define GLUE_ENGINE_FLAGS \
+	((int)(GLUE_SYNC_FLAGS | GLUE_ATOMIC_FLAG | \
+	       FIO_ASYNCIO_SETS_ISSUE_TIME))
+
+/* errdetails() got a thread_data with version 36. */
+#if FIO_IOOPS_VERSION >= 36
+#define GLUE_ERRDETAILS_ARGS struct thread_data *td, struct io_u *io_u
+#define GLUE_ERRDETAILS_USED (void)td
+#else
+#define GLUE_ERRDETAILS_ARGS struct io_u *io_u
+#define GLUE_ERRDETAILS_USED (void)0
+#endif
+
+/* The command priority options: fio has a macro for them from 3.36 on. */
+#ifdef CMDPRIO_OPTIONS
+#define GLUE_CMDPRIO_OPTIONS(type) CMDPRIO_OPTIONS(type, FIO_OPT_G_LIBAIO)
+#else
+#define GLUE_CMDPRIO_INT(owner, opt, text, field, min, max) \
+	{ \
+		.name = opt, .lname = text, .type = FIO_OPT_INT, \
+		.off1 = offsetof(owner, cmdprio_options.field[DDIR_READ]), \
+		.off2 = offsetof(owner, cmdprio_options.field[DDIR_WRITE]), \
+		.minval = min, .maxval = max, .interval = 1, .help = text, \
+		.category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_LIBAIO, \
+	}
+#define GLUE_CMDPRIO_OPTIONS(owner) \
+	GLUE_CMDPRIO_INT(owner, "cmdprio_percentage", \
+			 "Send high priority I/O this percentage of the time", \
+			 percentage, 0, 100), \
+		GLUE_CMDPRIO_INT(owner, "cmdprio_class", \
+				 "Set asynchronous IO priority class", class, \
+				 IOPRIO_MIN_PRIO_CLASS + 1, \
+				 IOPRIO_MAX_PRIO_CLASS), \
+		GLUE_CMDPRIO_INT(owner, "cmdprio", \
+				 "Set asynchronous IO priority level", level, \
+				 IOPRIO_MIN_PRIO, IOPRIO_MAX_PRIO), \
+	{ \
+		.name = "cmdprio_bssplit", \
+		.lname = "Priority percentage block size split", \
+		.type = FIO_OPT_STR_STORE, \
+		.off1 = offsetof(owner, cmdprio_options.bssplit_str), \
+		.help = "Set priority percentages for different block sizes", \
+		.category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_LIBAIO, \
+	}
+#endif
+
+/* True when this request gets a priority of its own, in io_u->ioprio. */
+static inline bool glue_cmdprio(struct thread_data *td, struct cmdprio *prio,
+				struct io_u *io_u)
+{
+	return prio->mode != CMDPRIO_MODE_NONE &&
+	       fio_cmdprio_set_ioprio(td, prio, io_u);
+}
+
+/* td_verror() for a positive errno: fio's macro mixes signs. */
+#define glue_error(td, err, call) \
+	do { \
+		_Pragma("GCC diagnostic push") _Pragma( \
+			"GCC diagnostic ignored \"-Wsign-conversion\"") \
+			td_verror(td, err, call); \
+		_Pragma("GCC diagnostic pop") \
+	} while (0)
+
+#endif /* KAIO_FIO_GLUE_H */

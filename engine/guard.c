@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Compares the running fio with the one compiled in: its version string,
+ * the offsets in its exported option table (they are those of its struct
+ * thread_options), and two pointers in struct thread_data that fio has set.
+ * Sources: options.c, ioengine_load() in init.c, dlopen_ioengine().
+ */
+#include <dlfcn.h>
+#include <link.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guard.h"
+
+/* What to check in fio_options[]: first, last, and what the engine uses. */
+static const struct {
+	const char *name;
+	unsigned offset;
+} guard_offsets[] = {
+	{"description", offsetof(struct thread_options, description)},
+	{"ioengine", offsetof(struct thread_options, ioengine)},
+	{"iodepth", offsetof(struct thread_options, iodepth)},
+	{"iodepth_batch_complete_min",
+	 offsetof(struct thread_options, iodepth_batch_complete_min)},
+	{"thread", offsetof(struct thread_options, use_thread)},
+	{"disable_slat", offsetof(struct thread_options, disable_slat)},
+	{"read_iolog", offsetof(struct thread_options, read_iolog_file)},
+	{"atomic", offsetof(struct thread_options, oatomic)},
+	{"allow_mounted_write",
+	 offsetof(struct thread_options, allow_mounted_write)},
+	{"log_prio", offsetof(struct thread_options, log_prio)},
+};
+
+/* One sentence: both versions, what differs, and how to mend it. */
+__attribute__((format(printf, 1, 2))) static void refuse(const char *fmt, ...)
+{
+	char what[256], exe[4096] = "fio";
+	const char *running = fio_version_string ? fio_version_string : "?";
+	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	va_list ap;
+
+	if (len > 0)
+		exe[len] = '\0';
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	log_err("kaio: this engine was built for %s but %s is %s%s; rebuild it "
+		"with: make FIO=%s (add FIO_SRC=DIR, the source tree of that "
+		"%s, unless it is the distribution's package)\n",
+		KAIO_FIO_VERSION, exe, running, what, exe, running);
+}
+
+/* The table's size in the running fio, in bytes; 0 if it has none. */
+static size_t running_table_size(void)
+{
+	const ElfW(Sym) *sym = NULL;
+	Dl_info info;
+
+	if (!fio_options ||
+	    !dladdr1(fio_options, &info, (void **)&sym, RTLD_DL_SYMENT))
+		return 0;
+	return sym ? sym->st_size : 0;
+}
+
+static const struct fio_option *running_option(const char *name)
+{
+	for (size_t i = 0; i < FIO_MAX_OPTS && fio_options[i].name; i++)
+		if (!strcmp(fio_options[i].name, name))
+			return &fio_options[i];
+	return NULL;
+}
+
+static bool same_symbols(void)
+{
+#define GUARD_SYMBOL(symbol) \
+	if (!&(symbol)) { \
+		refuse(" without the symbol %s", #symbol); \
+		return false; \
+	}
+	GLUE_SYMBOLS(GUARD_SYMBOL)
+#undef GUARD_SYMBOL
+	return true;
+}
+
+/* The size of the table comes first: it makes walking the table safe. */
+static bool same_offsets(void)
+{
+	size_t size = running_table_size();
+
+	if (size != sizeof(fio_options)) {
+		refuse(" with an option table of %zu bytes instead of %zu",
+		       size, sizeof(fio_options));
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(guard_offsets) / sizeof(*guard_offsets);
+	     i++) {
+		const char *name = guard_offsets[i].name;
+		const struct fio_option *opt = running_option(name);
+		unsigned want = guard_offsets[i].offset;
+
+		if (opt && opt->off1 == want)
+			continue;
+		refuse(" with the option %s at byte %u instead of %u", name,
+		       opt ? opt->off1 : 0, want);
+		return false;
+	}
+	return true;
+}
+
+bool guard_fio(void)
+{
+	if (!fio_version_string ||
+	    strcmp(fio_version_string, KAIO_FIO_VERSION)) {
+		refuse("%s", "");
+		return false;
+	}
+	return same_symbols() && same_offsets();
+}
+
+/*
+ * io_ops first, as comparing it is safe whatever lies there.  fio keeps td in
+ * the first word of the options while it parses and for offload workers, and
+ * clears it for a job that is about to run.
+ */
+bool guard_td(struct thread_data *td, const struct ioengine_ops *ops)
+{
+	const struct thread_data *owner;
+
+	if (td->io_ops == ops && td->eo) {
+		owner = *(struct thread_data **)td->eo;
+		if (!owner || owner == td)
+			return true;
+	}
+	refuse(" with another layout of thread_data");
+	return false;
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The fio ioengine "kaio": fio's hooks mapped onto a queue (queue.h).  The
+ * only file that turns errors into fio's, and it prints on fio's error log
+ * only: stdout is the wire of a fio server.
+ * Source: ioengines.c and ioengines.h of fio, for each hook's contract.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "guard.h"
+#include "libaio_ext.h"
+#include "options.h"
+#include "queue.h"
+
+#ifndef IOCB_FLAG_IOPRIO
+#define IOCB_FLAG_IOPRIO (1u << 1)
+#endif
+
+/* Of one job or offload worker: td->io_ops_data. */
+struct kaio {
+	struct queue queue;
+	struct cmdprio cmdprio;
+	int read_flags; /* RWF_* */
+	int write_flags;
+	bool vectored;
+};
+
+static struct ioengine_ops kaio_ops;
+
+/*
+ * The request's slot.  index is dense and below the depth, but for offload
+ * workers: they have depth 1, and io_us with the parent's indices.
+ */
+static unsigned kaio_slot(const struct queue *q, const struct io_u *io_u)
+{
+	return io_u->index < q->depth ? io_u->index : 0;
+}
+
+/*
+ * queue_ops.issued: stamp the submission.  Like the built-in engine after
+ * io_submit, so that slat is the time spent submitting.
+ */
+static void kaio_issued(void *arg, struct iocb *const *iocbs, unsigned nr)
+{
+	struct thread_data *td = arg;
+	struct timespec now;
+
+	io_u_mark_submit(td, nr);
+	if (!fio_fill_issue_time(td))
+		return;
+	fio_gettime(&now, NULL);
+	for (unsigned i = 0; i < nr; i++) {
+		struct io_u *io_u = iocbs[i]->data;
+
+		io_u->issue_time = now;
+		io_u_queued(td, io_u);
+	}
+	if (td->o.read_iolog_file)
+		td->last_issue = now;
+}
+
+/*
+ * queue_ops.stopping: is the job, or an offload worker's job, to end?  At the
+ * end of its runtime fio only looks between two I/Os, so look here too, with
+ * a second for a shortage that passes.
+ */
+static bool kaio_stopping(void *arg)
+{
+	const struct thread_data *td = arg;
+	const struct thread_options *o = &td->o;
+
+	if (td->terminate || (td->parent && td->parent->terminate))
+		return true;
+	return o->timeout && utime_since_now(&td->epoch) >=
+				     o->timeout + o->ramp_time + 1000000;
+}
+
+static const struct queue_ops kaio_queue_ops = {
+	.issued = kaio_issued,
+	.stopping = kaio_stopping,
+};
+
+static void prep_rw(const struct kaio *k, struct iocb *iocb, struct iovec *iov,
+		    const struct io_u *io_u)
+{
+	bool write = io_u->ddir == DDIR_WRITE;
+	int fd = io_u->file->fd, flags = write ? k->write_flags : k->read_flags;
+	long long offset = (long long)io_u->offset;
+
+	if (k->vectored) {
+		iov->iov_base = io_u->xfer_buf;
+		iov->iov_len = io_u->xfer_buflen;
+		io_prep_preadv2(iocb, fd, iov, 1, offset, flags);
+		if (write)
+			iocb->aio_lio_opcode = IO_CMD_PWRITEV;
+		return;
+	}
+	io_prep_pread(iocb, fd, io_u->xfer_buf, io_u->xfer_buflen, offset);
+	iocb->aio_rw_flags = (unsigned)flags;
+	if (write)
+		iocb->aio_lio_opcode = IO_CMD_PWRITE;
+}
+
+/*
+ * prep: fill the iocb.  May come twice for one io_u, with another direction;
+ * what runs at once needs none.
+ */
+static int kaio_prep(struct thread_data *td, struct io_u *io_u)
+{
+	struct kaio *k = td->io_ops_data;
+	unsigned slot = kaio_slot(&k->queue, io_u);
+	struct iocb *iocb = &k->queue.iocbs[slot];
+
+	if (io_u->ddir == DDIR_READ || io_u->ddir == DDIR_WRITE)
+		prep_rw(k, iocb, &k->queue.iovecs[slot], io_u);
+	else if (io_u->ddir == DDIR_SYNC)
+		io_prep_fsync(iocb, io_u->file->fd);
+	else if (io_u->ddir == DDIR_DATASYNC)
+		io_prep_fdsync(iocb, io_u->file->fd);
+	iocb->data = io_u;
+	return 0;
+}
+
+/*
+ * Run it here, once all that was queued before is submitted.  fio times a
+ * trim itself, but not a sync.
+ */
+static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
+{
+	const struct kaio *k = td->io_ops_data;
+
+	if (k->queue.queued)
+		return FIO_Q_BUSY;
+	if (fio_fill_issue_time(td)) {
+		fio_gettime(&io_u->issue_time, NULL);
+		if (td->o.read_iolog_file)
+			td->last_issue = io_u->issue_time;
+	}
+	if (io_u->ddir == DDIR_TRIM)
+		do_io_u_trim(td, io_u);
+	else
+		do_io_u_sync(td, io_u);
+	io_u_mark_submit(td, 1);
+	io_u_mark_complete(td, 1);
+	return FIO_Q_COMPLETED;
+}
+
+/* queue: COMPLETED, QUEUED, or BUSY: fio commits, reaps and comes again. */
+static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
+{
+	struct kaio *k = td->io_ops_data;
+	struct queue *q = &k->queue;
+	unsigned slot = kaio_slot(q, io_u);
+
+	fio_ro_check(td, io_u);
+	if (glue_runs_at_once(io_u->ddir))
+		return run_at_once(td, io_u);
+	if (q->queued == q->depth)
+		return FIO_Q_BUSY;
+	/* An offload worker gets what fio prepared in its parent. */
+	if (td->flags & TD_F_CHILD)
+		kaio_prep(td, io_u);
+	if (ddir_rw(io_u->ddir) && glue_cmdprio(td, &k->cmdprio, io_u)) {
+		q->iocbs[slot].aio_reqprio = (short)io_u->ioprio;
+		q->iocbs[slot].u.c.flags |= IOCB_FLAG_IOPRIO;
+	}
+	return queue_add(q, slot) ? FIO_Q_BUSY : FIO_Q_QUEUED;
+}
+
+/*
+ * commit: submit.  What fails for good comes back as the io_u's error.  A job
+ * that the user ends needs no explanation.
+ */
+static int kaio_commit(struct thread_data *td)
+{
+	struct kaio *k = td->io_ops_data;
+	int ret = queue_submit(&k->queue);
+
+	if (ret < 0 && !td->terminate)
+		log_err("kaio: io_submit kept failing for %.1f s (%s) while "
+			"nothing was in flight, so what is queued fails; the "
+			"kernel is out of memory or of AIO slots: end what "
+			"else uses AIO, or ask for less depth\n",
+			(double)queue_stalled_ms(&k->queue) / 1000,
+			strerror(-ret));
+	return 0;
+}
+
+/*
+ * getevents: at least min and at most max; fewer than min only when that
+ * many are not outstanding.  The timeout is NULL or, with min 0, zero.
+ * With iodepth_batch_complete_min=0 it polls and never sleeps, as the user
+ * asked and as the built-in engine does.
+ */
+static int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
+			  const struct timespec *timeout)
+{
+	struct kaio *k = td->io_ops_data;
+	bool poll = td->o.iodepth_batch_complete_min == 0;
+	unsigned got = 0;
+
+	(void)timeout;
+	for (;;) {
+		int ret = queue_reap(&k->queue, got, poll ? 0 : min - got,
+				     max - got);
+
+		if (ret < 0)
+			return got ? (int)got : ret;
+		got += (unsigned)ret;
+		if (got >= min || queue_idle(&k->queue))
+			return (int)got;
+		kaio_commit(td);
+		if (poll)
+			sched_yield();
+	}
+}
+
+/* event: the nr-th of the last getevents. */
+static struct io_u *kaio_event(struct thread_data *td, int nr)
+{
+	const struct kaio *k = td->io_ops_data;
+	const struct io_event *ev = &k->queue.events[nr];
+	struct io_u *io_u = ev->data;
+	long res = (long)ev->res;
+
+	if (res < 0)
+		io_u->error = (unsigned)-res;
+	else if (ddir_rw(io_u->ddir) && (unsigned long)res < io_u->xfer_buflen)
+		io_u->resid = io_u->xfer_buflen - (unsigned long)res;
+	return io_u;
+}
+
+/* errdetails: the likely cause of io_u->error; fio frees the text. */
+static char *kaio_errdetails(GLUE_ERRDETAILS_ARGS)
+{
+	const char *why;
+
+	GLUE_ERRDETAILS_USED;
+	switch (io_u->error) {
+	case EINVAL:
+		why = "buffer, length or offset is not aligned to what the "
+		      "file takes with direct=1, or the kernel does not know "
+		      "this operation or flag";
+		break;
+	case EAGAIN:
+		why = "the I/O would have blocked and nowait=1 is set, or the "
+		      "kernel kept refusing to take it";
+		break;
+	case EOPNOTSUPP:
+		why = "the kernel or the file system does not support a flag "
+		      "of this I/O (nowait, atomic)";
+		break;
+	case ENOSPC:
+		why = "the file system or the thin device is full";
+		break;
+	case EIO:
+		why = "the device failed the I/O, or it ends before it";
+		break;
+	default:
+		why = strerror((int)io_u->error);
+	}
+	return strdup(why);
+}
+
+/* init: before a fork for process jobs' options, in the job's own process. */
+static int kaio_init(struct thread_data *td)
+{
+	struct kaio_options *o = td->eo;
+	struct kaio *k;
+	int ret;
+
+	if (!guard_td(td, &kaio_ops))
+		return 1;
+	k = calloc(1, sizeof(*k));
+	ret = k ? queue_init(&k->queue, td->o.iodepth, &kaio_queue_ops, td)
+		: -ENOMEM;
+	if (ret) {
+		free(k);
+		glue_error(td, -ret, "kaio_init");
+		return 1;
+	}
+	k->vectored = o->vectored;
+	k->read_flags = o->nowait ? RWF_NOWAIT : 0;
+	k->write_flags = k->read_flags | glue_write_flags(td);
+	td->io_ops_data = k;
+	if (fio_cmdprio_init(td, &k->cmdprio, &o->cmdprio_options)) {
+		glue_error(td, EINVAL, "kaio_init: cmdprio");
+		return 1;
+	}
+	return 0;
+}
+
+/* post_init: after the fork, in the thread that will submit. */
+static int kaio_post_init(struct thread_data *td)
+{
+	const struct kaio_options *o = td->eo;
+	struct kaio *k = td->io_ops_data;
+	int ret = queue_start(&k->queue, !o->syscall_reap);
+	char why[320];
+
+	if (!ret)
+		return 0;
+	io_setup_explain(ret, (int)td->o.iodepth, why, sizeof(why));
+	log_err("kaio: %s\n", why);
+	glue_error(td, -ret, "io_setup");
+	return 1;
+}
+
+/*
+ * cleanup: destroying a context costs an RCU grace period; those of offload
+ * workers end with the process, all at once.  Comes after a refused init too,
+ * when io_ops_data may lie elsewhere.
+ */
+static void kaio_cleanup(struct thread_data *td)
+{
+	struct kaio *k = td->io_ops == &kaio_ops ? td->io_ops_data : NULL;
+
+	if (!k)
+		return;
+	queue_exit(&k->queue, !(td->flags & TD_F_CHILD));
+	fio_cmdprio_cleanup(&k->cmdprio);
+	free(k);
+}
+
+/* Not const, as fio links it into a list and keeps its dlopen handle here. */
+static struct ioengine_ops kaio_ops = {
+	.name = "kaio",
+	.version = FIO_IOOPS_VERSION,
+	.flags = GLUE_ENGINE_FLAGS,
+	.init = kaio_init,
+	.post_init = kaio_post_init,
+	.prep = kaio_prep,
+	.queue = kaio_queue,
+	.commit = kaio_commit,
+	.getevents = kaio_getevents,
+	.event = kaio_event,
+	.errdetails = kaio_errdetails,
+	.cleanup = kaio_cleanup,
+	.open_file = generic_open_file,
+	.close_file = generic_close_file,
+	.get_file_size = generic_get_file_size,
+	.options = kaio_option_table,
+	.option_struct_size = sizeof(struct kaio_options),
+};
+
+void get_ioengine(struct ioengine_ops **ops);
+
+/*
+ * fio's entry, found by name after dlopen().  Leaves *ops NULL for another
+ * fio: fio then says that the engine is not loadable, and ends.
+ */
+void get_ioengine(struct ioengine_ops **ops)
+{
+	if (guard_fio())
+		*ops = &kaio_ops;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The engine without fio: an AIO context, a dense array of iocbs, batching,
+ * and completions read from the ring.  It counts what the kernel holds, and
+ * never waits for more than that.
+ *
+ * Thread rule: one thread per queue, from queue_start() on: the ring has one
+ * consumer.  Functions return >= 0 or -errno; none prints.
+ */
+#ifndef KAIO_QUEUE_H
+#define KAIO_QUEUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "libaio.h"
+
+/* How long submission may be refused while nothing is in flight. */
+#define QUEUE_STALL_MS 30000
+
+/* What the queue asks of its owner; arg is that of queue_init(). */
+struct queue_ops {
+	/* iocbs[0..nr-1] have just left the queue; each gets its event. */
+	void (*issued)(void *arg, struct iocb *const *iocbs, unsigned nr);
+	/* Does the owner want to end?  Asked while submission is stalled. */
+	bool (*stopping)(void *arg);
+};
+
+struct queue {
+	io_context_t ctx;
+	unsigned depth;		 /* slots */
+	bool ring;		 /* read the ring in user space */
+	struct iocb *iocbs;	 /* [depth], by slot */
+	struct iovec *iovecs;	 /* [depth], by slot, for vectored requests */
+	struct iocb **pending;	 /* [depth]: queued, from pending[first] on */
+	struct io_event *events; /* [depth]: what queue_reap() returned */
+	struct io_event *failed; /* [depth]: refused for good, not yet reaped */
+
+	unsigned first;	   /* index of the oldest in pending[] */
+	unsigned queued;   /* not yet submitted */
+	unsigned inflight; /* in the kernel, or unread in the ring */
+	unsigned nfailed;  /* entries of failed[] */
+
+	uint64_t stall_start; /* ms, 0: not stalled */
+	uint64_t stall_limit; /* ms, QUEUE_STALL_MS but in tests */
+	bool gave_up; /* on this stall; the next refusal fails at once */
+	const struct queue_ops *ops;
+	void *arg;
+};
+
+/*
+ * Allocate for depth requests.  0, -EINVAL (depth 0), -ENOMEM; after an
+ * error nothing needs queue_exit(), though it does no harm.
+ */
+int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
+	       void *arg);
+
+/*
+ * Create the context; after fork(), in the thread that will use it.
+ * userspace_reap: read the ring where its layout is known.
+ * 0, or -errno as io_setup().
+ */
+int queue_start(struct queue *q, bool userspace_reap);
+
+/*
+ * Free everything.  destroy: end the context too; else it ends with the
+ * process, which spares an RCU grace period.
+ */
+void queue_exit(struct queue *q, bool destroy);
+
+/*
+ * Append slot's iocb, which the caller has prepared; its data is free for
+ * the caller.  0, or -EBUSY: depth are queued already.
+ */
+int queue_add(struct queue *q, unsigned slot);
+
+/*
+ * Submit what is queued, in order, as far as the kernel takes it.
+ * EAGAIN, ENOMEM, EINTR: the rest stays queued while there is something to
+ * reap first; else it retries with growing pauses, until stall_limit or
+ * stopping().  Any other error is the first request's own.
+ * A request that is refused for good gets an event with res = -errno.
+ * 0, or once per stall the -errno when it gave up: all queued have failed,
+ * and until the kernel takes one again, so will others without a pause.
+ */
+int queue_submit(struct queue *q);
+
+/* How long the stall has lasted, in ms; 0: there is none. */
+uint64_t queue_stalled_ms(const struct queue *q);
+
+/*
+ * Take at most max completions into events[at...], waiting until min are
+ * there or nothing is in flight.  The kernel is entered only when the ring
+ * holds fewer than min.  Returns how many: fewer than min also after a
+ * signal.  Or -errno as io_getevents(), if there are none.
+ */
+int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max);
+
+/* Is nothing queued, in flight, or failed and unread? */
+static inline bool queue_idle(const struct queue *q)
+{
+	return !q->queued && !q->inflight && !q->nfailed;
+}
+
+#endif /* KAIO_QUEUE_H */

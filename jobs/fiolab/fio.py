@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One run of fio: writes the effective job file into a private folder, runs fio
+# there with a time limit, measures CPU while the timed part runs, and returns
+# fio's own figures beside it.
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import textwrap
+import time
+
+from . import process
+from .problem import Problem
+
+PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
+SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
+DIRECTIONS = ("read", "write", "trim")
+
+
+def words(text):
+    """What fio said, each line once, cut between words."""
+    lines = dict.fromkeys(line.strip() for line in text.splitlines()
+                          if line.strip() and "Saving output of" not in line)
+    return textwrap.shorten("; ".join(lines), 400, placeholder=" ...")
+
+
+class Fio:
+    """How to run fio: the binary, the CPU to pin it to, the scratch folder."""
+
+    def __init__(self, path, cpu, folder):
+        self.path, self.cpu, self.folder = path, cpu, folder
+        self.version = version(path)
+
+
+def version(path):
+    try:
+        out = subprocess.run([path, "--version"], capture_output=True,
+                             text=True, timeout=PATIENCE, check=True).stdout
+    except FileNotFoundError:
+        raise Problem(f"there is no fio at '{path}': install it (apt-get "
+                      "install fio) or name it with --fio.") from None
+    except (OSError, subprocess.SubprocessError, UnicodeError) as error:
+        raise Problem(f"'{path} --version' does not work ({error}): name "
+                      "another fio with --fio.") from None
+    if not out.startswith("fio-"):
+        raise Problem(f"'{path}' is not fio (its --version says "
+                      f"{out.strip()[:40]!r}): name fio with --fio.")
+    return out.strip()
+
+
+def base_options(side, target, seed):
+    """The option lines that hold for every run of a side on a target.
+
+    randseed alone does not move random offsets: with fio's default
+    randrepeat=1 they depend on the job's number only.
+    """
+    options = ["ioengine=${ENGINE}", "filename=${TARGET}",
+               f"size={target.size}", "randrepeat=0", "allrandrepeat=0",
+               f"randseed={seed}", *side.options]
+    return options if target.direct else [*options, "direct=0"]
+
+
+def timed_options(runtime, ramp):
+    """Option lines of a timed run; exec_prerun tells when the ramp begins."""
+    return ["time_based=1", f"runtime={round(runtime * 1000)}ms",
+            f"ramp_time={round(ramp * 1000)}ms", "exec_prerun=touch started"]
+
+
+def _command(fio, target):
+    safe = [] if target.writable else ["--readonly"]
+    return [fio.path, "--eta=never", "--output-format=json",
+            "--output=out.json", *safe, "effective.fio"]
+
+
+def environment(side, target):
+    return {**os.environ, "ENGINE": side.ioengine,
+            "TARGET": target.path.replace(":", "\\:")}
+
+
+class Run:
+    """A fio process in its own folder; both are gone when the context ends.
+
+    wrap is put in front of the command.
+    """
+
+    def __init__(self, fio, side, job, target, options, wrap=()):
+        self.side, self.job = side, job
+        self.folder = tempfile.mkdtemp(dir=fio.folder)
+        self._write("effective.fio", job.effective(options))
+        with open(self.file("messages"), "wb") as messages:
+            self.child = process.Child(
+                [*wrap, *_command(fio, target)], cwd=self.folder, cpu=fio.cpu,
+                env=environment(side, target), stdout=messages,
+                stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.child.__exit__(*exception)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def file(self, name):
+        return os.path.join(self.folder, name)
+
+    def _write(self, name, text):
+        with open(self.file(name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def read(self, name):
+        try:
+            with open(self.file(name), encoding="utf-8",
+                      errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def problem(self, why):
+        """A Problem with fio's own words, which come first where it has any."""
+        said = words(self.read("messages") +
+                     self.read("out.json").split("{")[0])
+        return Problem(f"fio failed with engine {self.side.text} on job "
+                       f"{self.job.name} ({why}): {said or 'no message'}")
+
+    def finish(self, seconds):
+        """Wait for the end; fio's JSON, checked."""
+        if not self.child.wait(seconds):
+            raise self.problem(f"still running after {seconds:.0f} s, ended")
+        if self.child.status != 0:
+            raise self.problem(f"exit status {self.child.status}")
+        try:
+            text = self.read("out.json")        # fio puts its notes in front
+            result = json.loads(text[max(0, text.find("{")):])
+        except ValueError:
+            raise self.problem("no JSON result") from None
+        if not result.get("jobs") or any(j["error"] for j in result["jobs"]):
+            raise self.problem("a job reports an error")
+        return result
+
+
+def run(fio, side, job, target, options, seconds, wrap=(), keep=()):
+    """Run fio to its end: (JSON result, {file name: text} of keep)."""
+    with Run(fio, side, job, target, options, wrap) as started:
+        result = started.finish(seconds + PATIENCE)
+        return result, {name: started.read(name) for name in keep}
+
+
+class Disturbed(Exception):
+    """This process got no CPU for so long that it missed the timed part."""
+
+
+def _await_start(run_):
+    """The moment (time.time) at which fio's first job ended its set-up."""
+    end = time.monotonic() + PATIENCE
+    while not os.path.exists(run_.file("started")):
+        if run_.child.wait(0.005):
+            run_.finish(0)
+            raise run_.problem("it ended before any I/O")
+        if time.monotonic() > end:
+            raise run_.problem("set-up takes more than a minute")
+    return os.stat(run_.file("started")).st_mtime
+
+
+def _clocks(pids):
+    return time.time(), sum(process.cpu_clock(pid) for pid in pids)
+
+
+def _samples(run_, begin, end):
+    """(time, CPU seconds) of fio's processes, all within the timed part."""
+    run_.child.wait(begin - time.time())
+    pids, found = process.tree(run_.child.pid), []
+    try:
+        while time.time() < end:
+            found.append(_clocks(pids))
+            run_.child.wait(min(SAMPLE, end - time.time()))
+    except ProcessLookupError:      # the first of them has ended
+        pass
+    return [sample for sample in found if sample[0] < end]
+
+
+def _cpu_rate(run_, runtime, ramp):
+    """CPU seconds per second of fio's whole process tree, in the timed part.
+
+    From the processes' CPU clocks, between the end of the ramp and the last
+    look before the end of the runtime, so start-up, layout, ramp and tear-down
+    are in neither the CPU time nor the I/Os.  (The rusage of wait4 holds all
+    of them, while fio does not count the ramp's I/Os; fio's own usr and sys
+    do not see the threads of an engine.)
+    """
+    begin = _await_start(run_) + ramp
+    found = _samples(run_, begin, begin + runtime)
+    if not found or found[-1][0] - found[0][0] < runtime / 2:
+        run_.finish(runtime + PATIENCE)     # a failure of fio goes first
+        raise Disturbed
+    (t1, cpu1), (t2, cpu2) = found[0], found[-1]
+    return (cpu2 - cpu1) / (t2 - t1)
+
+
+def _total(jobs, key):
+    return sum(job[d][key] for job in jobs for d in DIRECTIONS)
+
+
+def figures(result):
+    """fio's own figures, summed over its jobs; latencies by direction."""
+    jobs = result["jobs"]
+    ios = _total(jobs, "total_ios")
+    cpu_us = sum((j["usr_cpu"] + j["sys_cpu"]) / 100 * j["job_runtime"] * 1000
+                 for j in jobs)
+    latency = {d: {"mean_ns": job[d]["lat_ns"]["mean"],
+                   **job[d].get("clat_ns", {}).get("percentile", {})}
+               for job in jobs for d in DIRECTIONS if job[d]["total_ios"]}
+    return {"iops": _total(jobs, "iops"), "ios": ios, "latency": latency,
+            "bw_kib": _total(jobs, "bw"), "ctx": sum(j["ctx"] for j in jobs),
+            "fio_cpu_us": cpu_us / ios if ios else None}
+
+
+def timed(fio, side, job, target, seed, runtime, ramp):
+    """One timed run: the figures that the comparison keeps of it."""
+    options = base_options(side, target, seed) + timed_options(runtime, ramp)
+    with Run(fio, side, job, target, options) as started:
+        rate = _cpu_rate(started, runtime, ramp)
+        kept = figures(started.finish(runtime + ramp + PATIENCE))
+        if not kept["iops"] > 0 or not rate > 0:
+            raise started.problem("it completed no I/O")
+    usage = started.child.usage
+    return {**kept, "cpu_us": rate * 1e6 / kept["iops"],
+            "rusage_s": usage.ru_utime + usage.ru_stime, "seed": seed,
+            "options": options}

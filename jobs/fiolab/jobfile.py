@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A job file, and the effective job file that the comparison really runs.
+# fio takes options on its command line as defaults that the job file overrides,
+# before and after the file's name alike.  So what the comparison decides is
+# written into a copy: every such line is removed from all sections and set
+# once, in a [global] section in front.
+from dataclasses import dataclass
+import os
+import re
+
+from .problem import Problem
+
+# Set by the comparison, on both sides alike.
+OURS = {"ioengine", "filename", "size", "time_based", "runtime", "timeout",
+        "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun"}
+# Removed: they name other files, end a run early, run programs, log every I/O,
+# or (name) would put text of the job file into a shell command.
+DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
+           "filesize", "file_size", "io_size", "io_limit", "number_ios",
+           "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
+           "exec_postrun", "name", "description", "write_iolog",
+           "write_bw_log", "write_lat_log", "write_iops_log",
+           "write_hist_log", "group_reporting"}
+# Refused: they bring in other files or make a timed window meaningless.
+# (mem and iomem can map a file, which reads would then overwrite.)
+REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
+           "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
+           "iomem", "mmapfile"}
+ALIASES = {"timeout": "runtime"}
+CACHING = {"direct": True, "buffered": False, "atomic": True}
+UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
+READ_ONLY = {"read", "randread"}
+
+
+def misread(path):
+    """True for a path that fio would cut short or expand, even when quoted."""
+    return path != path.strip() or re.search(r"[\x00-\x1f\x7f;#$\\]", path)
+
+
+def reserved(key):
+    return key in OURS or key in DROPPED or key in REFUSED
+
+
+def _key(line):
+    """The option that a job file line sets, in lower case; '' for none."""
+    line = re.split(r"[;#]", line, maxsplit=1)[0].strip()
+    words = re.split(r"[=\s]", line, maxsplit=1)
+    return "" if line.startswith("[") else words[0].lower()
+
+
+def _value(line):
+    return re.split(r"[;#]", line.partition("=")[2])[0].strip()
+
+
+def _seconds(text):
+    match = re.fullmatch(r"(\d+)(s|ms|us|m|h|)", text.lower())
+    return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
+
+
+def _mebibytes(text):
+    match = re.fullmatch(r"(\d+)([kmg]?)(i?b)?", text.lower())
+    if not match:
+        return text
+    size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]]
+    return f"{size / (1 << 20):g}M"
+
+
+def _plain(key, text):
+    """A value in one spelling, so that equal ones are equal."""
+    if key in ("runtime", "ramp_time"):
+        return _seconds(text)
+    if key in ("time_based", "direct"):
+        return text or "1"
+    return _mebibytes(text) if key == "size" else text
+
+
+def _replacement(key, old, new):
+    """'size 1g -> 256M', or '' where both mean the same."""
+    if _plain(key, new) == _plain(key, old):
+        return ""
+    shown = {"ioengine": "the side's", "filename": "the target",
+             "randseed": "one per pair"}.get(key, _plain(key, new))
+    return f"{key} {old} -> {shown}"
+
+
+def _on(line):
+    """Does a line that sets direct, buffered or atomic ask for O_DIRECT?
+
+    Only a plain number counts; anything else is taken for buffered.
+    """
+    value = os.path.expandvars(_value(line))
+    if not value.isdigit():
+        return False
+    return bool(int(value)) == CACHING[_key(line)]
+
+
+def direct_io(text):
+    """'all', 'some' or 'none' of a job text's sections use O_DIRECT.
+
+    As fio decides: buffered at first, the last line of a section wins, and
+    [global] sets the default for the sections after it.
+    """
+    default, inside, found = False, False, []
+    for line in text.splitlines():
+        if line.strip().startswith("["):
+            inside = not _is_global(line)
+            found += [default] if inside else []
+        elif _key(line) in CACHING:
+            if inside:
+                found[-1] = _on(line)
+            else:
+                default = _on(line)
+    return "all" if all(found) else "some" if any(found) else "none"
+
+
+def _section(line):
+    """A section header with a name that is safe in a shell command."""
+    name = line.strip()[1:].split("]")[0]
+    return "[" + re.sub(r"[^A-Za-z0-9_.-]", "_", name) + "]"
+
+
+def _is_global(line):
+    return _section(line).startswith("[global")     # as fio compares
+
+
+@dataclass(frozen=True)
+class Job:
+    path: str
+    text: str
+
+    @property
+    def name(self):
+        return os.path.splitext(os.path.basename(self.path))[0]
+
+    def values(self, *keys):
+        """The values that any section gives to an option."""
+        return [_value(line) for line in self.text.splitlines()
+                if _key(line) in keys]
+
+    def changes(self, options):
+        """What of this file was replaced by option lines, or dropped."""
+        new = {_key(option): _value(option) for option in options}
+        replaced, dropped = {}, {}
+        for line in self.text.splitlines():
+            key = ALIASES.get(_key(line), _key(line))
+            if key in DROPPED or key == "exec_prerun":
+                dropped[key] = True
+            elif key in new:
+                replaced[_replacement(key, _value(line), new[key])] = True
+        parts = [", ".join(filter(None, replaced))]
+        parts += ["dropped: " + ", ".join(dropped)] if dropped else []
+        return "; ".join(filter(None, parts))
+
+    def writes(self):
+        """True unless every section only reads (reading is fio's default)."""
+        kinds = [v.split(":")[0] for v in self.values("rw", "readwrite")]
+        return any(kind not in READ_ONLY for kind in kinds)
+
+    def effective(self, options):
+        """The job file's text with these option lines in force everywhere."""
+        gone = OURS | DROPPED | {_key(option) for option in options}
+        body = [_section(line) if line.strip().startswith("[") else line
+                for line in self.text.splitlines() if _key(line) not in gone]
+        return "\n".join(["[global]", *options, "", *body, ""])
+
+
+def load(path):
+    """The Job in a file; a bare name means the job shipped under it."""
+    shipped = os.path.join(os.path.dirname(__file__), "..", path + ".fio")
+    if not os.path.exists(path) and os.path.exists(shipped):
+        path = os.path.realpath(shipped)
+    try:
+        with open(path, encoding="utf-8") as file:
+            job = Job(path, file.read())
+    except (OSError, UnicodeError) as error:
+        raise Problem(f"cannot read the job file {path}: "
+                      f"{getattr(error, 'strerror', None) or error}.") from None
+    _check(job)
+    return job
+
+
+def _sections(job):
+    """The names of the job's own sections, in brackets."""
+    return [_section(line) for line in job.text.splitlines()
+            if line.strip().startswith("[") and not _is_global(line)]
+
+
+def _check(job):
+    if not _sections(job):
+        raise Problem(f"{job.path} has no job in it: add a section such as "
+                      "[randread].")
+    for line in job.text.splitlines():
+        key = _key(line)
+        if key in REFUSED or key.startswith("include"):
+            raise Problem(f"{job.path} sets '{key}', which a timed comparison "
+                          "cannot honour: remove it from the job file.")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Child processes: start one, wait with a time limit, read the CPU time of it
+# and all of its descendants, and end them all.  fio's forked jobs start
+# sessions of their own, so a process group does not reach them: they are found
+# by parent and signalled through pidfds, which cannot hit a recycled pid.
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import time
+
+GRACE = 3
+
+
+def _parents():
+    """{pid: parent pid} of all processes."""
+    table = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:
+                after_name = file.read().rpartition(b")")[2]
+                table[int(name)] = int(after_name.split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    return table
+
+
+def tree(pid):
+    """The process and all of its living descendants."""
+    parents, found = _parents(), [pid]
+    for parent in found:
+        found += [child for child, p in parents.items() if p == parent]
+    return found
+
+
+def cpu_clock(pid):
+    """CPU seconds that all threads of a process used, to the nanosecond."""
+    clock = ctypes.c_int()
+    libc = ctypes.CDLL(None)
+    if libc.clock_getcpuclockid(pid, ctypes.byref(clock)):
+        raise ProcessLookupError(pid)
+    return time.clock_gettime(clock.value)
+
+
+class Child:
+    """A running command.  Use as a context manager: on leaving, it is gone."""
+
+    def __init__(self, command, cpu=None, **popen):
+        pin = None if cpu is None else (lambda: os.sched_setaffinity(0, {cpu}))
+        self.process = subprocess.Popen(command, start_new_session=True,
+                                        preexec_fn=pin,
+                                        stdin=subprocess.DEVNULL, **popen)
+        self.pid = self.process.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        self.status = None
+        self.usage = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.status is None:
+            self.kill()
+        os.close(self.pidfd)
+
+    def wait(self, seconds):
+        """True once it has ended; False if it still runs after that time."""
+        if self.status is None and select.select([self.pidfd], [], [],
+                                                 max(0, seconds))[0]:
+            _, raw, self.usage = os.wait4(self.pid, 0)
+            self.status = os.waitstatus_to_exitcode(raw)
+            self.process.returncode = self.status
+        return self.status is not None
+
+    def kill(self):
+        """Ask all of its processes to end; after a grace, make them."""
+        handles = []
+        for pid in tree(self.pid):
+            try:
+                handles.append(os.pidfd_open(pid))
+            except OSError:
+                continue
+        _send(handles, signal.SIGTERM)
+        end = time.monotonic() + GRACE
+        while len(select.select(handles, [], [], 0)[0]) < len(handles):
+            if time.monotonic() > end:
+                _send(handles, signal.SIGKILL)
+                break
+            self.wait(0)
+            time.sleep(0.01)
+        for handle in handles:
+            os.close(handle)
+        self.wait(GRACE)
+
+
+def _send(handles, number):
+    for handle in handles:
+        try:
+            signal.pidfd_send_signal(handle, number)
+        except OSError:
+            continue

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Fixtures of the end-to-end tests: the engine under test (O: where it was
+# built, SAN: its sanitizers, FIO: the fio to drive) and targets to write to.
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "lib"))
+
+import fiorun  # noqa: E402
+import targets  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The project's directory."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def build_dir():
+    return (ROOT / os.environ.get("O", "build")).resolve()
+
+
+@pytest.fixture(scope="session")
+def engine(build_dir):
+    """The engine under test."""
+    path = build_dir / "fio-kaio.so"
+    assert path.exists(), "%s is missing: run make engine" % path
+    return path
+
+
+@pytest.fixture(scope="session")
+def san():
+    return os.environ.get("SAN", "")
+
+
+@pytest.fixture(scope="session")
+def fio_binary():
+    path = shutil.which(os.environ.get("FIO", "fio"))
+    assert path, "fio is missing: run make deps"
+    return path
+
+
+@pytest.fixture
+def make_fio(fio_binary, tmp_path, san):
+    """A runner for the engine at a path."""
+    def make(path):
+        return fiorun.Fio(fio_binary, str(path), tmp_path,
+                          fiorun.sanitizer_env(san))
+    return make
+
+
+@pytest.fixture
+def fio(make_fio, engine):
+    return make_fio(engine)
+
+
+@pytest.fixture(scope="session")
+def need_root():
+    why = targets.why_no_root()
+    if why:
+        pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def need_strace():
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+
+
+@pytest.fixture
+def shm():
+    """A private directory on tmpfs: I/O completes inside io_submit."""
+    with targets.shm_dir() as path:
+        yield path
+
+
+@pytest.fixture
+def shm_file(shm):
+    return os.path.join(shm, "file")
+
+
+@pytest.fixture(scope="session")
+def ext4_dir(need_root, tmp_path_factory):
+    """A real ext4, on a loop device on a file."""
+    with targets.ext4(str(tmp_path_factory.mktemp("ext4"))) as path:
+        yield path
+
+
+@pytest.fixture
+def ext4_file(ext4_dir):
+    path = os.path.join(ext4_dir, "file")
+    yield path
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+@pytest.fixture
+def loop_device(need_root, shm):
+    """16 MB on a loop device with direct I/O: completes asynchronously."""
+    with targets.loop_of(shm, 16 << 20) as device:
+        yield device
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def target(request):
+    """A file that does not exist yet, on tmpfs and on ext4."""
+    name = {"tmpfs": "shm_file", "ext4": "ext4_file"}[request.param]
+    return request.getfixturevalue(name)
+
+
+@pytest.fixture(params=["process", "thread"])
+def as_thread(request):
+    """A forked job, and a thread."""
+    return request.param == "thread"

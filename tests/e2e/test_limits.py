@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# io_setup fails: fs.aio-max-nr is really exhausted, or the kernel says
+# something else.  One sentence each, which says what to do.
+import os
+import re
+
+import pytest
+
+MAX = "/proc/sys/fs/aio-max-nr"
+NR = "/proc/sys/fs/aio-nr"
+# A depth above this takes fio too much memory.
+DEEPEST = 200_000
+
+
+def read(path):
+    with open(path, encoding="ascii") as file:
+        return int(file.read())
+
+
+@pytest.fixture
+def too_deep():
+    """A depth that does not fit; where that is huge, the limit is lowered."""
+    limit = read(MAX)
+    if limit - read(NR) < DEEPEST:
+        yield limit - read(NR) + 1000
+        return
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to lower the huge fs.aio-max-nr")
+    try:
+        with open(MAX, "w", encoding="ascii") as file:
+            file.write("%d" % (read(NR) + 4096))
+        yield 5000 + 4096
+    finally:
+        with open(MAX, "w", encoding="ascii") as file:
+            file.write("%d" % limit)
+
+
+def sentence(result):
+    lines = [line for line in result.text.splitlines()
+             if line.startswith("kaio:")]
+    assert len(lines) == 1, result.text
+    return lines[0]
+
+
+def test_exhausted(fio, shm_file, too_deep, as_thread):
+    result = fio(shm_file, rw="randread", bs=512, size=1 << 20,
+                 iodepth=too_deep, thread=as_thread).failed()
+    text = sentence(result)
+    assert "%d more requested" % too_deep in text
+    number = re.search(r"aio-nr (\d+), aio-max-nr (\d+)", text)
+    assert int(number.group(2)) == read(MAX)
+    advice = re.search(r"sysctl -w fs\.aio-max-nr=(\d+)", text)
+    # What it advises would have been enough.
+    assert int(advice.group(1)) >= int(number.group(1)) + too_deep
+    assert result.job["error"] == 11
+    assert result.job["read"]["total_ios"] == 0
+
+
+SAID = {"EAGAIN": (11, "sysctl -w fs.aio-max-nr="),
+        "ENOMEM": (12, "no memory"),
+        "ENOSYS": (38, "CONFIG_AIO"),
+        "EPERM": (1, "container"),
+        "EINVAL": (22, "less depth")}
+
+
+@pytest.mark.parametrize("error", SAID)
+def test_setup_fails(fio, shm_file, need_strace, error, as_thread):
+    number, words = SAID[error]
+    result = fio(shm_file, rw="write", size=1 << 20, iodepth=4,
+                 thread=as_thread, strace=(
+                     "-o", os.devnull, "-e", "trace=io_setup",
+                     "-e", "inject=io_setup:error=" + error)).failed()
+    assert words in sentence(result)
+    assert result.job["error"] == number
+
+
+def test_setup_fails_in_the_second_job(fio, shm_file):
+    """The first one runs to its end."""
+    depth = read(MAX) + 1
+    if depth > DEEPEST:
+        pytest.skip("fs.aio-max-nr is huge: a depth above it needs too much "
+                    "memory")
+    args = ["--output-format=json", "--thread=1"]
+    for name, iodepth in (("good", 4), ("bad", depth)):
+        args += fio.job_args({"name": name, "filename": shm_file, "bs": 512,
+                              "rw": "read", "size": 1 << 20, "stonewall": None,
+                              "iodepth": iodepth})
+    result = fio.raw(*args)
+    assert result.rc == 1
+    assert [job["error"] for job in result.jobs] == [0, 11]
+    assert result.jobs[0]["read"]["io_bytes"] == 1 << 20

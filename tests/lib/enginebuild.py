@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds the engine again in another way, to try it on a fio that it does not
+# fit: with another version string, a missing symbol, or shifted structs.
+import os
+import re
+import shutil
+import subprocess
+
+ENGINE = ("kaio", "options", "queue", "guard")
+LIBRARY = ("libaio", "ring", "limits")
+
+
+def copy_headers(headers, to):
+    """fio's headers alone: quoted includes look beside the includer first,
+    so that a changed one needs a tree of its own."""
+    for where, _, files in os.walk(headers):
+        for name in files:
+            if name.endswith(".h"):
+                target = os.path.join(to, os.path.relpath(where, headers))
+                os.makedirs(target, exist_ok=True)
+                shutil.copy(os.path.join(where, name), target)
+    return str(to)
+
+
+def insert(path, before, line):
+    """Insert line before the first match of the pattern."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    changed, count = re.subn(before, lambda m: line + m.group(0), text,
+                             count=1, flags=re.MULTILINE)
+    assert count == 1, "no %r in %s" % (before, path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(changed)
+
+
+def build(source, headers, out, version, flags=(), san=""):
+    """out: a directory; returns the path of the engine in it."""
+    os.makedirs(out, exist_ok=True)
+    cc = [os.environ.get("CC", "gcc"), "-std=gnu11", "-fPIC", "-O1", "-g",
+          "-D_FILE_OFFSET_BITS=64", "-D_GNU_SOURCE",
+          "-I" + os.path.join(source, "aio")]
+    if san:
+        cc += ["-fsanitize=" + san, "-fno-sanitize-recover=all"]
+    fio = ["-isystem", headers, "-include",
+           os.path.join(headers, "config-host.h"), "-DFIO_INTERNAL",
+           '-DKAIO_FIO_VERSION="%s"' % version, *flags]
+    path = os.path.join(out, "fio-kaio.so")
+    objects = []
+    for folder, names, extra in (("aio", LIBRARY, ["-fvisibility=hidden"]),
+                                 ("engine", ENGINE, fio)):
+        for name in names:
+            objects.append(os.path.join(out, name + ".o"))
+            subprocess.run([*cc, *extra, "-c", "-o", objects[-1],
+                            os.path.join(source, folder, name + ".c")],
+                           check=True)
+    subprocess.run([*cc, "-shared", "-Wl,-z,now", "-Wl,--version-script=" +
+                    os.path.join(source, "engine", "engine.map"),
+                    "-o", path, *objects], check=True)
+    return path

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs the distribution's fio for the end-to-end tests: never without a time
+# limit, never leaving a process behind, and never past a sanitizer's report.
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error: ")
+RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so",
+            "thread": "libtsan.so"}
+
+
+class Hung(AssertionError):
+    """fio did not end within its time limit."""
+
+
+def sanitizer_env(san, compiler="gcc"):
+    """The environment that a sanitized engine needs in a plain fio."""
+    if not san:
+        return {}
+    libs = [subprocess.check_output(
+        [compiler, "-print-file-name=" + RUNTIMES[name]], text=True).strip()
+        for name in san.split(",")]
+    return {
+        "LD_PRELOAD": ":".join(libs),
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+        "TSAN_OPTIONS": "halt_on_error=1",
+    }
+
+
+def _children():
+    """{parent: [pid, ...]} of every process."""
+    tree = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/stat" % name, encoding="latin-1") as stat:
+                parent = int(stat.read().rpartition(")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        tree.setdefault(parent, []).append(int(name))
+    return tree
+
+
+def descendants(pid):
+    """All processes below pid.  fio's forked jobs have their own sessions,
+    so that killing a process group does not reach them."""
+    tree, found, todo = _children(), [], [pid]
+    while todo:
+        below = tree.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
+
+
+def kill_tree(process):
+    for pid in [*descendants(process.pid), process.pid]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.wait()
+
+
+class Result:
+    """What one fio run left: rc, stdout, stderr, seconds, and its JSON."""
+
+    def __init__(self, rc, stdout, stderr, seconds):
+        self.rc, self.stdout, self.stderr = rc, stdout, stderr
+        self.seconds = seconds
+
+    @property
+    def text(self):
+        return self.stdout + self.stderr
+
+    @property
+    def json(self):
+        """fio prints its notes, not JSON, before the object."""
+        start = re.search(r"^\{$", self.stdout, re.MULTILINE)
+        assert start, "no JSON from fio:\n" + self.text
+        return json.JSONDecoder().raw_decode(self.stdout[start.start():])[0]
+
+    @property
+    def jobs(self):
+        data = self.json
+        return data["jobs"] if "jobs" in data else data["client_stats"]
+
+    @property
+    def job(self):
+        assert len(self.jobs) == 1, "%d jobs" % len(self.jobs)
+        return self.jobs[0]
+
+    def ok(self):
+        """Exit code 0 and no job with an error; returns self."""
+        assert self.rc == 0, "exit code %d\n%s" % (self.rc, self.text)
+        assert [j["error"] for j in self.jobs if j["error"]] == [], self.text
+        return self
+
+    def failed(self):
+        """Ended by itself with an error, not by a signal; returns self."""
+        assert self.rc == 1, "exit code %d\n%s" % (self.rc, self.text)
+        assert "got signal" not in self.text, self.text
+        return self
+
+
+class Running:
+    """A fio that was started; end it with wait() or kill()."""
+
+    def __init__(self, argv, cwd, env, timeout):
+        self.argv, self.timeout = argv, timeout
+        self.started = time.monotonic()
+        # Files, not pipes: a job that outlives fio cannot block the reader.
+        self.files = [tempfile.TemporaryFile() for _ in range(2)]
+        self.process = subprocess.Popen(
+            argv, cwd=cwd, env={**os.environ, **env},
+            stdin=subprocess.DEVNULL, stdout=self.files[0],
+            stderr=self.files[1], start_new_session=True)
+
+    def output(self):
+        texts = []
+        for file in self.files:
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", "replace"))
+        return texts
+
+    def kill(self):
+        kill_tree(self.process)
+
+    def close(self):
+        for file in self.files:
+            file.close()
+
+    def wait(self):
+        try:
+            rc = self.process.wait(self.timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Hung("fio hung for %g s: %s\n%s" % (
+                self.timeout, " ".join(self.argv), "".join(self.output())))
+        except BaseException:
+            self.kill()
+            raise
+        stdout, stderr = self.output()
+        self.close()
+        assert not SANITIZER.search(stdout + stderr), stdout + stderr
+        return Result(rc, stdout, stderr, time.monotonic() - self.started)
+
+
+class Fio:
+    """Builds fio's command lines and runs them in cwd."""
+
+    def __init__(self, binary, engine, cwd, san_env):
+        self.binary, self.engine, self.cwd = binary, engine, str(cwd)
+        self.san_env = san_env
+
+    def job_args(self, options, engine=None):
+        """--name=... for one job.  An option with value None is bare, one
+        that is True is 1; the engine comes first, as its options need it."""
+        args = ["--name=" + options.get("name", "job"),
+                "--ioengine=" + (engine or "external:%s" % self.engine)]
+        for key, value in options.items():
+            if key == "name":
+                continue
+            value = {True: "1", False: "0"}.get(value, value) \
+                if isinstance(value, bool) else value
+            args.append("--" + key if value is None
+                        else "--%s=%s" % (key, value))
+        return args
+
+    def argv(self, args, strace=()):
+        argv = [self.binary, *map(str, args)]
+        if not strace:
+            return argv, dict(self.san_env)
+        env = ["-E%s=%s" % item for item in self.san_env.items()]
+        return ["strace", "-f", *env, *map(str, strace), *argv], {}
+
+    def start(self, args, timeout=30, strace=(), env=None):
+        argv, own = self.argv(args, strace)
+        return Running(argv, self.cwd, {**own, **(env or {})}, timeout)
+
+    def raw(self, *args, **how):
+        """fio with exactly these arguments."""
+        return self.start(args, **how).wait()
+
+    def __call__(self, target=None, engine=None, more=(), timeout=30,
+                 strace=(), env=None, **options):
+        """One job, with JSON output.  more: further arguments."""
+        options.setdefault("verify_state_save", 0)
+        if target is not None:
+            options = {"filename": target, **options}
+        args = ["--output-format=json", *more,
+                *self.job_args(options, engine)]
+        return self.raw(*args, timeout=timeout, strace=strace, env=env)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Files and block devices for tests to write to: tmpfs, loop devices, and
+# ext4 on one.  Each is a context manager that removes what it made.
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+
+
+def run(*argv):
+    done = subprocess.run(argv, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, "%s: %s" % (" ".join(argv), done.stdout)
+    return done.stdout.strip()
+
+
+def why_no_root():
+    """Why loop devices and mounts are out of reach; None when they are not."""
+    if os.geteuid() != 0:
+        return "needs root, for loop devices and mounts"
+    for tool in ("losetup", "mkfs.ext4", "mount"):
+        if not shutil.which(tool, path=os.environ["PATH"] + ":/sbin:/usr/sbin"):
+            return "needs %s" % tool
+    if not os.path.exists("/dev/loop-control"):
+        return "needs /dev/loop-control"
+    return None
+
+
+@contextlib.contextmanager
+def shm_dir():
+    """A private directory on the system's tmpfs."""
+    path = tempfile.mkdtemp(prefix="kaio-e2e-", dir="/dev/shm")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def loop(backing, direct=True):
+    """A loop device on the file backing; direct: its I/O completes later."""
+    device = run("losetup", "--find", "--show",
+                 "--direct-io=" + ("on" if direct else "off"), backing)
+    try:
+        yield device
+    finally:
+        run("losetup", "--detach", device)
+
+
+@contextlib.contextmanager
+def mounted(what, where, *options):
+    os.makedirs(where, exist_ok=True)
+    run("mount", *options, what, where)
+    try:
+        yield where
+    finally:
+        if subprocess.run(["umount", where], check=False).returncode:
+            run("umount", "--lazy", where)
+
+
+@contextlib.contextmanager
+def sized_file(path, size):
+    with open(path, "wb") as file:
+        file.truncate(size)
+    try:
+        yield path
+    finally:
+        os.unlink(path)
+
+
+@contextlib.contextmanager
+def loop_of(directory, size, direct=True):
+    """A loop device of this size on a sparse file in directory."""
+    path = os.path.join(directory, "backing-%d" % size)
+    with sized_file(path, size), loop(path, direct) as device:
+        yield device
+
+
+@contextlib.contextmanager
+def ext4(directory, size=96 << 20):
+    """A mounted ext4 on a loop device on a file in directory."""
+    where = os.path.join(directory, "ext4")
+    with loop_of(directory, size) as device:
+        run("mkfs.ext4", "-q", "-F", device)
+        with mounted(device, where):
+            yield where
+
+
+@contextlib.contextmanager
+def small_tmpfs(directory, size):
+    """A tmpfs of its own, to be filled."""
+    where = os.path.join(directory, "small")
+    with mounted("tmpfs", where, "-t", "tmpfs", "-o", "size=%d" % size):
+        yield where

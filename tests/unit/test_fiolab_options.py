@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The command line, the sides, the job files and the child processes of jobs/ab.
+import argparse
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
+
+from fiolab import (checks, cli, fio, jobfile, probe,  # noqa: E402
+                    process, side)
+from fiolab.problem import Problem  # noqa: E402
+
+
+@pytest.mark.parametrize("text, value", [
+    ("256M", 256 << 20), ("16m", 16 << 20), ("4G", 4 << 30), ("1MiB", 1 << 20)])
+def test_size(text, value):
+    assert cli.size(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "0M", "-1M", "12", "4k", "1e3M", "M",
+                                  "99999999G"])
+def test_bad_size(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        cli.size(text)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--pairs", "0"], ["--pairs", "x"], ["--runtime", "0.1"],
+    ["--runtime", "nan"], ["--ramp", "-1"], ["--cpu", "9999"],
+    ["--cpu", "-1"], ["--seed", "x"], ["--size", "4k"], ["stray"]])
+def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.parser().parse_args(arguments)
+    assert end.value.code == 2
+    assert "ab: error: " in capsys.readouterr().err
+
+
+def test_defaults_and_repeats():
+    args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
+    assert (args.a, args.b, args.pairs) == ("libaio", "kaio", 20)
+    assert args.job == ["a", "b"] and args.cpu is None
+    assert not args.destroy_data
+
+
+def test_kaio_is_the_engine_of_the_build_folder(tmp_path):
+    (tmp_path / "fio-kaio.so").touch()
+    found = side.parse("kaio,nowait=1,userspace_reap", str(tmp_path))
+    assert found.ioengine == f"external:{tmp_path}/fio-kaio.so"
+    assert found.options == ("nowait=1", "userspace_reap")
+    assert side.parse("io_uring", "/none").ioengine == "io_uring"
+
+
+def test_a_relative_engine_path_becomes_absolute(tmp_path, monkeypatch):
+    (tmp_path / "aio-x.so").touch()
+    monkeypatch.chdir(tmp_path)
+    assert side.parse("external:aio-x.so", "").ioengine == (
+        f"external:{tmp_path}/aio-x.so")
+
+
+@pytest.mark.parametrize("text, word", [
+    ("kaio", "`make`"), ("external:/none.so", "no engine"),
+    ("libaio,filename=/dev/sda", "filename"), ("libaio,x=1\nrw=write", "x=1"),
+    ("libaio,exec_prerun=reboot", "exec_prerun"), ("libaio,", "not an engine"),
+    ("li baio", "not an engine name"), ("libaio,a=${HOME}", "not an engine")])
+def test_bad_sides(text, word, tmp_path):
+    with pytest.raises(Problem) as problem:
+        side.parse(text, str(tmp_path))
+    assert word in str(problem.value)
+
+
+JOB = """# purpose
+[global]
+ioengine=${ENGINE}
+filename=/dev/sda
+ Runtime = 30
+timeout=30
+time_based
+bs=4k ; comment
+[my $(reboot) job]
+readwrite=randrw:2
+exec_postrun=reboot
+filename = /dev/sdb
+iodepth=8
+"""
+
+
+def test_effective_job_sets_each_option_once():
+    text = jobfile.Job("x.fio", JOB).effective(["filename=${TARGET}",
+                                                "iodepth=4"])
+    lines = text.splitlines()
+    assert lines[:3] == ["[global]", "filename=${TARGET}", "iodepth=4"]
+    rest = "\n".join(lines[3:])
+    for gone in ("filename", "untime", "timeout", "time_based", "reboot",
+                 "iodepth", "ioengine"):
+        assert gone not in rest.replace("[my___reboot__job]", "")
+    assert "[my___reboot__job]" in rest
+    assert "bs=4k" in rest and "readwrite=randrw:2" in rest
+
+
+@pytest.mark.parametrize("line, writes", [
+    ("rw=read", False), ("rw=randread:8", False), ("bs=4k", False),
+    ("rw=write", True), ("rw=randrw", True), ("readwrite=trim", True),
+    ("RW = randwrite", True), ("rw=readwrite", True), ("rw=rw", True),
+    ("rw=${RW}", True), ("rw=randread ; write", False)])
+def test_which_jobs_write(line, writes):
+    assert jobfile.Job("x", f"[a]\nrw=read\n[b]\n{line}\n").writes() == writes
+
+
+@pytest.mark.parametrize("line", ["include other.fio", "read_iolog=log",
+                                  "stonewall", "wait_for=a",
+                                  "include other.fio", "iomem=mmap:/dev/sdx",
+                                  "mem = mmapshared:/tmp/file"])
+def test_refused_jobs(line, tmp_path):
+    path = tmp_path / "x.fio"
+    path.write_text(f"[a]\n{line}\n", encoding="utf-8")
+    with pytest.raises(Problem):
+        jobfile.load(str(path))
+
+
+def test_jobs_are_found_by_name_and_must_exist(tmp_path):
+    assert jobfile.load("randread").name == "randread"
+    with pytest.raises(Problem, match="cannot read"):
+        jobfile.load(str(tmp_path / "none.fio"))
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(Problem, match="cannot read"):
+        jobfile.load(str(tmp_path / "binary"))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "[global]\nbs=4k\n"])
+def test_a_file_without_a_job(text, tmp_path):
+    (tmp_path / "x.fio").write_text(text)
+    with pytest.raises(Problem, match="has no job in it"):
+        jobfile.load(str(tmp_path / "x.fio"))
+
+
+@pytest.mark.parametrize("text, found", [
+    ("[a]\n", "none"), ("[a]\ndirect=1\n", "all"), ("[a]\nbuffered=0", "all"),
+    ("[a]\ndirect=1\nbuffered=1\n", "none"), ("[a]\natomic=1\n", "all"),
+    ("[a]\nbuffered=1\ndirect=1\n", "all"), ("[a]\nDirect = 1 ; x", "all"),
+    ("[global]\ndirect=1\n[a]\n[b]\n", "all"),
+    ("[global]\ndirect=1\n[a]\ndirect=0\n[b]\n", "some"),
+    ("[a]\n[global]\ndirect=1\n[b]\n", "some"),
+    ("[globals]\ndirect=1\n[a]\n", "all"),
+    ("[a]\ndirect=${KAIO_ONE}\n", "all"), ("[a]\ndirect=$(x)\n", "none")])
+def test_which_jobs_use_o_direct(text, found, monkeypatch):
+    monkeypatch.setenv("KAIO_ONE", "1")
+    assert jobfile.direct_io(text) == found
+
+
+def changes(text):
+    return jobfile.Job("x", text).changes([
+        "ioengine=${ENGINE}", "filename=${TARGET}", "size=268435456",
+        "randseed=7", "time_based=1", "runtime=500ms", "ramp_time=100ms",
+        "exec_prerun=touch started"])
+
+
+@pytest.mark.parametrize("text, said", [
+    ("[global]\nioengine=${ENGINE}\nfilename=${TARGET}\n[a]\nbs=4k\n", ""),
+    ("[a]\nsize=1g\nruntime=30\nnrfiles=2\nloops=3\n",
+     "size 1g -> 256M, runtime 30 -> 0.5 s; dropped: nrfiles, loops"),
+    ("[a]\nsize=256M\nruntime=500ms\ntime_based\nramp_time=100000us\n", ""),
+    ("[a]\ntimeout=1m\n[b]\ntimeout=1m\n", "runtime 1m -> 0.5 s"),
+    ("[a]\nsize=50%\n", "size 50% -> 256M"),
+    ("[a]\nexec_prerun=reboot\n", "dropped: exec_prerun"),
+    ("[a]\nioengine=psync\nfilename=/f\nrandseed=1\n",
+     "ioengine psync -> the side's, filename /f -> the target, "
+     "randseed 1 -> one per pair")])
+def test_what_was_changed_is_said(text, said):
+    assert changes(text) == said
+
+
+def test_what_fio_says_is_cut_between_words():
+    said = fio.words("\n".join(f"word{i} nothing" for i in range(99)))
+    assert len(said) <= 400
+    assert all(part.startswith("word") or part.startswith("nothing")
+               for part in said.removesuffix(" ...").split())
+
+
+class FakeFio:
+    path = "fio"
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+
+def asked(monkeypatch, tmp_path, text, says):
+    monkeypatch.setattr(probe, "_ask", lambda *a, **k: (1, says))
+    probe._check_side(FakeFio(tmp_path), side.parse(text, ""))
+
+
+HELP = "userspace_reap          : Use: x\nnowait   : Set RWF_NOWAIT\n"
+
+
+@pytest.mark.parametrize("option", ["direct=0", "invalidate=0", "numjobs=2",
+                                    "iodepth=1", "set=1"])
+def test_only_the_engines_own_options_are_a_sides(option, monkeypatch,
+                                                  tmp_path):
+    asked(monkeypatch, tmp_path, "libaio,nowait=1,userspace_reap", HELP)
+    with pytest.raises(Problem, match="belongs in the job file"):
+        asked(monkeypatch, tmp_path, f"libaio,nowait=1,{option}", HELP)
+
+
+def test_an_engine_without_options_and_one_that_is_refused(monkeypatch,
+                                                           tmp_path):
+    none = "IO engine psync has no options\n"
+    asked(monkeypatch, tmp_path, "psync", none)
+    with pytest.raises(Problem, match="'hipri' in .* belongs in"):
+        asked(monkeypatch, tmp_path, "psync,hipri", none)
+    with pytest.raises(Problem, match="refuses the engine x: fio: not load"):
+        asked(monkeypatch, tmp_path, "x", "fio: not loadable\n")
+
+
+def test_sides_that_do_other_io_are_refused(monkeypatch):
+    streams = iter([[("read", "0", "4096")], [("read", "0", "8192")]])
+    monkeypatch.setattr(checks, "_stream", lambda *_: next(streams))
+    sides = side.parse("libaio", ""), side.parse("psync", "")
+    with pytest.raises(Problem, match="unfair"):
+        checks.same_stream(None, sides, jobfile.Job("x", ""), None)
+
+
+@pytest.mark.parametrize("binary, word", [
+    ("/nonexistent/fio", "install it"), ("/bin/true", "is not fio"),
+    ("/bin/false", "does not work"), ("/", "does not work")])
+def test_a_wrong_fio_is_one_sentence(binary, word):
+    with pytest.raises(Problem, match=word):
+        fio.version(binary)
+
+
+def test_cpu_clock_counts_all_threads_of_a_process():
+    burn = ("import threading, hashlib, time\n"
+            "def f():\n"
+            " e = time.thread_time() + 0.2\n"
+            " while time.thread_time() < e: hashlib.sha256(bytes(1 << 20))\n"
+            "t = [threading.Thread(target=f) for _ in '12']\n"
+            "[x.start() for x in t]; [x.join() for x in t]\n"
+            "print('done', flush=True); time.sleep(60)\n")
+    with process.Child([sys.executable, "-c", burn],
+                       stdout=subprocess.PIPE) as child:
+        child.process.stdout.readline()
+        assert 0.4 <= process.cpu_clock(child.pid) < 0.8
+        child.process.stdout.close()
+    with pytest.raises(ProcessLookupError):
+        process.cpu_clock(child.pid)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("stubborn", ["", "trap '' TERM; "])
+def test_leaving_ends_descendants_in_sessions_of_their_own(stubborn):
+    script = (f"{stubborn}setsid sh -c \"{stubborn}echo \\$\\$; "
+              "for i in \\$(seq 200); do sleep 0.1; done\" & wait; wait")
+    with process.Child(["sh", "-c", script], stdout=subprocess.PIPE) as child:
+        grandchild = int(child.process.stdout.readline())
+        assert os.getsid(grandchild) != os.getsid(child.pid)
+        child.process.stdout.close()
+    time.sleep(0.1)
+    assert not alive(grandchild) and not alive(child.pid)
+
+
+def test_wait_gives_status_and_usage():
+    with process.Child(["sh", "-c", "exit 7"]) as child:
+        assert child.wait(10)
+        assert child.status == 7 and child.usage.ru_utime >= 0
+    with process.Child(["sleep", "60"]) as child:
+        assert not child.wait(0.05)
+    assert child.status == -signal.SIGTERM

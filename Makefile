@@ -48,7 +48,7 @@ LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
 
-AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring limits)
+AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio options queue guard)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
@@ -74,7 +74,8 @@ $(O)/aio/%.o: aio/%.c $(O)/.flags
 $(O)/libaio.a: $(AIO_OBJS) Makefile
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(AIO_OBJS)
 
-$(O)/libaio.so.1: $(O)/aio/libaio.o $(O)/aio/compat.o aio/libaio.map Makefile
+$(O)/libaio.so.1: $(addprefix $(O)/aio/,libaio.o ring.o gate.o compat.o) aio/libaio.map \
+		  Makefile
 	$(call say,LD,$@)$(LINK) -shared -Wl,-soname,libaio.so.1 \
 		-Wl,--version-script=aio/libaio.map \
 		$(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -o $@ $(filter %.o,$^)

@@ -26,12 +26,12 @@ int compat01_io_cancel(io_context_t ctx, struct iocb *iocb)
 /* The kernel only reads the timeout, so the cast loses nothing. */
 int compat01_io_queue_wait(io_context_t ctx, const struct timespec *timeout)
 {
-	return aiosys_getevents(ctx, 0, 0, NULL, (struct timespec *)timeout);
+	return io_queue_wait(ctx, (struct timespec *)timeout);
 }
 
 /* The old call always waited for one event. */
 int compat01_io_getevents(io_context_t ctx, long nr, struct io_event *events,
 			  const struct timespec *timeout)
 {
-	return aiosys_getevents(ctx, 1, nr, events, (struct timespec *)timeout);
+	return io_getevents(ctx, 1, nr, events, (struct timespec *)timeout);
 }

@@ -1,27 +1,38 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * The exported calls.  Their contracts are in libaio.h; each is the system
- * call of its name unless a comment says otherwise.
+ * call of its name unless a comment says otherwise.  io_getevents() and what
+ * is built on it read the ring where ring.c allows it.
  */
 #include <errno.h>
 #include <time.h>
 
 #include "libaio.h"
+#include "ring.h"
 #include "sys.h"
+#include "trace.h"
 
 int io_setup(int maxevents, io_context_t *ctxp)
 {
-	return aiosys_setup(maxevents, ctxp);
+	int ret = aiosys_setup(maxevents, ctxp);
+
+	if (!ret)
+		aioring_open(*ctxp);
+	return ret;
 }
 
 int io_destroy(io_context_t ctx)
 {
+	aioring_close(ctx);
 	return aiosys_destroy(ctx);
 }
 
 int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
 {
-	return aiosys_submit(ctx, nr, ios);
+	int ret = aiosys_submit(ctx, nr, ios);
+
+	trace_submit(ctx, nr, ret);
+	return ret;
 }
 
 int io_cancel(io_context_t ctx, struct iocb *iocb, struct io_event *evt)
@@ -32,23 +43,25 @@ int io_cancel(io_context_t ctx, struct iocb *iocb, struct io_event *evt)
 int io_getevents(io_context_t ctx, long min_nr, long nr,
 		 struct io_event *events, struct timespec *timeout)
 {
-	return aiosys_getevents(ctx, min_nr, nr, events, timeout);
+	struct aioring_gate *gate;
+	int ret = aioring_take(ctx, min_nr, nr, events, timeout, &gate);
+
+	if (ret != AIORING_KERNEL)
+		return ret;
+	trace_enter(ctx, min_nr, nr);
+	ret = aiosys_getevents(ctx, min_nr, nr, events, timeout);
+	aioring_leave(gate);
+	return ret;
 }
 
-/*
- * Without a mask this is io_getevents, which every container allows; a
- * filter that forbids the newer call answers EPERM and means ENOSYS.
- */
-int io_pgetevents(io_context_t ctx, long min_nr, long nr,
-		  struct io_event *events, struct timespec *timeout,
-		  sigset_t *sigmask)
+/* The system call, in the form that this kernel takes. */
+static int pgetevents(io_context_t ctx, long min_nr, long nr,
+		      struct io_event *events, struct timespec *timeout,
+		      const sigset_t *sigmask)
 {
 	struct io_sigset set = {(unsigned long)sigmask, _NSIG / 8};
-	int ret;
+	int ret = aiosys_pgetevents(ctx, min_nr, nr, events, timeout, &set);
 
-	if (!sigmask)
-		return aiosys_getevents(ctx, min_nr, nr, events, timeout);
-	ret = aiosys_pgetevents(ctx, min_nr, nr, events, timeout, &set);
 	if (ret == -EINVAL && sizeof(long) < 8) {
 		/* 64-bit kernels before 5.1 read the padded form. */
 		struct io_sigset_compat compat = {.ss = set.ss,
@@ -58,6 +71,28 @@ int io_pgetevents(io_context_t ctx, long min_nr, long nr,
 					&compat);
 	}
 	return ret == -EPERM ? -ENOSYS : ret;
+}
+
+/*
+ * Without a mask this is io_getevents, which every container allows; a
+ * filter that forbids the newer call answers EPERM and means ENOSYS.  With
+ * one the kernel is always entered: a signal that only this mask lets in
+ * must come even if events never run out.
+ */
+int io_pgetevents(io_context_t ctx, long min_nr, long nr,
+		  struct io_event *events, struct timespec *timeout,
+		  sigset_t *sigmask)
+{
+	struct aioring_gate *gate;
+	int ret;
+
+	if (!sigmask)
+		return io_getevents(ctx, min_nr, nr, events, timeout);
+	gate = aioring_enter(ctx);
+	trace_enter(ctx, min_nr, nr);
+	ret = pgetevents(ctx, min_nr, nr, events, timeout, sigmask);
+	aioring_leave(gate);
+	return ret;
 }
 
 int io_queue_init(int maxevents, io_context_t *ctxp)

@@ -256,7 +256,8 @@ extern int io_cancel(io_context_t ctx, struct iocb *iocb, struct io_event *evt);
  * Read at least min_nr and at most nr events, blocking for at most *timeout
  * (NULL: for ever); with min_nr 0 it never blocks.  Returns how many, or
  * -EINVAL (no such context, min_nr or nr out of range), -EFAULT, -EINTR (a
- * signal, and none read), -ENOSYS.
+ * signal, and none read), -ENOSYS.  Enough events that wait are read from the
+ * ring without a system call; see io_getevents(3).
  */
 extern int io_getevents(io_context_t ctx, long min_nr, long nr,
 			struct io_event *events, struct timespec *timeout);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What libaio lacks: reading the completion ring without a system call, the
- * system's limits, and words for a failed io_setup().  These are in
- * libaio.a only: the shared object exports exactly what libaio's does.
+ * What libaio lacks: reading the completion ring without a system call, a
+ * wait that can spin, the system's limits, what the kernel takes, and words
+ * for a failed io_setup().  These are in libaio.a only: the shared object
+ * exports exactly what libaio's does.
  */
 #ifndef __LIBAIO_EXT_H
 #define __LIBAIO_EXT_H
@@ -22,17 +23,44 @@ extern "C" {
 extern int io_ring_usable(io_context_t ctx);
 
 /*
+ * Never read this context's ring in io_getevents(); with NULL, no ring of a
+ * context that is created from now on (as LIBAIO_RING=0 in the environment).
+ * 1: it was read until now; 0: it was not.  Any thread.
+ */
+extern int io_ring_disable(io_context_t ctx);
+
+/*
+ * THE THREAD RULE of the next three: ONE consumer.  While a thread is in one
+ * of them no other may be in any call that reads events of this context,
+ * io_getevents() included: they read the ring without the gate that
+ * io_getevents() keeps, and events would come twice or never.  Never in a
+ * child after fork(): the ring is shared with the parent, whose events would
+ * be lost.  The context must be live, and io_ring_usable().
+ */
+
+/*
  * Take up to nr completions that wait in the ring; never blocks, never
  * enters the kernel.  Returns how many (0: none wait), or -EINVAL (nr < 0,
  * or events is NULL).
- * The context must be one for which io_ring_usable() said 1.
- * Thread rule: ONE consumer.  No other thread may be in this call, or in
- * io_getevents() on the same context, meanwhile: the kernel's reader holds
- * a lock that user space cannot take, and events would come twice or never.
- * Never in a child after fork(): the ring is shared with the parent, and
- * its events would be lost.
  */
 extern int io_ring_reap(io_context_t ctx, long nr, struct io_event *events);
+
+/*
+ * How many completions wait in the ring.  Any thread may ask; for others than
+ * the consumer the answer is old when it comes.
+ */
+extern int io_ring_ready(io_context_t ctx);
+
+/*
+ * Take completions until there are min_nr, at most nr: from the ring, then
+ * watching the ring for spin_ns nanoseconds, then in the kernel for at most
+ * *timeout (NULL: for ever; 0: do not enter it).  Returns how many, which may
+ * be fewer than min_nr after the timeout or a signal, or, with none, -errno as
+ * io_getevents().
+ */
+extern int io_wait(io_context_t ctx, long min_nr, long nr,
+		   struct io_event *events, struct timespec *timeout,
+		   unsigned long spin_ns);
 
 /* fs.aio-nr and fs.aio-max-nr, in requests over all processes. */
 struct io_limits {
@@ -42,6 +70,22 @@ struct io_limits {
 
 /* Read both; 0, or -errno (-ENOENT without /proc).  Any thread. */
 extern int io_limits(struct io_limits *limits);
+
+/* What a kernel, or one file, takes. */
+struct io_probe {
+	unsigned opcodes;  /* bit IO_CMD_* is set */
+	unsigned rw_flags; /* RWF_* */
+};
+
+/*
+ * Find out by trying, with requests of no bytes.  fd -1: this kernel, on a
+ * memory file, a pipe and the running program; a flag counts if one of them
+ * takes it; found once, then remembered.  Another fd: this file's flags, each
+ * time; it must be open for what is to be known (RWF_ATOMIC: for writing).
+ * 0, or -errno: of io_setup() (-EAGAIN: fs.aio-max-nr is exhausted), -EBADF,
+ * or -EINVAL (fd is neither a regular file nor a block device).  Any thread.
+ */
+extern int io_probe(int fd, struct io_probe *probe);
 
 /*
  * Why io_setup(maxevents) failed with err (a -errno), and what to do, as one

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Reading completions from the ring in user space: one acquire, at most two
- * block copies, one release, however many events there are.
+ * Reading completions from the ring in user space, by one consumer: one
+ * acquire, at most two block copies, one store of head, however many events
+ * there are.  For any number of consumers see gate.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "libaio_ext.h"
 #include "ring.h"
+#include "trace.h"
 
 /* valgrind preloads its own objects into every program that it runs. */
 static int under_valgrind(void)
@@ -27,46 +29,32 @@ int io_ring_usable(io_context_t ctx)
 	       ring->header_length >= sizeof(*ring) && !under_valgrind();
 }
 
-/* The first event: the header may grow, so only header_length tells. */
-static const struct io_event *ring_events(const struct aioring *ring)
+int io_ring_ready(io_context_t ctx)
 {
-	return (const void *)((const char *)ring + ring->header_length);
-}
+	const struct aioring *ring = (const struct aioring *)ctx;
+	/* Relaxed: it is this consumer's own, or the answer is a guess. */
+	unsigned head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
 
-/* Events between head and tail; 0 for indices that no kernel writes. */
-static unsigned ring_waiting(unsigned head, unsigned tail, unsigned nr)
-{
-	if (head >= nr || tail >= nr)
-		return 0;
-	return tail >= head ? tail - head : nr - head + tail;
+	return (int)aioring_waiting(ring, head);
 }
 
 int io_ring_reap(io_context_t ctx, long nr, struct io_event *events)
 {
 	struct aioring *ring = (struct aioring *)ctx;
-	unsigned head, tail, take, first;
+	unsigned head, take;
 
 	if (nr < 0 || !events)
 		return -EINVAL;
 	/* Relaxed: this consumer is the only writer of head. */
 	head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
-	/* Acquire: pairs with smp_wmb() before tail in aio_complete(). */
-	tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
-
-	take = ring_waiting(head, tail, ring->nr);
+	take = aioring_waiting(ring, head);
 	if (!take)
 		return 0;
 	if (take > (unsigned long)nr)
 		take = (unsigned)nr;
-	first = ring->nr - head < take ? ring->nr - head : take;
-	memcpy(events, ring_events(ring) + head, first * sizeof(*events));
-	memcpy(events + first, ring_events(ring),
-	       (take - first) * sizeof(*events));
-
-	head += take;
-	if (head >= ring->nr)
-		head -= ring->nr;
+	head = aioring_copy(ring, head, take, events);
 	/* Release: pairs with the kernel's load of head, which frees slots. */
 	__atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
+	trace_reap(ctx, 0, nr, (int)take);
 	return (int)take;
 }

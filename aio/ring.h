@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The completion ring that io_setup() maps into the process.  An
- * io_context_t is its address.  ring.c is the only place with atomics.
+ * The completion ring that io_setup() maps into the process, and the gate in
+ * front of each ring of this library's contexts.  An io_context_t is the
+ * ring's address.  Atomics are here, in ring.c and in gate.c only.
  * Source: struct aio_ring in fs/aio.c (the layout is ABI: libaio's empty-ring
  * check relies on it).
  */
@@ -11,6 +12,7 @@
 #include "libaio.h"
 
 #define AIORING_MAGIC 0xa10a10a1u
+#define AIORING_HIDDEN __attribute__((visibility("hidden")))
 
 struct aioring {
 	unsigned id;		    /* the kernel's index of the context */
@@ -22,5 +24,75 @@ struct aioring {
 	unsigned incompat_features; /* 0, or the layout is unknown */
 	unsigned header_length;	    /* bytes from here to the first event */
 };
+
+/* The first event: the header may grow, so only header_length tells. */
+static inline const struct io_event *aioring_events(const struct aioring *ring)
+{
+	return (const void *)((const char *)ring + ring->header_length);
+}
+
+/* Events from head on; 0 for indices that no kernel writes. */
+static inline unsigned aioring_waiting(const struct aioring *ring,
+				       unsigned head)
+{
+	/* Acquire: pairs with smp_wmb() before tail in aio_complete(). */
+	unsigned tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+
+	if (head >= ring->nr || tail >= ring->nr)
+		return 0;
+	return tail >= head ? tail - head : ring->nr - head + tail;
+}
+
+/* Copy take events, which wait, from head on; the head behind them. */
+static inline unsigned aioring_copy(const struct aioring *ring, unsigned head,
+				    unsigned take, struct io_event *events)
+{
+	unsigned first = ring->nr - head < take ? ring->nr - head : take;
+
+	memcpy(events, aioring_events(ring) + head, first * sizeof(*events));
+	memcpy(events + first, aioring_events(ring),
+	       (take - first) * sizeof(*events));
+	head += take;
+	return head >= ring->nr ? head - ring->nr : head;
+}
+
+/* Who may read a context's ring now; see gate.c. */
+struct aioring_gate;
+
+/*
+ * io_setup() has made ctx, or io_destroy() is about to end it: let ring
+ * readers in, or keep them out and wait for the one inside.  A context that
+ * was never opened, or whose ring cannot be used, is the kernel's alone.
+ */
+AIORING_HIDDEN void aioring_open(io_context_t ctx);
+AIORING_HIDDEN void aioring_close(io_context_t ctx);
+
+/*
+ * A thread is about to enter the kernel's reader; give the result (which may
+ * be NULL) to aioring_leave() when it is back.  Any thread.
+ */
+AIORING_HIDDEN struct aioring_gate *aioring_enter(io_context_t ctx);
+AIORING_HIDDEN void aioring_leave(struct aioring_gate *gate);
+
+/*
+ * io_getevents() from the ring.  Returns its result, or AIORING_KERNEL: the
+ * caller is entered as by aioring_enter(), with *gate, and makes the system
+ * call with the same arguments.  Any thread; a signal handler, too.
+ */
+#define AIORING_KERNEL (-1)
+AIORING_HIDDEN int aioring_take(io_context_t ctx, long min_nr, long nr,
+				struct io_event *events,
+				const struct timespec *timeout,
+				struct aioring_gate **gate);
+
+/* Tell the processor that this is a loop that waits for another one. */
+static inline void aioring_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
 
 #endif /* KAIO_RING_H */

@@ -50,9 +50,11 @@ int queue_start(struct queue *q, bool userspace_reap)
 {
 	int ret = io_queue_init((int)q->depth, &q->ctx);
 
-	if (!ret)
-		q->ring = userspace_reap && io_ring_usable(q->ctx);
-	return ret;
+	if (ret)
+		return ret;
+	q->ring = userspace_reap && io_ring_usable(q->ctx);
+	io_ring_disable(q->ctx); /* one consumer needs no gate */
+	return 0;
 }
 
 void queue_exit(struct queue *q, bool destroy)
@@ -183,25 +185,14 @@ static unsigned take_failed(struct queue *q, struct io_event *to, unsigned max)
 static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 		       unsigned max)
 {
-	struct timespec zero = {0, 0};
-	int got = 0, ret = 0;
+	unsigned need = lesser(min, q->inflight);
+	struct timespec zero = {0, 0}, *timeout = need ? NULL : &zero;
+	int ret = q->ring ? io_wait(q->ctx, need, max, to, timeout, 0)
+			  : io_getevents(q->ctx, need, max, to, timeout);
 
-	if (q->ring)
-		got = io_ring_reap(q->ctx, max, to);
-	q->inflight -= (unsigned)got;
-	if ((unsigned)got < min || !q->ring) {
-		unsigned need =
-			lesser(min - lesser(min, (unsigned)got), q->inflight);
-
-		if (need || !q->ring)
-			ret = io_getevents(q->ctx, need, max - (unsigned)got,
-					   to + got, need ? NULL : &zero);
-	}
-	if (ret > 0) {
+	if (ret > 0)
 		q->inflight -= (unsigned)ret;
-		got += ret;
-	}
-	return got || ret == -EINTR || ret == -EAGAIN ? got : ret;
+	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
 }
 
 int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max)

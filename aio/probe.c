@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * io_probe(): which operations and RWF_* flags the kernel takes, found by
+ * submitting requests of no bytes, which read and write nothing.
+ * Source: __io_submit_one() in fs/aio.c, kiocb_set_rw_flags() in
+ * include/linux/fs.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libaio_ext.h"
+#include "sys.h"
+
+#define RWF_BITS 16 /* more than any kernel has */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct io_probe kernel; /* under lock; opcodes 0: not known yet */
+
+/* Submit one request and wait for its end: 1 if the kernel took it. */
+static unsigned taken(io_context_t ctx, struct iocb *iocb)
+{
+	struct io_event event;
+	long res;
+
+	if (aiosys_submit(ctx, 1, &iocb) != 1)
+		return 0;
+	while (aiosys_getevents(ctx, 1, 1, &event, NULL) == -EINTR)
+		;
+	res = (long)event.res;
+	return res >= 0 || res == -EAGAIN;
+}
+
+static unsigned try_rw(io_context_t ctx, int fd, short opcode, unsigned flags)
+{
+	struct iocb iocb;
+
+	io_prep_pread(&iocb, fd, NULL, 0, 0);
+	iocb.aio_lio_opcode = opcode;
+	iocb.aio_rw_flags = flags;
+	return taken(ctx, &iocb);
+}
+
+static unsigned try_flags(io_context_t ctx, int fd)
+{
+	unsigned found = 0;
+
+	for (unsigned flag = 1; flag < 1u << RWF_BITS; flag <<= 1)
+		if (try_rw(ctx, fd, IO_CMD_PREAD, flag) ||
+		    try_rw(ctx, fd, IO_CMD_PWRITE, flag))
+			found |= flag;
+	return found;
+}
+
+/* fd: a file that takes everything but POLL, for which the pipe is. */
+static unsigned try_opcodes(io_context_t ctx, int fd, int pipe_end)
+{
+	static const short simple[] = {
+		IO_CMD_PREAD, IO_CMD_PWRITE, IO_CMD_FSYNC,  IO_CMD_FDSYNC,
+		IO_CMD_NOOP,  IO_CMD_PREADV, IO_CMD_PWRITEV};
+	unsigned found = 0;
+	struct iocb iocb;
+
+	for (unsigned i = 0; i < sizeof(simple) / sizeof(*simple); i++)
+		found |= try_rw(ctx, fd, simple[i], 0) << simple[i];
+	io_prep_poll(&iocb, pipe_end, POLLOUT);
+	return found | taken(ctx, &iocb) << IO_CMD_POLL;
+}
+
+/* A memory file, a pipe and the program; where one is missing, fd is -1. */
+static void try_kernel(io_context_t ctx)
+{
+	int memory = memfd_create("io_probe", MFD_CLOEXEC);
+	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int fds[2] = {-1, -1};
+
+	if (pipe2(fds, O_CLOEXEC))
+		fds[0] = fds[1] = -1;
+	kernel.opcodes = try_opcodes(ctx, memory, fds[1]);
+	kernel.rw_flags = try_flags(ctx, memory) | try_flags(ctx, program) |
+			  try_flags(ctx, fds[0]);
+	close(fds[0]);
+	close(fds[1]);
+	close(program);
+	close(memory);
+}
+
+static int probe_kernel(struct io_probe *probe)
+{
+	io_context_t ctx = NULL;
+	int ret = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!kernel.opcodes) {
+		ret = aiosys_setup(1, &ctx);
+		if (!ret) {
+			try_kernel(ctx);
+			aiosys_destroy(ctx);
+		}
+	}
+	*probe = kernel;
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+/* What may block on no bytes (a socket) or is no file is refused. */
+static int probe_file(int fd, unsigned *rw_flags)
+{
+	io_context_t ctx = NULL;
+	struct stat st;
+	int ret;
+
+	if (fstat(fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return -EINVAL;
+	ret = aiosys_setup(1, &ctx);
+	if (ret)
+		return ret;
+	*rw_flags = try_flags(ctx, fd);
+	aiosys_destroy(ctx);
+	return 0;
+}
+
+int io_probe(int fd, struct io_probe *probe)
+{
+	int err = errno, ret = probe_kernel(probe);
+
+	if (!ret && fd != -1)
+		ret = probe_file(fd, &probe->rw_flags);
+	errno = err;
+	return ret;
+}

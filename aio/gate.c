@@ -27,9 +27,9 @@
  * is not OPEN, so no reader starts; and there is but one reader word.
  * Progress: a reader makes no system call and waits for nobody, so `enter'
  * waits for one bounded copy, and no new reader comes in between.  Nobody
- * waits for a thread in the kernel.  No wake-up is lost: while a thread
- * sleeps in the kernel all others go there, too, so nobody takes events
- * behind the back of a sleeper.  A thread that never comes back from the
+ * waits for a thread in the kernel (but see Signals).  No wake-up is lost:
+ *while a thread sleeps in the kernel all others go there, too, so nobody takes
+ *events behind the back of a sleeper.  A thread that never comes back from the
  * kernel (it left by longjmp) costs only speed: nobody reads the ring again.
  * Order: `done' and `short' release what the reader did, `enter' and `read'
  * acquire it; `leave' releases what the kernel did in that thread's name,
@@ -39,7 +39,11 @@
  * Signals: a handler may call io_getevents() while its own thread reads.
  * Waiting for itself would never end, so it enters at once, and the reader
  * it interrupted commits by a compare-and-swap of head, finds that the kernel
- * has moved it, drops its copy and enters the kernel as well.
+ * has moved it, drops its copy and enters the kernel as well.  Limits, stated
+ * in kaio-libaio(7): as long as such a handler sleeps in the kernel, other
+ * threads wait for its reader; it must not read exactly a ring's worth, which
+ * brings head back to where it was; and one that leaves its reader by longjmp
+ * leaves the reader word set, for which other threads then wait.
  *
  * Lookup: a radix tree over the page numbers of addresses, as in a page
  * table; three loads find the gate of an address, and no two addresses share
@@ -146,10 +150,20 @@ static inline struct aioring_gate *gate_of(io_context_t ctx, int make)
 	return leaf ? &leaf->gate[page & ((1 << LEAF_BITS) - 1)] : NULL;
 }
 
+/* Sleep 50 us, but be no cancellation point: the calls of libaio are none. */
+static void nap(void)
+{
+	struct timespec time = {0, 50000};
+	int state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	nanosleep(&time, NULL);
+	pthread_setcancelstate(state, NULL);
+}
+
 /* Wait while another thread reads; it will not be long. */
 static void await_reader(const struct aioring_gate *gate)
 {
-	struct timespec nap = {0, 50000};
 	int err = errno;
 
 	for (unsigned turns = 0;; turns++) {
@@ -162,7 +176,7 @@ static void await_reader(const struct aioring_gate *gate)
 		if (turns < 100)
 			aioring_pause();
 		else
-			nanosleep(&nap, NULL); /* it has lost its processor */
+			nap(); /* it has lost its processor */
 	}
 	errno = err;
 }
@@ -216,11 +230,15 @@ int io_ring_disable(io_context_t ctx)
 {
 	if (ctx)
 		return gate_close(ctx);
+	rings_on();
 	/* Relaxed: contexts that other threads make meanwhile have luck. */
-	return __atomic_exchange_n(&use_rings, OFF, __ATOMIC_RELAXED) != OFF;
+	return __atomic_exchange_n(&use_rings, OFF, __ATOMIC_RELAXED) == ON;
 }
 
-/* Not what the kernel would surely answer with EFAULT. */
+/*
+ * Not what the kernel would surely answer with EFAULT: below 64 KiB nothing is
+ * mapped (vm.mmap_min_addr), and if it were, the kernel will know.
+ */
 static int in_user_space(const void *start, size_t size)
 {
 #if defined(__x86_64__) && defined(__LP64__)
@@ -229,7 +247,7 @@ static int in_user_space(const void *start, size_t size)
 	const uintptr_t end = ~(uintptr_t)0 >> (sizeof(end) > 4 ? 16 : 0);
 #endif
 
-	return (uintptr_t)start >= 4096 && (uintptr_t)start <= end - size;
+	return (uintptr_t)start >= 65536 && (uintptr_t)start <= end - size;
 }
 
 /* With a timeout of zero the kernel does not wait for min_nr either. */

@@ -236,7 +236,7 @@ extern int io_queue_run(io_context_t ctx);
 extern int io_setup(int maxevents, io_context_t *ctxp);
 /*
  * Cancel or wait for all requests, then free the context.  0, or -EINVAL
- * (no such context), -EFAULT, -ENOSYS.  May block for as long as they take.
+ * (no such context), -ENOSYS.  May block for as long as they take.
  */
 extern int io_destroy(io_context_t ctx);
 /*

@@ -128,10 +128,14 @@ static int probe_file(int fd, unsigned *rw_flags)
 
 int io_probe(int fd, struct io_probe *probe)
 {
-	int err = errno, ret = probe_kernel(probe);
+	int err = errno, state, ret;
 
+	/* A thread that was cancelled here would leave its lock and files. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	ret = probe_kernel(probe);
 	if (!ret && fd != -1)
 		ret = probe_file(fd, &probe->rw_flags);
+	pthread_setcancelstate(state, NULL);
 	errno = err;
 	return ret;
 }

@@ -5,6 +5,8 @@
 #> make            build the library and the engine into O=build
 #> make ab         kaio against fio's built-in libaio, about 2 minutes
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
+#> make bench-lib  our libaio.so.1 against the distribution's, 2-3 minutes
+#>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)
 #> make test       build and run every test
 #> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
 #> make deps       install what the targets need (each does so itself too)
@@ -54,7 +56,7 @@ UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine ab test lint install uninstall clean help deps \
+.PHONY: all lib engine ab bench-lib test lint install uninstall clean help deps \
 	build-tests FORCE
 .DELETE_ON_ERROR:
 all: lib engine
@@ -121,9 +123,13 @@ ab: engine
 	$(Q).setup/packages ab
 	$(Q)jobs/ab --build $(O) $(AB_ARGS)
 
+bench-lib: lib
+	$(Q).setup/packages ab bench
+	$(Q)jobs/bench-lib --build $(O) $(BENCH_ARGS)
+
 # --- upkeep ---
 deps:
-	$(Q).setup/packages build ab test lint
+	$(Q).setup/packages build ab bench test lint
 
 lint:
 	$(Q).setup/packages build test lint
@@ -136,6 +142,10 @@ install: all
 	$(Q)install -d $D$(libdir)/fio $D$(libdir)/kaio $D$(libdir)/pkgconfig \
 		$D$(prefix)/include/kaio
 	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/
+	$(Q)install -d $D$(prefix)/share/kaio/man/man3 \
+		$D$(prefix)/share/kaio/man/man7
+	$(Q)install -m 644 aio/man/man3/*.3 $D$(prefix)/share/kaio/man/man3/
+	$(Q)install -m 644 aio/man/man7/*.7 $D$(prefix)/share/kaio/man/man7/
 	$(Q)install -m 755 $(O)/libaio.so.1 $D$(libdir)/kaio/
 	$(Q)install -m 644 $(O)/libaio.a $D$(libdir)/kaio/
 	$(Q)ln -sf libaio.so.1 $D$(libdir)/kaio/libaio.so
@@ -151,9 +161,10 @@ install: all
 uninstall:
 	$(Q)rm -f $D$(libdir)/fio/fio-kaio.so \
 		$D$(libdir)/pkgconfig/kaio-libaio.pc
-	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio
+	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio \
+		$D$(prefix)/share/kaio/man
 	$(Q)rmdir $D$(libdir)/fio $D$(libdir)/pkgconfig $D$(prefix)/include \
-		2>/dev/null || true
+		$D$(prefix)/share/kaio $D$(prefix)/share 2>/dev/null || true
 
 # Only what a build of ours has marked.
 clean:

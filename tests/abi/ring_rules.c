@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ring_rules CASE: when io_getevents() reads the ring, when it must not, and
+ * that nobody can tell the difference.  Each line: what, its result, errno
+ * after it; "kernel" lines say how many calls entered the kernel for events
+ * since the last such line.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libaio.h"
+#ifdef STATIC
+#include "libaio_ext.h"
+#endif
+#include "report.h"
+
+#define POINTER(number) ((void *)(uintptr_t)(number))
+
+static struct timespec now = {0, 0}, soon = {0, 20000000};
+static struct io_event events[128];
+static int ready_fd;
+static long entered;
+
+/* The library calls syscall(), and gets this one. */
+long syscall(long number, ...)
+{
+	static __typeof__(&syscall) real;
+	long a[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (!real)
+		real = (__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
+	if (number == SYS_io_getevents || number == SYS_io_pgetevents)
+		__atomic_fetch_add(&entered, 1, __ATOMIC_RELAXED);
+	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static void report_kernel(const char *name)
+{
+	printf("%s-kernel %ld %d\n", name, entered, ERRNO);
+	fflush(stdout);
+	entered = 0;
+}
+
+static io_context_t context(int requests)
+{
+	io_context_t ctx = NULL;
+
+	MUST(io_setup(requests, &ctx) == 0);
+	return ctx;
+}
+
+/* n events, complete when this returns, with the data from first on. */
+static void submit(io_context_t ctx, int n, long first)
+{
+	struct iocb iocb, *list[] = {&iocb};
+
+	io_prep_poll(&iocb, ready_fd, POLLIN);
+	for (int i = 0; i < n; i++) {
+		iocb.data = POINTER(first + i);
+		MUST(io_submit(ctx, 1, list) == 1);
+	}
+}
+
+/* --- what enters the kernel; under strace --- */
+
+static void case_calls(void)
+{
+	io_context_t ctx = context(8);
+	sigset_t none;
+
+	sigemptyset(&none);
+	submit(ctx, 8, 0);
+	REPORT("some", io_getevents(ctx, 1, 3, events, NULL));
+	REPORT("rest", io_getevents(ctx, 5, 100, events, &soon));
+	REPORT("empty", io_getevents(ctx, 1, 100, events, &now));
+	REPORT("nothing-wanted", io_getevents(ctx, 0, 100, events, NULL));
+	submit(ctx, 3, 0);
+	REPORT("zero-timeout", io_getevents(ctx, 7, 100, events, &now));
+	submit(ctx, 2, 0);
+	REPORT("no-mask", io_pgetevents(ctx, 1, 1, events, &soon, NULL));
+	report_kernel("until-here");
+	REPORT("too-few", io_getevents(ctx, 3, 77, events, &soon));
+	submit(ctx, 1, 0);
+	REPORT("again", io_getevents(ctx, 1, 1, events, NULL));
+	submit(ctx, 1, 0);
+	REPORT("mask", io_pgetevents(ctx, 1, 66, events, &soon, &none));
+	REPORT("destroy", io_destroy(ctx));
+}
+
+static void *wait_for_two(void *ctx)
+{
+	return POINTER(io_getevents(ctx, 2, 2, events, NULL));
+}
+
+/* While one sleeps in the kernel, all go there; afterwards none. */
+static void case_waiter(void)
+{
+	io_context_t ctx = context(8);
+	struct io_event mine[4];
+	pthread_t thread;
+	void *got;
+
+	MUST(!pthread_create(&thread, NULL, wait_for_two, ctx));
+	while (!__atomic_load_n(&entered, __ATOMIC_RELAXED))
+		nanosleep(&(struct timespec){0, 1000000}, NULL);
+	nanosleep(&soon, NULL);
+	REPORT("beside", io_getevents(ctx, 0, 4, mine, &now));
+	report_kernel("beside");
+	submit(ctx, 2, 0);
+	MUST(!pthread_join(thread, &got));
+	REPORT("waiter", (long)got);
+	submit(ctx, 2, 0);
+	REPORT("afterwards", io_getevents(ctx, 2, 4, mine, NULL));
+	report_kernel("afterwards");
+}
+
+static void case_uses(void)
+{
+	io_context_t ctx = context(8);
+
+	submit(ctx, 5, 0);
+	REPORT("get", io_getevents(ctx, 1, 8, events, NULL));
+	report_kernel("get");
+	REPORT("destroy", io_destroy(ctx));
+}
+
+/* --- processes --- */
+
+/* In a child: the parent's context is nobody's, one's own is as ever. */
+static void use_in_child(const char *name, io_context_t parents)
+{
+	REPORT(name, io_getevents(parents, 0, 8, events, &now));
+	REPORT(name, io_getevents(parents, 1, 8, events, NULL));
+	report_kernel(name);
+	case_uses();
+}
+
+static void wait_for(pid_t child)
+{
+	int status;
+
+	MUST(child > 0 && waitpid(child, &status, 0) == child && !status);
+}
+
+static pid_t fork_in_some_way(const char *way)
+{
+	if (!strcmp(way, "clone"))
+		return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	return !strcmp(way, "_Fork") ? _Fork() : fork();
+}
+
+static void children(const char *way, io_context_t ctx)
+{
+	pid_t child = fork_in_some_way(way);
+
+	if (!child) {
+		use_in_child("child", ctx);
+		child = fork_in_some_way(way);
+		if (!child) {
+			use_in_child("grandchild", ctx);
+			_exit(0);
+		}
+		wait_for(child);
+		_exit(0);
+	}
+	wait_for(child);
+}
+
+static void spawn(void)
+{
+	extern char **environ;
+	char *argv[] = {"true", NULL};
+	pid_t child = vfork();
+
+	if (!child)
+		_exit(0);
+	wait_for(child);
+	MUST(!posix_spawnp(&child, "true", NULL, NULL, argv, environ));
+	wait_for(child);
+}
+
+/* Half wait in the ring and half are in flight when the child is made. */
+static void case_fork(const char *way)
+{
+	io_context_t ctx = context(16);
+	struct iocb iocb, *list[] = {&iocb};
+	int pipes[2], seen = 0, got;
+
+	MUST(!pipe(pipes));
+	submit(ctx, 8, 0);
+	io_prep_poll(&iocb, pipes[0], POLLIN);
+	for (int i = 8; i < 16; i++) {
+		iocb.data = POINTER(i);
+		MUST(io_submit(ctx, 1, list) == 1);
+	}
+	if (!strcmp(way, "spawn"))
+		spawn();
+	else
+		children(way, ctx);
+	REPORT("ready", io_getevents(ctx, 8, 8, events, NULL));
+	for (int i = 0; i < 8; i++)
+		seen |= 1 << (int)(intptr_t)events[i].data;
+	MUST(write(pipes[1], "x", 1) == 1);
+	for (int left = 8; left; left -= got) {
+		got = io_getevents(ctx, 0, 8, events, &now);
+		MUST(got >= 0 && got <= left);
+		for (int i = 0; i < got; i++)
+			seen |= 1 << (int)(intptr_t)events[i].data;
+	}
+	REPORT("seen", seen);
+	REPORT("no-more", io_getevents(ctx, 1, 8, events, &now));
+	report_kernel("parent");
+}
+
+/* --- signals --- */
+
+#define MANY 4000000
+
+static io_context_t shared;
+static unsigned char *seen;
+static long taken, twice, handled, nested, stop;
+
+static void count(const struct io_event *event, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (__atomic_exchange_n(&seen[(intptr_t)event[i].data], 1,
+					__ATOMIC_RELAXED))
+			twice++;
+	if (n > 0)
+		__atomic_fetch_add(&taken, n, __ATOMIC_RELAXED);
+}
+
+/* Its thread never sleeps there: what enters is nested in a reader. */
+static void on_timer(int number)
+{
+	struct io_event mine[8];
+	long before = entered;
+
+	(void)number;
+	count(mine, io_getevents(shared, 1, 8, mine, &now));
+	nested += entered > before;
+	handled++;
+}
+
+static void *take_too(void *unused)
+{
+	struct io_event mine[8];
+	struct timespec little = {0, 100000};
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	for (unsigned i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		count(mine, io_getevents(shared, 1, 8, mine,
+					 i % 64 ? &now : &little));
+		sched_yield();
+	}
+	return unused;
+}
+
+static void start_timer(int microseconds)
+{
+	struct sigaction action = {.sa_handler = on_timer,
+				   .sa_flags = SA_RESTART};
+	struct itimerval rate = {{0, microseconds}, {0, microseconds}};
+
+	MUST(!sigaction(SIGALRM, &action, NULL));
+	MUST(!setitimer(ITIMER_REAL, &rate, NULL));
+}
+
+/*
+ * At least so many signals, some of them within a reader, and ten readers that
+ * found their events gone; returns how many events were submitted.
+ */
+static long take_under_fire(long signals)
+{
+	long next = 0;
+
+	while (__atomic_load_n(&handled, __ATOMIC_RELAXED) < signals ||
+	       __atomic_load_n(&nested, __ATOMIC_RELAXED) < 100 ||
+	       __atomic_load_n(&entered, __ATOMIC_RELAXED) -
+			       __atomic_load_n(&nested, __ATOMIC_RELAXED) <
+		       10) {
+		if (next - __atomic_load_n(&taken, __ATOMIC_RELAXED) < 40) {
+			MUST(next + 8 <= MANY);
+			submit(shared, 8, next);
+			next += 8;
+		}
+		for (int i = 0; i < 8; i++) {
+			struct io_event mine[8];
+
+			count(mine, io_getevents(shared, 1, 1 + i, mine, &now));
+		}
+	}
+	return next;
+}
+
+static void case_handler(int threads, long signals)
+{
+	pthread_t others[4];
+	long next, missing = 0;
+
+	seen = calloc(MANY, 1);
+	shared = context(128);
+	for (int i = 0; i < threads; i++)
+		MUST(!pthread_create(&others[i], NULL, take_too, NULL));
+	start_timer(30);
+	next = take_under_fire(signals);
+	MUST(!setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL));
+	while (__atomic_load_n(&taken, __ATOMIC_RELAXED) < next)
+		count(events, io_getevents(shared, 0, 8, events, &now));
+	stop = 1;
+	for (int i = 0; i < threads; i++)
+		MUST(!pthread_join(others[i], NULL));
+	for (long i = 0; i < next; i++)
+		missing += !seen[i];
+	REPORT("missing", missing);
+	REPORT("twice", twice);
+	REPORT("too-many", taken - next);
+	if (!threads)
+		REPORT("readers-that-lost", entered - nested >= 10);
+}
+
+static sigjmp_buf away;
+
+static void on_alarm(int number)
+{
+	(void)number;
+	siglongjmp(away, 1);
+}
+
+static void case_longjmp(void)
+{
+	io_context_t ctx = context(8);
+	struct itimerval once = {{0, 0}, {0, 50000}};
+
+	signal(SIGALRM, on_alarm);
+	if (!sigsetjmp(away, 1)) {
+		MUST(!setitimer(ITIMER_REAL, &once, NULL));
+		io_getevents(ctx, 1, 8, events, NULL);
+	}
+	report_kernel("left");
+	submit(ctx, 3, 0);
+	REPORT("two", io_getevents(ctx, 1, 2, events, NULL));
+	REPORT("one", io_getevents(ctx, 1, 2, events, &now));
+	REPORT("none", io_getevents(ctx, 1, 2, events, &soon));
+	report_kernel("later");
+	REPORT("destroy", io_destroy(ctx));
+}
+
+/* --- contexts that are not the library's, or not any more --- */
+
+static void case_foreign(void)
+{
+	io_context_t ctx = NULL, own;
+
+	MUST(syscall(SYS_io_setup, 8, &ctx) == 0);
+	submit(ctx, 3, 0);
+	REPORT("foreign", io_getevents(ctx, 1, 2, events, NULL));
+	REPORT("foreign", io_getevents(ctx, 1, 2, events, &now));
+	report_kernel("foreign");
+	REPORT("destroy", io_destroy(ctx));
+	own = context(8);
+	REPORT("same-address", own == ctx);
+	submit(own, 3, 0);
+	REPORT("own", io_getevents(own, 1, 2, events, NULL));
+	report_kernel("own");
+}
+
+static void all_calls(io_context_t ctx)
+{
+	struct iocb iocb, *list[] = {&iocb};
+	sigset_t none;
+
+	sigemptyset(&none);
+	io_prep_poll(&iocb, ready_fd, POLLIN);
+	iocb.key = 0;
+	REPORT("get", io_getevents(ctx, 0, 1, events, &now));
+	REPORT("get-forever", io_getevents(ctx, 1, 1, events, NULL));
+	REPORT("pget", io_pgetevents(ctx, 1, 1, events, NULL, &none));
+	REPORT("submit", io_submit(ctx, 1, list));
+	REPORT("cancel", io_cancel(ctx, &iocb, events));
+	REPORT("queue-run", io_queue_run(ctx));
+	REPORT("destroy", io_destroy(ctx));
+}
+
+/* The neighbour makes sure that the tree has a leaf for these addresses. */
+static void case_garbage(void)
+{
+	io_context_t neighbour = context(8), stale = context(8);
+	static const uint64_t garbage[] = {1,
+					   4095,
+					   4096,
+					   1ull << 47,
+					   (1ull << 47) - 4096,
+					   1ull << 48,
+					   1ull << 63,
+					   (uint64_t)-1,
+					   (uint64_t)-4096};
+
+	submit(stale, 2, 0);
+	MUST(io_getevents(stale, 1, 1, events, NULL) == 1);
+	MUST(!io_destroy(stale));
+	all_calls(stale);
+	for (size_t i = 0; i < sizeof(garbage) / sizeof(*garbage); i++)
+		all_calls(POINTER(garbage[i]));
+	for (int step = -8192; step <= 8192; step += step / 4096 ? 4096 : 8)
+		if (step)
+			all_calls((io_context_t)((char *)neighbour + step));
+	report_kernel("garbage");
+}
+
+/* --- the same as the kernel for every argument --- */
+
+static long mismatches;
+
+static struct {
+	io_context_t lib, raw; /* in the same state */
+	long min_nr, nr;
+	void *buffer, *timeout;
+	int waiting;
+} here;
+
+/* Take what is left, past the library. */
+static long drain(io_context_t ctx)
+{
+	return syscall(SYS_io_getevents, ctx, 0L, 128L, events, &now);
+}
+
+static void compare(void)
+{
+	long lib, raw, left, raw_left;
+	int err;
+
+	submit(here.lib, here.waiting, 0);
+	submit(here.raw, here.waiting, 0);
+	errno = ERRNO;
+	lib = io_getevents(here.lib, here.min_nr, here.nr, here.buffer,
+			   here.timeout);
+	err = errno;
+	raw = syscall(SYS_io_getevents, here.raw, here.min_nr, here.nr,
+		      here.buffer, here.timeout);
+	raw = raw < 0 ? -errno : raw;
+	left = drain(here.lib);
+	raw_left = drain(here.raw);
+	if (lib == raw && left == raw_left && err == ERRNO)
+		return;
+	mismatches++;
+	printf("waiting=%d,min=%ld,nr=%ld,buffer=%p,timeout=%p:%ld/%ld,left="
+	       "%ld/%ld 0 %d\n",
+	       here.waiting, here.min_nr, here.nr, here.buffer, here.timeout,
+	       lib, raw, left, raw_left, err);
+}
+
+/* Good arguments that would sleep for long. */
+static int would_sleep(int long_timeout)
+{
+	return long_timeout && here.min_nr > here.waiting &&
+	       here.min_nr <= here.nr;
+}
+
+static long with_timeouts(void)
+{
+	static struct timespec zero, tiny = {0, 1}, odd = {-1, 1000000000},
+				     past = {-5, 0}, negative = {0, -7},
+				     late = {0, 2000000000};
+	void *timeouts[] = {&zero,
+			    &tiny,
+			    &odd,
+			    &past,
+			    &negative,
+			    POINTER(1),
+			    POINTER(8),
+			    POINTER(4095),
+			    POINTER(-4096),
+			    POINTER(-1),
+			    POINTER(1ull << 47),
+			    POINTER((1ull << 63) + 64),
+			    NULL,
+			    &late};
+	long cases = 0;
+
+	for (size_t i = 0; i < sizeof(timeouts) / sizeof(*timeouts); i++) {
+		here.timeout = timeouts[i];
+		/* The kernel takes one in the past for one without end. */
+		if (would_sleep(!timeouts[i] || timeouts[i] == &late ||
+				timeouts[i] == &past ||
+				timeouts[i] == &negative))
+			continue;
+		compare();
+		cases++;
+	}
+	return cases;
+}
+
+static long with_buffers(void)
+{
+	static struct io_event room[128];
+	void *buffers[] = {room,
+			   NULL,
+			   POINTER(1),
+			   POINTER(4095),
+			   POINTER(-4096),
+			   POINTER(-1),
+			   POINTER(-(32 * 3 + 1)),
+			   POINTER(1ull << 47),
+			   POINTER(1ull << 62),
+			   POINTER(1ull << 63)};
+	long cases = 0;
+
+	for (size_t i = 0; i < sizeof(buffers) / sizeof(*buffers); i++) {
+		here.buffer = buffers[i];
+		cases += with_timeouts();
+	}
+	return cases;
+}
+
+static void case_arguments(void)
+{
+	static const long numbers[][2] = {{0, 0},
+					  {0, 1},
+					  {1, 1},
+					  {0, 3},
+					  {2, 3},
+					  {5, 5},
+					  {1, 64},
+					  {6, 64},
+					  {0, LONG_MAX},
+					  {1, LONG_MAX},
+					  {2, 1},
+					  {1, 0},
+					  {0, -1},
+					  {-1, 1},
+					  {-1, -1},
+					  {-2, -1},
+					  {LONG_MAX, LONG_MAX},
+					  {LONG_MIN, 1},
+					  {LONG_MAX, 1},
+					  {0, LONG_MIN},
+					  {1L << 32, 1L << 32},
+					  {(1L << 32) + 1, 1L << 33},
+					  {0, 1L << 32}};
+	static const int waiting[] = {0, 1, 5};
+	long cases = 0;
+
+	here.lib = context(8);
+	MUST(syscall(SYS_io_setup, 8, &here.raw) == 0);
+	for (size_t w = 0; w < 3; w++)
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers);
+		     i++) {
+			here.waiting = waiting[w];
+			here.min_nr = numbers[i][0];
+			here.nr = numbers[i][1];
+			cases += with_buffers();
+		}
+	REPORT("many-cases", cases > 5000);
+	REPORT("mismatches", mismatches);
+}
+
+/* --- many contexts --- */
+
+#define DESTROYERS 200 /* as each waits for the kernel's RCU */
+
+static io_context_t *crowd;
+static long crowd_size, destroyed;
+
+static void *destroy_some(void *unused)
+{
+	long i;
+
+	while ((i = __atomic_fetch_add(&destroyed, 1, __ATOMIC_RELAXED)) <
+	       crowd_size)
+		MUST(!io_destroy(crowd[i]));
+	return unused;
+}
+
+static void case_crowd(long n)
+{
+	pthread_t threads[DESTROYERS];
+
+	crowd_size = n;
+	crowd = calloc((size_t)n, sizeof(*crowd));
+	for (long i = 0; i < n; i++) {
+		crowd[i] = context(1);
+		submit(crowd[i], 1, i);
+	}
+	for (long i = n - 1; i >= 0; i--)
+		MUST(io_getevents(crowd[i], 1, 2, events, NULL) == 1 &&
+		     events[0].data == POINTER(i));
+	report_kernel("crowd");
+	for (int i = 0; i < DESTROYERS; i++)
+		MUST(!pthread_create(&threads[i], NULL, destroy_some, NULL));
+	for (int i = 0; i < DESTROYERS; i++)
+		MUST(!pthread_join(threads[i], NULL));
+	REPORT("gone", io_getevents(crowd[n / 2], 1, 1, events, NULL));
+}
+
+#ifdef STATIC
+static void case_disable(void)
+{
+	io_context_t one = context(8), two = context(8), three;
+
+	REPORT("disable", io_ring_disable(one));
+	REPORT("disable-again", io_ring_disable(one));
+	REPORT("disable-garbage", io_ring_disable(POINTER(4096)));
+	submit(one, 3, 0);
+	REPORT("one", io_getevents(one, 1, 8, events, NULL));
+	report_kernel("one");
+	REPORT("disable-all", io_ring_disable(NULL));
+	REPORT("disable-all-again", io_ring_disable(NULL));
+	submit(two, 3, 0);
+	REPORT("two", io_getevents(two, 1, 8, events, NULL));
+	report_kernel("two");
+	three = context(8);
+	submit(three, 3, 0);
+	REPORT("three", io_getevents(three, 1, 8, events, NULL));
+	report_kernel("three");
+}
+#endif
+
+int main(int argc, char **argv)
+{
+	const char *name = argv[1], *way = argc > 2 ? argv[2] : "";
+
+	ready_fd = eventfd(1, EFD_CLOEXEC);
+	MUST(argc > 1 && ready_fd >= 0);
+	if (!strcmp(name, "calls"))
+		case_calls();
+	else if (!strcmp(name, "waiter"))
+		case_waiter();
+	else if (!strcmp(name, "uses"))
+		case_uses();
+	else if (!strcmp(name, "fork"))
+		case_fork(way);
+	else if (!strcmp(name, "handler"))
+		case_handler(atoi(way), atol(argv[3]));
+	else if (!strcmp(name, "longjmp"))
+		case_longjmp();
+	else if (!strcmp(name, "foreign"))
+		case_foreign();
+	else if (!strcmp(name, "garbage"))
+		case_garbage();
+	else if (!strcmp(name, "arguments"))
+		case_arguments();
+	else if (!strcmp(name, "crowd"))
+		case_crowd(atol(way));
+#ifdef STATIC
+	else if (!strcmp(name, "disable"))
+		case_disable();
+#endif
+	else
+		return 2;
+	return 0;
+}

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The installed copy: C and C++ programs built against it with pkg-config, and
+programs that were linked to another libaio, which run on it unchanged.
+"""
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from abi_tools import (
+    AIO, BUILD, CC, CXX, HERE, ROOT, SAN, SAN_FLAGS, STATIC, WARNINGS, need,
+    output_of, run,
+)  # fmt: skip
+
+HELLO = ROOT / "tests/lib/hello_aio.c"
+EXTENSION = HERE / "extension.c"
+COMPILERS = {"c": [*CC, "-x", "c"], "c++": [*CXX, "-x", "c++"]}
+USED = re.compile(r"calling init: (\S*libaio\S*)")
+
+
+def make(goal, prefix, destdir=""):
+    output_of(
+        "make", "-C", ROOT, f"O={BUILD}", f"SAN={SAN}", f"prefix={prefix}",
+        f"libdir={prefix}/lib", f"DESTDIR={destdir}", goal, timeout=200,
+    )  # fmt: skip
+
+
+def files(top):
+    """All but the folders."""
+    return {
+        str(path.relative_to(top))
+        for path in Path(top).rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+
+
+class Installed:
+    """An installed copy, and pkg-config's words about it."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+        self.lib = prefix / "lib/kaio"
+        self.env = {"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+
+    def flags(self, *options):
+        program = need("pkg-config", "it names the flags")
+        return shlex.split(
+            output_of(program, *options, "kaio-libaio", env=self.env)
+        )  # fmt: skip
+
+    def build(self, source, program, language="c", libs=("--cflags", "--libs"),
+              more=()):  # fmt: skip
+        output_of(
+            *COMPILERS[language], "-O1", "-g", *WARNINGS, *SAN_FLAGS, source,
+            "-x", "none", "-o", program, *more, *self.flags(*libs),
+        )  # fmt: skip
+        return program
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    prefix = tmp_path_factory.mktemp("prefix")
+    make("install", prefix)
+    yield Installed(prefix)
+    make("uninstall", prefix)
+
+
+def hello(program, directory, env=None):
+    """Run it; the libaio that the dynamic linker took for it, or None."""
+    target = directory / "hello.txt"
+    done = run(program, target, env={"LD_DEBUG": "libs", **(env or {})})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert target.read_text() == "hello"
+    found = USED.findall(done.stderr)
+    assert len(found) <= 1
+    return Path(found[0]) if found else None
+
+
+def needed(program):
+    return re.findall(r"\(NEEDED\).*\[(libaio.*)\]", output_of("readelf", "-d", program))
+
+
+def test_flags(installed):
+    lib = str(installed.lib)
+    assert installed.flags("--cflags") == [f"-I{installed.prefix}/include/kaio"]
+    assert installed.flags("--libs") == [f"-L{lib}", f"-Wl,-rpath,{lib}", "-laio"]
+    assert installed.flags("--static", "--libs") == installed.flags("--libs")
+    assert installed.flags("--modversion") == ["0.3.113"]
+
+
+def test_files(installed):
+    """Nothing where another libaio could be."""
+    manual = {name for name in files(installed.prefix) if "/man/" in name}
+    assert files(installed.prefix) - manual == {
+        "include/kaio/libaio.h", "include/kaio/libaio_ext.h",
+        "lib/fio/fio-kaio.so", "lib/kaio/libaio.a", "lib/kaio/libaio.so",
+        "lib/kaio/libaio.so.1", "lib/kaio/libaio.so.1t64",
+        "lib/pkgconfig/kaio-libaio.pc",
+    }  # fmt: skip
+    for name in ("libaio.h", "libaio_ext.h"):
+        copy = installed.prefix / "include/kaio" / name
+        assert copy.read_bytes() == (AIO / name).read_bytes()
+    assert (installed.lib / "libaio.a").read_bytes() == STATIC.read_bytes()
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_program_with_the_shared_library(language, installed, tmp_path):
+    program = installed.build(HELLO, tmp_path / "program", language)
+    assert needed(program) == ["libaio.so.1"]
+    assert hello(program, tmp_path) == installed.lib / "libaio.so.1"
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_program_with_the_archive(language, installed, tmp_path):
+    """Wholly static where there is no sanitizer; the extension comes along."""
+    if SAN:
+        how = {"more": [f"-L{installed.lib}", "-l:libaio.a"],
+               "libs": ("--cflags",)}  # fmt: skip
+    else:
+        how = {"more": ["-static"], "libs": ("--static", "--cflags", "--libs")}
+    program = installed.build(HELLO, tmp_path / "hello", language, **how)
+    assert hello(program, tmp_path) is None
+    program = installed.build(EXTENSION, tmp_path / "extension", language, **how)
+    assert needed(program) == []
+    assert output_of(program).startswith("io_setup(7): ")
+
+
+def test_program_of_the_distribution_s_library(
+    installed, distribution_library, distribution_source, tmp_path
+):
+    """With its header and its library; the same file then runs on ours."""
+    program = tmp_path / "program"
+    output_of(*CC, f"-I{distribution_source / 'src'}", HELLO, "-o", program,
+              distribution_library)  # fmt: skip
+    theirs = hello(program, tmp_path)
+    assert theirs.resolve() == distribution_library.resolve()
+    if SAN:
+        return  # a plain program cannot load a sanitized library
+    env = {"LD_LIBRARY_PATH": str(installed.lib)}
+    assert hello(program, tmp_path, env) == installed.lib / needed(program)[0]
+
+
+def test_program_of_a_newer_distribution(installed, tmp_path):
+    """Its libaio calls itself libaio.so.1t64; here a stand-in to link with."""
+    stub, program = tmp_path / "libaio.so.1t64", tmp_path / "program"
+    output_of(
+        *CC, "-shared", "-fPIC", *SAN_FLAGS, f"-I{AIO}", "-D_GNU_SOURCE",
+        "-Wl,-soname,libaio.so.1t64", f"-Wl,--version-script={AIO}/libaio.map",
+        *AIO.glob("*.c"), "-o", stub,
+    )  # fmt: skip
+    output_of(*CC, *SAN_FLAGS, f"-I{AIO}", HELLO, "-o", program, stub)
+    stub.unlink()
+    assert needed(program) == ["libaio.so.1t64"]
+    env = {"LD_LIBRARY_PATH": str(installed.lib)}
+    assert hello(program, tmp_path, env) == installed.lib / "libaio.so.1t64"
+    assert run(program, tmp_path / "x").returncode == 127  # no such library here
+
+
+def test_destdir_and_uninstall(installed, tmp_path):
+    """The same below DESTDIR, whose name is in no file; then nothing is left
+    but what was there before."""
+    top = tmp_path / "the root"
+    mine = top / "opt/lib/pkgconfig/mine.pc"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    before = files(top)
+    make("install", "/opt", top)
+    assert files(top / "opt") - {"lib/pkgconfig/mine.pc"} == files(installed.prefix)
+    assert "the root" not in (mine.parent / "kaio-libaio.pc").read_text()
+    make("uninstall", "/opt", top)
+    assert files(top) == before
+
+
+def test_uninstall_leaves_nothing(tmp_path):
+    make("install", tmp_path)
+    make("uninstall", tmp_path)
+    assert files(tmp_path) == set()
+    assert list(tmp_path.rglob("*kaio*")) == []

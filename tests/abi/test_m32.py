@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The library as 32-bit code on this machine: built, and run where the kernel
+runs such programs. The expected answers are those of the 64-bit tests.
+"""
+import errno
+import re
+
+import pytest
+
+import test_library_behaviour as behaviour
+from abi_tools import AIO, CC, HERE, ROOT, WARNINGS, need, output_of, run
+from test_exports import LIBAIO
+
+M32 = [*CC, "-m32"]
+# <sys/sdt.h> is the same for both, but packaged for the 64-bit compiler.
+MULTIARCH = run(*CC, "-print-multiarch").stdout.strip()
+BUILD_M32 = [*M32, "-idirafter", f"/usr/include/{MULTIARCH}"]
+HELLO = ROOT / "tests/lib/hello_aio.c"
+# A sanitizer, a -j or an O= of the make around us is not meant for this build.
+NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
+WILD = ("get-wild", "get-wild-forever", "get-stale", "queue-run-stale",
+        "queue-run-no-callback", "pgetevents-wild")  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiler(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("m32")
+    source = directory / "empty.c"
+    source.write_text("#include <linux/aio_abi.h>\nint main(void) { return 0; }\n")
+    done = run(*M32, source, "-o", directory / "empty")
+    if done.returncode:
+        pytest.skip(f"no 32-bit C library (gcc-multilib): {done.stderr[-300:]}")
+    return directory
+
+
+@pytest.fixture(scope="module")
+def library(compiler):
+    """The folder with the library, built by the Makefile with its warnings."""
+    out = compiler / "build"
+    output_of(
+        "env", *[f"--unset={name}" for name in NOT_OURS], "make", "-C", ROOT,
+        f"O={out}", f"CC={' '.join(BUILD_M32)}", "lib", timeout=120,
+    )  # fmt: skip
+    return out
+
+
+@pytest.fixture(scope="module")
+def runs(compiler):
+    """Skips what has to run, if the kernel only runs 64-bit programs."""
+    try:
+        assert run(compiler / "empty").returncode == 0
+    except OSError as error:
+        assert error.errno in (errno.ENOEXEC, errno.ENOENT)
+        pytest.skip(f"the library is built, but no 32-bit program runs: {error}")
+
+
+@pytest.fixture
+def build(library, runs, tmp_path):
+    def compile_m32(source, *flags):
+        program = tmp_path / source.stem
+        output_of(
+            *M32, "-O1", "-g", "-D_GNU_SOURCE", *WARNINGS, f"-I{AIO}", source,
+            "-o", program, *(flags or (f"-L{library}", "-laio")),
+        )  # fmt: skip
+        return program
+
+    return compile_m32
+
+
+@pytest.fixture
+def env(library):
+    return {"LD_LIBRARY_PATH": str(library)}
+
+
+def test_library_is_32_bit_and_exports_the_same(library):
+    header = output_of("readelf", "-h", library / "libaio.so.1")
+    assert "ELF32" in header and "Intel 80386" in header
+    names = set(re.findall(r"\b(io_\w+@+LIBAIO_0\.\d)", output_of(
+        "nm", "-D", "--with-symbol-versions", library / "libaio.so.1")))  # fmt: skip
+    assert names == LIBAIO
+
+
+@pytest.mark.parametrize(
+    "name, arguments, expected",
+    [
+        ("events", ["file"], behaviour.EVENTS),
+        ("pgetevents", [], behaviour.MASKED),
+        ("old_symbols", [], behaviour.OLD),
+    ],
+    ids=["events", "pgetevents", "old_symbols"],
+)
+def test_same_results_as_64_bit(name, arguments, expected, build, env, tmp_path):
+    program = build(HERE / f"{name}.c")
+    found = behaviour.answers(env, program, *[tmp_path / a for a in arguments])
+    assert behaviour.results(found) == expected
+    behaviour.assert_errno_left_alone(found)
+
+
+def test_wild_contexts_are_an_error(build, env):
+    program = build(HERE / "errors.c")
+    for case in WILD:
+        found = behaviour.answers(env, program, case)
+        assert behaviour.results(found) == {case: behaviour.WILD[case]}
+
+
+def test_hello(build, env, library, tmp_path):
+    for flags in ((), (library / "libaio.a",)):
+        target = tmp_path / "hello.txt"
+        output_of(build(HELLO, *flags), target, env=env)
+        assert target.read_text() == "hello"
+        target.unlink()
+
+
+def test_extension(build, library):
+    program = build(HERE / "extension.c", library / "libaio.a")
+    assert output_of(program).startswith("io_setup(7): ")
+
+
+@pytest.mark.parametrize("ring", ["1", "0"])
+def test_events_that_wait_need_no_system_call(ring, build, env, tmp_path):
+    """traffic.c says of each call how it should have got its events."""
+    strace = need("strace", "it counts the system calls")
+    trace = tmp_path / "trace"
+    text = output_of(
+        strace, "-o", trace, f"-ELD_LIBRARY_PATH={env['LD_LIBRARY_PATH']}",
+        f"-ELIBAIO_RING={ring}", build(HERE / "traffic.c"), timeout=60,
+    )  # fmt: skip
+    calls = re.findall(r"^io_(?:p?getevents)\w*\(", trace.read_text(), re.M)
+    gets = re.findall(r"^(reap|none|enter) ", text, re.M)
+    assert gets.count("reap") > 200 and gets.count("enter") == 3
+    assert len(calls) == (gets.count("enter") if ring == "1" else len(gets))

@@ -62,6 +62,7 @@ class Plan:
     runtime: float
     ramp: float
     rng: object
+    libraries: tuple = ()       # the libaio.so.1 of each side, where checked
 
 
 def orders(pairs, rng):
@@ -113,7 +114,7 @@ def _block(plan, cell, number, tick):
         cell.runs.append({"block": number, "order": order, "role": role, **run})
 
 
-def check(plan, cells, tick):
+def check(plan, cells, tick, count=checks.calls_per_io):
     """Before the timed runs: fairness, and the system calls per I/O."""
     for cell in cells:
         tick(f"{cell.job.name}: comparing the I/O streams")
@@ -121,8 +122,7 @@ def check(plan, cells, tick):
                                          cell.target)
         for role, side in zip("AB", plan.sides):
             tick(f"{cell.job.name}: counting the system calls of {side.text}")
-            cell.calls[role] = checks.calls_per_io(plan.fio, side, cell.job,
-                                                   cell.target)
+            cell.calls[role] = count(plan.fio, side, cell.job, cell.target)
 
 
 def run(plan, cells, tick):

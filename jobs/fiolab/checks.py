@@ -13,7 +13,7 @@ CAP = 3                     # seconds, should the device be slow
 LOGGED = re.compile(r" (read|write|trim|sync|datasync) (\d+) (\d+)$")
 
 
-def _limited(fio, side, job, target, ios, extra=(), **more):
+def limited(fio, side, job, target, ios, extra=(), **more):
     options = [*fio_runs.base_options(side, target, 1), f"number_ios={ios}",
                f"runtime={CAP}", *extra]
     return fio_runs.run(fio, side, job, target, options, CAP, **more)
@@ -21,7 +21,7 @@ def _limited(fio, side, job, target, ios, extra=(), **more):
 
 def _stream(fio, side, job, target):
     """The I/Os in the order of issue; None if several jobs share the log."""
-    result, kept = _limited(fio, side, job, target, STREAM_IOS,
+    result, kept = limited(fio, side, job, target, STREAM_IOS,
                             ["write_iolog=iolog"], keep=["iolog"])
     if len(result["jobs"]) > 1:
         return None
@@ -76,7 +76,7 @@ def parse_calls(text):
 
 
 def _calls(fio, side, job, target, ios):
-    result, kept = _limited(fio, side, job, target, ios, keep=["calls"],
+    result, kept = limited(fio, side, job, target, ios, keep=["calls"],
                             wrap=["strace", "-f", "-c", "-o", "calls"])
     return parse_calls(kept["calls"]), fio_runs.figures(result)["ios"]
 

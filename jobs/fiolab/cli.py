@@ -31,6 +31,8 @@ MORE = """engines: libaio, io_uring or any other engine built into fio;
 kaio = external:BUILD/fio-kaio.so; external:/path/to/engine.so.
 Engine options follow after commas: kaio,opt=value,opt=value
 (fio --enghelp=ENGINE lists them); other options belong in the job file.
+ENGINE,options@our-library runs that side on BUILD/libaio.so.1 instead of the
+distribution's libaio, and makes sure that fio really uses it.
 
 Without --target there are two: a file in /dev/shm (no device: shows the
 engine's own cost) and a scratch file in the build folder (a disk: the device
@@ -42,7 +44,7 @@ The default runtime is short, so that 20 pairs fit into two minutes; give
 --runtime 3 or more for a device whose speed varies over seconds."""
 
 
-def _number(kind, low, high, what):
+def number(kind, low, high, what):
     def parse(text):
         try:
             value = kind(text)
@@ -107,23 +109,23 @@ def _what(new):
 
 
 def _how(new):
-    new.add_argument("--pairs", type=_number(int, 1, 10000, "a number"),
+    new.add_argument("--pairs", type=number(int, 1, 10000, "a number"),
                      default=20, metavar="N",
                      help="pairs of runs per job and target (20); faster or "
                      "slower needs at least 7 for one job on one target, 8 "
                      "for two, 10 for eight")
     new.add_argument("--runtime", default=0.5, metavar="S",
-                     type=_number(float, 0.2, 86400, "seconds"),
+                     type=number(float, 0.2, 86400, "seconds"),
                      help="timed seconds of each run (0.5)")
     new.add_argument("--ramp", default=0.1, metavar="S",
-                     type=_number(float, 0.05, 86400, "seconds"),
+                     type=number(float, 0.05, 86400, "seconds"),
                      help="seconds before the timed part of each run (0.1)")
     new.add_argument("--cpu", type=cpu, metavar="N",
                      default=max(os.sched_getaffinity(0)),
                      help="pin all of fio, an engine's own threads included, "
                      "to this CPU (the last one), so that no side can borrow "
                      "another; 'all' does not pin")
-    new.add_argument("--seed", type=_number(int, 0, 2**63 - 1, "a number"),
+    new.add_argument("--seed", type=number(int, 0, 2**63 - 1, "a number"),
                      metavar="N", help="repeat the order and the I/O of an "
                      "earlier comparison")
     new.add_argument("--json", metavar="FILE",
@@ -179,25 +181,27 @@ def _warn_of_few_pairs(pairs, cells):
               "pairs.", file=sys.stderr)
 
 
-def _output(args, jobs, stack):
+def output(args, runs, stack):
     """The JSON file, open before the runs; None without --json."""
     if not args.json:
         return None
-    cells = len(jobs) * len(args.target or (MEMORY, args.build))
-    output = report.Output(args.json, 3 * args.pairs * cells)
-    stack.callback(output.close)
-    return output
+    if not os.path.isdir(os.path.dirname(args.json) or "."):
+        raise Problem(f"there is no folder for {args.json}: create it first.")
+    made = report.Output(args.json, runs)
+    stack.callback(made.close)
+    return made
 
 
-def _plan(args, stack):
+def make_plan(args, stack):
     """What to run and on which jobs; finds mistakes before any writing."""
     sides = tuple(side.parse(text, args.build) for text in (args.a, args.b))
     jobs = [jobfile.load(path) for path in args.job or ["randread"]]
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kaio-ab-"))
     fio = fio_runs.Fio(find_fio(args.fio), args.cpu, folder)
     probe.check(fio, sides, jobs, args.size)
+    libraries = probe.check_libraries(fio, sides)
     plan = campaign.Plan(fio, sides, args.pairs, args.runtime, args.ramp,
-                         np.random.default_rng(args.seed))
+                         np.random.default_rng(args.seed), libraries)
     return plan, jobs
 
 
@@ -209,33 +213,38 @@ def _cells(args, plan, jobs, stack):
     return cells
 
 
-def _measure(plan, cells):
+def measure(plan, cells, **how):
+    """Check and run the cells; how: of campaign.check()."""
     runs = 3 * plan.pairs * len(cells)
     checks = 3 * len(cells)
     seconds = (runs * (plan.ramp + plan.runtime + STEP_OVERHEAD) +
                checks * CHECK_SECONDS)
     shown = progress.Progress(runs + checks, seconds)
     try:
-        campaign.check(plan, cells, shown.tick)
+        campaign.check(plan, cells, shown.tick, **how)
         campaign.run(plan, cells, shown.tick)
     finally:
         shown.clear()
 
 
-def compare(args, stack):
+def prepare(args):
+    """Leave fio its CPU, and choose the seed that was not given."""
     step_aside(args.cpu)
     args.seed = secrets.randbits(31) if args.seed is None else args.seed
-    if args.json and not os.path.isdir(os.path.dirname(args.json) or "."):
-        raise Problem(f"there is no folder for {args.json}: create it first.")
-    plan, jobs = _plan(args, stack)
-    output = _output(args, jobs, stack)
+
+
+def compare(args, stack):
+    prepare(args)
+    plan, jobs = make_plan(args, stack)
+    targets_planned = len(args.target or (MEMORY, args.build))
+    file = output(args, 3 * args.pairs * len(jobs) * targets_planned, stack)
     cells = _cells(args, plan, jobs, stack)
-    _measure(plan, cells)
+    measure(plan, cells)
     judge_all(campaign.evaluate(cells))
     print(report.table(plan, cells), end="")
     print(f"To repeat the order and the I/O: --seed {args.seed}")
-    if output:
-        output.save(report.data(plan, cells, args.seed))
+    if file:
+        file.save(report.data(plan, cells, args.seed))
 
 
 def _stop(number, _frame):
@@ -245,14 +254,16 @@ def _stop(number, _frame):
     sys.exit(128 + number)
 
 
-def main(arguments=None):
-    args = parser().parse_args(arguments)
+def main(arguments=None, new=None, action=compare):
+    """Run the command of a parser: action(args, exit stack)."""
+    new = new or parser()
+    args = new.parse_args(arguments)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
         with ExitStack() as stack:
-            compare(args, stack)
+            action(args, stack)
     except Problem as problem:
-        sys.exit(f"ab: {problem}")
+        sys.exit(f"{new.prog}: {problem}")
     except BrokenPipeError:
         os._exit(1)

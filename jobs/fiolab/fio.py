@@ -73,8 +73,12 @@ def _command(fio, target):
             "--output=out.json", *safe, "effective.fio"]
 
 
+def side_environment(side):
+    return {**os.environ, **dict(side.environment)}
+
+
 def environment(side, target):
-    return {**os.environ, "ENGINE": side.ioengine,
+    return {**side_environment(side), "ENGINE": side.ioengine,
             "TARGET": target.path.replace(":", "\\:")}
 
 
@@ -150,7 +154,7 @@ class Disturbed(Exception):
     """This process got no CPU for so long that it missed the timed part."""
 
 
-def _await_start(run_):
+def await_start(run_):
     """The moment (time.time) at which fio's first job ended its set-up."""
     end = time.monotonic() + PATIENCE
     while not os.path.exists(run_.file("started")):
@@ -188,7 +192,7 @@ def _cpu_rate(run_, runtime, ramp):
     of them, while fio does not count the ramp's I/Os; fio's own usr and sys
     do not see the threads of an engine.)
     """
-    begin = _await_start(run_) + ramp
+    begin = await_start(run_) + ramp
     found = _samples(run_, begin, begin + runtime)
     if not found or found[-1][0] - found[0][0] < runtime / 2:
         run_.finish(runtime + PATIENCE)     # a failure of fio goes first

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What fio is asked before anything is written: does it know each engine and
-# its options, and does it accept each job?  An option that is no engine's own
-# belongs in the job file, where both sides get it.
+# its options, does it accept each job, and does it run on the libaio.so.1 that
+# a side's environment promises?  An option that is no engine's own belongs in
+# the job file, where both sides get it.
 import os
 import re
 import subprocess
 
-from . import fio as fio_runs
+from . import fio as fio_runs, process
+from .jobfile import Job
 from .problem import Problem
 from .target import DEFAULT_SIZE, Target
 
 # fio pads a name to 24 columns, which tells it from a message of its own.
 OPTION = re.compile(r"^ *([a-z][a-z0-9_]*)(?: +|(?<=\w{24})):", re.M)
+MAPPED = re.compile(r" (/(?:.*/)?libaio\.so\.1[^/\n]*)$", re.M)
+OUR_MARK = b"LIBAIO_RING"   # the variable that our library alone looks at
+LIBRARY_JOB = Job("library", "[library]\nrw=read\nbs=4k\n")
+LIBRARY_SECONDS = 10        # more than a look at its maps takes
 
 
 def _ask(fio, *arguments, env=None):
@@ -31,7 +37,8 @@ def _ask(fio, *arguments, env=None):
 def engine_options(fio, side):
     """The names of the engine's own options."""
     name = side.ioengine.removeprefix("external:")
-    _, text = _ask(fio, f"--enghelp={name}")
+    _, text = _ask(fio, f"--enghelp={name}",
+                   env=fio_runs.side_environment(side))
     known = set(OPTION.findall(text))
     if not known and "has no options" not in text:
         raise Problem(f"fio refuses the engine {side.text}: "
@@ -67,3 +74,72 @@ def check(fio, sides, jobs, size):
         _check_side(fio, side)
         for job in jobs:
             _check_job(fio, side, job, size)
+
+
+def _maps(pid):
+    """Empty for a process that has ended, as the shell of exec_prerun does."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8",
+                  errors="surrogateescape") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    except OSError as error:
+        raise Problem(f"cannot see which libaio.so.1 fio uses "
+                      f"(/proc/{pid}/maps: {error.strerror}): run as root, or "
+                      "with a fio that is not set-uid.") from None
+
+
+def mapped_library(fio, side):
+    """The libaio.so.1 in a running job of a side; "" if there is none."""
+    path = os.path.join(fio.folder, "library.tmp")
+    target = Target(path, 1 << 20, False, "", direct=False, writable=True)
+    options = (fio_runs.base_options(side, target, 1) +
+               fio_runs.timed_options(LIBRARY_SECONDS, 0))
+    with fio_runs.Run(fio, side, LIBRARY_JOB, target, options) as started:
+        fio_runs.await_start(started)
+        found = [m[1] for pid in process.tree(started.child.pid)
+                 for m in MAPPED.finditer(_maps(pid))]
+    return found[-1] if found else ""
+
+
+def _is_ours(library):
+    try:
+        with open(library, "rb") as file:
+            return OUR_MARK in file.read()
+    except OSError as error:
+        raise Problem(f"cannot read the library {library} that is in use: "
+                      f"{error.strerror}.") from None
+
+
+def check_library(side, mapped, program):
+    """Refuse a program that runs on another libaio.so.1 than its side says."""
+    if not side.library:
+        if mapped and _is_ours(mapped):
+            raise Problem(f"side {side.text} is to run without our library, "
+                          f"but {program} uses {mapped}: unset "
+                          "LD_LIBRARY_PATH and LD_PRELOAD.")
+    elif not mapped:
+        raise Problem(f"{program} uses no libaio.so.1 on side {side.text}: it "
+                      "is linked statically or without libaio, so no library "
+                      "can be put under it; name another with --fio.")
+    elif not (os.path.exists(mapped) and
+              os.path.samefile(mapped, side.library)):
+        raise Problem(f"{program} uses {mapped} on side {side.text} and not "
+                      f"{side.library}: it ignores LD_LIBRARY_PATH (set-uid, "
+                      "set-gid, capabilities or an RPATH), or the library is "
+                      "of another architecture.")
+    elif not _is_ours(mapped):
+        raise Problem(f"{mapped} is not our library (a copy of the "
+                      "distribution's?): run `make`, or name the build folder "
+                      "with --build.")
+
+
+def check_libraries(fio, sides):
+    """The libaio.so.1 of each side, checked; () if no side asks for one."""
+    if not any(side.library for side in sides):
+        return ()
+    mapped = tuple(mapped_library(fio, side) for side in sides)
+    for side, library in zip(sides, mapped):
+        check_library(side, library, "fio")
+    return mapped

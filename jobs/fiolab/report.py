@@ -4,6 +4,7 @@
 # spends a fifth less CPU time on each.
 import contextlib
 import errno
+from itertools import zip_longest
 import json
 import math
 import os
@@ -54,9 +55,9 @@ def _calls_row(cell):
                       "(separate,", "under strace)")
 
 
-def _verdict_row(effect):
-    return (f"  verdict on B, {NAMES[effect.metric]}: "
-            f"{effect.verdict.upper()} ({effect.reason})")
+def _verdict_rows(effect):
+    return wrapped(f"verdict on B, {NAMES[effect.metric]}: "
+                   f"{effect.verdict.upper()} ({effect.reason})")
 
 
 def _order_effects(cell):
@@ -75,7 +76,8 @@ def _noise_rows(cell):
             f"  {cell.stream}"]
 
 
-def _wrapped(text):
+def wrapped(text):
+    """Lines that fit, indented."""
     return textwrap.wrap(text.replace("\n", " "), 79, initial_indent="  ",
                          subsequent_indent="    ", break_on_hyphens=False)
 
@@ -83,13 +85,13 @@ def _wrapped(text):
 def _change_rows(cell):
     changes = cell.changes()
     whole = re.sub("(?<![,;:]) ", "\xa0", changes)     # break after commas
-    lines = _wrapped(f"from the job file: {whole}") if changes else []
+    lines = wrapped(f"from the job file: {whole}") if changes else []
     return [line.replace("\xa0", " ") for line in lines]
 
 
 def _floor_rows(cell):
     drifted = any(map(floor_excludes_zero, cell.effects))
-    return _wrapped(FLOOR_WARNING) if drifted else []
+    return wrapped(FLOOR_WARNING) if drifted else []
 
 
 def _cell_lines(plan, cell):
@@ -99,23 +101,32 @@ def _cell_lines(plan, cell):
             f"  {cell.target.describe(direct)}",
             f"  ({cell.target.why(direct)})", *_change_rows(cell), head,
             *[_metric_row(cell, e) for e in cell.effects], _calls_row(cell),
-            *[_verdict_row(e) for e in cell.effects], *_floor_rows(cell),
-            *_noise_rows(cell)]
+            *[row for e in cell.effects for row in _verdict_rows(e)],
+            *_floor_rows(cell), *_noise_rows(cell)]
+
+
+def side_lines(sides, libraries, program):
+    """What A and B are, and the library that a program was seen to use."""
+    lines = []
+    for letter, side, library in zip_longest("AB", sides, libraries):
+        engine = "" if side.ioengine == side.text else f" ({side.ioengine})"
+        lines.append(f"{letter} = {side.text}{engine}")
+        lines += [f"    {name}={value}" for name, value in side.environment]
+        lines += [f"    {program} uses {library}"] if library else []
+    return lines
 
 
 def _head(plan):
     pin = ("not pinned" if plan.fio.cpu is None
            else f"fio pinned to CPU {plan.fio.cpu}")
-    sides = [f"{letter} = {side.text}" +
-             (f" ({side.ioengine})" if side.ioengine != side.text else "")
-             for letter, side in zip("AB", plan.sides)]
+    sides = side_lines(plan.sides, plan.libraries, "fio")
     return [*sides, f"{plan.fio.version}, {pin}; {count_pairs(plan.pairs)} of "
             f"{plan.runtime:g} s runs after {plan.ramp:g} s ramp"]
 
 
-def table(plan, cells):
-    """The report on stdout."""
-    count = sum(len(cell.effects) for cell in cells)
+def table(plan, cells, others=0):
+    """The report on stdout; others: comparisons that are shown elsewhere."""
+    count = others + sum(len(cell.effects) for cell in cells)
     rule = (f"Effects: Hodges-Lehmann with exact CI, order balanced and random."
             f"\nVerdict: p <= {ALPHA} by Holm over {count} comparisons; "
             f"equivalent: 90% CI in +-{MARGIN:.0%}.")
@@ -129,7 +140,7 @@ def _finite(pair):
     return None if math.isinf(pair[0]) else list(pair)
 
 
-def _effect_data(effect):
+def effect_data(effect):
     return {"metric": effect.metric, "d": effect.d, "floor_d": effect.floor_d,
             "estimate": effect.estimate, "ci95": _finite(effect.ci95),
             "ci90": _finite(effect.ci90), "aa_ci95": _finite(effect.floor),
@@ -145,15 +156,20 @@ def _cell_data(plan, cell):
             "direct_io": direct, "job_changes": cell.changes(),
             "stream": cell.stream, "calls_per_io": cell.calls,
             "order_effect": _order_effects(cell),
-            "effects": [_effect_data(e) for e in cell.effects],
+            "effects": [effect_data(e) for e in cell.effects],
             "runs": cell.runs}
+
+
+def side_data(sides, libraries):
+    return {letter: {"text": s.text, "ioengine": s.ioengine,
+                     "options": list(s.options),
+                     "environment": dict(s.environment), "library": library}
+            for letter, s, library in zip_longest("AB", sides, libraries)}
 
 
 def data(plan, cells, seed):
     """Everything measured; effects are natural logarithms of ratios."""
-    return {"sides": {letter: {"text": s.text, "ioengine": s.ioengine,
-                               "options": list(s.options)}
-                      for letter, s in zip("AB", plan.sides)},
+    return {"sides": side_data(plan.sides, plan.libraries),
             "fio": plan.fio.version, "cpu": plan.fio.cpu, "seed": seed,
             "pairs": plan.pairs, "runtime": plan.runtime, "ramp": plan.ramp,
             "kernel": platform.release(), "machine": platform.machine(),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# One side of a comparison: an engine and its options, as given to --a or --b.
-# "kaio" stands for the engine in the build folder; "external:PATH" for any
-# other engine file; anything else is the name of an engine built into fio.
+# One side of a comparison: an engine, its options and its environment, as given
+# to --a or --b: ENGINE[,option=value...][@NAME].  "kaio" stands for the engine
+# in the build folder; "external:PATH" for any other engine file; anything else
+# is the name of an engine built into fio.  @NAME is one of ENVIRONMENTS.
 from dataclasses import dataclass
 import os
 import re
@@ -10,6 +11,7 @@ from . import jobfile
 from .problem import Problem
 
 ENGINE_FILE = "fio-kaio.so"
+LIBRARY_FILE = "libaio.so.1"
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,39 @@ class Side:
     text: str
     ioengine: str
     options: tuple = ()
+    environment: tuple = ()     # (variable, value) pairs, beside our own
+    library: str = ""           # the libaio.so.1 that fio must then use
+
+
+def _our_library(build):
+    """Our libaio.so.1 instead of the distribution's, its ring in use."""
+    folder = os.path.realpath(build)
+    library = os.path.join(folder, LIBRARY_FILE)
+    if not os.path.isfile(library):
+        raise Problem(f"there is no library at {library}: run `make` first, or "
+                      "name the build folder with --build.")
+    if re.search("[:;$]", folder):
+        raise Problem(f"the build folder {folder!r} has a character that "
+                      "LD_LIBRARY_PATH cannot hold (: ; or $): move it.")
+    others = os.environ.get("LD_LIBRARY_PATH")
+    path = f"{folder}:{others}" if others else folder
+    return (("LD_LIBRARY_PATH", path), ("LIBAIO_RING", "1")), library
+
+
+# name after @ -> function of the build folder: (variables, library or "")
+ENVIRONMENTS = {"our-library": _our_library}
+
+
+def _environment(text, build):
+    """(text before @NAME, variables, library); an @ of a path is none."""
+    before, mark, name = text.rpartition("@")
+    if not mark or "/" in name:
+        return text, (), ""
+    if name not in ENVIRONMENTS:
+        raise Problem(f"'{name}' in '{text}' is not an environment: write "
+                      "ENGINE,option=value@NAME with NAME one of "
+                      f"{', '.join(ENVIRONMENTS)}.")
+    return before, *ENVIRONMENTS[name](build)
 
 
 def _external(path):
@@ -45,13 +80,18 @@ def _option(text, whole):
 
 def parse(text, build):
     """The Side that a --a or --b value means."""
-    engine, *options = text.split(",")
+    before, *environment = _environment(text, build)
+    engine, *options = before.split(",")
     options = tuple(_option(o, text) for o in options)
+    return Side(text, _ioengine(engine, build), options, *environment)
+
+
+def _ioengine(engine, build):
     if engine == "kaio":
-        return Side(text, _external(os.path.join(build, ENGINE_FILE)), options)
+        return _external(os.path.join(build, ENGINE_FILE))
     if engine.startswith("external:"):
-        return Side(text, _external(engine[len("external:"):]), options)
+        return _external(engine[len("external:"):])
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", engine):
         raise Problem(f"'{engine}' is not an engine name: use libaio, "
                       "io_uring, kaio or external:/path/to/engine.so.")
-    return Side(text, engine, options)
+    return engine

@@ -220,6 +220,8 @@ def test_ctrl_c_while_the_packages_load(environment, tmp_path):
     (["--fio", "/bin/true"], "is not fio"),
     (["--build", "/nonexistent"], "run `make` first"),
     (["--b", "external:/nonexistent.so"], "no engine at"),
+    (["--b", "libaio@our-library", "--build", "/none"], "no library at"),
+    (["--b", "libaio@nowhere"], "is not an environment"),
     (["--b", "libaio", "--job", "/nonexistent.fio"], "cannot read"),
     (["--b", "libaio", "--target", "/nonexistent/f"], "no folder"),
     (["--b", "libaio", "--target", "/tmp"], "neither a file nor"),
@@ -269,6 +271,51 @@ def test_options_of_the_engine_are_accepted(ab, shm, build_dir, san):
               "--build", str(build_dir), "--target", f"{shm}/s", "--pairs",
               "1", *FAST)
     assert done.returncode == 0, done.stderr
+
+
+def libraries(done):
+    """The two libraries that fio was seen to use."""
+    return re.findall(r"^    fio uses (/.*)$", done.stdout, re.M)
+
+
+def test_a_side_with_our_library(ab, shm, build_dir, san, tmp_path):
+    """One call per I/O instead of two, whatever the user's environment."""
+    if san:
+        pytest.skip("a sanitized library needs the sanitizer preloaded")
+    out = tmp_path / "out.json"
+    done = ab("--a", "libaio", "--b", "libaio@our-library", "--build",
+              str(build_dir), "--target", f"{shm}/s", "--pairs", "1",
+              "--json", str(out), *FAST, LIBAIO_RING="0")
+    assert done.returncode == 0, done.stderr
+    theirs, ours = libraries(done)
+    assert ours == f"{build_dir}/libaio.so.1" != theirs
+    assert f"    LD_LIBRARY_PATH={build_dir}" in done.stdout
+    sides = json.loads(out.read_text())["sides"]
+    assert (sides["A"]["library"], sides["B"]["library"]) == (theirs, ours)
+    assert sides["A"]["environment"] == {}
+    assert sides["B"]["environment"]["LD_LIBRARY_PATH"] == str(build_dir)
+    for a, b in re.findall(r"syscalls / I/O +([\d.]+) +([\d.]+)",
+                           done.stdout):
+        assert 1.9 < float(a) < 2.3 and 0.9 < float(b) < 1.3
+
+
+@pytest.mark.parametrize("how", ["the environment", "set-gid"])
+def test_the_wrong_library_is_found_out(how, ab, shm, build_dir, san, tmp_path,
+                                        fio_binary):
+    if san:
+        pytest.skip("a sanitized library needs the sanitizer preloaded")
+    env, word = {"LD_LIBRARY_PATH": str(build_dir)}, "run without our library"
+    if how == "set-gid":
+        if os.geteuid():
+            pytest.skip("needs root, to give a file to another group")
+        fio_binary = shutil.copy(fio_binary, tmp_path / "fio")
+        os.chown(fio_binary, -1, 65534)
+        os.chmod(fio_binary, 0o2755)
+        env, word = {}, "ignores LD_LIBRARY_PATH"
+    done = ab("--b", "libaio@our-library", "--build", str(build_dir), "--fio",
+              str(fio_binary), "--target", f"{shm}/s", *FAST, **env)
+    sentence(done, word)
+    assert "writing" not in done.stderr and os.listdir(shm) == []
 
 
 @pytest.mark.skipif(bool(targets.why_no_root()),

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
 from fiolab import (checks, cli, fio, jobfile, probe,  # noqa: E402
-                    process, side)
+                    process, side, target)
 from fiolab.problem import Problem  # noqa: E402
 
 
@@ -72,6 +72,98 @@ def test_bad_sides(text, word, tmp_path):
     with pytest.raises(Problem) as problem:
         side.parse(text, str(tmp_path))
     assert word in str(problem.value)
+
+
+@pytest.fixture
+def library(tmp_path):
+    """A build folder with a library of ours, as far as can be seen."""
+    path = tmp_path / "libaio.so.1"
+    path.write_bytes(b"elf LIBAIO_RING elf")
+    return path
+
+
+def test_a_side_with_our_library(library, monkeypatch):
+    build = str(library.parent)
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    found = side.parse("libaio,userspace_reap@our-library", build)
+    assert (found.ioengine, found.options) == ("libaio", ("userspace_reap",))
+    assert found.library == str(library)
+    assert dict(found.environment) == {"LD_LIBRARY_PATH": build,
+                                       "LIBAIO_RING": "1"}
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/other")
+    monkeypatch.setenv("LIBAIO_RING", "0")
+    found = side.parse("libaio@our-library", build)
+    env = fio.environment(found, target.Target("/f", 1, True, ""))
+    assert env["LD_LIBRARY_PATH"] == f"{build}:/other"
+    assert env["LIBAIO_RING"] == "1" and env["ENGINE"] == "libaio"
+
+
+def test_an_at_sign_in_an_engine_path_is_no_environment(tmp_path):
+    (tmp_path / "a@b").mkdir()
+    (tmp_path / "a@b" / "e.so").touch()
+    found = side.parse(f"external:{tmp_path}/a@b/e.so", "")
+    assert found.ioengine.endswith("/a@b/e.so") and not found.environment
+
+
+@pytest.mark.parametrize("text, word", [
+    ("libaio@nowhere", "'nowhere' in 'libaio@nowhere' is not an environment"),
+    ("libaio@", "is not an environment"),
+    ("libaio@our-library,nowait", "is not an environment"),
+    ("@our-library", "is not an engine name"),
+    ("libaio@our-library", "there is no library at")])
+def test_bad_environments(text, word, tmp_path, request):
+    build = tmp_path
+    if "no library" not in word:
+        build = request.getfixturevalue("library").parent
+    with pytest.raises(Problem, match=word):
+        side.parse(text, str(build))
+
+
+def test_a_build_folder_that_no_search_path_can_hold(tmp_path):
+    (tmp_path / "a:b").mkdir()
+    (tmp_path / "a:b" / "libaio.so.1").touch()
+    with pytest.raises(Problem, match="cannot hold"):
+        side.parse("libaio@our-library", str(tmp_path / "a:b"))
+
+
+def test_the_library_in_use_is_checked(library, tmp_path):
+    plain = side.parse("libaio", "")
+    ours = side.parse("libaio@our-library", str(library.parent))
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"elf")
+    copy = tmp_path / "copy"
+    copy.write_bytes(library.read_bytes())
+    for good in ((plain, ""), (plain, str(theirs)), (ours, str(library))):
+        probe.check_library(*good, "fio")
+    for one, mapped, word in [
+            (ours, "", "fio uses no libaio.so.1"),
+            (ours, str(theirs), "it ignores LD_LIBRARY_PATH"),
+            (ours, str(copy), "it ignores LD_LIBRARY_PATH"),
+            (ours, f"{library} (deleted)", "it ignores LD_LIBRARY_PATH"),
+            (plain, str(library), "is to run without our library"),
+            (plain, str(copy), "is to run without our library")]:
+        with pytest.raises(Problem, match=word):
+            probe.check_library(one, mapped, "fio")
+    library.write_bytes(b"elf")
+    with pytest.raises(Problem, match="is not our library"):
+        probe.check_library(ours, str(library), "fio")
+
+
+def test_the_maps_of_a_process_that_has_ended():
+    with process.Child(["sleep", "60"]) as child:
+        assert "libc" in probe._maps(child.pid)
+    assert probe._maps(child.pid) == ""
+
+
+def test_the_library_in_maps():
+    line = "7f0-7f1 r-xp 00001000 fe:00 42                 {}\n"
+    for path, found in [("/lib/libaio.so.1.0.2", True),
+                        ("/lib/libaio.so.1t64", True), ("/libaio.so.1", True),
+                        ("/a b/libaio.so.1 (deleted)", True),
+                        ("/lib/libaio.so.1/x", False),
+                        ("/lib/mylibaio.so.1", False)]:
+        text = line.format("/lib/libc.so.6") + line.format(path)
+        assert probe.MAPPED.findall(text) == ([path] if found else [])
 
 
 JOB = """# purpose

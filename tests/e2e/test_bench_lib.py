@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# jobs/bench-lib as a user runs it, with few and short pairs: it measures both
+# libraries, finds out the wrong one, and ends mistakes with one sentence.
+import json
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = str(ROOT / "jobs" / "bench-lib")
+KINDS = 11
+
+
+@pytest.fixture
+def environment(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
+    return {key: value for key, value in env.items()
+            if key not in ("LD_LIBRARY_PATH", "LIBAIO_RING", "CC")}
+
+
+@pytest.fixture
+def bench(environment, build_dir, san):
+    if san:
+        pytest.skip("a sanitized library needs the sanitizer preloaded")
+
+    def run(*arguments, **changes):
+        done = subprocess.run([BENCH, "--build", str(build_dir), *arguments],
+                              timeout=120, text=True, capture_output=True,
+                              check=False, env={**environment, **changes})
+        assert "Traceback" not in done.stderr
+        assert os.listdir(environment["TMPDIR"]) == []
+        return done
+    return run
+
+
+def sentence(done, word):
+    assert done.returncode == 1 and done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("bench-lib: ") and word in last, done.stderr
+
+
+def test_both_libraries_under_fio_and_in_the_loop(bench, build_dir, tmp_path):
+    out = tmp_path / "out.json"
+    done = bench("--pairs", "1", "--quick", "--only", "shm", "--only", "loop",
+                 "--size", "16M", "--json", str(out))
+    assert done.returncode == 0, done.stderr
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()
+               if "/" not in line), done.stdout
+    assert f"    fio uses {build_dir}/libaio.so.1\n" in done.stdout
+    data = json.loads(out.read_text())
+    theirs, ours = data["loop"]["libraries"]
+    assert ours == f"{build_dir}/libaio.so.1" != theirs
+    check_calls(*data["calls_by_kind"])
+    goals = {goal["goal"].split()[0]: goal for goal in data["goals"]}
+    assert goals["IOPS"]["found"] > 0
+    assert len(data["cells"][0]["runs"]) == len(data["loop"]["runs"]) == 3
+    assert len(data["loop"]["effects"]) == KINDS
+
+
+def check_calls(kinds):
+    """Ours makes no call for events; {}: strace does not work here."""
+    if kinds["A"]:
+        assert kinds["A"]["io_getevents"] == pytest.approx(1, abs=0.1)
+        assert kinds["A"]["io_submit"] == pytest.approx(1, abs=0.1)
+    if kinds["B"]:
+        assert kinds["B"]["io_getevents"] <= 0.05
+        assert kinds["B"]["io_submit"] == pytest.approx(1, abs=0.1)
+
+
+def test_the_loop_alone_tells_the_libraries_apart(bench):
+    """Reading the ring is at least thrice as fast, however busy it is here."""
+    done = bench("--pairs", "1", "--quick", "--only", "loop",
+                 "--fio", "/nonexistent/fio")
+    assert done.returncode == 0, done.stderr
+    speed, = re.findall(r"events\s+waiting\s+at\s+least\s+5x:\s+([\d.]+)x",
+                        done.stdout)
+    assert float(speed) > 3
+    assert done.stdout.count("no verdict") == KINDS
+
+
+def test_the_wrong_library_is_found_out(bench, build_dir, tmp_path):
+    ldconfig = shutil.which("ldconfig", path="/usr/sbin:/sbin")
+    listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True,
+                            check=True).stdout
+    shutil.copy(re.search(r"libaio\.so\.1 .*=> (\S+)", listed)[1],
+                tmp_path / "libaio.so.1")
+    for part in ("loop", "shm"):
+        sentence(bench("--build", str(tmp_path), "--only", part),
+                 "is not our library")
+    sentence(bench("--only", "loop", LD_LIBRARY_PATH=str(build_dir)),
+             "is to run without our library")
+
+
+@pytest.mark.parametrize("arguments, env, word", [
+    (["--build", "/nonexistent"], {}, "there is no library at"),
+    (["--only", "loop"], {"CC": "/nonexistent/cc"}, "cannot run the compiler"),
+    (["--only", "loop"], {"CC": "'"}, "cannot run the compiler"),
+    (["--only", "loop"], {"CC": "false"}, "cannot compile bareloop.c"),
+    (["--only", "shm", "--fio", "/nonexistent/fio"], {}, "no fio at"),
+    (["--only", "loop", "--json", "/nonexistent/f"], {}, "no folder")])
+def test_mistakes_are_one_sentence(bench, arguments, env, word):
+    sentence(bench(*arguments, **env), word)
+
+
+@pytest.mark.parametrize("arguments", [["--pairs", "0"], ["--only", "disk"],
+                                       ["--size", "4k"], ["stray"]])
+def test_bad_options_end_with_status_2(bench, arguments):
+    done = bench(*arguments)
+    assert done.returncode == 2 and "bench-lib: error: " in done.stderr

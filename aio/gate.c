@@ -27,10 +27,11 @@
  * is not OPEN, so no reader starts; and there is but one reader word.
  * Progress: a reader makes no system call and waits for nobody, so `enter'
  * waits for one bounded copy, and no new reader comes in between.  Nobody
- * waits for a thread in the kernel (but see Signals).  No wake-up is lost:
- *while a thread sleeps in the kernel all others go there, too, so nobody takes
- *events behind the back of a sleeper.  A thread that never comes back from the
- * kernel (it left by longjmp) costs only speed: nobody reads the ring again.
+ * waits for a thread in the kernel, but see Signals.  No wake-up is lost:
+ * while a thread sleeps in the kernel all others go there, too, so nobody
+ * takes events behind the back of a sleeper.  A thread that never comes back
+ * from the kernel (it left by longjmp) costs only speed: nobody reads the
+ * ring again.
  * Order: `done' and `short' release what the reader did, `enter' and `read'
  * acquire it; `leave' releases what the kernel did in that thread's name,
  * `read' acquires it.  tests/unit/test_gate_model.c explores every

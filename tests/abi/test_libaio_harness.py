@@ -29,9 +29,10 @@ LIBRARIES = {"shared": SHARED, "static": STATIC}
 if os.environ.get("KAIO_HARNESS_BASELINE"):
     LIBRARIES["distribution"] = None  # its path is found by the fixture
 
-pytestmark = pytest.mark.skipif(
-    bool(SAN), reason="the harness is not built for a sanitizer"
-)
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(bool(SAN), reason="the harness is not built for a sanitizer"),
+]
 
 
 def run_log(command, directory, timeout=120):

@@ -196,6 +196,7 @@ def room_for_contexts():
     return most - used - CROWD_MARGIN
 
 
+@pytest.mark.alone
 def test_a_crowd_of_contexts(programs):
     crowd = min(CROWD, room_for_contexts())
     if crowd < 1000:

@@ -46,6 +46,7 @@ def sentence(done, word):
     assert last.startswith("ab: ") and word in last, done.stderr
 
 
+@pytest.mark.alone
 def test_a_different_engine_is_found_out(ab, shm, tmp_path):
     """psync at depth 1 spends about one call per I/O, libaio about two."""
     target, out = f"{shm}/scratch", tmp_path / "out.json"

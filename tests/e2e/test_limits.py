@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 MAX = "/proc/sys/fs/aio-max-nr"
 NR = "/proc/sys/fs/aio-nr"
 # A depth above this takes fio too much memory.

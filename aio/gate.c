@@ -200,12 +200,14 @@ static int rings_on(void)
 void aioring_open(io_context_t ctx)
 {
 	struct aioring_gate *gate = NULL;
+	int err = errno;
 
 	if (rings_on() && io_ring_usable(ctx))
 		gate = gate_of(ctx, 1);
 	/* Release: pairs with the acquire of `read'. */
 	if (gate)
 		__atomic_fetch_or(&gate->state, OPEN, __ATOMIC_RELEASE);
+	errno = err; /* no table is no error */
 }
 
 /* `close'; 1: it was open. */
@@ -243,7 +245,8 @@ int io_ring_disable(io_context_t ctx)
 static int in_user_space(const void *start, size_t size)
 {
 #if defined(__x86_64__) && defined(__LP64__)
-	const uintptr_t end = (uintptr_t)1 << 47; /* above: not canonical */
+	/* Above: not canonical; the page below is never mapped. */
+	const uintptr_t end = ((uintptr_t)1 << 47) - 4096;
 #else
 	const uintptr_t end = ~(uintptr_t)0 >> (sizeof(end) > 4 ? 16 : 0);
 #endif

@@ -78,7 +78,7 @@ static int explain(int err, int maxevents, char *text, size_t size)
 				maxevents);
 	default:
 		return snprintf(text, size, "io_setup(%d): %s", maxevents,
-				strerror(-err));
+				strerror((int)-(long)err));
 	}
 }
 

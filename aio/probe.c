@@ -26,13 +26,14 @@ static unsigned taken(io_context_t ctx, struct iocb *iocb)
 {
 	struct io_event event;
 	long res;
+	int ret;
 
 	if (aiosys_submit(ctx, 1, &iocb) != 1)
 		return 0;
-	while (aiosys_getevents(ctx, 1, 1, &event, NULL) == -EINTR)
+	while ((ret = aiosys_getevents(ctx, 1, 1, &event, NULL)) == -EINTR)
 		;
-	res = (long)event.res;
-	return res >= 0 || res == -EAGAIN;
+	res = ret == 1 ? (long)event.res : ret;
+	return ret == 1 && (res >= 0 || res == -EAGAIN);
 }
 
 static unsigned try_rw(io_context_t ctx, int fd, short opcode, unsigned flags)
@@ -72,21 +73,26 @@ static unsigned try_opcodes(io_context_t ctx, int fd, int pipe_end)
 }
 
 /* A memory file, a pipe and the program; where one is missing, fd is -1. */
-static void try_kernel(io_context_t ctx)
+static int try_kernel(io_context_t ctx)
 {
 	int memory = memfd_create("io_probe", MFD_CLOEXEC);
 	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	int fds[2] = {-1, -1};
+	int fds[2] = {-1, -1}, ret = 0;
 
-	if (pipe2(fds, O_CLOEXEC))
-		fds[0] = fds[1] = -1;
+	/* The pipe comes last, so it is what too few descriptors miss. */
+	if (pipe2(fds, O_CLOEXEC)) {
+		ret = -errno;
+		goto out;
+	}
 	kernel.opcodes = try_opcodes(ctx, memory, fds[1]);
 	kernel.rw_flags = try_flags(ctx, memory) | try_flags(ctx, program) |
 			  try_flags(ctx, fds[0]);
 	close(fds[0]);
 	close(fds[1]);
+out:
 	close(program);
 	close(memory);
+	return ret;
 }
 
 static int probe_kernel(struct io_probe *probe)
@@ -98,7 +104,7 @@ static int probe_kernel(struct io_probe *probe)
 	if (!kernel.opcodes) {
 		ret = aiosys_setup(1, &ctx);
 		if (!ret) {
-			try_kernel(ctx);
+			ret = try_kernel(ctx);
 			aiosys_destroy(ctx);
 		}
 	}

@@ -23,7 +23,8 @@ static unsigned long long now_ns(void)
 static int spin(io_context_t ctx, long min_nr, long nr, struct io_event *events,
 		unsigned long spin_ns)
 {
-	unsigned long long end = spin_ns ? now_ns() + spin_ns : 0;
+	unsigned long long now = spin_ns ? now_ns() : 0;
+	unsigned long long end = now + spin_ns < now ? ~0ull : now + spin_ns;
 	int got = io_ring_reap(ctx, nr, events);
 
 	while (got < min_nr && end && now_ns() < end) {

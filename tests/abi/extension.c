@@ -4,6 +4,7 @@
  * unit tests say what they do, this shows that a user can have them.
  */
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libaio_ext.h>
@@ -14,6 +15,8 @@ int main(void)
 	struct iocb iocb, *list[] = {&iocb};
 	struct io_event event;
 	struct io_limits limits;
+	struct io_probe probe;
+	struct timespec now = {0, 0};
 	char text[300];
 
 	if (io_ring_usable(NULL) || io_limits(&limits) || !limits.aio_max_nr)
@@ -25,10 +28,19 @@ int main(void)
 	io_prep_poll(&iocb, STDOUT_FILENO, 4 /* POLLOUT */);
 	if (io_ring_reap(ctx, 1, &event) || io_submit(ctx, 1, list) != 1)
 		return 4;
-	while (!io_ring_reap(ctx, 1, &event))
+	while (!io_ring_ready(ctx))
 		;
-	if (event.obj != &iocb || io_ring_reap(ctx, 1, &event))
+	if (io_ring_reap(ctx, 1, &event) != 1 || event.obj != &iocb)
 		return 5;
+	if (io_wait(ctx, 1, 1, &event, &now, 1000) || io_ring_ready(ctx))
+		return 6;
+	if (io_submit(ctx, 1, list) != 1 ||
+	    io_wait(ctx, 1, 1, &event, NULL, 1000) != 1 || event.obj != &iocb)
+		return 7;
+	if (io_probe(-1, &probe) || !(probe.opcodes & 1u << IO_CMD_PREAD))
+		return 8;
+	if (io_ring_disable(ctx) != 1 || io_ring_disable(ctx) != 0)
+		return 9;
 	puts(text);
 	return io_destroy(ctx);
 }

@@ -27,7 +27,11 @@ LIBAIO = {
     "io_pgetevents@@LIBAIO_0.5",
 }
 NODES = {"LIBAIO_0.1", "LIBAIO_0.4", "LIBAIO_0.5"}
-EXTENSION = {"io_ring_usable", "io_ring_reap", "io_limits", "io_setup_explain"}
+EXTENSION = {
+    "io_ring_usable", "io_ring_disable", "io_ring_reap", "io_ring_ready",
+    "io_wait", "io_limits", "io_probe", "io_setup_explain",
+}  # fmt: skip
+PROBE_BASE = "_.stapsdt.base"  # a weak section mark of <sys/sdt.h>
 TOOLCHAIN = {"__gmon_start__", "_ITM_deregisterTMCloneTable",
              "_ITM_registerTMCloneTable"}  # fmt: skip
 
@@ -106,7 +110,17 @@ def test_archive_defines_the_default_names_and_the_extension():
     names = {
         name
         for kind, name in symbols(STATIC, "--defined-only", "--extern-only")
-        if not name.startswith("__odr_asan")
+        if not name.startswith("__odr_asan") and name != PROBE_BASE
     }
+    internal = {name for name in names if name.startswith("aioring_")}
     default = {name.split("@")[0] for name in LIBAIO if "@@" in name}
-    assert names == default | EXTENSION
+    assert names - internal == default | EXTENSION
+
+
+def test_what_is_internal_is_hidden():
+    """A program with the archive inside does not export it by accident."""
+    lines = output_of("readelf", "-W", "-s", STATIC).splitlines()
+    words = [line.split() for line in lines]
+    internal = [w for w in words if len(w) == 8 and w[7].startswith("aioring_")]
+    assert any(w[6] != "UND" for w in internal)
+    assert {w[5] for w in internal if w[4] != "LOCAL"} == {"HIDDEN"}

@@ -10,7 +10,10 @@ from abi_tools import (
     BUILD, CC, CXX, HERE, SHARED, STATIC, compile_program, output_of, run, symbols,
 )  # fmt: skip
 
-NAMES = {"io_ring_usable", "io_ring_reap", "io_limits", "io_setup_explain"}
+NAMES = {
+    "io_ring_usable", "io_ring_disable", "io_ring_reap", "io_ring_ready",
+    "io_wait", "io_limits", "io_probe", "io_setup_explain",
+}  # fmt: skip
 COMPILERS = {"c": [*CC, "-x", "c"], "c++": [*CXX, "-x", "c++"]}
 
 

@@ -3,11 +3,12 @@
 # fit: with another version string, a missing symbol, or shifted structs.
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
-ENGINE = ("kaio", "options", "queue", "guard")
-LIBRARY = ("libaio", "ring", "limits")
+# compat.c is for the shared library only.
+LIBRARY_ONLY = ("compat.c",)
 
 
 def copy_headers(headers, to):
@@ -33,11 +34,16 @@ def insert(path, before, line):
         file.write(changed)
 
 
+def c_files(folder):
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+            if name.endswith(".c") and name not in LIBRARY_ONLY]
+
+
 def build(source, headers, out, version, flags=(), san=""):
     """out: a directory; returns the path of the engine in it."""
     os.makedirs(out, exist_ok=True)
-    cc = [os.environ.get("CC", "gcc"), "-std=gnu11", "-fPIC", "-O1", "-g",
-          "-D_FILE_OFFSET_BITS=64", "-D_GNU_SOURCE",
+    cc = [*shlex.split(os.environ.get("CC", "gcc")), "-std=gnu11", "-fPIC",
+          "-O1", "-g", "-D_FILE_OFFSET_BITS=64", "-D_GNU_SOURCE",
           "-I" + os.path.join(source, "aio")]
     if san:
         cc += ["-fsanitize=" + san, "-fno-sanitize-recover=all"]
@@ -46,12 +52,10 @@ def build(source, headers, out, version, flags=(), san=""):
            '-DKAIO_FIO_VERSION="%s"' % version, *flags]
     path = os.path.join(out, "fio-kaio.so")
     objects = []
-    for folder, names, extra in (("aio", LIBRARY, ["-fvisibility=hidden"]),
-                                 ("engine", ENGINE, fio)):
-        for name in names:
-            objects.append(os.path.join(out, name + ".o"))
-            subprocess.run([*cc, *extra, "-c", "-o", objects[-1],
-                            os.path.join(source, folder, name + ".c")],
+    for folder, extra in (("aio", ["-fvisibility=hidden"]), ("engine", fio)):
+        for name in c_files(os.path.join(source, folder)):
+            objects.append(os.path.join(out, os.path.basename(name) + ".o"))
+            subprocess.run([*cc, *extra, "-c", "-o", objects[-1], name],
                            check=True)
     subprocess.run([*cc, "-shared", "-Wl,-z,now", "-Wl,--version-script=" +
                     os.path.join(source, "engine", "engine.map"),

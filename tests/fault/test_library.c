@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Errors in the library's way to the ring: each is handed through, leaves
+ * errno alone, and afterwards the ring is read again without a system call.
+ * syscall() comes here by -Wl,--wrap=syscall; mmap(), madvise() and munmap()
+ * are this program's own, which the library takes before libc's.
+ */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "libaio_ext.h"
+
+#define LEFT_ALONE 4321
+#define FOREVER 1000000000
+#define SKIPPED 77
+
+static struct {
+	long number; /* the call to hit, */
+	int repeat;  /* how often */
+	int err;     /* and with what */
+	int calls;   /* of that number, in all */
+	int all;     /* of any */
+} fault;
+
+/* The call of mmap() or madvise() to fail: 1 is the next; 0: none. */
+static int mmap_fails, madvise_fails;
+static int tables; /* mapped, not unmapped */
+static void (*on_mmap)(void);
+#ifdef __SANITIZE_THREAD__
+#define TABLES(want) 1 /* the sanitizer maps memory, too */
+#else
+#define TABLES(want) (tables == (want))
+#endif
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+	int count = number == SYS_io_pgetevents ? 6 : 5;
+	long a[6] = {0};
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < count; i++)
+		a[i] = va_arg(ap, long);
+	va_end(ap);
+	fault.all++;
+	if (number == fault.number) {
+		fault.calls++;
+		if (fault.repeat > 0) {
+			fault.repeat--;
+			errno = fault.err;
+			return -1;
+		}
+	}
+	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	void (*hook)(void) = on_mmap;
+	void *mem;
+
+	on_mmap = NULL;
+	if (hook)
+		hook();
+	if (mmap_fails && !--mmap_fails) {
+		errno = ENOMEM;
+		return MAP_FAILED;
+	}
+	mem = (void *)__real_syscall(SYS_mmap, addr, size, prot, flags, fd,
+				     offset);
+	tables += mem != MAP_FAILED;
+	return mem;
+}
+
+int munmap(void *addr, size_t size)
+{
+	tables--;
+	return (int)__real_syscall(SYS_munmap, addr, size);
+}
+
+int madvise(void *addr, size_t size, int advice)
+{
+	if (madvise_fails && !--madvise_fails) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)__real_syscall(SYS_madvise, addr, size, advice);
+}
+
+static void inject(long number, int repeat, int err)
+{
+	fault.number = number;
+	fault.repeat = repeat;
+	fault.err = err;
+	fault.calls = fault.all = 0;
+	errno = LEFT_ALONE;
+}
+
+/* In a process of its own, where nothing is mapped or remembered yet. */
+static int in_child(int (*work)(int arg), int arg)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		alarm(20);
+		_exit(work(arg));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == SKIPPED) {
+		print_message("skipped: needs root, for a /proc of its own\n");
+		return 0;
+	}
+	return WEXITSTATUS(status);
+}
+
+/* The line of the first condition in a child that does not hold. */
+#define WANT(condition) \
+	do { \
+		if (!(condition)) { \
+			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__, \
+				#condition, errno); \
+			return 1; \
+		} \
+	} while (0)
+
+static struct iocb asked;
+static int ready_fd;
+
+static int submit_one(io_context_t ctx)
+{
+	struct iocb *list[] = {&asked};
+
+	io_prep_poll(&asked, ready_fd, POLLIN);
+	return io_submit(ctx, 1, list);
+}
+
+/* One event that waits is read; how many system calls it took, or -1. */
+static int calls_to_read(io_context_t ctx)
+{
+	struct io_event event;
+
+	inject(SYS_io_getevents, 0, 0);
+	if (io_getevents(ctx, 1, 1, &event, NULL) != 1 || event.obj != &asked ||
+	    errno != LEFT_ALONE)
+		return -1;
+	return fault.calls;
+}
+
+static int works(io_context_t ctx, int calls)
+{
+	return submit_one(ctx) == 1 && calls_to_read(ctx) == calls &&
+	       submit_one(ctx) == 1 && calls_to_read(ctx) == calls;
+}
+
+static io_context_t context(void)
+{
+	io_context_t ctx = NULL;
+
+	assert_int_equal(io_setup(4, &ctx), 0);
+	return ctx;
+}
+
+static int by_getevents(io_context_t ctx)
+{
+	struct io_event events[2];
+
+	return io_getevents(ctx, 2, 2, events, NULL);
+}
+
+static int by_pgetevents(io_context_t ctx)
+{
+	struct io_event events[2];
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	return io_pgetevents(ctx, 2, 2, events, NULL, &mask);
+}
+
+static int by_pgetevents_unmasked(io_context_t ctx)
+{
+	struct io_event events[2];
+
+	return io_pgetevents(ctx, 2, 2, events, NULL, NULL);
+}
+
+static int by_queue_wait(io_context_t ctx)
+{
+	return io_queue_wait(ctx, (struct timespec *)-4096l);
+}
+
+/* One event waits and the kernel fails: the next call still finds it. */
+static void test_gate_is_left(void **state)
+{
+	static int (*const calls[])(io_context_t) = {
+		by_getevents, by_pgetevents, by_pgetevents_unmasked,
+		by_queue_wait};
+	static const int errors[] = {EINTR,  EAGAIN, ENOMEM, EINVAL,
+				     EFAULT, ENOSYS, EPERM};
+	io_context_t ctx = context();
+
+	(void)state;
+	for (size_t c = 0; c < sizeof(calls) / sizeof(*calls); c++)
+		for (size_t e = 0; e < sizeof(errors) / sizeof(*errors); e++) {
+			int masked = calls[c] == by_pgetevents;
+			int want = masked && errors[e] == EPERM ? ENOSYS
+								: errors[e];
+
+			assert_int_equal(submit_one(ctx), 1);
+			inject(masked ? SYS_io_pgetevents : SYS_io_getevents, 1,
+			       errors[e]);
+			assert_int_equal(calls[c](ctx), -want);
+			assert_int_equal(errno, LEFT_ALONE);
+			assert_int_equal(fault.all, 1);
+			assert_int_equal(calls_to_read(ctx), 0);
+		}
+	assert_int_equal(io_destroy(ctx), 0);
+}
+
+static int called;
+
+static void count(io_context_t ctx, struct iocb *iocb, long res, long res2)
+{
+	(void)ctx, (void)iocb, (void)res, (void)res2;
+	called++;
+}
+
+/* io_queue_run(): at once, and after a callback; io_wait(): with none, one. */
+static void test_helpers(void **state)
+{
+	struct io_event events[2];
+	io_context_t ctx = context();
+
+	(void)state;
+	assert_int_equal(submit_one(ctx), 1);
+	inject(SYS_io_getevents, 1, EINTR);
+	assert_int_equal(io_wait(ctx, 2, 2, events, NULL, 0), 1);
+	assert_int_equal(fault.calls, 1);
+	inject(SYS_io_getevents, 1, ENOSYS);
+	assert_int_equal(io_wait(ctx, 1, 2, events, NULL, 0), -ENOSYS);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_int_equal(works(ctx, 0), 1);
+	io_ring_disable(ctx);
+	assert_int_equal(io_poll(ctx, &asked, count, ready_fd, POLLIN), 1);
+	inject(SYS_io_getevents, 1, EINVAL);
+	assert_int_equal(io_queue_run(ctx), -EINVAL);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_int_equal(called, 0);
+	assert_int_equal(io_queue_run(ctx), 0);
+	assert_int_equal(called, 1);
+	inject(SYS_io_destroy, 1, ENOSYS);
+	assert_int_equal(io_queue_release(ctx), -ENOSYS);
+	assert_int_equal(io_queue_release(ctx), 0);
+	inject(SYS_io_setup, 1, ENOMEM);
+	assert_int_equal(io_queue_init(4, &ctx), -ENOMEM);
+	assert_null(ctx);
+	assert_int_equal(errno, LEFT_ALONE);
+}
+
+/* No ring reader comes in any more, but nothing is lost. */
+static void test_destroy_fails(void **state)
+{
+	io_context_t ctx = context();
+
+	(void)state;
+	assert_int_equal(submit_one(ctx), 1);
+	inject(SYS_io_destroy, 1, EFAULT);
+	assert_int_equal(io_destroy(ctx), -EFAULT);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_int_equal(calls_to_read(ctx), 1);
+	assert_true(works(ctx, 1));
+	assert_int_equal(io_destroy(ctx), 0);
+	assert_int_equal(io_destroy(ctx), -EINVAL);
+}
+
+/* --- the tables of contexts --- */
+
+/* Without memory for a table a context has no gate; the next one has. */
+static int table_fails(int which)
+{
+	io_context_t ctx = NULL, next = NULL;
+
+	tables = 0;
+	mmap_fails = which < 3 ? which + 1 : 0;
+	madvise_fails = which < 3 ? 0 : which - 2;
+	errno = LEFT_ALONE;
+	WANT(io_setup(4, &ctx) == 0 && errno == LEFT_ALONE);
+	WANT(!mmap_fails && !madvise_fails);
+	WANT(TABLES(which % 3));
+	WANT(works(ctx, 1));
+	WANT(io_setup(4, &next) == 0);
+	WANT(TABLES(3));
+	WANT(works(next, 0) && works(ctx, 1));
+	WANT(io_destroy(ctx) == 0 && io_destroy(next) == 0);
+	return 0;
+}
+
+static void test_table_fails(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 6; which++)
+		assert_int_equal(in_child(table_fails, which), 0);
+}
+
+static io_context_t other;
+
+static void make_other(void)
+{
+	io_setup(4, &other);
+}
+
+/* Another thread makes the same tables, while this one maps memory. */
+static int tables_twice(int unused)
+{
+	io_context_t ctx = NULL;
+
+	(void)unused;
+	tables = 0;
+	on_mmap = make_other;
+	WANT(io_setup(4, &ctx) == 0 && other);
+	WANT(TABLES(3));
+	WANT(works(ctx, 0) && works(other, 0));
+	WANT(io_destroy(ctx) == 0 && io_destroy(other) == 0);
+	return 0;
+}
+
+static void test_tables_made_twice(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(tables_twice, 0), 0);
+}
+
+/* --- errors that the kernel itself gives --- */
+
+static int no_memory(int unused)
+{
+	struct rlimit none = {4096, 4096};
+	io_context_t ctx = NULL;
+	int ret;
+
+	(void)unused;
+	setrlimit(RLIMIT_AS, &none);
+	errno = LEFT_ALONE;
+	ret = io_setup(4, &ctx);
+	return ret == -ENOMEM && !ctx && errno == LEFT_ALONE ? 0 : 1;
+}
+
+static void test_real_setup_errors(void **state)
+{
+	struct io_limits limits;
+	io_context_t ctx = NULL;
+
+	(void)state;
+	assert_int_equal(in_child(no_memory, 0), 0);
+	assert_int_equal(io_limits(&limits), 0);
+	if (limits.aio_max_nr >= 4000000)
+		return; /* the kernel's own limit comes first */
+	errno = LEFT_ALONE;
+	assert_int_equal(io_setup((int)limits.aio_max_nr + 1, &ctx), -EAGAIN);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_null(ctx);
+}
+
+/* A full ring refuses; what waits comes without a system call. */
+static void test_real_submit_errors(void **state)
+{
+	struct io_event event;
+	struct iocb bad, *list[] = {&bad};
+	io_context_t ctx = context();
+	int ret, taken = 0;
+
+	(void)state;
+	while ((ret = submit_one(ctx)) == 1)
+		taken++;
+	errno = LEFT_ALONE;
+	assert_int_equal(submit_one(ctx), -EAGAIN);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_int_equal(ret, -EAGAIN);
+	assert_true(taken >= 4);
+	inject(SYS_io_getevents, 0, 0);
+	for (int i = 0; i < taken; i++)
+		assert_int_equal(io_getevents(ctx, 1, 1, &event, NULL), 1);
+	assert_int_equal(fault.calls, 0);
+	io_prep_preadv2(&bad, ready_fd, NULL, 0, 0, 1 << 30);
+	assert_int_equal(io_submit(ctx, 1, list), -EOPNOTSUPP);
+	assert_int_equal(io_destroy(ctx), 0);
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* A signal ends the wait; what waited is still there, and at hand. */
+static void test_real_interruption(void **state)
+{
+	struct sigaction action = {.sa_handler = on_alarm}, old;
+	struct itimerval every = {{0, 20000}, {0, 20000}},
+			 never = {{0, 0}, {0, 0}};
+	io_context_t ctx = context();
+	int ret;
+
+	(void)state;
+	sigaction(SIGALRM, &action, &old);
+	setitimer(ITIMER_REAL, &every, NULL);
+	errno = LEFT_ALONE;
+	ret = by_queue_wait(ctx);
+	assert_int_equal(ret, -EFAULT);
+	assert_int_equal(by_getevents(ctx), -EINTR);
+	assert_int_equal(by_pgetevents(ctx), -EINTR);
+	assert_int_equal(errno, LEFT_ALONE);
+	setitimer(ITIMER_REAL, &never, NULL);
+	sigaction(SIGALRM, &old, NULL);
+	assert_true(works(ctx, 0));
+	assert_int_equal(io_destroy(ctx), 0);
+}
+
+/* --- io_probe() --- */
+
+static int probe_setup_fails(int unused)
+{
+	struct io_probe probe = {0, 0}, again = {0, 0};
+	int memory = memfd_create("test", 0);
+
+	(void)unused;
+	inject(SYS_io_setup, 1, EAGAIN);
+	WANT(io_probe(-1, &probe) == -EAGAIN && errno == LEFT_ALONE);
+	inject(SYS_io_setup, 1, ENOSYS);
+	WANT(io_probe(memory, &probe) == -ENOSYS && errno == LEFT_ALONE);
+	WANT(io_probe(-1, &probe) == 0 && errno == LEFT_ALONE);
+	WANT(probe.opcodes & 1 << IO_CMD_PREAD && probe.rw_flags);
+	inject(SYS_io_setup, 1, ENOMEM);
+	WANT(io_probe(memory, &again) == -ENOMEM && errno == LEFT_ALONE);
+	inject(SYS_io_setup, FOREVER, ENOMEM);
+	WANT(io_probe(-1, &again) == 0 && fault.all == 0);
+	WANT(!memcmp(&probe, &again, sizeof(probe)));
+	return 0;
+}
+
+static void test_probe_setup_fails(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(probe_setup_fails, 0), 0);
+}
+
+/* Few free descriptors may be an error, but never a wrong word for ever. */
+static int probe_without_files(int spare)
+{
+	struct io_probe poor = {0, 0}, rich = {0, 0}, want = {0, 0};
+	struct rlimit old, few;
+
+	WANT(getrlimit(RLIMIT_NOFILE, &old) == 0);
+	few = old;
+	few.rlim_cur = (rlim_t)(dup(ready_fd) + spare);
+	close((int)few.rlim_cur - spare);
+	WANT(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	(void)io_probe(-1, &poor);
+	WANT(setrlimit(RLIMIT_NOFILE, &old) == 0);
+	WANT(io_probe(-1, &rich) == 0);
+	want.opcodes = 1 << IO_CMD_PREAD | 1 << IO_CMD_POLL;
+	WANT((rich.opcodes & want.opcodes) == want.opcodes);
+	return 0;
+}
+
+static void test_probe_without_files(void **state)
+{
+	(void)state;
+	for (int spare = 0; spare < 4; spare++)
+		assert_int_equal(in_child(probe_without_files, spare), 0);
+}
+
+/* A filter that takes io_getevents away: nothing can be said to work. */
+static int probe_without_events(int err)
+{
+	struct io_probe probe = {0, 0};
+
+	inject(SYS_io_getevents, FOREVER, err);
+	if (io_probe(-1, &probe) == 0)
+		WANT(probe.opcodes == 0 && probe.rw_flags == 0);
+	WANT(errno == LEFT_ALONE);
+	inject(0, 0, 0);
+	WANT(io_probe(-1, &probe) == 0 && probe.opcodes & 1);
+	return 0;
+}
+
+static void test_probe_without_events(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(probe_without_events, EPERM), 0);
+	assert_int_equal(in_child(probe_without_events, ENOSYS), 0);
+}
+
+/* --- io_limits() --- */
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		_exit(SKIPPED);
+	close(fd);
+}
+
+/* This process alone sees another /proc: none, a part, nonsense, numbers. */
+static int other_proc(int unused)
+{
+	struct io_limits l = {0, 0};
+	char text[300];
+
+	(void)unused;
+	if (unshare(CLONE_NEWNS) ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", "/proc", "tmpfs", 0, NULL))
+		return SKIPPED;
+	errno = LEFT_ALONE;
+	WANT(io_limits(&l) == -ENOENT && errno == LEFT_ALONE);
+	WANT(io_setup_explain(-EAGAIN, 7, text, sizeof(text)) > 0);
+	WANT(strstr(text, "aio-max-nr is exhausted;"));
+	mkdir("/proc/sys", 0700);
+	mkdir("/proc/sys/fs", 0700);
+	put("/proc/sys/fs/aio-nr", "12\n");
+	WANT(io_limits(&l) == -ENOENT);
+	put("/proc/sys/fs/aio-max-nr", "many\n");
+	errno = LEFT_ALONE;
+	WANT(io_limits(&l) == -EIO && errno == LEFT_ALONE);
+	put("/proc/sys/fs/aio-max-nr", "345\n");
+	WANT(io_limits(&l) == 0 && l.aio_nr == 12 && l.aio_max_nr == 345);
+	WANT(io_setup_explain(-EAGAIN, 7, text, sizeof(text)) > 0);
+	WANT(strstr(text, "7 more requested, aio-nr 12, aio-max-nr 345"));
+	return 0;
+}
+
+static void test_limits_of_other_proc(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(other_proc, 0), 0);
+}
+
+static int limits_without_files(int unused)
+{
+	struct rlimit none = {3, 3};
+	struct io_limits l;
+
+	(void)unused;
+	setrlimit(RLIMIT_NOFILE, &none);
+	errno = LEFT_ALONE;
+	return io_limits(&l) == -EMFILE && errno == LEFT_ALONE ? 0 : 1;
+}
+
+static void test_limits_without_files(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(limits_without_files, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		/* First, while there are no tables. */
+		cmocka_unit_test(test_table_fails),
+		cmocka_unit_test(test_tables_made_twice),
+		cmocka_unit_test(test_gate_is_left),
+		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_destroy_fails),
+		cmocka_unit_test(test_real_setup_errors),
+		cmocka_unit_test(test_real_submit_errors),
+		cmocka_unit_test(test_real_interruption),
+		cmocka_unit_test(test_probe_setup_fails),
+		cmocka_unit_test(test_probe_without_files),
+		cmocka_unit_test(test_probe_without_events),
+		cmocka_unit_test(test_limits_of_other_proc),
+		cmocka_unit_test(test_limits_without_files),
+	};
+	int fds[2];
+
+	if (pipe(fds) || write(fds[1], "x", 1) != 1)
+		return 1;
+	ready_fd = fds[0];
+	return cmocka_run_group_tests_name("library", tests, NULL, NULL);
+}

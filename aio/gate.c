@@ -8,7 +8,8 @@
  * at once.  Each context has a gate of two words:
  *
  *	state	OPEN: it is a context of io_setup(), and its ring is usable;
- *		plus KERNEL for each thread in the kernel or about to enter
+ *		plus KERNEL for each thread in the kernel or about to enter;
+ *		plus LOST once a reader did not come back
  *	reader	the thread that reads the ring; 0: none
  *
  *	read	if state is OPEN: reader 0 -> me, by compare-and-swap; then if
@@ -25,26 +26,30 @@
  * least one sees the other: the reader steps back without having touched the
  * ring, or the other waits for it.  From `enter' or `short' to `leave' state
  * is not OPEN, so no reader starts; and there is but one reader word.
- * Progress: a reader makes no system call and waits for nobody, so `enter'
- * waits for one bounded copy, and no new reader comes in between.  Nobody
- * waits for a thread in the kernel, but see Signals.  No wake-up is lost:
- * while a thread sleeps in the kernel all others go there, too, so nobody
- * takes events behind the back of a sleeper.  A thread that never comes back
- * from the kernel (it left by longjmp) costs only speed: nobody reads the
- * ring again.
+ * Progress: a reader copies to the caller's memory, which may fault, but it
+ * makes no system call and waits for nobody; no new reader comes in between.
+ * No wake-up is lost: while a thread sleeps in the kernel all others go there,
+ * too, so nobody takes events behind the back of a sleeper.
  * Order: `done' and `short' release what the reader did, `enter' and `read'
  * acquire it; `leave' releases what the kernel did in that thread's name,
  * `read' acquires it.  tests/unit/test_gate_model.c explores every
  * interleaving of these steps.
  *
+ * Threads that never come back cost only speed.  One that left the kernel by
+ * longjmp stays counted, so nobody reads that ring again.  For one that was
+ * reading (it was cancelled, left by longjmp, or its signal handler waits for
+ * others) `enter' waits LOST_NAPS naps, about a second; then it marks the gate
+ * LOST, for good, and nobody waits again.  A reader looks at OPEN once more
+ * before it commits, so a late one drops its copy.  What is left: a reader
+ * that is stopped for that second between this look and the next instruction,
+ * the commit.
+ *
  * Signals: a handler may call io_getevents() while its own thread reads.
  * Waiting for itself would never end, so it enters at once, and the reader
  * it interrupted commits by a compare-and-swap of head, finds that the kernel
- * has moved it, drops its copy and enters the kernel as well.  Limits, stated
- * in kaio-libaio(7): as long as such a handler sleeps in the kernel, other
- * threads wait for its reader; it must not read exactly a ring's worth, which
- * brings head back to where it was; and one that leaves its reader by longjmp
- * leaves the reader word set, for which other threads then wait.
+ * has moved it, drops its copy and enters the kernel as well.  (Unless the
+ * handler read exactly a ring's worth, which brings head back.)  A handler may
+ * also fork: the child's gate is wiped, so its reader finds it not OPEN.
  *
  * Lookup: a radix tree over the page numbers of addresses, as in a page
  * table; three loads find the gate of an address, and no two addresses share
@@ -59,14 +64,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "libaio_ext.h"
 #include "ring.h"
+#include "sys.h"
 #include "trace.h"
 
 #define OPEN 1u
-#define KERNEL 2u
+#define LOST 2u
+#define KERNEL 4u
+#define LOST_NAPS 10000
 
 /* A cache line each, as contexts of different threads lie side by side. */
 struct aioring_gate {
@@ -151,35 +158,26 @@ static inline struct aioring_gate *gate_of(io_context_t ctx, int make)
 	return leaf ? &leaf->gate[page & ((1 << LEAF_BITS) - 1)] : NULL;
 }
 
-/* Sleep 50 us, but be no cancellation point: the calls of libaio are none. */
-static void nap(void)
-{
-	struct timespec time = {0, 50000};
-	int state;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	nanosleep(&time, NULL);
-	pthread_setcancelstate(state, NULL);
-}
-
 /* Wait while another thread reads; it will not be long. */
-static void await_reader(const struct aioring_gate *gate)
+static void await_reader(struct aioring_gate *gate)
 {
-	int err = errno;
-
-	for (unsigned turns = 0;; turns++) {
+	for (unsigned turns = 0; turns < 100 + LOST_NAPS; turns++) {
 		/* Pairs with the swap in `read', and the stores of 0. */
 		uintptr_t reader =
 			__atomic_load_n(&gate->reader, __ATOMIC_SEQ_CST);
 
 		if (!reader || reader == myself()) /* we are its handler */
-			break;
+			return;
+		/* Relaxed: LOST is for good, and tells of nothing else. */
+		if (__atomic_load_n(&gate->state, __ATOMIC_RELAXED) & LOST)
+			return;
 		if (turns < 100)
 			aioring_pause();
 		else
-			nap(); /* it has lost its processor */
+			aiosys_nap(); /* it has lost its processor */
 	}
-	errno = err;
+	/* Pairs with may_commit(). */
+	__atomic_fetch_or(&gate->state, LOST, __ATOMIC_SEQ_CST);
 }
 
 /* LIBAIO_RING=0 is for the user to say, not for the user of a setuid file. */
@@ -260,9 +258,20 @@ static int is_zero(const struct timespec *timeout)
 	return timeout && !timeout->tv_sec && !timeout->tv_nsec;
 }
 
+/*
+ * As the reader, just before the commit: not given up, not closed, and not in
+ * the child of a handler's fork?  Pairs with the mark of await_reader().
+ */
+static int may_commit(const struct aioring_gate *gate)
+{
+	return (__atomic_load_n(&gate->state, __ATOMIC_SEQ_CST) &
+		(OPEN | LOST)) == OPEN;
+}
+
 /* As the reader: the events, or AIORING_KERNEL with none taken. */
-static int read_ring(struct aioring *ring, long min_nr, long nr,
-		     struct io_event *events, const struct timespec *timeout)
+static int read_ring(const struct aioring_gate *gate, struct aioring *ring,
+		     long min_nr, long nr, struct io_event *events,
+		     const struct timespec *timeout)
 {
 	/* Relaxed: the gate has ordered us behind the last reader. */
 	unsigned head = __atomic_load_n(&ring->head, __ATOMIC_RELAXED);
@@ -277,6 +286,8 @@ static int read_ring(struct aioring *ring, long min_nr, long nr,
 	if (!in_user_space(events, take * sizeof(*events)))
 		return AIORING_KERNEL;
 	next = aioring_copy(ring, head, take, events);
+	if (!may_commit(gate))
+		return AIORING_KERNEL;
 	/* Release: pairs with the kernel's load of head, which frees slots. */
 	return __atomic_compare_exchange_n(&ring->head, &head, next, 0,
 					   __ATOMIC_RELEASE, __ATOMIC_RELAXED)
@@ -314,14 +325,18 @@ static int gate_is_ours(const struct aioring_gate *gate)
 	return __atomic_load_n(&gate->state, __ATOMIC_SEQ_CST) == OPEN;
 }
 
+static void gate_enter(struct aioring_gate *gate)
+{
+	gate_count(gate);
+	await_reader(gate);
+}
+
 struct aioring_gate *aioring_enter(io_context_t ctx)
 {
 	struct aioring_gate *gate = gate_of(ctx, 0);
 
-	if (gate) {
-		gate_count(gate);
-		await_reader(gate);
-	}
+	if (gate)
+		gate_enter(gate);
 	return gate;
 }
 
@@ -351,12 +366,11 @@ int aioring_take(io_context_t ctx, long min_nr, long nr,
 		return got;
 	if (!arguments_good(min_nr, nr, timeout) ||
 	    !gate_read(gate, myself())) {
-		gate_count(gate);
-		await_reader(gate);
+		gate_enter(gate);
 		return got;
 	}
 	if (gate_is_ours(gate))
-		got = read_ring((struct aioring *)ctx, min_nr, nr, events,
+		got = read_ring(gate, (struct aioring *)ctx, min_nr, nr, events,
 				timeout);
 	if (got == AIORING_KERNEL)
 		gate_count(gate);

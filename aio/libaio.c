@@ -54,7 +54,10 @@ int io_getevents(io_context_t ctx, long min_nr, long nr,
 	return ret;
 }
 
-/* The system call, in the form that this kernel takes. */
+/*
+ * The system call, in the form that this kernel takes.  A filter that forbids
+ * it answers EPERM and means ENOSYS.
+ */
 static int pgetevents(io_context_t ctx, long min_nr, long nr,
 		      struct io_event *events, struct timespec *timeout,
 		      const sigset_t *sigmask)
@@ -74,23 +77,28 @@ static int pgetevents(io_context_t ctx, long min_nr, long nr,
 }
 
 /*
- * Without a mask this is io_getevents, which every container allows; a
- * filter that forbids the newer call answers EPERM and means ENOSYS.  With
- * one the kernel is always entered: a signal that only this mask lets in
- * must come even if events never run out.
+ * Without a mask the ring will do.  With one the kernel is always entered: a
+ * signal that only this mask lets in must come even if events never run out.
+ * Where the kernel or a container's filter lacks the newer call, io_getevents
+ * takes its place if it can.
  */
 int io_pgetevents(io_context_t ctx, long min_nr, long nr,
 		  struct io_event *events, struct timespec *timeout,
 		  sigset_t *sigmask)
 {
 	struct aioring_gate *gate;
-	int ret;
+	int ret = AIORING_KERNEL;
 
-	if (!sigmask)
-		return io_getevents(ctx, min_nr, nr, events, timeout);
-	gate = aioring_enter(ctx);
+	if (sigmask)
+		gate = aioring_enter(ctx);
+	else
+		ret = aioring_take(ctx, min_nr, nr, events, timeout, &gate);
+	if (ret != AIORING_KERNEL)
+		return ret;
 	trace_enter(ctx, min_nr, nr);
 	ret = pgetevents(ctx, min_nr, nr, events, timeout, sigmask);
+	if (ret == -ENOSYS && !sigmask)
+		ret = aiosys_getevents(ctx, min_nr, nr, events, timeout);
 	aioring_leave(gate);
 	return ret;
 }

@@ -73,7 +73,7 @@ static unsigned try_opcodes(io_context_t ctx, int fd, int pipe_end)
 }
 
 /* A memory file, a pipe and the program; where one is missing, fd is -1. */
-static int try_kernel(io_context_t ctx)
+static int try_kernel(io_context_t ctx, struct io_probe *found)
 {
 	int memory = memfd_create("io_probe", MFD_CLOEXEC);
 	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -84,8 +84,8 @@ static int try_kernel(io_context_t ctx)
 		ret = -errno;
 		goto out;
 	}
-	kernel.opcodes = try_opcodes(ctx, memory, fds[1]);
-	kernel.rw_flags = try_flags(ctx, memory) | try_flags(ctx, program) |
+	found->opcodes = try_opcodes(ctx, memory, fds[1]);
+	found->rw_flags = try_flags(ctx, memory) | try_flags(ctx, program) |
 			  try_flags(ctx, fds[0]);
 	close(fds[0]);
 	close(fds[1]);
@@ -95,21 +95,26 @@ out:
 	return ret;
 }
 
+/* Under the lock only if it is free: a child may have inherited it locked. */
 static int probe_kernel(struct io_probe *probe)
 {
+	int locked = !pthread_mutex_trylock(&lock), ret = 0;
 	io_context_t ctx = NULL;
-	int ret = 0;
 
-	pthread_mutex_lock(&lock);
-	if (!kernel.opcodes) {
+	if (locked)
+		*probe = kernel;
+	if (!locked || !kernel.opcodes) {
 		ret = aiosys_setup(1, &ctx);
 		if (!ret) {
-			ret = try_kernel(ctx);
+			ret = try_kernel(ctx, probe);
 			aiosys_destroy(ctx);
 		}
 	}
-	*probe = kernel;
-	pthread_mutex_unlock(&lock);
+	if (locked) {
+		if (!ret)
+			kernel = *probe;
+		pthread_mutex_unlock(&lock);
+	}
 	return ret;
 }
 
@@ -120,8 +125,8 @@ static int probe_file(int fd, unsigned *rw_flags)
 	struct stat st;
 	int ret;
 
-	if (fstat(fd, &st))
-		return -errno;
+	if (fstat(fd, &st) || fcntl(fd, F_GETFL) & O_PATH)
+		return -EBADF;
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return -EINVAL;
 	ret = aiosys_setup(1, &ctx);

@@ -8,11 +8,16 @@
 #define KAIO_SYS_H
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libaio.h"
+
+/* io_getevents(2) takes the kernel's own timespec, of two longs. */
+_Static_assert(sizeof(time_t) == sizeof(long), "build without _TIME_BITS=64");
 
 /* The result of syscall() as >= 0 or -errno; err is the caller's errno. */
 static inline int aiosys_result(long ret, int err)
@@ -81,6 +86,20 @@ static inline int aiosys_pgetevents(io_context_t ctx, long min_nr, long nr,
 	(void)sigset;
 	return -ENOSYS;
 #endif
+}
+
+/*
+ * Sleep 50 us.  By futex(2), which a program with threads is allowed to call
+ * whatever its sandbox, and which is no cancellation point.
+ */
+static inline void aiosys_nap(void)
+{
+	const struct timespec time = {0, 50000};
+	unsigned never = 0;
+	int err = errno;
+
+	syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
+	errno = err;
 }
 
 #endif /* KAIO_SYS_H */

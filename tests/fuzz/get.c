@@ -215,8 +215,7 @@ void do_pgetevents(struct input *in)
 	set.ss = (unsigned long)maskp;
 	LIBRARY_CALL(lib, io_pgetevents(g.t.ctx[LIB], g.min, g.nr,
 					g.events[LIB], g.timeout, maskp));
-	check_entry("io_pgetevents enters", &g,
-		    maskp ? SYS_io_pgetevents : SYS_io_getevents, lib);
+	check_entry("io_pgetevents enters", &g, SYS_io_pgetevents, lib);
 	check("io_pgetevents", &g, lib,
 	      RAW_CALL(SYS_io_pgetevents, g.t.ctx[RAW], g.min, g.nr,
 		       g.events[RAW], g.timeout, &set));

@@ -51,7 +51,8 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio options queue guard)
+QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap stats explain)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job options guard) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
@@ -90,7 +91,7 @@ $(O)/libaio.so $(O)/libaio.so.1t64: $(O)/libaio.so.1
 $(O)/fio/.version: $(O)/.flags FORCE
 	$(Q).setup/fio-headers $(O)/fio
 
-$(O)/engine/queue.o: engine/queue.c $(O)/.flags
+$(QUEUE_OBJS): $(O)/engine/%.o: engine/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
 
 $(O)/engine/%.o: engine/%.c $(O)/fio/.version $(O)/.flags
@@ -103,10 +104,10 @@ $(O)/fio-kaio.so: $(ENGINE_OBJS) $(O)/libaio.a engine/engine.map Makefile
 		-Wl,-z,now -o $@ $(ENGINE_OBJS) $(O)/libaio.a
 
 # --- tests: cmocka programs, then pytest; tests/run adds them up ---
-$(O)/tests/%: tests/%.c $(O)/libaio.a $(O)/engine/queue.o $(O)/.flags
+$(O)/tests/%: tests/%.c $(O)/libaio.a $(QUEUE_OBJS) $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
 		$(ALLFLAGS)) -Iengine -Itests/lib -MF $@.d -o $@ $< \
-		$(O)/engine/queue.o $(O)/libaio.a -lcmocka -lpthread \
+		$(QUEUE_OBJS) $(O)/libaio.a -lcmocka -lpthread \
 		$(if $(filter tests/fault/%,$<),-Wl$(,)--wrap=syscall)
 , := ,
 
@@ -138,14 +139,18 @@ lint:
 # DESTDIR may have spaces.
 D = "$(DESTDIR)"
 
+# One engine for each fio, side by side; fio-kaio.so is the last installed.
+ENGINE = fio-kaio-$(patsubst fio-%,%,$(shell cat $(O)/fio/.version)).so
+
 install: all
 	$(Q)install -d $D$(libdir)/fio $D$(libdir)/kaio $D$(libdir)/pkgconfig \
 		$D$(prefix)/include/kaio
-	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/
 	$(Q)install -d $D$(prefix)/share/kaio/man/man3 \
 		$D$(prefix)/share/kaio/man/man7
 	$(Q)install -m 644 aio/man/man3/*.3 $D$(prefix)/share/kaio/man/man3/
 	$(Q)install -m 644 aio/man/man7/*.7 $D$(prefix)/share/kaio/man/man7/
+	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/$(ENGINE)
+	$(Q)ln -sf $(ENGINE) $D$(libdir)/fio/fio-kaio.so
 	$(Q)install -m 755 $(O)/libaio.so.1 $D$(libdir)/kaio/
 	$(Q)install -m 644 $(O)/libaio.a $D$(libdir)/kaio/
 	$(Q)ln -sf libaio.so.1 $D$(libdir)/kaio/libaio.so
@@ -155,11 +160,12 @@ install: all
 	$(Q)sed -e 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)/kaio|' \
 		-e 's|@includedir@|$(prefix)/include/kaio|' aio/libaio.pc.in \
 		>$D$(libdir)/pkgconfig/kaio-libaio.pc
-	@echo "installed the engine as $(libdir)/fio/fio-kaio.so"
+	@echo "installed the engine as $(libdir)/fio/$(ENGINE)" \
+		"and its link fio-kaio.so"
 
 # The folders that others may use, too, go only when they are empty.
 uninstall:
-	$(Q)rm -f $D$(libdir)/fio/fio-kaio.so \
+	$(Q)rm -f $D$(libdir)/fio/fio-kaio.so $D$(libdir)/fio/fio-kaio-*.so \
 		$D$(libdir)/pkgconfig/kaio-libaio.pc
 	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio \
 		$D$(prefix)/share/kaio/man

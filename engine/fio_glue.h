@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The only includer of fio's headers, and the only place that knows fio's
- * versions.  FIO_IOOPS_VERSION by release: 3.30-33: 31, 3.34-35: 32, 3.36-37:
- * 33, 3.38-39: 36, 3.40: 37, 3.41-42: 39.
+ * versions.  FIO_IOOPS_VERSION by release: 3.28-29: 30, 3.30-33: 31, 3.34-35:
+ * 32, 3.36-37: 33, 3.38-39: 36, 3.40: 37, 3.41-42: 39.
  *
  * fio's own symbols are weak here: an engine built for another fio then
  * still loads, and the guard can say what is wrong.
@@ -14,8 +14,8 @@
 #include <optgroup.h>
 #include <engines/cmdprio.h>
 
-#if FIO_IOOPS_VERSION < 31
-#error "kaio needs fio 3.30 or later; set FIO and FIO_SRC to such a one"
+#if FIO_IOOPS_VERSION < 30
+#error "kaio needs fio 3.28 or later; set FIO and FIO_SRC to such a one"
 #endif
 
 /* Every symbol that the engine takes from fio. */
@@ -33,9 +33,15 @@
 	X(generic_open_file) \
 	X(generic_close_file) \
 	X(generic_get_file_size) \
+	GLUE_CMDPRIO_SYMBOLS(X)
+#if FIO_IOOPS_VERSION >= 31
+#define GLUE_CMDPRIO_SYMBOLS(X) \
 	X(fio_cmdprio_init) \
 	X(fio_cmdprio_set_ioprio) \
 	X(fio_cmdprio_cleanup)
+#else
+#define GLUE_CMDPRIO_SYMBOLS(X) X(str_split_parse)
+#endif
 #define GLUE_WEAK(symbol) \
 	extern __typeof__(symbol) symbol __attribute__((weak));
 GLUE_SYMBOLS(GLUE_WEAK)
@@ -57,18 +63,31 @@ GLUE_SYMBOLS(GLUE_WEAK)
 #define glue_runs_at_once(ddir) ((ddir) == DDIR_TRIM || ddir_sync(ddir))
 #endif
 
+/* Linux 6.14.  (RWF_UNCACHED of old fio headers is another kernel's bit.) */
+#ifndef RWF_DONTCACHE
+#define RWF_DONTCACHE 0x80
+#endif
+
 /* Atomic writes: fio 3.39 on. */
 #ifdef FIO_HAVE_RWF_ATOMIC
 #define GLUE_ATOMIC_FLAG FIO_ATOMICWRITES
+#define GLUE_RWF_ATOMIC RWF_ATOMIC
 #define glue_write_flags(td) ((td)->o.oatomic ? RWF_ATOMIC : 0)
 #else
 #define GLUE_ATOMIC_FLAG 0
+#define GLUE_RWF_ATOMIC 0
 #define glue_write_flags(td) ((void)(td), 0)
 #endif
 
 #define GLUE_ENGINE_FLAGS \
-	((int)(GLUE_SYNC_FLAGS | GLUE_ATOMIC_FLAG | \
-	       FIO_ASYNCIO_SETS_ISSUE_TIME))
+	((int)(GLUE_SYNC_FLAGS | GLUE_ATOMIC_FLAG | GLUE_ISSUE_TIME_FLAG))
+
+/* Until 3.29 fio stamps issue_time itself, when queue() has returned. */
+#if FIO_IOOPS_VERSION >= 31
+#define GLUE_ISSUE_TIME_FLAG FIO_ASYNCIO_SETS_ISSUE_TIME
+#else
+#define GLUE_ISSUE_TIME_FLAG 0
+#endif
 
 /* errdetails() got a thread_data with version 36. */
 #if FIO_IOOPS_VERSION >= 36
@@ -79,7 +98,80 @@ GLUE_SYMBOLS(GLUE_WEAK)
 #define GLUE_ERRDETAILS_USED (void)0
 #endif
 
-/* The command priority options: fio has a macro for them from 3.36 on. */
+/*
+ * Command priorities.  fio has a macro for the options from 3.36 on, and
+ * code for them in its binary from 3.30 on; before, all is in the header.
+ */
+#if FIO_IOOPS_VERSION >= 31
+typedef struct cmdprio_options glue_cmdprio_options;
+typedef struct cmdprio glue_cmdprio_state;
+
+#define GLUE_CMDPRIO_CALLBACK(owner)
+#define GLUE_CMDPRIO_BSSPLIT(owner) \
+	.type = FIO_OPT_STR_STORE, \
+	.off1 = offsetof(owner, cmdprio_options.bssplit_str)
+#define glue_cmdprio_init(td, state, options) \
+	fio_cmdprio_init(td, state, options)
+#define glue_cmdprio_cleanup(state) fio_cmdprio_cleanup(state)
+
+/* True when this request gets a priority of its own, in io_u->ioprio. */
+static inline bool glue_cmdprio(struct thread_data *td,
+				glue_cmdprio_state *state, struct io_u *io_u)
+{
+	return state->mode != CMDPRIO_MODE_NONE &&
+	       fio_cmdprio_set_ioprio(td, state, io_u);
+}
+#else
+typedef struct cmdprio glue_cmdprio_options;
+typedef struct {
+	struct cmdprio *options;
+	bool used;
+} glue_cmdprio_state;
+
+#define GLUE_CMDPRIO_CALLBACK(owner) \
+	static int set_cmdprio_bssplit(void *data, const char *text) \
+	{ \
+		owner *o = data; \
+		return fio_cmdprio_bssplit_parse(o->td, text, \
+						 &o->cmdprio_options); \
+	}
+#define GLUE_CMDPRIO_BSSPLIT(owner) \
+	.type = FIO_OPT_STR_ULL, .cb = set_cmdprio_bssplit, \
+	.off1 = offsetof(owner, cmdprio_options.bssplit)
+#define glue_cmdprio_cleanup(state) ((void)(state))
+
+static inline int glue_cmdprio_init(struct thread_data *td,
+				    glue_cmdprio_state *state,
+				    struct cmdprio *options)
+{
+	state->options = options;
+	return fio_cmdprio_init(td, options, &state->used);
+}
+
+/* As fio_libaio_prio_prep() of fio 3.28. */
+static inline bool glue_cmdprio(struct thread_data *td,
+				glue_cmdprio_state *state, struct io_u *io_u)
+{
+	struct cmdprio *o = state->options;
+	unsigned percentage, prio;
+
+	if (!state->used)
+		return false;
+	percentage = (unsigned)fio_cmdprio_percentage(o, io_u);
+	prio = (unsigned)ioprio_value((int)o->class[io_u->ddir],
+				      (int)o -> level[io_u->ddir]);
+	if (percentage && rand_between(&td->prio_state, 0, 99) < percentage) {
+		io_u->ioprio = (unsigned short)prio;
+		if (!td->ioprio || prio < td->ioprio)
+			io_u->flags |= IO_U_F_HIGH_PRIO;
+		return true;
+	}
+	if (td->ioprio && td->ioprio < prio)
+		io_u->flags |= IO_U_F_HIGH_PRIO;
+	return false;
+}
+#endif
+
 #ifdef CMDPRIO_OPTIONS
 #define GLUE_CMDPRIO_OPTIONS(type) CMDPRIO_OPTIONS(type, FIO_OPT_G_LIBAIO)
 #else
@@ -105,20 +197,11 @@ GLUE_SYMBOLS(GLUE_WEAK)
 	{ \
 		.name = "cmdprio_bssplit", \
 		.lname = "Priority percentage block size split", \
-		.type = FIO_OPT_STR_STORE, \
-		.off1 = offsetof(owner, cmdprio_options.bssplit_str), \
+		GLUE_CMDPRIO_BSSPLIT(owner), \
 		.help = "Set priority percentages for different block sizes", \
 		.category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_LIBAIO, \
 	}
 #endif
-
-/* True when this request gets a priority of its own, in io_u->ioprio. */
-static inline bool glue_cmdprio(struct thread_data *td, struct cmdprio *prio,
-				struct io_u *io_u)
-{
-	return prio->mode != CMDPRIO_MODE_NONE &&
-	       fio_cmdprio_set_ioprio(td, prio, io_u);
-}
 
 /* td_verror() for a positive errno: fio's macro mixes signs. */
 #define glue_error(td, err, call) \

@@ -9,25 +9,14 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "explain.h"
 #include "guard.h"
-#include "libaio_ext.h"
+#include "job.h"
 #include "options.h"
-#include "queue.h"
 
 #ifndef IOCB_FLAG_IOPRIO
 #define IOCB_FLAG_IOPRIO (1u << 1)
 #endif
-
-/* Of one job or offload worker: td->io_ops_data. */
-struct kaio {
-	struct queue queue;
-	struct cmdprio cmdprio;
-	int read_flags; /* RWF_* */
-	int write_flags;
-	bool vectored;
-};
-
-static struct ioengine_ops kaio_ops;
 
 /*
  * The request's slot.  index is dense and below the depth, but for offload
@@ -77,7 +66,7 @@ static bool kaio_stopping(void *arg)
 				     o->timeout + o->ramp_time + 1000000;
 }
 
-static const struct queue_ops kaio_queue_ops = {
+const struct queue_ops kaio_queue_ops = {
 	.issued = kaio_issued,
 	.stopping = kaio_stopping,
 };
@@ -170,21 +159,28 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 }
 
 /*
- * commit: submit.  What fails for good comes back as the io_u's error.  A job
- * that the user ends needs no explanation.
+ * Submit.  What fails for good comes back as the io_u's error.  A job that the
+ * user ends needs no explanation.
  */
-static int kaio_commit(struct thread_data *td)
+static void submit(struct thread_data *td, struct queue *q)
 {
-	struct kaio *k = td->io_ops_data;
-	int ret = queue_submit(&k->queue);
+	int ret = queue_submit(q);
 
 	if (ret < 0 && !td->terminate)
 		log_err("kaio: io_submit kept failing for %.1f s (%s) while "
 			"nothing was in flight, so what is queued fails; the "
 			"kernel is out of memory or of AIO slots: end what "
 			"else uses AIO, or ask for less depth\n",
-			(double)queue_stalled_ms(&k->queue) / 1000,
-			strerror(-ret));
+			(double)queue_stalled_ms(q) / 1000, strerror(-ret));
+}
+
+/* commit: submit, or with submit=adaptive hold it for a larger batch. */
+static int kaio_commit(struct thread_data *td)
+{
+	struct kaio *k = td->io_ops_data;
+
+	if (!queue_holds(&k->queue))
+		submit(td, &k->queue);
 	return 0;
 }
 
@@ -192,26 +188,29 @@ static int kaio_commit(struct thread_data *td)
  * getevents: at least min and at most max; fewer than min only when that
  * many are not outstanding.  The timeout is NULL or, with min 0, zero.
  * With iodepth_batch_complete_min=0 it polls and never sleeps, as the user
- * asked and as the built-in engine does.
+ * asked and as the built-in engine does.  What is held is submitted before
+ * any wait.
  */
 static int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 			  const struct timespec *timeout)
 {
 	struct kaio *k = td->io_ops_data;
+	struct queue *q = &k->queue;
 	bool poll = td->o.iodepth_batch_complete_min == 0;
 	unsigned got = 0;
 
 	(void)timeout;
+	if (q->config.hold && q->queued && !queue_ready(q, min ? min : 1))
+		submit(td, q);
 	for (;;) {
-		int ret = queue_reap(&k->queue, got, poll ? 0 : min - got,
-				     max - got);
+		int ret = queue_reap(q, got, poll ? 0 : min - got, max - got);
 
 		if (ret < 0)
 			return got ? (int)got : ret;
 		got += (unsigned)ret;
-		if (got >= min || queue_idle(&k->queue))
+		if (got >= min || queue_idle(q))
 			return (int)got;
-		kaio_commit(td);
+		submit(td, q);
 		if (poll)
 			sched_yield();
 	}
@@ -235,97 +234,22 @@ static struct io_u *kaio_event(struct thread_data *td, int nr)
 /* errdetails: the likely cause of io_u->error; fio frees the text. */
 static char *kaio_errdetails(GLUE_ERRDETAILS_ARGS)
 {
-	const char *why;
+	char text[400];
+	struct explain_io io = {
+		.error = (int)io_u->error,
+		.fd = io_u->file->fd,
+		.buf = io_u->xfer_buf,
+		.length = io_u->xfer_buflen,
+		.offset = io_u->offset,
+	};
 
 	GLUE_ERRDETAILS_USED;
-	switch (io_u->error) {
-	case EINVAL:
-		why = "buffer, length or offset is not aligned to what the "
-		      "file takes with direct=1, or the kernel does not know "
-		      "this operation or flag";
-		break;
-	case EAGAIN:
-		why = "the I/O would have blocked and nowait=1 is set, or the "
-		      "kernel kept refusing to take it";
-		break;
-	case EOPNOTSUPP:
-		why = "the kernel or the file system does not support a flag "
-		      "of this I/O (nowait, atomic)";
-		break;
-	case ENOSPC:
-		why = "the file system or the thin device is full";
-		break;
-	case EIO:
-		why = "the device failed the I/O, or it ends before it";
-		break;
-	default:
-		why = strerror((int)io_u->error);
-	}
-	return strdup(why);
-}
-
-/* init: before a fork for process jobs' options, in the job's own process. */
-static int kaio_init(struct thread_data *td)
-{
-	struct kaio_options *o = td->eo;
-	struct kaio *k;
-	int ret;
-
-	if (!guard_td(td, &kaio_ops))
-		return 1;
-	k = calloc(1, sizeof(*k));
-	ret = k ? queue_init(&k->queue, td->o.iodepth, &kaio_queue_ops, td)
-		: -ENOMEM;
-	if (ret) {
-		free(k);
-		glue_error(td, -ret, "kaio_init");
-		return 1;
-	}
-	k->vectored = o->vectored;
-	k->read_flags = o->nowait ? RWF_NOWAIT : 0;
-	k->write_flags = k->read_flags | glue_write_flags(td);
-	td->io_ops_data = k;
-	if (fio_cmdprio_init(td, &k->cmdprio, &o->cmdprio_options)) {
-		glue_error(td, EINVAL, "kaio_init: cmdprio");
-		return 1;
-	}
-	return 0;
-}
-
-/* post_init: after the fork, in the thread that will submit. */
-static int kaio_post_init(struct thread_data *td)
-{
-	const struct kaio_options *o = td->eo;
-	struct kaio *k = td->io_ops_data;
-	int ret = queue_start(&k->queue, !o->syscall_reap);
-	char why[320];
-
-	if (!ret)
-		return 0;
-	io_setup_explain(ret, (int)td->o.iodepth, why, sizeof(why));
-	log_err("kaio: %s\n", why);
-	glue_error(td, -ret, "io_setup");
-	return 1;
-}
-
-/*
- * cleanup: destroying a context costs an RCU grace period; those of offload
- * workers end with the process, all at once.  Comes after a refused init too,
- * when io_ops_data may lie elsewhere.
- */
-static void kaio_cleanup(struct thread_data *td)
-{
-	struct kaio *k = td->io_ops == &kaio_ops ? td->io_ops_data : NULL;
-
-	if (!k)
-		return;
-	queue_exit(&k->queue, !(td->flags & TD_F_CHILD));
-	fio_cmdprio_cleanup(&k->cmdprio);
-	free(k);
+	explain_error(&io, text, sizeof(text));
+	return strdup(text);
 }
 
 /* Not const, as fio links it into a list and keeps its dlopen handle here. */
-static struct ioengine_ops kaio_ops = {
+struct ioengine_ops kaio_ops = {
 	.name = "kaio",
 	.version = FIO_IOOPS_VERSION,
 	.flags = GLUE_ENGINE_FLAGS,
@@ -338,7 +262,7 @@ static struct ioengine_ops kaio_ops = {
 	.event = kaio_event,
 	.errdetails = kaio_errdetails,
 	.cleanup = kaio_cleanup,
-	.open_file = generic_open_file,
+	.open_file = kaio_open_file,
 	.close_file = generic_close_file,
 	.get_file_size = generic_get_file_size,
 	.options = kaio_option_table,

@@ -3,6 +3,9 @@
  * The option table that fio parses.  README.md has the same table, and a test
  * holds the two equal.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "options.h"
 
 /*
@@ -13,9 +16,55 @@ static int set_userspace_reap(void *data, int *value)
 {
 	struct kaio_options *o = data;
 
-	o->syscall_reap = !*value;
+	if (!*value)
+		o->reap = QUEUE_SYSCALL;
 	return 0;
 }
+
+/* Nanoseconds of 12, 12us, 3ms...; microseconds if there is no unit. */
+static bool parse_time(const char *text, unsigned *ns)
+{
+	static const struct {
+		const char *name;
+		unsigned ns;
+	} units[] = {{"", 1000}, {"us", 1000}, {"ns", 1}, {"ms", 1000000}};
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9')
+		return false;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(end, units[i].name)) {
+			*ns = units[i].ns * (unsigned)value;
+			return value <= 1000000000UL / units[i].ns;
+		}
+	return false;
+}
+
+static int set_spin(void *data, const char *text)
+{
+	struct kaio_options *o = data;
+
+	o->spin_auto = !strcmp(text, "auto");
+	o->spin_ns = 0;
+	if (o->spin_auto || parse_time(text, &o->spin_ns))
+		return 0;
+	log_err("kaio: spin=%s is not a time that the engine can watch the "
+		"ring for; give auto, or 0 to 1000000us (ns, us, ms)\n",
+		text);
+	return 1;
+}
+
+GLUE_CMDPRIO_CALLBACK(struct kaio_options)
+
+#define IN_GROUP .category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_LIBAIO
+
+#define FLAG(option, field, title, text) \
+	{ \
+		.name = option, .lname = title, .type = FIO_OPT_BOOL, \
+		.off1 = offsetof(struct kaio_options, field), .def = "0", \
+		.help = text, IN_GROUP, \
+	}
 
 struct fio_option kaio_option_table[] = {
 	{
@@ -24,29 +73,67 @@ struct fio_option kaio_option_table[] = {
 		.type = FIO_OPT_STR_SET,
 		.cb = set_userspace_reap,
 		.help = "Read completions from the ring in user space: always "
-			"on; 0 uses io_getevents only",
-		.category = FIO_OPT_C_ENGINE,
-		.group = FIO_OPT_G_LIBAIO,
+			"on; 0 means reap=syscall",
+		IN_GROUP,
 	},
 	{
-		.name = "nowait",
-		.lname = "RWF_NOWAIT",
-		.type = FIO_OPT_BOOL,
-		.off1 = offsetof(struct kaio_options, nowait),
-		.def = "0",
-		.help = "Set RWF_NOWAIT for reads/writes",
-		.category = FIO_OPT_C_ENGINE,
-		.group = FIO_OPT_G_LIBAIO,
+		.name = "reap",
+		.lname = "How to find and await completions",
+		.type = FIO_OPT_STR,
+		.off1 = offsetof(struct kaio_options, reap),
+		.def = "ring",
+		.help = "ring: in user space, io_getevents only to wait; "
+			"syscall: io_getevents only; eventfd: the ring, and "
+			"epoll_wait on an eventfd to wait",
+		.posval =
+			{
+				{.ival = "ring", .oval = QUEUE_RING},
+				{.ival = "syscall", .oval = QUEUE_SYSCALL},
+				{.ival = "eventfd", .oval = QUEUE_EVENTFD},
+			},
+		IN_GROUP,
 	},
 	{
-		.name = "libaio_vectored",
-		.lname = "Use preadv and pwritev",
-		.type = FIO_OPT_BOOL,
-		.off1 = offsetof(struct kaio_options, vectored),
-		.def = "0",
-		.help = "Submit PREADV/PWRITEV instead of PREAD/PWRITE",
-		.category = FIO_OPT_C_ENGINE,
-		.group = FIO_OPT_G_LIBAIO,
+		.name = "spin",
+		.lname = "Watch the ring before waiting",
+		.type = FIO_OPT_STR_STORE,
+		.cb = set_spin,
+		.help = "For how long (ns, us, ms; us if no unit), or auto: "
+			"as long as it pays",
+		IN_GROUP,
+	},
+	{
+		.name = "submit",
+		.lname = "When to submit",
+		.type = FIO_OPT_STR,
+		.off1 = offsetof(struct kaio_options, adaptive),
+		.def = "immediate",
+		.help = "immediate: when fio says so; adaptive: up to 8 may "
+			"be held while completions wait to be read",
+		.posval =
+			{
+				{.ival = "immediate", .oval = 0},
+				{.ival = "adaptive", .oval = 1},
+			},
+		IN_GROUP,
+	},
+	FLAG("nowait", nowait, "RWF_NOWAIT", "Set RWF_NOWAIT for reads/writes"),
+	FLAG("uncached", uncached, "RWF_DONTCACHE",
+	     "Set RWF_DONTCACHE for reads/writes (buffered I/O that leaves "
+	     "nothing in the page cache; Linux 6.14)"),
+	FLAG("dsync", dsync, "RWF_DSYNC", "Set RWF_DSYNC for writes"),
+	FLAG("libaio_vectored", vectored, "Use preadv and pwritev",
+	     "Submit PREADV/PWRITEV instead of PREAD/PWRITE"),
+	FLAG("engine_stats", stats, "Statistics of the engine",
+	     "Print what the engine did, at the end of each job"),
+	{
+		.name = "stats_file",
+		.lname = "File for the statistics",
+		.type = FIO_OPT_STR_STORE,
+		.off1 = offsetof(struct kaio_options, stats_file),
+		.help = "Append the statistics of each job here, one JSON "
+			"object a line",
+		IN_GROUP,
 	},
 	GLUE_CMDPRIO_OPTIONS(struct kaio_options),
 	{

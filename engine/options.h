@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The engine's options: the names and meanings of fio's built-in libaio
- * engine, so that its job files run unchanged.
+ * engine, so that its job files run unchanged, and those it lacks.
  */
 #ifndef KAIO_OPTIONS_H
 #define KAIO_OPTIONS_H
 
 #include "fio_glue.h"
+#include "queue.h"
 
 struct kaio_options {
 	struct thread_data *td; /* set by fio; must come first */
-	bool syscall_reap;	/* userspace_reap=0 */
+	unsigned reap;		/* enum queue_reap */
+	unsigned spin_ns;
+	unsigned spin_auto;
+	unsigned adaptive; /* submit=adaptive */
 	unsigned nowait;
+	unsigned uncached;
+	unsigned dsync;
 	unsigned vectored;
-	struct cmdprio_options cmdprio_options;
+	unsigned stats;
+	char *stats_file;
+	glue_cmdprio_options cmdprio_options;
 };
 
 /* Ends with an entry without a name.  fio writes into it while it parses. */

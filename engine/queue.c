@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Batching, submission, the stall rule and reaping; see queue.h.  Knows
- * nothing of fio, so that it can be tested without it.
+ * Batching, submission and the stall rule; see queue.h.  Knows nothing of fio,
+ * so that it can be tested without it.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "libaio.h"
 #include "libaio_ext.h"
@@ -14,15 +17,7 @@
 
 static uint64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static unsigned lesser(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
+	return stats_now() / 1000000;
 }
 
 int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
@@ -35,6 +30,7 @@ int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
 	q->ops = ops;
 	q->arg = arg;
 	q->stall_limit = QUEUE_STALL_MS;
+	q->eventfd = q->epoll = -1;
 	q->iocbs = calloc(depth, sizeof(*q->iocbs));
 	q->iovecs = calloc(depth, sizeof(*q->iovecs));
 	q->pending = calloc(depth, sizeof(*q->pending));
@@ -46,27 +42,49 @@ int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
 	return -ENOMEM;
 }
 
-int queue_start(struct queue *q, bool userspace_reap)
+/* The eventfd and the epoll that watches it, as an event loop has them. */
+static int start_eventfd(struct queue *q)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	q->eventfd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	q->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (q->eventfd < 0 || q->epoll < 0 ||
+	    epoll_ctl(q->epoll, EPOLL_CTL_ADD, q->eventfd, &event))
+		return -errno;
+	return 0;
+}
+
+int queue_start(struct queue *q, const struct queue_config *config)
 {
 	int ret = io_queue_init((int)q->depth, &q->ctx);
 
 	if (ret)
 		return ret;
-	q->ring = userspace_reap && io_ring_usable(q->ctx);
+	q->config = *config;
+	q->ring = io_ring_usable(q->ctx);
+	if (!q->ring)
+		q->config = (struct queue_config){.reap = QUEUE_SYSCALL,
+						  .timed = config->timed};
 	io_ring_disable(q->ctx); /* one consumer needs no gate */
-	return 0;
+	return q->config.reap == QUEUE_EVENTFD ? start_eventfd(q) : 0;
 }
 
 void queue_exit(struct queue *q, bool destroy)
 {
 	if (q->ctx && destroy)
 		io_destroy(q->ctx);
+	if (q->epoll >= 0)
+		close(q->epoll);
+	if (q->eventfd >= 0)
+		close(q->eventfd);
 	free(q->failed);
 	free(q->events);
 	free(q->pending);
 	free(q->iovecs);
 	free(q->iocbs);
 	memset(q, 0, sizeof(*q));
+	q->eventfd = q->epoll = -1;
 }
 
 int queue_add(struct queue *q, unsigned slot)
@@ -78,6 +96,8 @@ int queue_add(struct queue *q, unsigned slot)
 			q->queued * sizeof(*q->pending));
 		q->first = 0;
 	}
+	if (q->eventfd >= 0)
+		io_set_eventfd(&q->iocbs[slot], q->eventfd);
 	q->pending[q->first + q->queued++] = &q->iocbs[slot];
 	return 0;
 }
@@ -102,6 +122,7 @@ static void fail(struct queue *q, unsigned nr, int err)
 		ev->res = (unsigned long)(long)err;
 		ev->res2 = 0;
 	}
+	q->stats.failed += nr;
 	issued(q, nr);
 }
 
@@ -146,11 +167,37 @@ static bool transient(int err)
 	return !err || err == -EAGAIN || err == -ENOMEM || err == -EINTR;
 }
 
+bool queue_holds(const struct queue *q)
+{
+	return q->queued < q->config.hold && q->queued < q->depth &&
+	       !q->nfailed && io_ring_ready(q->ctx);
+}
+
+static int ready(const struct queue *q)
+{
+	return q->ring ? io_ring_ready(q->ctx) : 0;
+}
+
+/* io_submit() of all that is queued, with its statistics. */
+static int submit(struct queue *q)
+{
+	uint64_t start = q->config.timed ? stats_now() : 0;
+	int before = q->config.timed ? ready(q) : 0;
+	int ret = io_submit(q->ctx, (long)q->queued, q->pending + q->first);
+
+	stats_submitted(&q->stats, q->queued, ret);
+	if (ret <= 0 && transient(ret))
+		q->stats.refused++;
+	if (q->config.timed)
+		stats_submit_time(&q->stats, start, stats_now(),
+				  ready(q) - before);
+	return ret;
+}
+
 int queue_submit(struct queue *q)
 {
 	while (q->queued) {
-		int ret = io_submit(q->ctx, (long)q->queued,
-				    q->pending + q->first);
+		int ret = submit(q);
 
 		if (ret > 0) {
 			q->stall_start = 0;
@@ -166,42 +213,4 @@ int queue_submit(struct queue *q)
 		}
 	}
 	return 0;
-}
-
-/* Events of refused requests, oldest first. */
-static unsigned take_failed(struct queue *q, struct io_event *to, unsigned max)
-{
-	unsigned nr = lesser(q->nfailed, max);
-
-	if (!nr)
-		return 0;
-	memcpy(to, q->failed, nr * sizeof(*to));
-	q->nfailed -= nr;
-	memmove(q->failed, q->failed + nr, q->nfailed * sizeof(*to));
-	return nr;
-}
-
-/* The same contract as queue_reap(), without the failed ones. */
-static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
-		       unsigned max)
-{
-	unsigned need = lesser(min, q->inflight);
-	struct timespec zero = {0, 0}, *timeout = need ? NULL : &zero;
-	int ret = q->ring ? io_wait(q->ctx, need, max, to, timeout, 0)
-			  : io_getevents(q->ctx, need, max, to, timeout);
-
-	if (ret > 0)
-		q->inflight -= (unsigned)ret;
-	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
-}
-
-int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max)
-{
-	unsigned got = take_failed(q, q->events + at, max);
-	int ret = 0;
-
-	if (got < max && q->inflight)
-		ret = reap_kernel(q, q->events + at + got,
-				  min > got ? min - got : 0, max - got);
-	return got ? (int)got + (ret > 0 ? ret : 0) : ret;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The engine without fio: an AIO context, a dense array of iocbs, batching,
- * and completions read from the ring.  It counts what the kernel holds, and
- * never waits for more than that.
+ * The engine without fio: an AIO context, a dense array of iocbs, batching
+ * (queue.c), and the ways to wait for completions (reap.c).  It counts what
+ * the kernel holds, and never waits for more than that.
  *
  * Thread rule: one thread per queue, from queue_start() on: the ring has one
  * consumer.  Functions return >= 0 or -errno; none prints.
@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "libaio.h"
+#include "stats.h"
 
 /* How long submission may be refused while nothing is in flight. */
 #define QUEUE_STALL_MS 30000
@@ -27,10 +28,24 @@ struct queue_ops {
 	bool (*stopping)(void *arg);
 };
 
+/* How to find completions, and how to wait when there are too few. */
+enum queue_reap {
+	QUEUE_RING,    /* the ring in user space; wait in io_getevents */
+	QUEUE_SYSCALL, /* io_getevents only */
+	QUEUE_EVENTFD, /* the ring; wait for an eventfd in epoll_wait */
+};
+
+struct queue_config {
+	enum queue_reap reap;
+	uint64_t spin_ns; /* watch the ring before waiting; 0: do not */
+	bool spin_auto;	  /* spin_ns is learned */
+	unsigned hold;	  /* how many queued may be held back; 0: none */
+	bool timed;	  /* fill in the times of struct queue_stats, too */
+};
+
 struct queue {
 	io_context_t ctx;
 	unsigned depth;		 /* slots */
-	bool ring;		 /* read the ring in user space */
 	struct iocb *iocbs;	 /* [depth], by slot */
 	struct iovec *iovecs;	 /* [depth], by slot, for vectored requests */
 	struct iocb **pending;	 /* [depth]: queued, from pending[first] on */
@@ -41,6 +56,12 @@ struct queue {
 	unsigned queued;   /* not yet submitted */
 	unsigned inflight; /* in the kernel, or unread in the ring */
 	unsigned nfailed;  /* entries of failed[] */
+
+	struct queue_config config;
+	bool ring;   /* its layout is known */
+	int eventfd; /* signalled by each completion; -1: none */
+	int epoll;   /* watches eventfd */
+	struct queue_stats stats;
 
 	uint64_t stall_start; /* ms, 0: not stalled */
 	uint64_t stall_limit; /* ms, QUEUE_STALL_MS but in tests */
@@ -57,11 +78,12 @@ int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
 	       void *arg);
 
 /*
- * Create the context; after fork(), in the thread that will use it.
- * userspace_reap: read the ring where its layout is known.
- * 0, or -errno as io_setup().
+ * Create the context; after fork(), in the thread that will use it.  Where
+ * the ring's layout is not known, reap becomes QUEUE_SYSCALL, and nothing
+ * spins or is held back.
+ * 0, or -errno as io_setup(), eventfd() and epoll_create1().
  */
-int queue_start(struct queue *q, bool userspace_reap);
+int queue_start(struct queue *q, const struct queue_config *config);
 
 /*
  * Free everything.  destroy: end the context too; else it ends with the
@@ -86,8 +108,18 @@ int queue_add(struct queue *q, unsigned slot);
  */
 int queue_submit(struct queue *q);
 
+/*
+ * May what is queued wait for more?  Only while completions wait in the ring:
+ * then the owner has something to do, and the device nothing to wait for but
+ * the few that are held.
+ */
+bool queue_holds(const struct queue *q);
+
 /* How long the stall has lasted, in ms; 0: there is none. */
 uint64_t queue_stalled_ms(const struct queue *q);
+
+/* Do at least min completions wait, so that queue_reap() need not? */
+bool queue_ready(const struct queue *q, unsigned min);
 
 /*
  * Take at most max completions into events[at...], waiting until min are

@@ -186,13 +186,15 @@ static bool on_stopping(void *arg)
 static const struct queue_ops ops = {.issued = on_issued,
 				     .stopping = on_stopping};
 
+static const struct queue_config config = {.reap = QUEUE_RING};
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	fault.number = -1;
 	assert_int_equal(queue_init(&f->q, 8, &ops, f), 0);
-	assert_int_equal(queue_start(&f->q, true), 0);
+	assert_int_equal(queue_start(&f->q, &config), 0);
 	f->q.stall_limit = 100;
 	*state = f;
 	return 0;
@@ -356,7 +358,7 @@ static void test_getevents_errors(void **state)
 {
 	struct fixture *f = *state;
 
-	f->q.ring = false;
+	f->q.config.reap = QUEUE_SYSCALL;
 	add(f, 0, 2);
 	assert_int_equal(queue_submit(&f->q), 0);
 	inject(SYS_io_getevents, 0, 1, EINTR);
@@ -390,7 +392,7 @@ static void test_start_errors(void **state)
 	(void)state;
 	assert_int_equal(queue_init(&f->q, 8, &ops, f), 0);
 	inject(SYS_io_setup, 0, 1, EAGAIN);
-	assert_int_equal(queue_start(&f->q, true), -EAGAIN);
+	assert_int_equal(queue_start(&f->q, &config), -EAGAIN);
 	queue_exit(&f->q, true);
 	free(f);
 }

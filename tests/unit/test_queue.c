@@ -42,13 +42,13 @@ static bool never(void *arg)
 
 static const struct queue_ops ops = {.issued = on_issued, .stopping = never};
 
-static int start(void **state, bool userspace_reap)
+static int start(void **state, struct queue_config config)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_int_equal(queue_init(&f->q, DEPTH, &ops, f), 0);
-	assert_int_equal(queue_start(&f->q, userspace_reap), 0);
-	assert_int_equal(f->q.ring, userspace_reap);
+	assert_int_equal(queue_start(&f->q, &config), 0);
+	assert_true(f->q.ring);
 	for (int i = 0; i < DEPTH; i++)
 		assert_int_equal(pipe(f->fds[i]), 0);
 	*state = f;
@@ -57,12 +57,32 @@ static int start(void **state, bool userspace_reap)
 
 static int setup_ring(void **state)
 {
-	return start(state, true);
+	return start(state, (struct queue_config){.reap = QUEUE_RING});
 }
 
 static int setup_syscall(void **state)
 {
-	return start(state, false);
+	return start(state, (struct queue_config){.reap = QUEUE_SYSCALL});
+}
+
+static int setup_eventfd(void **state)
+{
+	return start(state, (struct queue_config){.reap = QUEUE_EVENTFD});
+}
+
+static int setup_spin(void **state)
+{
+	return start(state, (struct queue_config){.spin_ns = 1000000});
+}
+
+static int setup_auto(void **state)
+{
+	return start(state, (struct queue_config){.spin_auto = true});
+}
+
+static int setup_hold(void **state)
+{
+	return start(state, (struct queue_config){.hold = 2, .timed = true});
 }
 
 static int teardown(void **state)
@@ -216,33 +236,150 @@ static void test_refused_request(void **state)
 	assert_true(queue_idle(&f->q));
 }
 
+/* Completions on eventfd that were reaped early must not lose the next. */
+static void test_eventfd_waits(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	for (unsigned round = 0; round < 3; round++) {
+		add(f, 3, 3);
+		complete(f, 3);
+		assert_int_equal(queue_submit(&f->q), 0);
+		assert_int_equal(queue_reap(&f->q, 0, 1, DEPTH), 1);
+		drain(f, 3);
+		for (unsigned i = 0; i < 3; i++)
+			add(f, i, i);
+		assert_int_equal(queue_submit(&f->q), 0);
+		assert_int_equal(
+			pthread_create(&thread, NULL, complete_later, f), 0);
+		assert_int_equal(queue_reap(&f->q, 0, 3, DEPTH), 3);
+		pthread_join(thread, NULL);
+		for (unsigned i = 0; i < 3; i++)
+			drain(f, i);
+	}
+	assert_int_equal(f->q.stats.getevents, 0);
+	assert_true(f->q.stats.waits >= 18);
+}
+
+/* A completion within the time is found without the kernel; one after not. */
+static void test_spin(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	f->q.config.spin_ns = 500000000;
+	add(f, 0, 1);
+	add(f, 1, 2);
+	add(f, 2, 3);
+	assert_int_equal(queue_submit(&f->q), 0);
+	assert_int_equal(pthread_create(&thread, NULL, complete_later, f), 0);
+	assert_int_equal(queue_reap(&f->q, 0, 2, DEPTH), 2);
+	assert_int_equal(f->q.stats.spin_hits, 1);
+	assert_int_equal(f->q.stats.getevents, 0);
+	f->q.config.spin_ns = 1000;
+	assert_int_equal(queue_reap(&f->q, 0, 1, DEPTH), 1);
+	assert_int_equal(f->q.stats.spin_misses, 1);
+	assert_int_equal(f->q.stats.getevents, 1);
+	pthread_join(thread, NULL);
+}
+
+/* Long waits end the spinning. */
+static void test_auto_learns_not_to_spin(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t thread;
+
+	f->q.config.spin_ns = 1000;
+	for (unsigned i = 0; i < 3; i++)
+		add(f, i, i);
+	assert_int_equal(queue_submit(&f->q), 0);
+	assert_int_equal(pthread_create(&thread, NULL, complete_later, f), 0);
+	assert_int_equal(queue_reap(&f->q, 0, 1, 1), 1);
+	assert_int_equal(f->q.config.spin_ns, 0);
+	assert_int_equal(queue_reap(&f->q, 0, 2, 2), 2);
+	assert_int_equal(f->q.stats.spin_misses, 1);
+	pthread_join(thread, NULL);
+}
+
+/* Held only while something waits to be read, and never more than the limit. */
+static void test_hold(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, 0, 0);
+	assert_false(queue_holds(&f->q));
+	complete(f, 0);
+	assert_int_equal(queue_submit(&f->q), 0);
+	assert_true(queue_ready(&f->q, 1));
+	assert_false(queue_ready(&f->q, 2));
+	add(f, 1, 1);
+	assert_true(queue_holds(&f->q));
+	add(f, 2, 2);
+	assert_false(queue_holds(&f->q));
+	assert_int_equal(queue_submit(&f->q), 0);
+	assert_int_equal(f->q.stats.batch[0], 1);
+	assert_int_equal(f->q.stats.batch[1], 1);
+	assert_int_equal(f->q.stats.done_inside, 1);
+	assert_int_equal(queue_reap(&f->q, 0, 1, DEPTH), 1);
+	add(f, 3, 3);
+	assert_false(queue_holds(&f->q));
+}
+
+/* Batches of 1, 2, 3, 4, 5, 8, 9, 1024, 1025 in their buckets. */
+static void test_batch_buckets(void **state)
+{
+	static const unsigned sizes[] = {1, 2, 3, 4, 5, 8, 9, 1024, 1025, 9999};
+	static const unsigned want[STATS_BATCHES] = {1, 1,	  2,	   2,
+						     1, [10] = 1, [11] = 2};
+	struct queue_stats s = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		stats_submitted(&s, sizes[i], (int)sizes[i]);
+	for (unsigned i = 0; i < STATS_BATCHES; i++)
+		assert_int_equal(s.batch[i], want[i]);
+	stats_submitted(&s, 5, 4);
+	stats_submitted(&s, 5, -EAGAIN);
+	assert_int_equal(s.partial, 1);
+	assert_int_equal(s.submits, 12);
+}
+
 static void test_init_errors(void **state)
 {
+	const struct queue_config config = {.reap = QUEUE_RING};
 	struct queue q;
 
 	(void)state;
 	assert_int_equal(queue_init(&q, 0, &ops, NULL), -EINVAL);
 	queue_exit(&q, true);
 	assert_int_equal(queue_init(&q, 5000000, &ops, NULL), 0);
-	assert_int_equal(queue_start(&q, true), -EINVAL);
+	assert_int_equal(queue_start(&q, &config), -EINVAL);
 	queue_exit(&q, true);
 }
 
-#define BOTH(test) \
-	{#test " (ring)", test, setup_ring, teardown, NULL}, \
+#define IN(test, mode) \
 	{ \
-#test " (syscall)", test, setup_syscall, teardown, NULL \
+#test " (" #mode ")", test, setup_##mode, teardown, NULL \
 	}
+#define EACH(test) \
+	IN(test, ring), IN(test, syscall), IN(test, eventfd), IN(test, spin), \
+		IN(test, auto), IN(test, hold)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_order_and_batch),
-		BOTH(test_slots_are_reused),
-		BOTH(test_max_is_kept),
-		BOTH(test_waits_for_min),
-		BOTH(test_min_above_inflight),
-		BOTH(test_refused_request),
+		EACH(test_order_and_batch),
+		EACH(test_slots_are_reused),
+		EACH(test_max_is_kept),
+		EACH(test_waits_for_min),
+		EACH(test_min_above_inflight),
+		EACH(test_refused_request),
+		IN(test_eventfd_waits, eventfd),
+		IN(test_spin, spin),
+		IN(test_auto_learns_not_to_spin, auto),
+		IN(test_hold, hold),
+		cmocka_unit_test(test_batch_buckets),
 		cmocka_unit_test(test_init_errors),
 	};
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What an error of an I/O most likely means, in words and with the numbers.
+ * No fio types.  Any thread.
+ */
+#ifndef KAIO_EXPLAIN_H
+#define KAIO_EXPLAIN_H
+
+#include <stddef.h>
+
+struct explain_io {
+	int error; /* positive errno */
+	int fd;
+	const void *buf;
+	unsigned long long length; /* bytes */
+	unsigned long long offset; /* bytes */
+};
+
+/* One sentence in text[size]; it is cut if it does not fit. */
+void explain_error(const struct explain_io *io, char *text, size_t size);
+
+#endif /* KAIO_EXPLAIN_H */

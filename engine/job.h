@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the engine keeps for a job, and the hooks of its beginning and end.
+ * Source: ioengines.h of fio, for each hook's contract.
+ */
+#ifndef KAIO_JOB_H
+#define KAIO_JOB_H
+
+#include "fio_glue.h"
+#include "queue.h"
+
+/* Of one job or offload worker: td->io_ops_data. */
+struct kaio {
+	struct queue queue;
+	glue_cmdprio_state cmdprio;
+	int read_flags; /* RWF_* */
+	int write_flags;
+	bool vectored;
+};
+
+extern struct ioengine_ops kaio_ops;
+extern const struct queue_ops kaio_queue_ops;
+
+/* init: before a fork for process jobs' options, in the job's own process. */
+int kaio_init(struct thread_data *td);
+
+/* post_init: after the fork, in the thread that will submit. */
+int kaio_post_init(struct thread_data *td);
+
+/* open_file: as fio's, and find out whether it takes the flags we will set. */
+int kaio_open_file(struct thread_data *td, struct fio_file *f);
+
+/*
+ * cleanup: destroying a context costs an RCU grace period; those of offload
+ * workers end with the process, all at once.  Comes after a refused init too,
+ * when io_ops_data may lie elsewhere.
+ */
+void kaio_cleanup(struct thread_data *td);
+
+#endif /* KAIO_JOB_H */

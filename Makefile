@@ -8,6 +8,8 @@
 #> make bench-lib  our libaio.so.1 against the distribution's, 2-3 minutes
 #>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)
 #> make test       build and run every test
+#> make test-fio   FIO_SRCS="DIR DIR ...": the engine on other built fio trees,
+#>                 and each engine refused by each other fio
 #> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
 #> make deps       install what the targets need (each does so itself too)
 #> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
@@ -57,8 +59,8 @@ UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine ab bench-lib test lint install uninstall clean help deps \
-	build-tests FORCE
+.PHONY: all lib engine ab bench-lib test test-fio lint install uninstall clean \
+	help deps build-tests FORCE
 .DELETE_ON_ERROR:
 all: lib engine
 lib: $(LIBS)
@@ -118,6 +120,10 @@ build-tests: all
 test: build-tests
 	$(Q).setup/packages ab
 	$(Q)$(PYTHON) tests/run $(UNITS)
+
+test-fio:
+	$(Q).setup/packages build test
+	$(Q)$(PYTHON) tests/fio-matrix $(FIO_SRCS)
 
 # --- jobs ---
 ab: engine

@@ -35,6 +35,16 @@ def engine(build_dir):
 
 
 @pytest.fixture(scope="session")
+def fio_has(build_dir):
+    """Whether a header of the fio that the engine is for has a word: what
+    one version of fio can do and another cannot."""
+    def has(header, word):
+        return word in (build_dir / "fio" / header).read_text(
+            encoding="utf-8")
+    return has
+
+
+@pytest.fixture(scope="session")
 def san():
     return os.environ.get("SAN", "")
 

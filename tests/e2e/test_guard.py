@@ -62,7 +62,7 @@ def shifted(request, build, headers, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def missing_symbol(build):
-    return build("symbol", flags=["-Dfio_cmdprio_cleanup=kaio_no_such_thing"])
+    return build("symbol", flags=["-Dutime_since_now=kaio_no_such_thing"])
 
 
 def one_sentence(text):
@@ -151,4 +151,4 @@ def test_options_elsewhere(make_fio, build, headers, shm_file, as_thread,
 
 def test_missing_symbol(make_fio, missing_symbol, shm_file):
     text = refused(make_fio(missing_symbol), shm_file)
-    assert "without the symbol fio_cmdprio_cleanup" in text
+    assert "without the symbol utime_since_now" in text

@@ -108,7 +108,7 @@ def test_unaligned(fio, ext4_file):
     result = fio(ext4_file, rw="write", bs=1000, size=100_000, direct=1,
                  iodepth=4).failed()
     assert result.job["error"] == 22
-    assert "aligned" in result.stderr
+    assert "multiples of" in result.stderr
 
 
 # --- short results ---
@@ -158,7 +158,7 @@ def short_read(fio, path, engine, depth):
 @pytest.mark.parametrize("depth", [1, 16])
 def test_short_read_at_the_end(fio, target, depth):
     """One read gives 1000 bytes of 64 KiB, and those after it none: fio sees
-    the same of it as from its own engine."""
+    the same of it as from its own engine.  (3.28 counts the empty, too.)"""
     ours = short_read(fio, target, None, depth)
     assert ours == short_read(fio, target, "libaio", depth)
-    assert ours["short_ios"] == 1
+    assert ours["short_ios"] >= 1

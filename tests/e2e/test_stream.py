@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The same seed through fio's built-in libaio engine and through kaio gives
 # the same stream of I/O; and recorded streams replay.
+import re
+
 import pytest
 
 SIZE = 4 << 20
@@ -19,17 +21,22 @@ MODES = {
 }
 
 
-def without_noise(line):
+def without_noise(line, stamped):
     """Without the time stamp and, for a sync, the offset: it is what the
     request was used for before."""
-    words = line.split()[1:]
+    words = line.split()[stamped:]
     return words[:2] if "sync" in words[1] else words
+
+
+def log_version(path):
+    """Of an iolog: 3 has time stamps; 2, of older fios, has none."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return int(re.fullmatch(r"fio version (\d) iolog", first).group(1))
 
 
 def stream(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert lines[0].startswith("fio version")
-    return [without_noise(line) for line in lines[1:]]
+    return [without_noise(line, log_version(path) == 3) for line in lines[1:]]
 
 
 def record(fio, target, log, engine, depth, **mode):
@@ -69,14 +76,15 @@ def test_replay(fio, shm_file, tmp_path, mode, depth):
 
 def test_replay_keeps_the_time(fio, shm_file, tmp_path):
     """td->last_issue is ours to set: a replay paces itself by it."""
-    log = tmp_path / "paced.log"
-    path = shm_file
+    log, path = tmp_path / "paced.log", shm_file
+    fio(path, rw="write", size=SIZE, write_iolog=log).ok()
+    if log_version(log) < 3:
+        pytest.skip("the iologs of this fio have no time stamps")
     steps = ["%d %s write %d 4096" % (50000 * n, path, 4096 * n)
              for n in range(1, 11)]
     log.write_text("\n".join(
         ["fio version 3 iolog", "0 %s add" % path, "0 %s open" % path,
          *steps, "600000 %s close" % path, ""]), encoding="utf-8")
-    fio(path, rw="write", size=SIZE).ok()
     job = fio(None, iodepth=4, read_iolog=log, name="replay").ok().job
     assert job["write"]["total_ios"] == 10
-    assert 400 <= job["write"]["runtime"] <= 900
+    assert 400 <= job["write"]["runtime"] <= 2000

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs the distribution's fio for the end-to-end tests: never without a time
 # limit, never leaving a process behind, and never past a sanitizer's report.
+import contextlib
 import json
 import os
 import re
@@ -185,6 +186,22 @@ class Fio:
     def raw(self, *args, **how):
         """fio with exactly these arguments."""
         return self.start(args, **how).wait()
+
+    @contextlib.contextmanager
+    def server(self):
+        """A server on a unix socket: its address, and what runs."""
+        path = os.path.join(self.cwd, "sock")
+        running = self.start(["--server=sock:" + path], timeout=60)
+        end = time.monotonic() + 10
+        try:
+            while not os.path.exists(path) and time.monotonic() < end:
+                assert running.process.poll() is None, "the server ended"
+                time.sleep(0.02)
+            assert os.path.exists(path), "no server socket"
+            yield "sock:" + path, running
+        finally:
+            running.kill()
+            running.close()
 
     def __call__(self, target=None, engine=None, more=(), timeout=30,
                  strace=(), env=None, **options):

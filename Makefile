@@ -10,6 +10,8 @@
 #> make test       build and run every test
 #> make test-fio   FIO_SRCS="DIR DIR ...": the engine on other built fio trees,
 #>                 and each engine refused by each other fio
+#> make test-conformance  hours: every combination beside libaio, and
+#>                 100,000 job files (KAIO_CONFORMANCE=N, FUZZ_JOBS=N: fewer)
 #> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
 #> make deps       install what the targets need (each does so itself too)
 #> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
@@ -59,8 +61,8 @@ UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine ab bench-lib test test-fio lint install uninstall clean \
-	help deps build-tests FORCE
+.PHONY: all lib engine ab bench-lib test test-fio test-conformance lint \
+	install uninstall clean help deps build-tests FORCE
 .DELETE_ON_ERROR:
 all: lib engine
 lib: $(LIBS)
@@ -124,6 +126,14 @@ test: build-tests
 test-fio:
 	$(Q).setup/packages build test
 	$(Q)$(PYTHON) tests/fio-matrix $(FIO_SRCS)
+
+# What make test samples: hours beside libaio, and 100,000 job files.
+test-conformance: build-tests
+	$(Q)KAIO_CONFORMANCE=$(or $(KAIO_CONFORMANCE),full) KAIO_FAULTS=full \
+		$(PYTHON) -m pytest -q -s -p no:cacheprovider \
+		tests/e2e/test_conformance.py tests/e2e/test_injected.py
+	$(Q)$(PYTHON) tests/fuzz/fuzz_jobs.py --engine $(O)/fio-kaio.so \
+		--count $(or $(FUZZ_JOBS),100000)
 
 # --- jobs ---
 ab: engine

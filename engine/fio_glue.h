@@ -49,18 +49,26 @@ GLUE_SYMBOLS(GLUE_WEAK)
 /*
  * Which requests run at once, in the submitting thread, as in the built-in
  * engine of the same fio.  Trim and sync_file_range always do, as AIO has no
- * such operations.  fsync and fdatasync do up to 3.41, and up to 3.37 they
+ * such operations.  fsync and fdatasync do up to 3.40, and up to 3.37 they
  * must: fio would issue a sync again and again until the first one completes.
- * syncfs came after 3.41, without a new FIO_IOOPS_VERSION.
+ * Such syncs are not in the histograms of submissions and completions.
+ * syncfs came with 3.42, without a new FIO_IOOPS_VERSION.
  */
 #ifdef CONFIG_SYNCFS
 #define GLUE_SYNC_FLAGS (FIO_ASYNCIO_SYNC_TRIM | FIO_ASYNCIO_SYNC_SYNCFS)
-#define glue_runs_at_once(ddir) \
-	((ddir) == DDIR_TRIM || (ddir) == DDIR_SYNC_FILE_RANGE || \
-	 (ddir) == DDIR_SYNCFS)
+#define glue_is_syncfs(ddir) ((ddir) == DDIR_SYNCFS)
 #else
 #define GLUE_SYNC_FLAGS FIO_ASYNCIO_SYNC_TRIM
+#define glue_is_syncfs(ddir) false
+#endif
+#if FIO_IOOPS_VERSION >= 39
+#define glue_runs_at_once(ddir) \
+	((ddir) == DDIR_TRIM || (ddir) == DDIR_SYNC_FILE_RANGE || \
+	 glue_is_syncfs(ddir))
+#define glue_counts_at_once(ddir) ((void)(ddir), true)
+#else
 #define glue_runs_at_once(ddir) ((ddir) == DDIR_TRIM || ddir_sync(ddir))
+#define glue_counts_at_once(ddir) ((ddir) == DDIR_TRIM)
 #endif
 
 /* Linux 6.14.  (RWF_UNCACHED of old fio headers is another kernel's bit.) */

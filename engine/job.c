@@ -15,6 +15,9 @@
 /* How many I/Os submit=adaptive may hold; README.md has the measurements. */
 #define HOLD_MAX 8
 
+/* A device that takes longer than this for an io_submit, on average, blocks. */
+#define SUBMIT_BLOCKED_NS 100000
+
 int kaio_init(struct thread_data *td)
 {
 	struct kaio_options *o = td->eo;
@@ -46,14 +49,15 @@ int kaio_init(struct thread_data *td)
 
 /*
  * Holding I/Os back is for jobs that run as fast as they can: one that sleeps
- * by itself (rate, thinktime) would leave the held ones behind.
+ * by itself (rate, thinktime, a replay) would leave the held ones behind, and
+ * at the end of a replay fio does not wait for them.
  */
 static unsigned hold_limit(const struct thread_data *td)
 {
 	const struct thread_options *o = &td->o;
 	unsigned limit = o->iodepth / 4;
 
-	if (o->thinktime || td->flags & TD_F_CHILD)
+	if (o->thinktime || o->read_iolog_file || td->flags & TD_F_CHILD)
 		return 0;
 	for (int d = 0; d < DDIR_RWDIR_CNT; d++)
 		if (o->rate[d] || o->rate_iops[d])
@@ -77,6 +81,14 @@ int kaio_post_init(struct thread_data *td)
 
 	if (!ret)
 		return 0;
+	if (k->queue.ctx) {
+		/* That was made, so it is the eventfd. */
+		log_err("kaio: reap=eventfd: no eventfd or epoll: %s; raise "
+			"the limit of open files, or use reap=ring\n",
+			strerror(-ret));
+		glue_error(td, -ret, "eventfd");
+		return 1;
+	}
 	io_setup_explain(ret, (int)td->o.iodepth, why, sizeof(why));
 	log_err("kaio: %s\n", why);
 	glue_error(td, -ret, "io_setup");
@@ -126,13 +138,21 @@ int kaio_open_file(struct thread_data *td, struct fio_file *f)
 	return 1;
 }
 
-/* Why io_submit took so long, as far as the engine can tell. */
+/*
+ * Why io_submit took so long, as far as the engine can tell; NULL: it only
+ * took many short calls, as a fast asynchronous device does.
+ */
 static const char *blocked_by(const struct thread_data *td,
 			      const struct queue_stats *s)
 {
+	bool inside = s->done_inside * 2 > s->submitted;
+
+	if (stats_submit_share(s) <= 0.1 ||
+	    (!inside && s->submit_ns < SUBMIT_BLOCKED_NS * s->submits))
+		return NULL;
 	if (!td->o.odirect)
 		return "buffered I/O is done there; set direct=1";
-	if (s->done_inside * 2 > s->submitted)
+	if (inside)
 		return "the device does its work there, as RAM disks do";
 	return "the file is being extended or allocated, or the device's own "
 	       "queue is full";
@@ -147,6 +167,7 @@ static void report(const struct thread_data *td, const struct queue_stats *s)
 	const struct kaio_options *o = td->eo;
 	int ret = o->stats_file ? stats_save(s, td->o.name, o->stats_file) : 0;
 	char *text = o->stats ? stats_text(s, td->o.name) : NULL;
+	const char *why = blocked_by(td, s);
 
 	if (text)
 		log_err("kaio: %s", text);
@@ -156,12 +177,11 @@ static void report(const struct thread_data *td, const struct queue_stats *s)
 			o->stats_file,
 			ret == -ELOOP ? "it is a symbolic link; name the file"
 				      : strerror(-ret));
-	if (stats_submit_share(s) > 0.1)
+	if (why)
 		log_err("kaio: job %s spent %.0f%% of its run inside "
 			"io_submit, so the device never saw the depth that fio "
 			"prints: %s\n",
-			td->o.name, stats_submit_share(s) * 100,
-			blocked_by(td, s));
+			td->o.name, stats_submit_share(s) * 100, why);
 }
 
 void kaio_cleanup(struct thread_data *td)

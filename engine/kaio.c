@@ -113,13 +113,32 @@ static int kaio_prep(struct thread_data *td, struct io_u *io_u)
 }
 
 /*
+ * Submit.  What fails for good comes back as the io_u's error.  A job that the
+ * user ends needs no explanation.
+ */
+static void submit(struct thread_data *td, struct queue *q)
+{
+	int ret = queue_submit(q);
+
+	if (ret < 0 && !td->terminate)
+		log_err("kaio: io_submit kept failing for %.1f s (%s) while "
+			"nothing was in flight, so what is queued fails; the "
+			"kernel is out of memory or of AIO slots: end what "
+			"else uses AIO, or ask for less depth\n",
+			(double)queue_stalled_ms(q) / 1000, strerror(-ret));
+}
+
+/*
  * Run it here, once all that was queued before is submitted.  fio times a
  * trim itself, but not a sync.
  */
 static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
 {
-	const struct kaio *k = td->io_ops_data;
+	struct kaio *k = td->io_ops_data;
 
+	/* What fio has committed, but is held: fio takes it for submitted. */
+	if (k->queue.config.hold && !td->io_u_queued)
+		submit(td, &k->queue);
 	if (k->queue.queued)
 		return FIO_Q_BUSY;
 	if (fio_fill_issue_time(td)) {
@@ -131,8 +150,10 @@ static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
 		do_io_u_trim(td, io_u);
 	else
 		do_io_u_sync(td, io_u);
-	io_u_mark_submit(td, 1);
-	io_u_mark_complete(td, 1);
+	if (glue_counts_at_once(io_u->ddir)) {
+		io_u_mark_submit(td, 1);
+		io_u_mark_complete(td, 1);
+	}
 	return FIO_Q_COMPLETED;
 }
 
@@ -156,22 +177,6 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 		q->iocbs[slot].u.c.flags |= IOCB_FLAG_IOPRIO;
 	}
 	return queue_add(q, slot) ? FIO_Q_BUSY : FIO_Q_QUEUED;
-}
-
-/*
- * Submit.  What fails for good comes back as the io_u's error.  A job that the
- * user ends needs no explanation.
- */
-static void submit(struct thread_data *td, struct queue *q)
-{
-	int ret = queue_submit(q);
-
-	if (ret < 0 && !td->terminate)
-		log_err("kaio: io_submit kept failing for %.1f s (%s) while "
-			"nothing was in flight, so what is queued fails; the "
-			"kernel is out of memory or of AIO slots: end what "
-			"else uses AIO, or ask for less depth\n",
-			(double)queue_stalled_ms(q) / 1000, strerror(-ret));
 }
 
 /* commit: submit, or with submit=adaptive hold it for a larger batch. */

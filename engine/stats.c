@@ -18,7 +18,7 @@ static void print_string(const char *text, FILE *out)
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++)
 		if (*c == '"' || *c == '\\')
 			fprintf(out, "\\%c", *c);
-		else if (*c < ' ' || *c == 127)
+		else if (*c < ' ' || *c >= 127)
 			fprintf(out, "\\u%04x", *c);
 		else
 			putc(*c, out);

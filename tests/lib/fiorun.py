@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -30,7 +31,8 @@ def sanitizer_env(san, compiler="gcc"):
         "LD_PRELOAD": ":".join(libs),
         "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-        "TSAN_OPTIONS": "halt_on_error=1",
+        # fio is not instrumented: of races, only ours can be told.
+        "TSAN_OPTIONS": "halt_on_error=1:ignore_noninstrumented_modules=1",
     }
 
 
@@ -188,17 +190,27 @@ class Fio:
         return self.start(args, **how).wait()
 
     @contextlib.contextmanager
-    def server(self):
-        """A server on a unix socket: its address, and what runs."""
+    def server(self, port=None):
+        """A server on a unix socket, or on a port of the loopback interface:
+        its address, and what runs."""
         path = os.path.join(self.cwd, "sock")
-        running = self.start(["--server=sock:" + path], timeout=60)
+        address = "sock:" + path if port is None else \
+            "ip:127.0.0.1,%d" % port
+        running = self.start(["--server=" + address], timeout=60)
         end = time.monotonic() + 10
+
+        def listens():
+            if port is None:
+                return os.path.exists(path)
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
         try:
-            while not os.path.exists(path) and time.monotonic() < end:
+            while not listens() and time.monotonic() < end:
                 assert running.process.poll() is None, "the server ended"
                 time.sleep(0.02)
-            assert os.path.exists(path), "no server socket"
-            yield "sock:" + path, running
+            assert listens(), "no server socket"
+            yield address, running
         finally:
             running.kill()
             running.close()

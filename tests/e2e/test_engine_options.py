@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The engine's own options: every value, right and wrong; what each changes in
+# the system calls; the statistics, which must be strace's counts; and the
+# sentences for what a kernel, a file system or a device does not take.
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import enginestats
+import straceout
+import targets
+from test_modes import job_file, server  # noqa: F401
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fuzz"))
+from fuzz_jobs import ENGINE, MISSPELLED  # noqa: E402
+
+MIB = 1 << 20
+INSIDE = "of its run inside io_submit"
+WRONG = {name: wrong for name, (_, wrong) in ENGINE.items() if wrong}
+MODES = [
+    {"reap": "ring", "submit": "immediate", "spin": "0"},
+    {"reap": "ring", "submit": "adaptive", "spin": "auto",
+     "iodepth_batch": 16, "iodepth_batch_complete_min": 4},
+    {"reap": "syscall", "submit": "adaptive", "spin": "50us"},
+    {"reap": "eventfd", "submit": "immediate", "spin": "auto"},
+]
+
+
+def ours(result):
+    """The engine's own lines."""
+    return re.findall(r"^kaio: .*$", result.text, re.MULTILINE)
+
+
+# --- spelling ---
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_values(fio, name):
+    """fio says which option, and ends; nothing is opened."""
+    for value in WRONG[name]:
+        result = fio("nowhere", more=["--parse-only"], **{name: value})
+        assert result.rc == 1, value
+        assert name in result.text, value
+        assert not os.path.exists(os.path.join(fio.cwd, "nowhere"))
+
+
+def test_what_spin_takes(fio):
+    """The sentence names the value and what to give instead."""
+    result = fio("nowhere", more=["--parse-only"], spin="1x")
+    assert "spin=1x" in ours(result)[0] and "give auto, or 0" in ours(result)[0]
+
+
+@pytest.mark.parametrize("line", MISSPELLED)
+def test_misspelled_names(fio, engine, tmp_path, line):
+    """In a job file; on the command line, getopt takes what is unique."""
+    name, _, value = line.partition("=")
+    job = job_file(tmp_path / "job.fio", engine, "nowhere", **{name: value})
+    result = fio.raw("--parse-only", job)
+    assert result.rc == 1 and name in result.text
+
+
+def right_lines(rng, *without):
+    """Each option once, with one of its right values."""
+    return {name: rng.choice(right) for name, (right, _) in ENGINE.items()
+            if name not in without}
+
+
+def test_right_values_in_any_order(fio, engine, shm_file, tmp_path):
+    """All of them, before and after ioengine=, with and without [global]."""
+    for seed in range(6):
+        rng = random.Random(seed)
+        lines = ["%s=%s" % item for item in right_lines(rng).items()]
+        lines += ["ioengine=external:%s" % engine, "filename=" + shm_file]
+        rng.shuffle(lines)
+        lines.insert(rng.randrange(len(lines)), "size=64k")
+        head, tail = (["[global]"], ["[a]"]) if seed % 2 else ([], [])
+        path = tmp_path / "job.fio"
+        path.write_text("\n".join([*(head or ["[a]"]), *lines, *tail, ""]),
+                        encoding="utf-8")
+        result = fio.raw("--parse-only", path)
+        assert (result.rc, result.stderr) == (0, ""), lines
+
+
+def remote(fio, address, engine, target, path, **options):
+    job = job_file(path / "job.fio", engine, target,
+                   **{"rw": "randrw", "size": MIB, **options})
+    return fio.raw("--client=" + address, "--output-format=json", job)
+
+
+def test_through_client_and_server(fio, server, engine,  # noqa: F811
+                                   loop_device, tmp_path):
+    """Every option arrives; the JSON stays whole."""
+    numbers = tmp_path / "numbers"
+    result = remote(fio, server, engine, loop_device, tmp_path, direct=1,
+                    iodepth=16, engine_stats=1, stats_file=numbers, dsync=1,
+                    **MODES[1]).ok()
+    got = result.json["client_stats"][0]
+    assert got["job options"]["reap"] == "ring"
+    assert got["job options"]["submit"] == "adaptive"
+    stats, = enginestats.in_file(numbers)
+    assert stats["ios_submitted"] == got["read"]["total_ios"] + \
+        got["write"]["total_ios"] == 256
+
+
+def test_wrong_value_through_client_and_server(
+        fio, server, engine, loop_device, tmp_path):  # noqa: F811
+    """Nothing runs, and the server lives on.  fio 3.33's client either shows
+    the sentence (with status 0), or meets the end of the server's child
+    first: so it is with libaio, and with fio's own options."""
+    result = remote(fio, server, engine, loop_device, tmp_path, spin="1x")
+    if result.text:
+        assert "kaio: spin=1x is not a time" in result.text
+        assert result.json["client_stats"] == []
+    else:
+        assert result.rc == -signal.SIGPIPE or result.rc > 0
+    remote(fio, server, engine, loop_device, tmp_path, spin="1us").ok()
+
+
+# --- flags ---
+
+def flags(fio, target, **options):
+    """{opcode: {aio_rw_flags}} of a run, without those of the probe, which
+    has a context of its own, and ends before."""
+    trace = os.path.join(fio.cwd, "trace")
+    fio(target, strace=("-o", trace, "-v", "-e", "trace=io_submit"),
+        size=MIB, iodepth=8, thread=1, **options).ok()
+    found = {}
+    calls = straceout.calls(trace)
+    context = calls[-1].args.split(",")[0]
+    for call in calls:
+        if call.args.split(",")[0] != context:
+            continue
+        for one in call.args.split("aio_data")[1:]:
+            opcode = re.search(r"IOCB_CMD_(\w+)", one).group(1)
+            flag = re.search(r"aio_rw_flags=([^,}]*)", one)
+            found.setdefault(opcode, set()).add(flag and flag.group(1))
+    return found
+
+
+def cached(path):
+    """Pages of the file in the page cache."""
+    return int(subprocess.check_output(
+        ["fincore", "--bytes", "--noheadings", "--output", "PAGES", path],
+        text=True))
+
+
+def test_dsync(fio, ext4_file, need_strace):
+    assert flags(fio, ext4_file, rw="randrw", dsync=1) == {
+        "PREAD": {None}, "PWRITE": {"RWF_DSYNC"}}
+    assert flags(fio, ext4_file, rw="randrw", dsync=0) == {
+        "PREAD": {None}, "PWRITE": {None}}
+
+
+def uncached_works(fio, path):
+    """Where it does not, the engine says so."""
+    result = fio(path, rw="write", size=MIB, uncached=1)
+    if result.rc:
+        assert "does not take uncached=1" in ours(result)[0]
+    return not result.rc
+
+
+def test_uncached(fio, ext4_file, need_strace):
+    if not uncached_works(fio, ext4_file):
+        pytest.skip("this kernel has no RWF_DONTCACHE for ext4")
+    for rw in ("write", "read"):
+        found, = flags(fio, ext4_file, rw=rw, uncached=1).values()
+        assert len(found) == 1
+        assert re.search(r"0x80\b|RWF_DONTCACHE", found.pop())
+    # Of reads, nothing stays; of writes, the kernel sees to it when it can.
+    assert cached(ext4_file) == 0
+    fio(ext4_file, rw="read", size=MIB).ok()
+    assert cached(ext4_file) == MIB // 4096
+
+
+def refusal(fio, target, **options):
+    """The one sentence, and no I/O."""
+    result = fio(target, size=MIB, iodepth=4, **options).failed()
+    job = result.job
+    assert job["read"]["total_ios"] == job["write"]["total_ios"] == 0
+    line, = ours(result)
+    assert os.path.basename(target) in line
+    return line
+
+
+@pytest.mark.parametrize("option", ["uncached", "nowait"])
+def test_tmpfs_lacks_it(fio, shm_file, option):
+    line = refusal(fio, shm_file, rw="randrw", **{option: 1})
+    assert "does not take %s=1" % option in line
+
+
+def test_a_loop_device_lacks_uncached(fio, loop_device):
+    assert "does not take uncached=1" in refusal(fio, loop_device, rw="read",
+                                                 uncached=1)
+
+
+def test_atomic(fio, shm_file, fio_has):
+    if not fio_has("ioengines.h", "FIO_ATOMICWRITES"):
+        pytest.skip("this fio has no atomic=1")
+    assert "does not take atomic=1" in refusal(
+        fio, shm_file, rw="write", direct=1, atomic=1)
+
+
+# --- statistics ---
+
+def test_on_stderr_only(fio, shm_file):
+    result = fio(shm_file, rw="read", size=MIB, engine_stats=1, iodepth=4).ok()
+    assert "kaio:" not in result.stdout
+    json.loads(result.stdout)
+    stats, = enginestats.objects(result.stderr)
+    assert stats["job"] == "job" and stats["ios_submitted"] == 256
+
+
+def test_off_by_default(fio, shm_file):
+    assert ours(fio(shm_file, rw="read", size=MIB, iodepth=4).ok()) == []
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda m: "-".join(m.values())
+                         if all(isinstance(v, str) for v in m.values())
+                         else "batches")
+@pytest.mark.parametrize("where", ["loop_device", "shm_file"])
+def test_numbers_are_straces(fio, request, need_strace, mode, where):
+    trace = os.path.join(fio.cwd, "trace")
+    result = fio(request.getfixturevalue(where), rw="randrw", bs="16k",
+                 size=4 * MIB, direct=1, iodepth=32, thread=1, engine_stats=1,
+                 fsync=8, strace=("-y", "-o", trace, "-e", "trace=io_submit,"
+                                  "io_getevents,epoll_wait,read"),
+                 **mode).ok()
+    calls = straceout.calls(trace)
+    stats, = enginestats.objects(result.stderr)
+
+    def count(name, of=""):
+        return sum(call.name == name and of in call.args for call in calls)
+
+    assert stats["io_submit_calls"] == count("io_submit")
+    assert stats["io_getevents_calls"] == count("io_getevents")
+    assert stats["epoll_and_read_calls"] == count("epoll_wait") + \
+        count("read", "[eventfd]")
+    sizes = [call.ret for call in calls if call.name == "io_submit"]
+    assert stats["ios_submitted"] == sum(sizes)
+    for name, seen in stats["ios_per_submit"].items():
+        low, high = enginestats.bounds(name)
+        assert seen == sum(low <= size <= high for size in sizes)
+    if mode["reap"] == "syscall":
+        assert stats["ring_events"] == 0
+    if not (stats["io_getevents_calls"] or stats["spin_hits"] or
+            stats["spin_misses"]):
+        assert stats["ring_events"] == stats["ios_submitted"]
+
+
+def test_file_of_64_jobs(fio, shm_file, tmp_path, as_thread):
+    """A line each, none torn; and again, behind them."""
+    path = tmp_path / "numbers"
+    for runs in (1, 2):
+        fio(shm_file, rw="randread", size="64k", numjobs=64, iodepth=4,
+            thread=as_thread, stats_file=path).ok()
+        stats = enginestats.in_file(path)
+        assert len(stats) == 64 * runs
+        assert {one["ios_submitted"] for one in stats} == {16}
+    if not as_thread:
+        assert len({one["pid"] for one in stats}) == 128
+
+
+def bad_place(kind, tmp_path):
+    path = str(tmp_path / kind)
+    if kind == "symlink":
+        (tmp_path / "target").write_text("mine", encoding="utf-8")
+        os.symlink(tmp_path / "target", path)
+    elif kind == "dangling":
+        os.symlink(tmp_path / "new", path)
+    elif kind == "folder":
+        os.mkdir(path)
+    elif kind == "missing":
+        path += "/file"
+    return "/dev/full" if kind == "full" else path
+
+
+BAD = {"symlink": "it is a symbolic link", "dangling": "it is a symbolic link",
+       "folder": "Is a directory", "missing": "No such file",
+       "full": "No space left"}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_file_cannot_be_written(fio, loop_device, tmp_path, kind):
+    """One sentence; the job and its exit status stay as they were."""
+    path = bad_place(kind, tmp_path)
+    result = fio(loop_device, rw="randread", size=MIB, direct=1,
+                 stats_file=path).ok()
+    assert result.job["read"]["total_ios"] == 256
+    line, = [line for line in ours(result) if INSIDE not in line]
+    assert "cannot be appended to " + path in line and BAD[kind] in line
+    if kind == "symlink":
+        assert os.path.islink(path)
+        assert (tmp_path / "target").read_text(encoding="utf-8") == "mine"
+    assert not (tmp_path / "new").exists()
+
+
+def test_file_on_a_full_file_system(fio, need_root, shm_file, tmp_path):
+    with targets.small_tmpfs(str(tmp_path), 64 << 10) as small:
+        path = os.path.join(small, "numbers")
+        Path(path).touch()
+        with pytest.raises(OSError), \
+                open(os.path.join(small, "fill"), "wb", 0) as file:
+            while file.write(bytes(4096)) == 4096:
+                pass
+            raise OSError
+        result = fio(shm_file, rw="read", size=MIB, stats_file=path).ok()
+        assert [line for line in ours(result) if "No space left" in line]
+        assert os.path.getsize(path) == 0
+
+
+# --- the time inside io_submit ---
+
+
+def test_warns_of_buffered_io(fio, ext4_file):
+    result = fio(ext4_file, rw="write", size=8 * MIB, iodepth=32,
+                 engine_stats=1).ok()
+    line, = [line for line in ours(result) if INSIDE in line]
+    assert "set direct=1" in line and "job job spent" in line
+
+
+def test_warns_of_a_ram_disk(fio, shm_file):
+    result = fio(shm_file, rw="randread", size=8 * MIB, iodepth=32, direct=1,
+                 engine_stats=1).ok()
+    assert [line for line in ours(result) if INSIDE in line and "RAM" in line]
+
+
+def test_no_warning_when_submission_is_quick(fio, loop_device):
+    """Asynchronous, and with pauses: submission is next to nothing."""
+    result = fio(loop_device, rw="randread", size="64k", direct=1, iodepth=8,
+                 bs="4k", rate_iops=20, engine_stats=1).ok()
+    assert INSIDE not in result.text
+    assert enginestats.objects(result.stderr)[0]["submit_share"] < 0.1
+
+
+# --- the words for an error ---
+
+@pytest.fixture(scope="module")
+def device_4k(need_root):
+    """16 MB on a loop device with sectors of 4096 bytes."""
+    with targets.shm_dir() as where, targets.sized_file(
+            os.path.join(where, "sectors"), 16 * MIB) as path:
+        device = targets.run("losetup", "--find", "--show", "--direct-io=on",
+                             "--sector-size=4096", path)
+        try:
+            yield device
+        finally:
+            targets.run("losetup", "--detach", device)
+
+
+def said(result, error):
+    """The line after fio's own about the first error."""
+    assert result.failed().job["error"] == error
+    lines = result.stderr.splitlines()
+    first = next(number for number, line in enumerate(lines)
+                 if "io_u error on file" in line)
+    return lines[first + 1]
+
+
+MISFITS = {
+    "length": ({"bs": 512}, "length 512"),
+    "offset": ({"bs": "4k", "offset": 512}, "offset 512"),
+    "buffer": ({"bs": "4k", "iomem_align": 8}, "buffer at 0x"),
+    "all": ({"bs": 1024, "offset": 1024, "iomem_align": 8},
+            "offset 1024, length 1024, buffer at 0x"),
+}
+
+
+@pytest.mark.parametrize("kind", MISFITS)
+@pytest.mark.parametrize("rw", ["read", "write"])
+def test_misaligned(fio, device_4k, kind, rw):
+    """Which of the numbers does not fit, and what would."""
+    options, words = MISFITS[kind]
+    line = said(fio(device_4k, rw=rw, size=MIB, direct=1, iodepth=4,
+                    **options), 22)
+    assert "in multiples of 4096 bytes" in line
+    assert "which does not fit: " + words in line
+
+
+def test_would_block(fio, ext4_file):
+    """What is not in the page cache cannot be had at once."""
+    fio(ext4_file, rw="write", size=MIB, end_fsync=1).ok()
+    line = said(fio(ext4_file, rw="read", size=MIB, nowait=1, iodepth=4), 11)
+    assert "nowait=1" in line and "ignore_error=EAGAIN" in line

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What fio itself can do with a job, through the engine: paced jobs, zones,
+# many files, partial verification, many jobs, servers, and the ways to end
+# early.  Each as usual, and with completions awaited on an eventfd, a spin and
+# I/Os held back: nothing may be left lying, lost or counted twice.
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+
+import pytest
+
+from test_modes import job_file
+from test_stream import ios, stream
+
+SIZE = 4 << 20
+HELD = {"submit": "adaptive", "spin": "auto", "reap": "eventfd"}
+VERIFY = {"rw": "randwrite", "size": SIZE, "bs": "4k", "direct": 1,
+          "verify": "crc32c", "verify_fatal": 1}
+
+
+# Processes with the default options, and threads with these.
+@pytest.fixture(params=[{"thread": 0}, {"thread": 1, **HELD}],
+                ids=["default", "held"])
+def extra(request):
+    return request.param
+
+
+# --- paced jobs: fio sleeps between I/Os, so that none may be held back ---
+
+PAUSE = 50_000  # us
+
+
+def seldom(job, way="read"):
+    """No I/O has waited for the next one: most are done within a part of the
+    pause between two.  (Not all: the machine may be busy.)"""
+    assert job[way]["lat_ns"]["N"] >= 15
+    assert job[way]["clat_ns"]["percentile"]["50.000000"] < PAUSE * 1000 / 4
+    slat, lat = (job[way][key]["mean"] for key in ("slat_ns", "lat_ns"))
+    assert 0 < slat <= lat
+
+
+@pytest.mark.parametrize("pace", [
+    {"rate_iops": 1000000 // PAUSE},
+    {"rate": 4096 * 1000000 // PAUSE, "rate_process": "poisson"},
+    {"thinktime": PAUSE}], ids="-".join)
+def test_paced(fio, shm_file, pace):
+    job = fio(shm_file, rw="randread", size=SIZE, iodepth=8, number_ios=24,
+              **pace, **HELD).ok().job
+    assert job["read"]["total_ios"] == 24
+    seldom(job)
+
+
+def test_paced_replay(fio, shm_file, extra):
+    """A log with its times is a paced job, too, which fio reaps only when the
+    depth is reached, and whose last I/Os it does not wait for: what is held
+    would be late, or never submitted."""
+    log = os.path.join(fio.cwd, "paced.log")
+    fio(shm_file, rw="write", size=SIZE, write_iolog=log).ok()
+    with open(log, encoding="utf-8") as first:
+        if "version 3" not in first.readline():
+            pytest.skip("the iologs of this fio have no time stamps")
+    reads = ["%d {0} read %d 4096" % (n * 25000, 4096 * n)
+             for n in range(1, 21)]
+    with open(log, "w", encoding="utf-8") as file:
+        file.write("\n".join(
+            ["fio version 3 iolog", "0 {0} add", "0 {0} open", *reads,
+             "550000 {0} close", ""]).format(shm_file))
+    job = fio(None, iodepth=16, read_iolog=log, **extra).ok().job
+    assert job["read"]["total_ios"] == job["read"]["slat_ns"]["N"] == 20
+    assert job["job_runtime"] >= 400
+
+
+def test_flow(fio, shm, extra):
+    """Two jobs wait for each other to keep 1:4, and drain before."""
+    args = ["--output-format=json"]
+    for name, flow in (("few", 1), ("many", 4)):
+        args += fio.job_args({
+            "name": name, "filename": os.path.join(shm, name), "size": SIZE,
+            "rw": "randread", "iodepth": 16, "flow": flow, "flow_id": 1,
+            "flow_sleep": 1000, "runtime": 1, "time_based": None, **extra})
+    few, many = (job["read"] for job in fio.raw(*args).ok().jobs)
+    assert 2 < many["total_ios"] / few["total_ios"] < 8
+    assert all(way["lat_ns"]["N"] == way["total_ios"] for way in (few, many))
+
+
+# --- what fio makes of a job, compared with its built-in engine ---
+
+FILES = {"nrfiles": 4, "openfiles": 2, "filename_format": "f.$filenum",
+         "rw": "randrw"}
+SAME = {
+    "iodepth_low": {"rw": "randrw", "iodepth_low": 8},
+    "iodepth_low-batch": {"rw": "randread", "iodepth_low": 8,
+                          "iodepth_batch": 8},
+    "strided": {"rw": "read", "zonemode": "strided", "zonesize": "64k",
+                "zonerange": "256k", "zoneskip": "192k"},
+    "zbd": {"rw": "randwrite", "zonemode": "zbd", "zonesize": "256k",
+            "direct": 1, "verify": "crc32c", "norandommap": 0},
+    "bssplit": {"rw": "randrw", "bssplit": "4k/50:8k/30:64k/20"},
+    "backlog": {"rw": "randwrite", "verify": "crc32c", "verify_backlog": 64,
+                "verify_backlog_batch": 16},
+    "async": {"rw": "randwrite", "verify": "crc32c", "verify_async": 2},
+    "fsync": {"rw": "randwrite", "fsync": 3, "verify": "crc32c"},
+    **{kind: {**FILES, "file_service_type": kind}
+       for kind in ("roundrobin", "random", "sequential")},
+}
+
+
+@pytest.mark.parametrize("feature", SAME)
+def test_same_as_libaio(fio, shm, tmp_path, feature):
+    """The same stream of I/O, depths and totals, in each way."""
+    seen = []
+    for number, (engine, extra) in enumerate(
+            [("libaio", {}), (None, {}), (None, HELD)]):
+        log = tmp_path / str(number)
+        where = {"directory": shm} if "nrfiles" in SAME[feature] else \
+            {"filename": os.path.join(shm, "file")}
+        if "zonemode" in SAME[feature]:
+            with open(where["filename"], "ab") as file:
+                file.truncate(SIZE)  # fio asks for its size first
+        job = fio(None, engine=engine, size=SIZE, iodepth=32, bs="4k",
+                  write_iolog=log, **{**where, **SAME[feature], **extra}
+                  ).ok().job
+        seen.append((stream(log), ios(job), job["iodepth_level"]))
+    assert sum(seen[0][1].values()) > 100
+    assert seen[0] == seen[1]
+    assert seen[0] == seen[2]
+
+
+@pytest.mark.parametrize("rw", ["trimwrite", "randtrim"])
+def test_trim_with_held(fio, loop_device, rw):
+    """None overtakes or loses the writes that are held."""
+    job = fio(loop_device, rw=rw, size=SIZE, bs="4k", direct=1, iodepth=32,
+              **HELD).ok().job
+    assert job["trim"]["io_bytes"] == SIZE
+    assert job["write"]["io_bytes"] == (SIZE if rw == "trimwrite" else 0)
+
+
+def test_trim_percentage(fio, loop_device):
+    """Trims of a quarter of the written blocks, beside those of the job; fio
+    has no other jobs for it: it stops in those that do not trim."""
+    seen = [ios(fio(loop_device, engine=engine, iodepth=32,
+                    trim_percentage=25, trim_backlog=64,
+                    trim_backlog_batch=16, trim_verify_zero=1,
+                    **{**VERIFY, "rw": "randtrimwrite"}, **extra).ok().job)
+            for engine, extra in (("libaio", {}), (None, {}), (None, HELD))]
+    assert seen[0]["trim"] > SIZE // 4096 == seen[0]["write"]
+    assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize("way", [
+    {"verify_async": 2}, {"verify_backlog": 64, "verify_backlog_batch": 16},
+    {"fsync": 3}, {"iodepth_low": 4}, {"bssplit": "4k/70:16k/30"},
+    {"io_submit_mode": "offload", "iodepth": 1, "size": 64 << 10}], ids=str)
+def test_verified_with_held(fio, loop_device, way):
+    """On a device that completes later."""
+    job = fio(loop_device, **{"iodepth": 32, **VERIFY, **HELD, **way}
+              ).ok().job
+    assert job["read"]["io_bytes"] == job["write"]["io_bytes"] > 60000
+
+
+# --- many jobs, servers, a daemon ---
+
+def test_sixty_four_jobs(fio, shm_file, extra):
+    part = SIZE // 64
+    result = fio(shm_file, numjobs=64, iodepth=16,
+                 offset_increment=part, **{**VERIFY, "size": part},
+                 **extra).ok()
+    assert [job["write"]["io_bytes"] for job in result.jobs] == [part] * 64
+    assert [job["read"]["io_bytes"] for job in result.jobs] == [part] * 64
+
+
+def free_ports(number):
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def test_two_servers(fio, engine, shm, tmp_path):
+    """One client, two servers: each does the job of its own file."""
+    args = ["--output-format=json"]
+    with contextlib.ExitStack() as stack:
+        for number, port in enumerate(free_ports(2)):
+            address, _ = stack.enter_context(fio.server(port))
+            job = job_file(tmp_path / ("%d.fio" % number), engine,
+                           os.path.join(shm, str(number)), iodepth=16,
+                           verify_state_save=0, **VERIFY, **HELD)
+            args += ["--client=" + address, job]
+        result = fio.raw(*args)
+        result.ok()
+    done = [job for job in result.json["client_stats"]
+            if job["jobname"] == "job"]
+    assert [job["write"]["io_bytes"] for job in done] == [SIZE, SIZE]
+    assert sorted(os.listdir(shm)) == ["0", "1"]
+
+
+@contextlib.contextmanager
+def daemon(fio):
+    """A server that has gone to the background: its address."""
+    address = "sock:" + os.path.join(fio.cwd, "sock")
+    pid_file = os.path.join(fio.cwd, "pid")
+    assert fio.raw("--server=" + address, "--daemonize=" + pid_file).rc == 0
+    with open(pid_file, encoding="ascii") as file:
+        pid = int(file.read())
+    try:
+        yield address
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        end = time.monotonic() + 10
+        while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
+            time.sleep(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_daemonize(fio, engine, shm_file, tmp_path, extra):
+    job = job_file(tmp_path / "job.fio", engine, shm_file, iodepth=16,
+                   verify_state_save=0, **VERIFY, **extra)
+    with daemon(fio) as address:
+        result = fio.raw("--output-format=json", "--client=" + address, job)
+    done = result.ok().json["client_stats"][0]
+    assert done["write"]["io_bytes"] == done["read"]["io_bytes"] == SIZE
+
+
+# --- ending early ---
+
+ENDLESS = {"rw": "randrw", "bs": "4k", "size": SIZE, "iodepth": 32,
+           "direct": 1, "runtime": 60, "time_based": None}
+
+
+def complete(job, submitted):
+    """Every I/O that fio has issued was submitted, completed and counted."""
+    for way in ("read", "write"):
+        count = job[way]["total_ios"]
+        assert count > 0
+        assert job[way]["io_bytes"] == count * 4096
+        assert job[way]["lat_ns"]["N"] == job[way]["slat_ns"]["N"] == count
+    assert submitted == sum(job[way]["total_ios"] for way in ("read", "write"))
+
+
+@pytest.mark.parametrize("kind", ["shm_file", "loop_device"])
+def test_interrupted(fio, request, kind, extra, tmp_path):
+    stats = tmp_path / "stats"
+    args = ["--output-format=json", *fio.job_args({
+        "filename": request.getfixturevalue(kind), "stats_file": stats,
+        **ENDLESS, **extra})]
+    running = fio.start(args, timeout=15)
+    time.sleep(1.2)
+    os.kill(running.process.pid, signal.SIGINT)
+    result = running.wait()
+    assert result.job["error"] == 0
+    complete(result.job, json.loads(stats.read_text())["ios_submitted"])
+
+
+def test_exitall_on_error(fio, shm_file, loop_device, extra):
+    """A job that fails ends the other, whose numbers stay whole."""
+    args = ["--output-format=json", *fio.job_args({
+        "name": "good", "filename": shm_file, **ENDLESS, **extra})]
+    args += fio.job_args({
+        "name": "bad", "filename": loop_device, "rw": "read", "size": SIZE,
+        "bs": 1000, "direct": 1, "startdelay": 1, "exitall_on_error": None,
+        **extra})
+    result = fio.raw(*args)
+    assert result.rc == 1 and result.seconds < 20
+    good, bad = result.jobs
+    assert (good["error"], bad["error"]) == (0, 22)
+    assert good["read"]["lat_ns"]["N"] == good["read"]["total_ios"] > 0

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Reads what engine_stats and stats_file give: one JSON object per job.
+import json
+import re
+
+LINE = re.compile(r"kaio: (\{.*\})$", re.MULTILINE)
+# All but these are whole numbers.
+WORDS, SHARES = ("job", "ios_per_submit"), ("events_per_reap", "submit_share")
+
+
+def objects(stderr):
+    """Those that engine_stats=1 printed, in order."""
+    return [check(json.loads(line)) for line in LINE.findall(stderr)]
+
+
+def in_file(path):
+    """Those of a stats_file: each line is one."""
+    with open(path, encoding="utf-8") as file:
+        return [check(json.loads(line)) for line in file]
+
+
+def bounds(bucket):
+    """Of a bucket of ios_per_submit: "3-4" is (3, 4), "2" is (2, 2)."""
+    if bucket.endswith("+"):
+        return int(bucket[:-1]), 1 << 32
+    low, _, high = bucket.partition("-")
+    return int(low), int(high or low)
+
+
+def check(stats):
+    """What holds of any object; gives it back."""
+    for key, value in stats.items():
+        if key not in WORDS + SHARES:
+            assert isinstance(value, int) and value >= 0, (key, value)
+    buckets = stats["ios_per_submit"].items()
+    calls = sum(count for _, count in buckets)
+    least = sum(bounds(name)[0] * count for name, count in buckets)
+    most = sum(bounds(name)[1] * count for name, count in buckets)
+    assert least <= stats["ios_submitted"] <= most, stats
+    assert calls + stats["submits_refused"] <= stats["io_submit_calls"], stats
+    assert stats["io_submit_calls"] <= calls + stats["submits_refused"] + \
+        stats["ios_failed_at_submit"], stats
+    assert stats["submit_max_ns"] <= stats["submit_ns"] <= stats["run_ns"]
+    assert 0 <= stats["submit_share"] <= 1
+    assert stats["ring_events"] >= stats["ring_reaps"]
+    return stats

@@ -41,8 +41,9 @@
  * others) `enter' waits LOST_NAPS naps, about a second; then it marks the gate
  * LOST, for good, and nobody waits again.  A reader looks at OPEN once more
  * before it commits, so a late one drops its copy.  What is left: a reader
- * that is stopped for that second between this look and the next instruction,
- * the commit.
+ * that is stopped for that second, or whose handler forks, between this look
+ * and the next instruction, the commit; and a handler that has its reader's
+ * own context destroyed: the ring is gone when it returns.
  *
  * Signals: a handler may call io_getevents() while its own thread reads.
  * Waiting for itself would never end, so it enters at once, and the reader

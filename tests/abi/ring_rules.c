@@ -8,14 +8,19 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -33,7 +38,7 @@
 static struct timespec now = {0, 0}, soon = {0, 20000000};
 static struct io_event events[128];
 static int ready_fd;
-static long entered;
+static long entered, naps;
 
 /* The library calls syscall(), and gets this one. */
 long syscall(long number, ...)
@@ -50,6 +55,8 @@ long syscall(long number, ...)
 		real = (__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
 	if (number == SYS_io_getevents || number == SYS_io_pgetevents)
 		__atomic_fetch_add(&entered, 1, __ATOMIC_RELAXED);
+	if (number == SYS_futex)
+		__atomic_fetch_add(&naps, 1, __ATOMIC_RELAXED);
 	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
@@ -367,6 +374,329 @@ static void case_longjmp(void)
 	REPORT("destroy", io_destroy(ctx));
 }
 
+/*
+ * --- a handler that comes in the midst of a reader's copy ---
+ *
+ * The reader's buffer cannot be touched, so its handler of SIGSEGV comes just
+ * there; it does something, and then lets the reader go on.
+ */
+
+#define TRAP_SIZE 65536
+
+static char *trap;
+static void (*in_reader)(void);
+static int inside; /* the reader's thread is in its handler */
+
+static void on_fault(int number)
+{
+	(void)number;
+	in_reader();
+	MUST(!mprotect(trap, TRAP_SIZE, PROT_READ | PROT_WRITE));
+}
+
+static void set_trap(void (*what)(void))
+{
+	struct sigaction action = {.sa_handler = on_fault,
+				   .sa_flags = SA_NODEFER};
+
+	in_reader = what;
+	inside = 0;
+	if (!trap)
+		trap = mmap(NULL, TRAP_SIZE, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	MUST(trap != MAP_FAILED && !mprotect(trap, TRAP_SIZE, PROT_NONE));
+	MUST(!sigaction(SIGSEGV, &action, NULL));
+}
+
+static int read_into_trap(io_context_t ctx)
+{
+	return io_getevents(ctx, 1, 8, (struct io_event *)trap, &now);
+}
+
+static void wait_until(const int *flag)
+{
+	while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+static void say(int *flag)
+{
+	__atomic_store_n(flag, 1, __ATOMIC_RELEASE);
+}
+
+/* Did it wait for a reader until it gave up? */
+static void report_waits(const char *name)
+{
+	printf("%s-gave-up %d %d\n", name, naps > 1000, ERRNO);
+	fflush(stdout);
+	naps = 0;
+}
+
+/* The child goes first: what it takes its parent would miss. */
+static const char *way_to_fork;
+static pid_t forked;
+
+static void fork_in_reader(void)
+{
+	forked = fork_in_some_way(way_to_fork);
+	if (forked)
+		wait_for(forked);
+}
+
+static void case_handler_forks(const char *way)
+{
+	io_context_t ctx = context(8);
+
+	way_to_fork = way;
+	set_trap(fork_in_reader);
+	submit(ctx, 5, 0);
+	REPORT("reader", read_into_trap(ctx));
+	report_kernel("reader");
+	if (!forked) {
+		use_in_child("child", ctx);
+		_exit(0);
+	}
+	REPORT("none", io_getevents(ctx, 1, 8, events, &now));
+}
+
+static void wait_to_be_cancelled(void)
+{
+	say(&inside);
+	for (;;)
+		pause();
+}
+
+static void jump_away(void)
+{
+	say(&inside);
+	siglongjmp(away, 1);
+}
+
+static void *never_come_back(void *ctx)
+{
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+	if (!sigsetjmp(away, 1))
+		MUST(read_into_trap(ctx) == 0);
+	else
+		REPORT("itself", io_getevents(ctx, 1, 1, events, &now));
+	return NULL;
+}
+
+/* Two events more are left, or three. */
+static void lose_a_reader(io_context_t ctx, int cancel)
+{
+	pthread_t thread;
+
+	set_trap(cancel ? wait_to_be_cancelled : jump_away);
+	submit(ctx, 3, 0);
+	MUST(!pthread_create(&thread, NULL, never_come_back, ctx));
+	wait_until(&inside);
+	if (cancel)
+		MUST(!pthread_cancel(thread));
+	MUST(!pthread_join(thread, NULL));
+	report_waits("itself");
+	report_kernel("itself");
+}
+
+static void case_lost(const char *way)
+{
+	int cancel = !strcmp(way, "cancel");
+	io_context_t ctx = context(8), other = context(8);
+
+	lose_a_reader(ctx, cancel);
+	REPORT("first", io_getevents(ctx, 1, 1, events, NULL));
+	report_waits("first");
+	REPORT("second", io_getevents(ctx, 1, 1, events, NULL));
+	report_waits("second");
+	report_kernel("two-calls");
+	REPORT("destroy", io_destroy(ctx));
+	report_waits("destroy");
+	lose_a_reader(other, cancel);
+	REPORT("destroy-first", io_destroy(other));
+	report_waits("destroy-first");
+}
+
+/* A worker empties a whole ring, so that head is where it was. */
+static int worked;
+
+static void *empty_a_ring(void *ctx)
+{
+	unsigned slots = ((const unsigned *)ctx)[1], got = 0;
+
+	wait_until(&inside);
+	do {
+		int ret = io_getevents(ctx, 1, 1, events, NULL);
+
+		MUST(ret == 1);
+		count(events, ret);
+		if (++got + 2 < slots)
+			submit(ctx, 1, 2 + (long)got);
+	} while (got < slots);
+	say(&worked);
+	return NULL;
+}
+
+static void wait_for_worker(void)
+{
+	say(&inside);
+	wait_until(&worked);
+}
+
+static void case_handler_waits(void)
+{
+	io_context_t ctx = context(8);
+	pthread_t worker;
+	int got;
+
+	seen = calloc(1 << 20, 1);
+	set_trap(wait_for_worker);
+	submit(ctx, 3, 0);
+	MUST(!pthread_create(&worker, NULL, empty_a_ring, ctx));
+	got = read_into_trap(ctx);
+	MUST(!pthread_join(worker, NULL));
+	REPORT("reader", got);
+	report_waits("worker");
+	REPORT("twice", twice);
+	REPORT("head-is-back", taken == ((const unsigned *)ctx)[1]);
+	submit(ctx, 1, 0);
+	REPORT("later", io_getevents(ctx, 1, 8, events, NULL));
+	report_waits("later");
+}
+
+/* --- a sandbox: nothing but what a program with threads needs --- */
+
+#define POLLERS 4
+#define PLENTY 2000
+
+#define ALLOW(number) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* For all threads that there are. */
+static void enter_sandbox(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		ALLOW(SYS_io_submit),
+		ALLOW(SYS_io_getevents),
+		ALLOW(SYS_io_destroy),
+		ALLOW(SYS_futex),
+		ALLOW(SYS_sched_yield),
+		ALLOW(SYS_write),
+		ALLOW(SYS_mprotect), /* of the trap */
+		ALLOW(SYS_rt_sigreturn),
+		ALLOW(SYS_exit_group),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_pgetevents, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+	struct sock_fprog program = {sizeof(filter) / sizeof(*filter), filter};
+
+	MUST(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	MUST(!syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		      SECCOMP_FILTER_FLAG_TSYNC, &program));
+}
+
+static int started, released;
+
+static void *poll_for_ever(void *unused)
+{
+	struct io_event mine[8];
+	unsigned turn = 0;
+
+	__atomic_fetch_add(&started, 1, __ATOMIC_RELAXED);
+	wait_until(&released);
+	for (;;) {
+		int got = turn++ % 2 ? io_getevents(shared, 0, 8, mine, &now)
+				     : io_pgetevents(shared, 0, 8, mine, &now,
+						     NULL);
+
+		MUST(got >= 0);
+		count(mine, got);
+	}
+	return unused;
+}
+
+/* Until another one has waited for this reader so long that it napped. */
+static void hold_the_others_up(void)
+{
+	say(&released);
+	while (!__atomic_load_n(&naps, __ATOMIC_RELAXED))
+		sched_yield();
+}
+
+static void case_sandbox(void)
+{
+	pthread_t pollers[POLLERS];
+
+	seen = calloc(PLENTY, 1);
+	shared = context(128);
+	for (int i = 0; i < POLLERS; i++)
+		MUST(!pthread_create(&pollers[i], NULL, poll_for_ever, NULL));
+	while (__atomic_load_n(&started, __ATOMIC_RELAXED) < POLLERS)
+		sched_yield();
+	set_trap(hold_the_others_up);
+	submit(shared, 8, 0);
+	REPORT("outside", 0); /* it also makes stdout's buffer */
+	enter_sandbox();
+	count((struct io_event *)trap, read_into_trap(shared));
+	for (long next = 8; next < PLENTY; next++) {
+		while (next - __atomic_load_n(&taken, __ATOMIC_RELAXED) > 60)
+			sched_yield();
+		submit(shared, 1, next);
+	}
+	while (__atomic_load_n(&taken, __ATOMIC_RELAXED) < PLENTY)
+		sched_yield();
+	REPORT("twice", twice);
+	_exit(0);
+}
+
+/* --- a process that is stopped while it sleeps --- */
+
+static void wait_until_asleep(pid_t child)
+{
+	char path[40], state = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)child);
+	while (state != 'S') {
+		FILE *file = fopen(path, "re");
+
+		MUST(file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1);
+		MUST(!fclose(file) && state != 'Z');
+	}
+}
+
+/* An event comes only after that. */
+static void case_stopped(int newer)
+{
+	io_context_t ctx = NULL;
+	struct iocb iocb, *list[] = {&iocb};
+	int pipes[2], status;
+	pid_t child;
+
+	MUST(!pipe(pipes));
+	child = fork();
+	if (!child) {
+		MUST(!io_setup(8, &ctx));
+		io_prep_poll(&iocb, pipes[0], POLLIN);
+		MUST(io_submit(ctx, 1, list) == 1);
+		REPORT("get",
+		       newer ? io_pgetevents(ctx, 1, 1, events, NULL, NULL)
+			     : io_getevents(ctx, 1, 1, events, NULL));
+		_exit(0);
+	}
+	wait_until_asleep(child);
+	MUST(!kill(child, SIGSTOP));
+	MUST(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+	MUST(!kill(child, SIGCONT));
+	if (newer) { /* the older one is over */
+		MUST(waitpid(child, &status, WCONTINUED) == child);
+		wait_until_asleep(child);
+	}
+	MUST(write(pipes[1], "x", 1) == 1);
+	wait_for(child);
+}
+
 /* --- contexts that are not the library's, or not any more --- */
 
 static void case_foreign(void)
@@ -637,6 +967,25 @@ static void case_disable(void)
 }
 #endif
 
+/* The cases of a reader, or of a process, that stops for a while or for ever.
+ */
+static int held_up(const char *name, const char *way)
+{
+	if (!strcmp(name, "handler-forks"))
+		case_handler_forks(way);
+	else if (!strcmp(name, "lost"))
+		case_lost(way);
+	else if (!strcmp(name, "handler-waits"))
+		case_handler_waits();
+	else if (!strcmp(name, "sandbox"))
+		case_sandbox();
+	else if (!strcmp(name, "stopped"))
+		case_stopped(!strcmp(way, "pget"));
+	else
+		return 0;
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argv[1], *way = argc > 2 ? argv[2] : "";
@@ -668,6 +1017,6 @@ int main(int argc, char **argv)
 		case_disable();
 #endif
 	else
-		return 2;
+		return held_up(name, way) ? 0 : 2;
 	return 0;
 }

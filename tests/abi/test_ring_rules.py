@@ -115,6 +115,58 @@ def test_longjmp_out_of_the_kernel_costs_only_speed(library, programs):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("way", ["clone", "fork"])
+def test_handler_that_forks_within_a_reader(way, library, programs):
+    child = [("reader", -errno.EINVAL), ("reader-kernel", 1)] + in_child("child")
+    assert results(programs[library], "handler-forks", way) == child + [
+        ("reader", 5), ("reader-kernel", 0), ("none", 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("way", ["cancel", "longjmp"])
+def test_reader_that_never_comes_back_costs_only_speed(way, library, programs):
+    if SAN and way == "cancel":
+        pytest.skip("a sanitizer takes a cancelled thread's stack for a broken one")
+    # Who jumps away goes on at once; one of the others gives it up, once.
+    itself = [("itself-gave-up", 0), ("itself-kernel", 0)]
+    if way == "longjmp":
+        itself = [("itself", 1), ("itself-gave-up", 0), ("itself-kernel", 1)]
+    found = results(programs[library], "lost", way)
+    assert found == itself + [
+        ("first", 1), ("first-gave-up", 1), ("second", 1), ("second-gave-up", 0),
+        ("two-calls-kernel", 2), ("destroy", 0), ("destroy-gave-up", 0),
+    ] + itself + [("destroy-first", 0), ("destroy-first-gave-up", 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_handler_may_wait_for_others(library, programs):
+    # The worker has had all events, and a late reader knows that it is late.
+    assert results(programs[library], "handler-waits") == [
+        ("reader", 0), ("worker-gave-up", 1), ("twice", 0), ("head-is-back", 1),
+        ("later", 1), ("later-gave-up", 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(bool(SAN), reason="a sanitizer makes system calls of its own")
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_pollers_in_a_sandbox(library, programs):
+    found = results(programs[library], "sandbox")
+    assert found == [("outside", 0), ("twice", 0)]
+
+
+@pytest.mark.parametrize("case, expected", [("get", -errno.EINTR), ("pget", 1)])
+@pytest.mark.parametrize("library", ["ours", "theirs", "static"])
+def test_stopped_and_continued(library, case, expected, programs, library_paths):
+    if library == "static":
+        found = results(programs["static"], "stopped", case)
+    else:
+        env = {"LD_LIBRARY_PATH": str(library_paths[library])}
+        found = results(programs["shared"], "stopped", case, env=env)
+    assert found == [("get", expected)]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     "value, expected",
     [(None, USES), ("0", AVOIDS), ("1", USES), ("", USES), ("00", USES)],

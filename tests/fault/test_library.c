@@ -228,11 +228,15 @@ static void test_gate_is_left(void **state)
 	for (size_t c = 0; c < sizeof(calls) / sizeof(*calls); c++)
 		for (size_t e = 0; e < sizeof(errors) / sizeof(*errors); e++) {
 			int masked = calls[c] == by_pgetevents;
-			int want = masked && errors[e] == EPERM ? ENOSYS
-								: errors[e];
+			int newer =
+				masked || calls[c] == by_pgetevents_unmasked;
+			int lacking = errors[e] == ENOSYS || errors[e] == EPERM;
+			int want = masked && lacking ? ENOSYS : errors[e];
 
+			if (newer && !masked && lacking)
+				continue; /* the older call would wait */
 			assert_int_equal(submit_one(ctx), 1);
-			inject(masked ? SYS_io_pgetevents : SYS_io_getevents, 1,
+			inject(newer ? SYS_io_pgetevents : SYS_io_getevents, 1,
 			       errors[e]);
 			assert_int_equal(calls[c](ctx), -want);
 			assert_int_equal(errno, LEFT_ALONE);

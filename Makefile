@@ -5,6 +5,8 @@
 #> make            build the library and the engine into O=build
 #> make ab         kaio against fio's built-in libaio, about 2 minutes
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
+#> make bench      kaio against fio's own engines and a bare loop, ~6 minutes
+#>                 (BENCH_ARGS="..." passes options on; see jobs/bench --help)
 #> make bench-lib  our libaio.so.1 against the distribution's, 2-3 minutes
 #>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)
 #> make test       build and run every test
@@ -61,7 +63,7 @@ UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine ab bench-lib test test-fio test-conformance lint \
+.PHONY: all lib engine ab bench bench-lib test test-fio test-conformance lint \
 	install uninstall clean help deps build-tests FORCE
 .DELETE_ON_ERROR:
 all: lib engine
@@ -139,6 +141,10 @@ test-conformance: build-tests
 ab: engine
 	$(Q).setup/packages ab
 	$(Q)jobs/ab --build $(O) $(AB_ARGS)
+
+bench: all
+	$(Q).setup/packages ab
+	$(Q)jobs/bench --build $(O) $(BENCH_ARGS)
 
 bench-lib: lib
 	$(Q).setup/packages ab bench

@@ -13,7 +13,6 @@ from .problem import Problem
 from .verdict import Effect
 
 SIDES = ("libaio", "libaio@our-library")
-SOURCE = os.path.join(cli.HERE, "..", "bareloop.c")
 HEADERS = os.path.join(cli.HERE, "..", "..", "aio")
 LOOP_PATIENCE = 60
 LOOP_SHARES = 18            # milliseconds of a loop run, in those of a kind
@@ -34,24 +33,42 @@ KINDS = {
     "prep": ("io_prep_pread", "inline, no library")}
 
 
-def build(libraries, folder):
-    """Compile bareloop.c; its path."""
-    program = os.path.join(folder, "bareloop")
+def build(name, linked, folder):
+    """Compile NAME.c with what it is linked to; the program's path."""
+    program = os.path.join(folder, name)
+    source = os.path.join(cli.HERE, "..", name + ".c")
     compiler = os.environ.get("CC") or "gcc"
     try:
         done = subprocess.run(
             [*shlex.split(compiler), "-std=gnu11", "-D_GNU_SOURCE", "-O2",
-             f"-I{HEADERS}", SOURCE, "-o", program, f"-L{libraries}",
-             f"-l:{side.LIBRARY_FILE}", "-ldl"], text=True, errors="replace",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+             f"-I{HEADERS}", source, "-o", program, *linked], text=True,
+            errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False)
     except (OSError, ValueError) as error:
         raise Problem(f"cannot run the compiler {compiler} ({error}): name one "
                       "with CC.") from None
     if done.returncode:
-        raise Problem("cannot compile bareloop.c: " +
-                      fio_runs.words(done.stdout))
+        raise Problem(f"cannot compile {name}.c: "
+                      f"{fio_runs.words(done.stdout)}")
     return program
+
+
+def printed(command, parse_it, cpu, env, who):
+    """What parse_it (ValueError: nothing good) makes of a program's output."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8",
+                                errors="replace") as out:
+        with process.Child(command, cpu=cpu, env=env, stdout=out,
+                           stderr=subprocess.STDOUT) as child:
+            child.wait(LOOP_PATIENCE)
+        out.seek(0)
+        text = out.read()
+    try:
+        if child.status != 0:
+            raise ValueError
+        return parse_it(text)
+    except ValueError:
+        raise Problem(f"{who} (exit status {child.status}): "
+                      f"{fio_runs.words(text)}") from None
 
 
 def parse(text):
@@ -77,7 +94,9 @@ class Loop:
 
     def __init__(self, args, folder):
         self.sides = tuple(side.parse(text, args.build) for text in SIDES)
-        self.program = build(os.path.realpath(args.build), folder)
+        linked = [f"-L{os.path.realpath(args.build)}",
+                  f"-l:{side.LIBRARY_FILE}", "-ldl"]
+        self.program = build("bareloop", linked, folder)
         self.cpu, self.milliseconds = args.cpu, args.loop_ms
         self.libraries = tuple(self.run(one, 1)[0] for one in self.sides)
         for one, library in zip(self.sides, self.libraries):
@@ -85,21 +104,9 @@ class Loop:
 
     def run(self, one, milliseconds):
         """parse() of one run on the library of a side."""
-        with tempfile.TemporaryFile("w+", encoding="utf-8",
-                                    errors="replace") as out:
-            with process.Child([self.program, str(milliseconds)], cpu=self.cpu,
-                               env=fio_runs.side_environment(one), stdout=out,
-                               stderr=subprocess.STDOUT) as child:
-                child.wait(LOOP_PATIENCE)
-            out.seek(0)
-            text = out.read()
-        try:
-            if child.status != 0:
-                raise ValueError
-            return parse(text)
-        except ValueError:
-            raise Problem(f"bareloop failed on side {one.text} (exit status "
-                          f"{child.status}): {fio_runs.words(text)}") from None
+        return printed([self.program, str(milliseconds)], parse, self.cpu,
+                       fio_runs.side_environment(one),
+                       f"bareloop failed on side {one.text}")
 
     def measure(self, pairs, rng):
         """A Cell whose metrics are the nanoseconds of the KINDS."""

@@ -60,6 +60,13 @@ def parser():
         help="pairs of runs (20; with --quick 10, the fewest that can reach a "
         "verdict)")
     add("--quick", action="store_true", help="short runs: less than a minute")
+    common(new)
+    return new
+
+
+def common(new):
+    """The switches of every benchmark."""
+    add = new.add_argument
     add("--size", type=cli.size, metavar="N", help="of a target (256M)")
     add("--build", default=cli.BUILD, metavar="DIR",
         help="the build folder (environment O, else ../build)")
@@ -70,7 +77,6 @@ def parser():
     add("--seed", type=cli.number(int, 0, 2**63 - 1, "a number"), metavar="N",
         help="repeat the order and the I/O of an earlier comparison")
     add("--json", metavar="FILE", help="write every run and result to FILE")
-    return new
 
 
 def _settings(args):
@@ -160,7 +166,7 @@ def _count(fio, one, job, target, ios):
     return parse_kinds(kept["calls"]), fio_runs.figures(result)["ios"]
 
 
-def kinds_per_io(fio, one, job, target):
+def kinds_per_io(fio, one, job, target, names=SHOWN_CALLS):
     """{system call: per I/O}, "all" of them, too; {} without strace."""
     if not shutil.which("strace"):
         return {}
@@ -172,7 +178,7 @@ def kinds_per_io(fio, one, job, target):
     if "io_submit" not in calls1 or ios1 <= ios0:
         return {}
     return {name: (calls1.get(name, 0) - calls0.get(name, 0)) / (ios1 - ios0)
-            for name in (*SHOWN_CALLS, "all")}
+            for name in (*names, "all")}
 
 
 def _fio_cells(args, plan, jobs, stack):
@@ -193,17 +199,6 @@ def _measure_fio(plan, cells):
 
 # The report
 
-def _ratio(d):
-    ratio = math.exp(d)
-    return f"{ratio:.3g}" if ratio < 999.5 else f"{ratio:.0f}"
-
-
-def _span(pair):
-    if math.isinf(pair[0]):
-        return "n/a"
-    return "-".join(map(_ratio, pair))
-
-
 def _ns(values):
     middle = statistics.median(values)
     return f"{middle:,.0f}" if middle >= 100 else f"{middle:.2f}"
@@ -212,7 +207,7 @@ def _ns(values):
 def _loop_row(cell, kind, effect):
     return ROW.format(*bareloop.KINDS[kind], _ns(cell.series("A", kind)),
                       _ns(cell.series("B", kind)),
-                      _ratio(effect.estimate), _span(effect.ci95),
+                      report.ratio(effect.estimate), report.span(effect.ci95),
                       effect.verdict)
 
 
@@ -222,7 +217,8 @@ def loop_lines(cell, effects):
             "B, where A is 1",
             ROW.format("call", "", "A", "B", "speed", "95% CI", "verdict on B"),
             *[_loop_row(cell, kind, e) for kind, e in effects.items()],
-            f"A against A, 95% CI, all calls: {_span((min(floor), max(floor)))}",
+            "A against A, 95% CI, all calls: "
+            f"{report.span((min(floor), max(floor)))}",
             *report.wrapped(NOTE)]
 
 
@@ -237,24 +233,18 @@ def kinds_lines(cell, kinds):
         for name in SHOWN_CALLS]
 
 
-def _goal(text, found, shown, met):
-    """met: None where it was not judged."""
-    word = {True: "met", False: "MISSED", None: "not judged"}[met]
-    return {"goal": text, "found": found, "met": met,
-            "line": "\n".join(report.wrapped(f"{word}: {text}: {shown}"))}
-
-
 def _fio_goals(cell, kinds):
     name, iops = cell.target.label, cell.effects[0]
     ratio = math.exp(iops.estimate)
-    found = [_goal(f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
-                   f"{ratio:.3f}x (95% CI {_span(iops.ci95)})",
-                   ratio >= IOPS_GOAL)]
+    found = [report.goal(f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
+                         f"{ratio:.3f}x (95% CI {report.span(iops.ci95)})",
+                         ratio >= IOPS_GOAL)]
     text = f"io_getevents calls per I/O at most {CALLS_GOAL}, {name}"
     if not kinds["B"]:
-        return [*found, _goal(text, None, "not counted", None)]
+        return [*found, report.goal(text, None, "not counted", None)]
     calls = sum(kinds["B"][reader] for reader in READERS)
-    return [*found, _goal(text, calls, f"{calls:.4f}", calls <= CALLS_GOAL)]
+    return [*found, report.goal(text, calls, f"{calls:.4f}",
+                                calls <= CALLS_GOAL)]
 
 
 def _loop_goals(effects, comparisons):
@@ -263,10 +253,10 @@ def _loop_goals(effects, comparisons):
               if e.verdict == "slower"]
     enough = len(effects["prep"].d) >= fewest_pairs(comparisons)
     judged = not slower if enough else None
-    return [_goal(f"io_getevents with events waiting at least {TAKE_GOAL}x",
-                  speed, f"{speed:.3g}x", speed >= TAKE_GOAL),
-            _goal("no call slower", slower, "; ".join(slower) or "none found",
-                  judged)]
+    text = f"io_getevents with events waiting at least {TAKE_GOAL}x"
+    return [report.goal(text, speed, f"{speed:.3g}x", speed >= TAKE_GOAL),
+            report.goal("no call slower", slower,
+                        "; ".join(slower) or "none found", judged)]
 
 
 # The command

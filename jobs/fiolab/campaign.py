@@ -10,7 +10,8 @@
 # over the cells.  The number of pairs is fixed in advance, and none is dropped:
 # a run that fails ends the comparison.  Only a run during which this process
 # was starved, so that it has no CPU figure, is repeated in its place, whatever
-# fio's figures are; the report counts these.
+# fio's figures are, and one during which fio itself was, so that it did no I/O
+# at all; the report counts these.
 from dataclasses import dataclass, field
 import math
 import os
@@ -89,12 +90,14 @@ def _undisturbed(*arguments):
         try:
             return {**fio_runs.timed(*arguments), "repeats": repeats}
         except fio_runs.Disturbed:
-            continue
-    raise Problem("this machine is too busy to measure CPU time: give a longer "
-                  "--runtime, or stop what else runs here.")
+            last = Problem("this machine is too busy to measure CPU time: give "
+                           "a longer --runtime, or stop what else runs here.")
+        except fio_runs.Idle as problem:
+            last = problem
+    raise last
 
 
-def _timed(plan, cell, role, seed):
+def timed(plan, cell, role, seed):
     side = plan.sides[1] if role == "B" else plan.sides[0]
     stolen, ticks = steal(plan.fio.cpu)
     run = _undisturbed(plan.fio, side, cell.job, cell.target, seed,
@@ -104,14 +107,15 @@ def _timed(plan, cell, role, seed):
     return {**run, "steal": (stolen_after - stolen) / passed}
 
 
-def _block(plan, cell, number, tick):
+def block(plan, cell, number, tick, one_run=timed):
+    """The three runs of one block: one_run(plan, cell, role, seed) each."""
     seed = int(plan.rng.integers(1, 2**31))
     order = cell.orders[number]
     for role in SEQUENCES[order]:
         tick(f"{cell.job.name} on {os.path.basename(cell.target.path)}, "
              f"pair {number + 1} of {plan.pairs}")
-        run = _timed(plan, cell, role, seed)
-        cell.runs.append({"block": number, "order": order, "role": role, **run})
+        cell.runs.append({"block": number, "order": order, "role": role,
+                          **one_run(plan, cell, role, seed)})
 
 
 def check(plan, cells, tick, count=checks.calls_per_io):
@@ -129,7 +133,7 @@ def run(plan, cells, tick):
     """All blocks of all cells."""
     for number in range(plan.pairs):
         for cell in cells:
-            _block(plan, cell, number, tick)
+            block(plan, cell, number, tick)
 
 
 def evaluate(cells):

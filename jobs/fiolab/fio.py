@@ -154,6 +154,10 @@ class Disturbed(Exception):
     """This process got no CPU for so long that it missed the timed part."""
 
 
+class Idle(Problem):
+    """No I/O in the timed part: fio was starved, if it happens only once."""
+
+
 def await_start(run_):
     """The moment (time.time) at which fio's first job ended its set-up."""
     end = time.monotonic() + PATIENCE
@@ -206,13 +210,18 @@ def _total(jobs, key):
 
 
 def figures(result):
-    """fio's own figures, summed over its jobs; latencies by direction."""
+    """fio's own figures, summed over its jobs; latencies by direction.
+
+    Percentiles are of the completion, as fio's are, or of the whole latency
+    where the job asks for those.
+    """
     jobs = result["jobs"]
     ios = _total(jobs, "total_ios")
     cpu_us = sum((j["usr_cpu"] + j["sys_cpu"]) / 100 * j["job_runtime"] * 1000
                  for j in jobs)
     latency = {d: {"mean_ns": job[d]["lat_ns"]["mean"],
-                   **job[d].get("clat_ns", {}).get("percentile", {})}
+                   **job[d].get("clat_ns", {}).get("percentile", {}),
+                   **job[d]["lat_ns"].get("percentile", {})}
                for job in jobs for d in DIRECTIONS if job[d]["total_ios"]}
     return {"iops": _total(jobs, "iops"), "ios": ios, "latency": latency,
             "bw_kib": _total(jobs, "bw"), "ctx": sum(j["ctx"] for j in jobs),
@@ -226,7 +235,7 @@ def timed(fio, side, job, target, seed, runtime, ramp):
         rate = _cpu_rate(started, runtime, ramp)
         kept = figures(started.finish(runtime + ramp + PATIENCE))
         if not kept["iops"] > 0 or not rate > 0:
-            raise started.problem("it completed no I/O")
+            raise Idle(str(started.problem("it completed no I/O")))
     usage = started.child.usage
     return {**kept, "cpu_us": rate * 1e6 / kept["iops"],
             "rusage_s": usage.ru_utime + usage.ru_stime, "seed": seed,

@@ -82,6 +82,22 @@ def wrapped(text):
                          subsequent_indent="    ", break_on_hyphens=False)
 
 
+def ratio(d):
+    value = math.exp(d)
+    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
+
+
+def span(pair):
+    return "n/a" if math.isinf(pair[0]) else "-".join(map(ratio, pair))
+
+
+def goal(text, found, shown, met):
+    """A line of the list of goals; met: None where it was not judged."""
+    word = {True: "met", False: "MISSED", None: "not judged"}[met]
+    return {"goal": text, "found": found, "met": met,
+            "line": "\n".join(wrapped(f"{word}: {text}: {shown}"))}
+
+
 def _change_rows(cell):
     changes = cell.changes()
     whole = re.sub("(?<![,;:]) ", "\xa0", changes)     # break after commas

@@ -51,7 +51,8 @@ class Effect:
 
 
 # What a significant change is called: (up, down).
-WORDS = {"iops": ("faster", "slower"), "cpu_us": ("more CPU", "less CPU")}
+WORDS = {"iops": ("faster", "slower"), "cpu_us": ("more CPU", "less CPU"),
+         "p50_us": ("longer", "shorter"), "wall_s": ("later", "sooner")}
 
 
 def _equivalent(effect):

@@ -2,7 +2,7 @@
 /*
  * The exported calls.  Their contracts are in libaio.h; each is the system
  * call of its name unless a comment says otherwise.  io_getevents() and what
- * is built on it read the ring where ring.c allows it.
+ * is built on it read the ring where gate.c allows it.
  */
 #include <errno.h>
 #include <time.h>

@@ -128,6 +128,7 @@ int kaio_open_file(struct thread_data *td, struct fio_file *f)
 	int ret = generic_open_file(td, f);
 	struct io_probe file;
 
+	/* If io_probe() itself fails, each I/O's own error will tell. */
 	if (ret || !k || !(k->read_flags | k->write_flags) ||
 	    io_probe(f->fd, &file))
 		return ret;

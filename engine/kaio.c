@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fio ioengine "kaio": fio's hooks mapped onto a queue (queue.h).  The
- * only file that turns errors into fio's, and it prints on fio's error log
- * only: stdout is the wire of a fio server.
+ * The fio ioengine "kaio": fio's hooks mapped onto a queue (queue.h).  Only
+ * this file and job.c turn errors into fio's, and they print on fio's error
+ * log only: stdout is the wire of a fio server.
  * Source: ioengines.c and ioengines.h of fio, for each hook's contract.
  */
 #include <errno.h>

@@ -2,46 +2,23 @@
 # jobs/bench-lib as a user runs it, with few and short pairs: it measures both
 # libraries, finds out the wrong one, and ends mistakes with one sentence.
 import json
-import os
-from pathlib import Path
 import re
 import shutil
 import subprocess
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-BENCH = str(ROOT / "jobs" / "bench-lib")
+from benchrun import Bench
+
 KINDS = 11
 
 
 @pytest.fixture
-def environment(tmp_path):
-    (tmp_path / "tmp").mkdir()
-    env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
-    return {key: value for key, value in env.items()
-            if key not in ("LD_LIBRARY_PATH", "LIBAIO_RING", "CC")}
-
-
-@pytest.fixture
-def bench(environment, build_dir, san):
+def bench(build_dir, san, fio_binary, tmp_path):
     if san:
         pytest.skip("a sanitized library needs the sanitizer preloaded")
-
-    def run(*arguments, **changes):
-        done = subprocess.run([BENCH, "--build", str(build_dir), *arguments],
-                              timeout=120, text=True, capture_output=True,
-                              check=False, env={**environment, **changes})
-        assert "Traceback" not in done.stderr
-        assert os.listdir(environment["TMPDIR"]) == []
-        return done
-    return run
-
-
-def sentence(done, word):
-    assert done.returncode == 1 and done.stdout == ""
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("bench-lib: ") and word in last, done.stderr
+    (tmp_path / "tmp").mkdir()
+    return Bench("bench-lib", build_dir, tmp_path / "tmp", fio_binary)
 
 
 def test_both_libraries_under_fio_and_in_the_loop(bench, build_dir, tmp_path):
@@ -90,10 +67,10 @@ def test_the_wrong_library_is_found_out(bench, build_dir, tmp_path):
     shutil.copy(re.search(r"libaio\.so\.1 .*=> (\S+)", listed)[1],
                 tmp_path / "libaio.so.1")
     for part in ("loop", "shm"):
-        sentence(bench("--build", str(tmp_path), "--only", part),
-                 "is not our library")
-    sentence(bench("--only", "loop", LD_LIBRARY_PATH=str(build_dir)),
-             "is to run without our library")
+        bench.sentence("is not our library",
+                       "--build", str(tmp_path), "--only", part)
+    bench.sentence("is to run without our library",
+                   "--only", "loop", LD_LIBRARY_PATH=str(build_dir))
 
 
 @pytest.mark.parametrize("arguments, env, word", [
@@ -104,7 +81,7 @@ def test_the_wrong_library_is_found_out(bench, build_dir, tmp_path):
     (["--only", "shm", "--fio", "/nonexistent/fio"], {}, "no fio at"),
     (["--only", "loop", "--json", "/nonexistent/f"], {}, "no folder")])
 def test_mistakes_are_one_sentence(bench, arguments, env, word):
-    sentence(bench(*arguments, **env), word)
+    bench.sentence(word, *arguments, **env)
 
 
 @pytest.mark.parametrize("arguments", [["--pairs", "0"], ["--only", "disk"],

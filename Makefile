@@ -57,7 +57,8 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
-QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap stats explain)
+QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap learner stats \
+		 explain)
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job options guard) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))

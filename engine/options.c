@@ -99,7 +99,7 @@ struct fio_option kaio_option_table[] = {
 		.type = FIO_OPT_STR_STORE,
 		.cb = set_spin,
 		.help = "For how long (ns, us, ms; us if no unit), or auto: "
-			"as long as it pays",
+			"where trials show that it pays",
 		IN_GROUP,
 	},
 	{

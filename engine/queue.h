@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "learner.h"
 #include "libaio.h"
 #include "stats.h"
 
@@ -38,7 +39,7 @@ enum queue_reap {
 struct queue_config {
 	enum queue_reap reap;
 	uint64_t spin_ns; /* watch the ring before waiting; 0: do not */
-	bool spin_auto;	  /* spin_ns is learned */
+	bool spin_auto;	  /* whether to is learned; spin_ns is not used */
 	unsigned hold;	  /* how many queued may be held back; 0: none */
 	bool timed;	  /* fill in the times of struct queue_stats, too */
 };
@@ -58,9 +59,11 @@ struct queue {
 	unsigned nfailed;  /* entries of failed[] */
 
 	struct queue_config config;
-	bool ring;   /* its layout is known */
-	int eventfd; /* signalled by each completion; -1: none */
-	int epoll;   /* watches eventfd */
+	bool ring;		/* its layout is known */
+	int eventfd;		/* signalled by each completion; -1: none */
+	int epoll;		/* watches eventfd */
+	struct learner learner; /* of spin_auto */
+	unsigned unwaited;	/* completions that were there, since a wait */
 	struct queue_stats stats;
 
 	uint64_t stall_start; /* ms, 0: not stalled */

@@ -13,10 +13,6 @@
 #include "libaio_ext.h"
 #include "queue.h"
 
-/* Longer waits than this are not worth a processor. */
-#define SPIN_AUTO_FIRST_NS 10000
-#define SPIN_AUTO_MAX_NS 200000
-
 static unsigned lesser(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
@@ -57,31 +53,18 @@ static int reap(struct queue *q, struct io_event *to, unsigned max)
 	return got;
 }
 
-/*
- * A wait has taken this long.  What spinning would have caught is spun for
- * the next time, twice as long as it took; a longer wait ends the spinning
- * until a short one comes again.  As the kernel's halt polling does.
- */
-static void learn(struct queue *q, uint64_t waited_ns)
-{
-	uint64_t spin = 0;
-
-	if (waited_ns <= SPIN_AUTO_MAX_NS)
-		spin = 2 * waited_ns < SPIN_AUTO_FIRST_NS ? SPIN_AUTO_FIRST_NS
-							  : 2 * waited_ns;
-	q->config.spin_ns = spin > SPIN_AUTO_MAX_NS ? SPIN_AUTO_MAX_NS : spin;
-}
-
 /* Watch the ring until min are taken or the time is over; how many. */
 static int spin(struct queue *q, struct io_event *to, unsigned min,
 		unsigned max)
 {
 	struct timespec zero = {0, 0};
+	uint64_t limit = q->config.spin_auto ? learner_spin_ns(&q->learner)
+					     : q->config.spin_ns;
 	int got;
 
-	if (!q->config.spin_ns)
+	if (!limit)
 		return 0;
-	got = io_wait(q->ctx, min, max, to, &zero, q->config.spin_ns);
+	got = io_wait(q->ctx, min, max, to, &zero, limit);
 	if ((unsigned)got >= min)
 		q->stats.spin_hits++;
 	else
@@ -116,28 +99,49 @@ static int wait_eventfd(struct queue *q, struct io_event *to, unsigned min,
 static int block(struct queue *q, struct io_event *to, unsigned min,
 		 unsigned max)
 {
-	uint64_t start = q->config.spin_auto ? stats_now() : 0;
-	int ret = q->config.reap == QUEUE_EVENTFD
-			  ? wait_eventfd(q, to, min, max)
-			  : getevents(q, to, min, max);
+	return q->config.reap == QUEUE_EVENTFD ? wait_eventfd(q, to, min, max)
+					       : getevents(q, to, min, max);
+}
 
-	if (start)
-		learn(q, stats_now() - start + q->config.spin_ns);
+/* The spin, then the kernel, if still short. */
+static int await(struct queue *q, struct io_event *to, unsigned min,
+		 unsigned max)
+{
+	int ret, got = spin(q, to, min, max);
+
+	if ((unsigned)got >= min)
+		return got;
+	ret = block(q, to + got, min - (unsigned)got, max - (unsigned)got);
+	return ret > 0 ? got + ret : got ? got : ret;
+}
+
+/* await(), with what spin=auto learns from it. */
+static int await_learning(struct queue *q, struct io_event *to, unsigned min,
+			  unsigned max)
+{
+	uint64_t start = stats_now(), end;
+	int ret = await(q, to, min, max);
+
+	end = stats_now();
+	if (ret > 0)
+		learner_waited(&q->learner, end, end - start,
+			       q->unwaited + (unsigned)ret);
+	q->unwaited = 0;
 	return ret;
 }
 
-/* The ring, then the spin, then the kernel: each only if still short. */
+/* The ring; a wait only if it has too few. */
 static int reap_ring(struct queue *q, struct io_event *to, unsigned min,
 		     unsigned max)
 {
 	unsigned got = (unsigned)reap(q, to, max);
 	int ret;
 
-	if (got < min)
-		got += (unsigned)spin(q, to + got, min - got, max - got);
+	q->unwaited += got;
 	if (got >= min)
 		return (int)got;
-	ret = block(q, to + got, min - got, max - got);
+	ret = (q->config.spin_auto ? await_learning
+				   : await)(q, to + got, min - got, max - got);
 	return ret > 0 ? (int)got + ret : got ? (int)got : ret;
 }
 

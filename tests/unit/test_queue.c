@@ -284,21 +284,26 @@ static void test_spin(void **state)
 	pthread_join(thread, NULL);
 }
 
-/* Long waits end the spinning. */
-static void test_auto_learns_not_to_spin(void **state)
+/* spin=auto is told of each wait, of what was there without one, and obeys. */
+static void test_auto_learns(void **state)
 {
 	struct fixture *f = *state;
+	struct learner *l = &f->q.learner;
 	pthread_t thread;
 
-	f->q.config.spin_ns = 1000;
 	for (unsigned i = 0; i < 3; i++)
 		add(f, i, i);
 	assert_int_equal(queue_submit(&f->q), 0);
 	assert_int_equal(pthread_create(&thread, NULL, complete_later, f), 0);
-	assert_int_equal(queue_reap(&f->q, 0, 1, 1), 1);
-	assert_int_equal(f->q.config.spin_ns, 0);
 	assert_int_equal(queue_reap(&f->q, 0, 2, 2), 2);
+	assert_int_equal(l->waits, 1);
+	assert_int_equal(l->completions, 2);
+	assert_true(l->waited_ns > 1000000);
+	assert_int_equal(f->q.stats.spin_hits + f->q.stats.spin_misses, 0);
+	l->home = true;
+	assert_int_equal(queue_reap(&f->q, 0, 1, 1), 1);
 	assert_int_equal(f->q.stats.spin_misses, 1);
+	assert_int_equal(l->waits, 2);
 	pthread_join(thread, NULL);
 }
 
@@ -377,7 +382,7 @@ int main(void)
 		EACH(test_refused_request),
 		IN(test_eventfd_waits, eventfd),
 		IN(test_spin, spin),
-		IN(test_auto_learns_not_to_spin, auto),
+		IN(test_auto_learns, auto),
 		IN(test_hold, hold),
 		cmocka_unit_test(test_batch_buckets),
 		cmocka_unit_test(test_init_errors),

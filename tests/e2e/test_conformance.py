@@ -206,11 +206,7 @@ def syncs(cell):
 
 def settled(cell):
     """Do the options settle the depth at each I/O?  They do when fio takes one
-    completion at a time, or finds all complete when it looks.  With batches
-    and submit=adaptive, a sync may find other I/Os held than queued."""
-    if cell["submit"] == "adaptive" and syncs(cell) and \
-            cell["batch"].startswith("b16"):
-        return False
+    completion at a time, or finds all complete when it looks."""
     return at_once(cell) or cell["batch"] == "one"
 
 

@@ -73,15 +73,17 @@ extern int io_limits(struct io_limits *limits);
 
 /* What a kernel, or one file, takes. */
 struct io_probe {
-	unsigned opcodes;  /* bit IO_CMD_* is set */
-	unsigned rw_flags; /* RWF_* */
+	unsigned opcodes;     /* bit IO_CMD_* is set */
+	unsigned read_flags;  /* RWF_* */
+	unsigned write_flags; /* RWF_* */
 };
 
 /*
  * Find out by trying, with requests of no bytes.  fd -1: this kernel, on a
  * memory file, a pipe and the running program; a flag counts if one of them
  * takes it; found once, then remembered.  Another fd: this file's flags, each
- * time; it must be open for what is to be known (RWF_ATOMIC: for writing).
+ * time, as it is open: no read_flags if not for reading, no write_flags if not
+ * for writing, and O_DIRECT may take others (ext4: RWF_NOWAIT for writing).
  * 0, or -errno: of io_setup() (-EAGAIN: fs.aio-max-nr is exhausted), -EBADF,
  * or -EINVAL (fd is neither a regular file nor a block device).  Any thread.
  */

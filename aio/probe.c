@@ -21,39 +21,45 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct io_probe kernel; /* under lock; opcodes 0: not known yet */
 
-/* Submit one request and wait for its end: 1 if the kernel took it. */
-static unsigned taken(io_context_t ctx, struct iocb *iocb)
+/* Submit one request and wait for its end: >= 0, or -errno. */
+static long result(io_context_t ctx, struct iocb *iocb)
 {
 	struct io_event event;
-	long res;
-	int ret;
+	int ret = aiosys_submit(ctx, 1, &iocb);
 
-	if (aiosys_submit(ctx, 1, &iocb) != 1)
-		return 0;
+	/* EAGAIN from here is a shortage, and not about the request. */
+	if (ret != 1)
+		return ret < 0 && ret != -EAGAIN ? ret : -EINVAL;
 	while ((ret = aiosys_getevents(ctx, 1, 1, &event, NULL)) == -EINTR)
 		;
-	res = ret == 1 ? (long)event.res : ret;
-	return ret == 1 && (res >= 0 || res == -EAGAIN);
+	return ret == 1 ? (long)event.res : ret;
 }
 
-static unsigned try_rw(io_context_t ctx, int fd, short opcode, unsigned flags)
+static long try_rw(io_context_t ctx, int fd, short opcode, unsigned flags)
 {
 	struct iocb iocb;
 
 	io_prep_pread(&iocb, fd, NULL, 0, 0);
 	iocb.aio_lio_opcode = opcode;
 	iocb.aio_rw_flags = flags;
-	return taken(ctx, &iocb);
+	return result(ctx, &iocb);
 }
 
-static unsigned try_flags(io_context_t ctx, int fd)
+/*
+ * The RWF_* that such a request takes: each reaches the file system, and ends
+ * there for want of bytes.  closed: what a file answers that is not open for
+ * the operation, if that counts; the flags are looked at first.
+ */
+static unsigned try_flags(io_context_t ctx, int fd, short opcode, long closed)
 {
 	unsigned found = 0;
 
-	for (unsigned flag = 1; flag < 1u << RWF_BITS; flag <<= 1)
-		if (try_rw(ctx, fd, IO_CMD_PREAD, flag) ||
-		    try_rw(ctx, fd, IO_CMD_PWRITE, flag))
+	for (unsigned flag = 1; flag < 1u << RWF_BITS; flag <<= 1) {
+		long res = try_rw(ctx, fd, opcode, flag);
+
+		if (res >= 0 || res == -EAGAIN || res == closed)
 			found |= flag;
+	}
 	return found;
 }
 
@@ -67,9 +73,12 @@ static unsigned try_opcodes(io_context_t ctx, int fd, int pipe_end)
 	struct iocb iocb;
 
 	for (unsigned i = 0; i < sizeof(simple) / sizeof(*simple); i++)
-		found |= try_rw(ctx, fd, simple[i], 0) << simple[i];
+		if (try_rw(ctx, fd, simple[i], 0) >= 0)
+			found |= 1u << simple[i];
 	io_prep_poll(&iocb, pipe_end, POLLOUT);
-	return found | taken(ctx, &iocb) << IO_CMD_POLL;
+	if (result(ctx, &iocb) >= 0)
+		found |= 1u << IO_CMD_POLL;
+	return found;
 }
 
 /* A memory file, a pipe and the program; where one is missing, fd is -1. */
@@ -78,6 +87,7 @@ static int try_kernel(io_context_t ctx, struct io_probe *found)
 	int memory = memfd_create("io_probe", MFD_CLOEXEC);
 	int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int fds[2] = {-1, -1}, ret = 0;
+	unsigned reads;
 
 	/* The pipe comes last, so it is what too few descriptors miss. */
 	if (pipe2(fds, O_CLOEXEC)) {
@@ -85,8 +95,14 @@ static int try_kernel(io_context_t ctx, struct io_probe *found)
 		goto out;
 	}
 	found->opcodes = try_opcodes(ctx, memory, fds[1]);
-	found->rw_flags = try_flags(ctx, memory) | try_flags(ctx, program) |
-			  try_flags(ctx, fds[0]);
+	reads = try_flags(ctx, program, IO_CMD_PREAD, 0);
+	found->read_flags = reads | try_flags(ctx, memory, IO_CMD_PREAD, 0) |
+			    try_flags(ctx, fds[0], IO_CMD_PREAD, 0);
+	/* The program cannot be open for writing. */
+	found->write_flags =
+		(reads & try_flags(ctx, program, IO_CMD_PWRITE, -EBADF)) |
+		try_flags(ctx, memory, IO_CMD_PWRITE, 0) |
+		try_flags(ctx, fds[1], IO_CMD_PWRITE, 0);
 	close(fds[0]);
 	close(fds[1]);
 out:
@@ -119,7 +135,7 @@ static int probe_kernel(struct io_probe *probe)
 }
 
 /* What may block on no bytes (a socket) or is no file is refused. */
-static int probe_file(int fd, unsigned *rw_flags)
+static int probe_file(int fd, struct io_probe *probe)
 {
 	io_context_t ctx = NULL;
 	struct stat st;
@@ -132,7 +148,8 @@ static int probe_file(int fd, unsigned *rw_flags)
 	ret = aiosys_setup(1, &ctx);
 	if (ret)
 		return ret;
-	*rw_flags = try_flags(ctx, fd);
+	probe->read_flags = try_flags(ctx, fd, IO_CMD_PREAD, 0);
+	probe->write_flags = try_flags(ctx, fd, IO_CMD_PWRITE, 0);
 	aiosys_destroy(ctx);
 	return 0;
 }
@@ -145,7 +162,7 @@ int io_probe(int fd, struct io_probe *probe)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
 	ret = probe_kernel(probe);
 	if (!ret && fd != -1)
-		ret = probe_file(fd, &probe->rw_flags);
+		ret = probe_file(fd, probe);
 	pthread_setcancelstate(state, NULL);
 	errno = err;
 	return ret;

@@ -16,6 +16,7 @@ struct kaio {
 	int read_flags; /* RWF_* */
 	int write_flags;
 	bool vectored;
+	bool uncommitted; /* something queued since the last commit */
 };
 
 extern struct ioengine_ops kaio_ops;

@@ -136,8 +136,12 @@ static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
 {
 	struct kaio *k = td->io_ops_data;
 
-	/* What fio has committed, but is held: fio takes it for submitted. */
-	if (k->queue.config.hold && !td->io_u_queued)
+	/*
+	 * What fio has committed, but is held: fio takes it for submitted.
+	 * (td->io_u_queued does not tell: td_io_getevents() commits, too, and
+	 * leaves it as it was.)
+	 */
+	if (k->queue.config.hold && !k->uncommitted)
 		submit(td, &k->queue);
 	if (k->queue.queued)
 		return FIO_Q_BUSY;
@@ -176,6 +180,7 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 		q->iocbs[slot].aio_reqprio = (short)io_u->ioprio;
 		q->iocbs[slot].u.c.flags |= IOCB_FLAG_IOPRIO;
 	}
+	k->uncommitted = true;
 	return queue_add(q, slot) ? FIO_Q_BUSY : FIO_Q_QUEUED;
 }
 
@@ -184,6 +189,7 @@ static int kaio_commit(struct thread_data *td)
 {
 	struct kaio *k = td->io_ops_data;
 
+	k->uncommitted = false;
 	if (!queue_holds(&k->queue))
 		submit(td, &k->queue);
 	return 0;

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The engine's own options: every value, right and wrong; what each changes in
 # the system calls; the statistics, which must be strace's counts; and the
-# sentences for what a kernel, a file system or a device does not take.
+# sentences for what a device does not take.  (Flags: test_flags.py.)
 import json
 import os
 import random
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -120,90 +119,6 @@ def test_wrong_value_through_client_and_server(
     else:
         assert result.rc == -signal.SIGPIPE or result.rc > 0
     remote(fio, server, engine, loop_device, tmp_path, spin="1us").ok()
-
-
-# --- flags ---
-
-def flags(fio, target, **options):
-    """{opcode: {aio_rw_flags}} of a run, without those of the probe, which
-    has a context of its own, and ends before."""
-    trace = os.path.join(fio.cwd, "trace")
-    fio(target, strace=("-o", trace, "-v", "-e", "trace=io_submit"),
-        size=MIB, iodepth=8, thread=1, **options).ok()
-    found = {}
-    calls = straceout.calls(trace)
-    context = calls[-1].args.split(",")[0]
-    for call in calls:
-        if call.args.split(",")[0] != context:
-            continue
-        for one in call.args.split("aio_data")[1:]:
-            opcode = re.search(r"IOCB_CMD_(\w+)", one).group(1)
-            flag = re.search(r"aio_rw_flags=([^,}]*)", one)
-            found.setdefault(opcode, set()).add(flag and flag.group(1))
-    return found
-
-
-def cached(path):
-    """Pages of the file in the page cache."""
-    return int(subprocess.check_output(
-        ["fincore", "--bytes", "--noheadings", "--output", "PAGES", path],
-        text=True))
-
-
-def test_dsync(fio, ext4_file, need_strace):
-    assert flags(fio, ext4_file, rw="randrw", dsync=1) == {
-        "PREAD": {None}, "PWRITE": {"RWF_DSYNC"}}
-    assert flags(fio, ext4_file, rw="randrw", dsync=0) == {
-        "PREAD": {None}, "PWRITE": {None}}
-
-
-def uncached_works(fio, path):
-    """Where it does not, the engine says so."""
-    result = fio(path, rw="write", size=MIB, uncached=1)
-    if result.rc:
-        assert "does not take uncached=1" in ours(result)[0]
-    return not result.rc
-
-
-def test_uncached(fio, ext4_file, need_strace):
-    if not uncached_works(fio, ext4_file):
-        pytest.skip("this kernel has no RWF_DONTCACHE for ext4")
-    for rw in ("write", "read"):
-        found, = flags(fio, ext4_file, rw=rw, uncached=1).values()
-        assert len(found) == 1
-        assert re.search(r"0x80\b|RWF_DONTCACHE", found.pop())
-    # Of reads, nothing stays; of writes, the kernel sees to it when it can.
-    assert cached(ext4_file) == 0
-    fio(ext4_file, rw="read", size=MIB).ok()
-    assert cached(ext4_file) == MIB // 4096
-
-
-def refusal(fio, target, **options):
-    """The one sentence, and no I/O."""
-    result = fio(target, size=MIB, iodepth=4, **options).failed()
-    job = result.job
-    assert job["read"]["total_ios"] == job["write"]["total_ios"] == 0
-    line, = ours(result)
-    assert os.path.basename(target) in line
-    return line
-
-
-@pytest.mark.parametrize("option", ["uncached", "nowait"])
-def test_tmpfs_lacks_it(fio, shm_file, option):
-    line = refusal(fio, shm_file, rw="randrw", **{option: 1})
-    assert "does not take %s=1" % option in line
-
-
-def test_a_loop_device_lacks_uncached(fio, loop_device):
-    assert "does not take uncached=1" in refusal(fio, loop_device, rw="read",
-                                                 uncached=1)
-
-
-def test_atomic(fio, shm_file, fio_has):
-    if not fio_has("ioengines.h", "FIO_ATOMICWRITES"):
-        pytest.skip("this fio has no atomic=1")
-    assert "does not take atomic=1" in refusal(
-        fio, shm_file, rw="write", direct=1, atomic=1)
 
 
 # --- statistics ---

@@ -103,6 +103,10 @@ SAME = {
                 "verify_backlog_batch": 16},
     "async": {"rw": "randwrite", "verify": "crc32c", "verify_async": 2},
     "fsync": {"rw": "randwrite", "fsync": 3, "verify": "crc32c"},
+    "fdatasync-batch": {"rw": "randrw", "fdatasync": 4, "iodepth_batch": 16,
+                        "iodepth": 64},
+    "fsync-batch-poll": {"rw": "randrw", "fsync": 3, "iodepth_batch": 16,
+                         "iodepth_batch_complete_min": 0},
     **{kind: {**FILES, "file_service_type": kind}
        for kind in ("roundrobin", "random", "sequential")},
 }
@@ -120,8 +124,8 @@ def test_same_as_libaio(fio, shm, tmp_path, feature):
         if "zonemode" in SAME[feature]:
             with open(where["filename"], "ab") as file:
                 file.truncate(SIZE)  # fio asks for its size first
-        job = fio(None, engine=engine, size=SIZE, iodepth=32, bs="4k",
-                  write_iolog=log, **{**where, **SAME[feature], **extra}
+        job = fio(None, engine=engine, size=SIZE, bs="4k", write_iolog=log,
+                  **{"iodepth": 32, **where, **SAME[feature], **extra}
                   ).ok().job
         seen.append((stream(log), ios(job), job["iodepth_level"]))
     assert sum(seen[0][1].values()) > 100

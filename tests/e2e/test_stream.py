@@ -36,7 +36,8 @@ def log_version(path):
 
 def stream(path):
     lines = path.read_text(encoding="utf-8").splitlines()
-    return [without_noise(line, log_version(path) == 3) for line in lines[1:]]
+    stamped = log_version(path) == 3
+    return [without_noise(line, stamped) for line in lines[1:]]
 
 
 def record(fio, target, log, engine, depth, **mode):

@@ -448,7 +448,7 @@ static void test_real_interruption(void **state)
 
 static int probe_setup_fails(int unused)
 {
-	struct io_probe probe = {0, 0}, again = {0, 0};
+	struct io_probe probe = {0}, again = {0};
 	int memory = memfd_create("test", 0);
 
 	(void)unused;
@@ -457,7 +457,8 @@ static int probe_setup_fails(int unused)
 	inject(SYS_io_setup, 1, ENOSYS);
 	WANT(io_probe(memory, &probe) == -ENOSYS && errno == LEFT_ALONE);
 	WANT(io_probe(-1, &probe) == 0 && errno == LEFT_ALONE);
-	WANT(probe.opcodes & 1 << IO_CMD_PREAD && probe.rw_flags);
+	WANT(probe.opcodes & 1 << IO_CMD_PREAD && probe.read_flags &&
+	     probe.write_flags);
 	inject(SYS_io_setup, 1, ENOMEM);
 	WANT(io_probe(memory, &again) == -ENOMEM && errno == LEFT_ALONE);
 	inject(SYS_io_setup, FOREVER, ENOMEM);
@@ -475,7 +476,7 @@ static void test_probe_setup_fails(void **state)
 /* Few free descriptors may be an error, but never a wrong word for ever. */
 static int probe_without_files(int spare)
 {
-	struct io_probe poor = {0, 0}, rich = {0, 0}, want = {0, 0};
+	struct io_probe poor = {0}, rich = {0}, want = {0};
 	struct rlimit old, few;
 
 	WANT(getrlimit(RLIMIT_NOFILE, &old) == 0);
@@ -501,11 +502,12 @@ static void test_probe_without_files(void **state)
 /* A filter that takes io_getevents away: nothing can be said to work. */
 static int probe_without_events(int err)
 {
-	struct io_probe probe = {0, 0};
+	struct io_probe probe = {0};
 
 	inject(SYS_io_getevents, FOREVER, err);
 	if (io_probe(-1, &probe) == 0)
-		WANT(probe.opcodes == 0 && probe.rw_flags == 0);
+		WANT(probe.opcodes == 0 && probe.read_flags == 0 &&
+		     probe.write_flags == 0);
 	WANT(errno == LEFT_ALONE);
 	inject(0, 0, 0);
 	WANT(io_probe(-1, &probe) == 0 && probe.opcodes & 1);

@@ -374,7 +374,7 @@ static void do_words(struct input *in)
 static void do_probe(struct input *in)
 {
 	struct io_limits limits = {0, 0};
-	struct io_probe probe = {0, 0};
+	struct io_probe probe = {0};
 	long lib;
 
 	if (take8(in) & 1) {

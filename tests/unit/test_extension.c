@@ -6,6 +6,7 @@
  * system calls, it is killed.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -262,7 +263,7 @@ enum {
 static int silent_work(int what, io_context_t ctx)
 {
 	struct io_event event;
-	struct io_probe probe = {0, 0};
+	struct io_probe probe = {0};
 
 	switch (what) {
 	case PROBE:
@@ -344,17 +345,21 @@ static void test_disable_others(void **state)
 
 /* --- io_probe() --- */
 
-/* What the same flags do in another system call, for one byte. */
-static unsigned flags_of(int fd)
+#define BLOCK 4096
+
+/* What the flags do in other system calls, for a block, which O_DIRECT takes.
+ */
+static unsigned flags_of(int fd, bool writing)
 {
+	static char block[BLOCK] __attribute__((aligned(BLOCK)));
+	struct iovec one = {block, BLOCK};
 	unsigned found = 0;
-	char byte = 'x';
-	struct iovec one = {&byte, 1};
 
 	for (int flag = 1; flag < 1 << 16; flag <<= 1) {
-		if (preadv2(fd, &one, 1, 0, flag) >= 0 || errno == EAGAIN)
-			found |= (unsigned)flag;
-		else if (pwritev2(fd, &one, 1, 0, flag) >= 0 || errno == EAGAIN)
+		ssize_t ret = writing ? pwritev2(fd, &one, 1, 0, flag)
+				      : preadv2(fd, &one, 1, 0, flag);
+
+		if (ret >= 0 || errno == EAGAIN)
 			found |= (unsigned)flag;
 	}
 	return found;
@@ -372,42 +377,71 @@ static int scratch(const char *directory)
 	return fd;
 }
 
-/* RWF_ATOMIC has conditions on the size that a byte and none differ in. */
+/* RWF_ATOMIC has conditions on the size, which no bytes do not meet. */
 #define ATOMIC 0x40u
+
+/* Asking has changed nothing: neither bytes nor times. */
+static void same_file(int fd, const struct stat *before)
+{
+	static char block[BLOCK] __attribute__((aligned(BLOCK)));
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, BLOCK);
+	assert_memory_equal(&st.st_mtim, &before->st_mtim, sizeof(st.st_mtim));
+	assert_memory_equal(&st.st_ctim, &before->st_ctim, sizeof(st.st_ctim));
+	assert_int_equal(pread(fd, block, BLOCK, 0), BLOCK);
+	for (int i = 0; i < BLOCK; i++)
+		assert_int_equal(block[i], 'x');
+}
+
+/* What io_probe() says of the file in path, opened so, is what is so. */
+static void probe_opened(const char *path, int mode, const struct stat *before)
+{
+	int fd = open(path, mode), check = open(path, O_RDONLY);
+	struct io_probe kernel, file;
+
+	if (fd < 0 && mode & O_DIRECT)
+		return; /* tmpfs before Linux 6.6 */
+	assert_true(fd >= 0 && check >= 0);
+	assert_int_equal(io_probe(-1, &kernel), 0);
+	errno = LEFT_ALONE;
+	assert_int_equal(io_probe(fd, &file), 0);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+	same_file(check, before);
+	assert_int_equal(file.opcodes, kernel.opcodes);
+	assert_int_equal(file.read_flags, flags_of(fd, false));
+	assert_int_equal(file.write_flags & ~ATOMIC,
+			 flags_of(fd, true) & ~ATOMIC);
+	assert_int_equal(file.read_flags & ~kernel.read_flags, 0);
+	assert_int_equal(file.write_flags & ~kernel.write_flags & ~ATOMIC, 0);
+	assert_int_equal(!file.read_flags, (mode & O_ACCMODE) == O_WRONLY);
+	assert_int_equal(!file.write_flags, (mode & O_ACCMODE) == O_RDONLY);
+	close(check);
+	close(fd);
+}
 
 static void test_probe_file(void **state)
 {
 	static const char *const directories[] = {"/dev/shm", "/var/tmp"};
-	struct io_probe kernel, file, again;
+	static const int modes[] = {O_RDWR, O_RDONLY, O_WRONLY};
+	char path[64], block[BLOCK];
 
 	(void)state;
-	assert_int_equal(io_probe(-1, &kernel), 0);
-	for (size_t i = 0; i < 2; i++) {
-		int fd = scratch(directories[i]), only;
-		char path[64];
+	memset(block, 'x', BLOCK);
+	for (int i = 0; i < 2 * 3 * 2; i++) {
+		int fd = scratch(directories[i % 2]);
 		struct stat st;
 
-		if (fd < 0)
-			continue;
-		assert_int_equal(write(fd, "abc", 3), 3);
-		errno = LEFT_ALONE;
-		assert_int_equal(io_probe(fd, &file), 0);
-		assert_int_equal(errno, LEFT_ALONE);
+		assert_true(fd >= 0);
+		assert_int_equal(write(fd, block, BLOCK), BLOCK);
+		assert_int_equal(fsync(fd), 0);
 		assert_int_equal(fstat(fd, &st), 0);
-		assert_int_equal(st.st_size, 3);
-		assert_int_equal(lseek(fd, 0, SEEK_CUR), 3);
-		assert_int_equal(file.opcodes, kernel.opcodes);
-		assert_int_equal(file.rw_flags & ~ATOMIC,
-				 flags_of(fd) & ~ATOMIC);
-		assert_int_equal(file.rw_flags & ~kernel.rw_flags & ~ATOMIC, 0);
+		usleep(20000); /* longer than a tick of the file times */
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		only = open(path, O_RDONLY);
-		assert_true(only >= 0);
-		assert_int_equal(io_probe(only, &again), 0);
-		assert_int_equal(again.rw_flags & ~ATOMIC,
-				 flags_of(only) & ~ATOMIC);
-		assert_int_equal(again.rw_flags & ATOMIC, 0);
-		close(only);
+		probe_opened(path, modes[i / 2 % 3] | (i / 6 ? O_DIRECT : 0),
+			     &st);
 		close(fd);
 	}
 }
@@ -444,7 +478,8 @@ static void test_probe_kernel(void **state)
 	assert_int_equal(io_probe(-1, &probe), 0);
 	assert_int_equal(probe.opcodes, found);
 	assert_true(found & 1u << IO_CMD_PREADV);
-	assert_int_equal(probe.rw_flags & ~0xffffu, 0);
+	assert_int_equal((probe.read_flags | probe.write_flags) & ~0xffffu, 0);
+	assert_int_equal(flags_of(fd, true) & ~probe.write_flags & ~ATOMIC, 0);
 	assert_int_equal(io_destroy(ctx), 0);
 	close(fd);
 }

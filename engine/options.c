@@ -109,7 +109,9 @@ struct fio_option kaio_option_table[] = {
 		.off1 = offsetof(struct kaio_options, adaptive),
 		.def = "immediate",
 		.help = "immediate: when fio says so; adaptive: up to 8 may "
-			"be held while completions wait to be read",
+			"be held while completions wait to be read (not with "
+			"rate, thinktime, or syncs and batches of "
+			"completions)",
 		.posval =
 			{
 				{.ival = "immediate", .oval = 0},

@@ -74,6 +74,17 @@ int kaio_init(struct thread_data *td)
 }
 
 /*
+ * fio leaves out a sync unless something has completed since the last one
+ * (last_was_sync).  With several completions at a time that depends on how
+ * many there are when it looks, so on what is held.
+ */
+static bool holding_moves_syncs(const struct thread_options *o)
+{
+	return o->iodepth_batch_complete_max > 1 &&
+	       (o->fsync_blocks || o->fdatasync_blocks || o->sync_file_range);
+}
+
+/*
  * Holding I/Os back is for jobs that run as fast as they can: one that sleeps
  * by itself (rate, thinktime, a replay) would leave the held ones behind, and
  * at the end of a replay fio does not wait for them.  Offload workers have
@@ -84,7 +95,8 @@ static unsigned hold_limit(const struct thread_data *td)
 	const struct thread_options *o = &td->o;
 	unsigned limit = o->iodepth / 4;
 
-	if (o->thinktime || glue_thinkcycles(td) || o->read_iolog_file)
+	if (o->thinktime || glue_thinkcycles(td) || o->read_iolog_file ||
+	    holding_moves_syncs(o))
 		return 0;
 	for (int d = 0; d < DDIR_RWDIR_CNT; d++)
 		if (o->rate[d] || o->rate_iops[d])

@@ -112,7 +112,8 @@ struct fio_option kaio_option_table[] = {
 		.def = "immediate",
 		.help = "immediate: when fio says so; adaptive: up to 8, and "
 			"a quarter of iodepth, may be held while completions "
-			"wait to be read (not with rate, thinktime, replays)",
+			"wait to be read (not with rate, thinktime, replays, "
+			"or syncs and batches of completions)",
 		.posval =
 			{
 				{.ival = "immediate", .oval = 0},

@@ -47,7 +47,7 @@ static void decide(struct learner *l, uint64_t now_ns)
 	if (l->home != spin || !l->rest_ns)
 		l->rest_ns = REST_FIRST;
 	else if (l->rest_ns < REST_MAX)
-		l->rest_ns *= 2;
+		l->rest_ns *= 4;
 	l->home = spin;
 	l->away = false;
 	begin_phase(l, now_ns + l->rest_ns);

@@ -302,3 +302,23 @@ def test_would_block(fio, ext4_file):
     fio(ext4_file, rw="write", size=MIB, end_fsync=1).ok()
     line = said(fio(ext4_file, rw="read", size=MIB, nowait=1, iodepth=4), 11)
     assert "nowait=1" in line and "ignore_error=EAGAIN" in line
+
+
+def test_einval_of_a_buffered_file(fio, shm_file, need_strace):
+    """Nothing is claimed of blocks that matter to nobody, or do not exist."""
+    for direct in (0, 1):
+        line = said(fio(shm_file, rw="write", size=100000, bs=1000,
+                        direct=direct, strace=(
+                            "-o", os.path.join(fio.cwd, "trace"), "-e",
+                            "inject=io_submit:error=EINVAL:when=3")), 22)
+        assert "(offset 2000, length 1000)" in line
+        assert not re.search(r"aligned|multiple|0 bytes", line)
+        assert ("try without direct=1" in line) == bool(direct)
+
+
+def test_misaligned_on_a_file_system(fio, ext4_file):
+    """Which says itself what it needs."""
+    fio(ext4_file, rw="write", size=MIB, end_fsync=1).ok()
+    line = said(fio(ext4_file, rw="read", size=MIB, bs=1000, direct=1), 22)
+    assert "in multiples of 512 bytes" in line
+    assert "which does not fit: length 1000" in line

@@ -76,6 +76,19 @@ GLUE_SYMBOLS(GLUE_WEAK)
 #define RWF_DONTCACHE 0x80
 #endif
 
+/*
+ * thinkcycles came with 3.37, without a new FIO_IOOPS_VERSION: only the option
+ * table tells where it is, if it is.
+ */
+static inline unsigned glue_thinkcycles(const struct thread_data *td)
+{
+	for (size_t i = 0; i < FIO_MAX_OPTS && fio_options[i].name; i++)
+		if (!strcmp(fio_options[i].name, "thinkcycles"))
+			return *(const unsigned *)((const char *)&td->o +
+						   fio_options[i].off1);
+	return 0;
+}
+
 /* Atomic writes: fio 3.39 on. */
 #ifdef FIO_HAVE_RWF_ATOMIC
 #define GLUE_ATOMIC_FLAG FIO_ATOMICWRITES

@@ -15,8 +15,34 @@
 /* How many I/Os submit=adaptive may hold; README.md has the measurements. */
 #define HOLD_MAX 8
 
-/* A device that takes longer than this for an io_submit, on average, blocks. */
-#define SUBMIT_BLOCKED_NS 100000
+/* A request that takes longer than this to submit, on average, blocks. */
+#define SUBMIT_BLOCKED_NS 20000
+
+static void free_kaio(struct kaio *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_destroy(&k->lock);
+	free(k->name);
+	free(k->stats_file);
+	free(k);
+}
+
+static struct kaio *new_kaio(const char *name, const struct kaio_options *o)
+{
+	struct kaio *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	pthread_mutex_init(&k->lock, NULL);
+	k->print_stats = o->stats;
+	k->name = strdup(name ? name : "");
+	k->stats_file = o->stats_file ? strdup(o->stats_file) : NULL;
+	if (k->name && (k->stats_file || !o->stats_file))
+		return k;
+	free_kaio(k);
+	return NULL;
+}
 
 int kaio_init(struct thread_data *td)
 {
@@ -26,11 +52,11 @@ int kaio_init(struct thread_data *td)
 
 	if (!guard_td(td, &kaio_ops))
 		return 1;
-	k = calloc(1, sizeof(*k));
+	k = new_kaio(td->o.name, o);
 	ret = k ? queue_init(&k->queue, td->o.iodepth, &kaio_queue_ops, td)
 		: -ENOMEM;
 	if (ret) {
-		free(k);
+		free_kaio(k);
 		glue_error(td, -ret, "kaio_init");
 		return 1;
 	}
@@ -48,16 +74,29 @@ int kaio_init(struct thread_data *td)
 }
 
 /*
+ * fio leaves out a sync unless something has completed since the last one
+ * (last_was_sync).  With several completions at a time that depends on how
+ * many there are when it looks, so on what is held.
+ */
+static bool holding_moves_syncs(const struct thread_options *o)
+{
+	return o->iodepth_batch_complete_max > 1 &&
+	       (o->fsync_blocks || o->fdatasync_blocks || o->sync_file_range);
+}
+
+/*
  * Holding I/Os back is for jobs that run as fast as they can: one that sleeps
  * by itself (rate, thinktime, a replay) would leave the held ones behind, and
- * at the end of a replay fio does not wait for them.
+ * at the end of a replay fio does not wait for them.  Offload workers have
+ * depth 1, which leaves nothing to hold.
  */
 static unsigned hold_limit(const struct thread_data *td)
 {
 	const struct thread_options *o = &td->o;
 	unsigned limit = o->iodepth / 4;
 
-	if (o->thinktime || o->read_iolog_file || td->flags & TD_F_CHILD)
+	if (o->thinktime || glue_thinkcycles(td) || o->read_iolog_file ||
+	    holding_moves_syncs(o))
 		return 0;
 	for (int d = 0; d < DDIR_RWDIR_CNT; d++)
 		if (o->rate[d] || o->rate_iops[d])
@@ -79,6 +118,10 @@ int kaio_post_init(struct thread_data *td)
 	int ret = queue_start(&k->queue, &config);
 	char why[320];
 
+	if (!ret && !k->queue.ring && o->reap != QUEUE_SYSCALL)
+		log_err("kaio: this kernel's completion ring has an unknown "
+			"layout (or valgrind runs fio), so this job uses "
+			"reap=syscall, without spin= and submit=adaptive\n");
 	if (!ret)
 		return 0;
 	if (k->queue.ctx) {
@@ -97,59 +140,104 @@ int kaio_post_init(struct thread_data *td)
 
 /*
  * Why io_submit took so long, as far as the engine can tell; NULL: it only
- * took many short calls, as a fast asynchronous device does.
+ * took many short calls, as a fast asynchronous device does, or there was no
+ * depth to lose.
  */
 static const char *blocked_by(const struct thread_data *td,
-			      const struct queue_stats *s)
+			      const struct queue *q)
 {
+	const struct queue_stats *s = &q->stats;
 	bool inside = s->done_inside * 2 > s->submitted;
 
-	if (stats_submit_share(s) <= 0.1 ||
-	    (!inside && s->submit_ns < SUBMIT_BLOCKED_NS * s->submits))
+	if (q->depth == 1 || stats_submit_share(s) <= 0.1 ||
+	    (!inside && s->submit_ns < SUBMIT_BLOCKED_NS * s->submitted))
 		return NULL;
 	if (!td->o.odirect)
 		return "buffered I/O is done there; set direct=1";
 	if (inside)
 		return "the device does its work there, as RAM disks do";
+	if (!td_write(td))
+		return "the device's own queue is full, or the file system "
+		       "has to look up where its blocks are";
 	return "the file is being extended or allocated, or the device's own "
 	       "queue is full";
+}
+
+static char *job_stats(const struct thread_data *td, const struct kaio *k)
+{
+	static const char *const reaps[] = {
+		[QUEUE_RING] = "ring",
+		[QUEUE_SYSCALL] = "syscall",
+		[QUEUE_EVENTFD] = "eventfd",
+	};
+	const struct queue_config *config = &k->queue.config;
+	const struct stats_job job = {
+		.name = k->name,
+		.number = (unsigned)td->thread_number,
+		.time_s = (uint64_t)time(NULL),
+		.fio = KAIO_FIO_VERSION,
+		.depth = k->queue.depth,
+		.reap = reaps[config->reap],
+		.spin_auto = config->spin_auto,
+		.spin_ns = config->spin_ns,
+		.hold = config->hold,
+	};
+
+	return stats_text(&k->queue.stats, &job);
 }
 
 /*
  * The statistics, and what a long time inside io_submit means: the depth that
  * fio prints is then not the depth that the device saw.
  */
-static void report(const struct thread_data *td, const struct queue_stats *s)
+static void report(const struct thread_data *td, const struct kaio *k)
 {
-	const struct kaio_options *o = td->eo;
-	int ret = o->stats_file ? stats_save(s, td->o.name, o->stats_file) : 0;
-	char *text = o->stats ? stats_text(s, td->o.name) : NULL;
-	const char *why = blocked_by(td, s);
+	const char *why = blocked_by(td, &k->queue);
+	char *text = job_stats(td, k);
+	int ret = text ? 0 : -ENOMEM;
 
-	if (text)
+	if (text && k->stats_file)
+		ret = stats_save(text, k->stats_file);
+	if (text && k->print_stats)
 		log_err("kaio: %s", text);
 	free(text);
 	if (ret)
-		log_err("kaio: the statistics cannot be appended to %s: %s\n",
-			o->stats_file,
+		log_err("kaio: the statistics of job %s cannot be appended to "
+			"%s: %s\n",
+			k->name, k->stats_file ? k->stats_file : "the log",
 			ret == -ELOOP ? "it is a symbolic link; name the file"
 				      : strerror(-ret));
 	if (why)
 		log_err("kaio: job %s spent %.0f%% of its run inside "
 			"io_submit, so the device never saw the depth that fio "
 			"prints: %s\n",
-			td->o.name, stats_submit_share(s) * 100, why);
+			k->name, stats_submit_share(&k->queue.stats) * 100,
+			why);
+}
+
+/* An offload worker's numbers are its job's. */
+static void add_to_parent(const struct thread_data *td, const struct kaio *k)
+{
+	const struct thread_data *parent = td->parent;
+	struct kaio *to = parent->io_ops_data;
+
+	pthread_mutex_lock(&to->lock);
+	stats_add(&to->queue.stats, &k->queue.stats);
+	pthread_mutex_unlock(&to->lock);
 }
 
 void kaio_cleanup(struct thread_data *td)
 {
 	struct kaio *k = td->io_ops == &kaio_ops ? td->io_ops_data : NULL;
+	bool worker = td->flags & TD_F_CHILD;
 
 	if (!k)
 		return;
-	if (k->queue.config.timed && k->queue.stats.submits)
-		report(td, &k->queue.stats);
-	queue_exit(&k->queue, !(td->flags & TD_F_CHILD));
+	if (worker)
+		add_to_parent(td, k);
+	else if (k->queue.ctx && k->queue.config.timed)
+		report(td, k);
+	queue_exit(&k->queue, !worker);
 	glue_cmdprio_cleanup(&k->cmdprio);
-	free(k);
+	free_kaio(k);
 }

@@ -6,13 +6,21 @@
 #ifndef KAIO_JOB_H
 #define KAIO_JOB_H
 
+#include <pthread.h>
+
 #include "fio_glue.h"
 #include "flags.h"
 #include "queue.h"
 
-/* Of one job or offload worker: td->io_ops_data. */
+/*
+ * Of one job or offload worker: td->io_ops_data.  fio frees an offload
+ * worker's options before its cleanup, so what that needs is here.
+ */
 struct kaio {
 	struct queue queue;
+	pthread_mutex_t lock; /* of queue.stats, when offload workers end */
+	char *name, *stats_file;
+	bool print_stats;
 	glue_cmdprio_state cmdprio;
 	int read_flags; /* RWF_* */
 	int write_flags;
@@ -24,7 +32,7 @@ struct kaio {
 extern struct ioengine_ops kaio_ops;
 extern const struct queue_ops kaio_queue_ops;
 
-/* init: before a fork for process jobs' options, in the job's own process. */
+/* init: in the job's own process or thread. */
 int kaio_init(struct thread_data *td);
 
 /* post_init: after the fork, in the thread that will submit. */

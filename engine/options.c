@@ -18,6 +18,8 @@ static int set_userspace_reap(void *data, int *value)
 
 	if (!*value)
 		o->reap = QUEUE_SYSCALL;
+	else if (o->reap == QUEUE_SYSCALL)
+		o->reap = QUEUE_RING;
 	return 0;
 }
 
@@ -108,8 +110,10 @@ struct fio_option kaio_option_table[] = {
 		.type = FIO_OPT_STR,
 		.off1 = offsetof(struct kaio_options, adaptive),
 		.def = "immediate",
-		.help = "immediate: when fio says so; adaptive: up to 8 may "
-			"be held while completions wait to be read",
+		.help = "immediate: when fio says so; adaptive: up to 8, and "
+			"a quarter of iodepth, may be held while completions "
+			"wait to be read (not with rate, thinktime, replays, "
+			"or syncs and batches of completions)",
 		.posval =
 			{
 				{.ival = "immediate", .oval = 0},

@@ -178,19 +178,32 @@ static int ready(const struct queue *q)
 	return q->ring ? io_ring_ready(q->ctx) : 0;
 }
 
+/*
+ * io_submit() with its times.  What completes meanwhile is surely of this call
+ * only if nothing else was in flight.
+ */
+static int timed_submit(struct queue *q)
+{
+	unsigned unread = (unsigned)ready(q);
+	bool alone = q->ring && unread == q->inflight;
+	uint64_t start = stats_now();
+	int ret = io_submit(q->ctx, (long)q->queued, q->pending + q->first);
+
+	stats_submit_time(&q->stats, start, stats_now(),
+			  alone ? (unsigned)ready(q) - unread : 0);
+	return ret;
+}
+
 /* io_submit() of all that is queued, with its statistics. */
 static int submit(struct queue *q)
 {
-	uint64_t start = q->config.timed ? stats_now() : 0;
-	int before = q->config.timed ? ready(q) : 0;
-	int ret = io_submit(q->ctx, (long)q->queued, q->pending + q->first);
+	int ret = q->config.timed ? timed_submit(q)
+				  : io_submit(q->ctx, (long)q->queued,
+					      q->pending + q->first);
 
 	stats_submitted(&q->stats, q->queued, ret);
 	if (ret <= 0 && transient(ret))
 		q->stats.refused++;
-	if (q->config.timed)
-		stats_submit_time(&q->stats, start, stats_now(),
-				  ready(q) - before);
 	return ret;
 }
 

@@ -38,6 +38,8 @@ static int getevents(struct queue *q, struct io_event *to, unsigned min,
 	int ret = io_getevents(q->ctx, min, max, to, min ? NULL : &zero);
 
 	q->stats.getevents++;
+	if (ret > 0)
+		q->stats.got += (unsigned)ret;
 	return ret;
 }
 
@@ -65,6 +67,7 @@ static int spin(struct queue *q, struct io_event *to, unsigned min,
 	if (!limit)
 		return 0;
 	got = io_wait(q->ctx, min, max, to, &zero, limit);
+	q->stats.spun += (unsigned)got;
 	if ((unsigned)got >= min)
 		q->stats.spin_hits++;
 	else
@@ -155,6 +158,8 @@ static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 
 	if (ret > 0)
 		q->inflight -= (unsigned)ret;
+	if (q->config.timed)
+		stats_runs(&q->stats, stats_now());
 	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
 }
 

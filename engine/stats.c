@@ -11,17 +11,52 @@
 
 #include "stats.h"
 
-/* A JSON string; what is not printable ASCII becomes \u00XX. */
+/* Bytes of the UTF-8 character (RFC 3629) at c; 0: it is none. */
+static int utf8_length(const unsigned char *c)
+{
+	static const struct {
+		unsigned char first, last, low, high; /* of bytes 0 and 1 */
+		int length;
+	} forms[] = {
+		{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+		{0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+		{0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+		{0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		int n = 2;
+
+		if (*c < forms[i].first || *c > forms[i].last)
+			continue;
+		if (c[1] < forms[i].low || c[1] > forms[i].high)
+			return 0;
+		while (n < forms[i].length && (c[n] & 0xc0) == 0x80)
+			n++;
+		return n == forms[i].length ? n : 0;
+	}
+	return 0;
+}
+
+/* A JSON string. */
 static void print_string(const char *text, FILE *out)
 {
+	const unsigned char *c = (const unsigned char *)text;
+
 	putc('"', out);
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-		if (*c == '"' || *c == '\\')
-			fprintf(out, "\\%c", *c);
-		else if (*c < ' ' || *c >= 127)
+	while (*c) {
+		int length = *c < 0x80 ? 1 : utf8_length(c);
+
+		if (!length)
+			fputs("\\ufffd", out);
+		else if (*c < ' ' || *c == 127)
 			fprintf(out, "\\u%04x", *c);
 		else
-			putc(*c, out);
+			fprintf(out, "%s%.*s",
+				*c == '"' || *c == '\\' ? "\\" : "", length,
+				(const char *)c);
+		c += length ? length : 1;
+	}
 	putc('"', out);
 }
 
@@ -52,25 +87,54 @@ static void print_batches(const struct queue_stats *s, FILE *out)
 	fprintf(out, "}");
 }
 
-static void print(const struct queue_stats *s, const char *job, FILE *out)
+/* Whose it is, when, and under which options. */
+static void print_job(const struct stats_job *job, FILE *out)
 {
 	fprintf(out, "{\"job\": ");
-	print_string(job, out);
-	fprintf(out, ", \"pid\": %d", (int)getpid());
+	print_string(job->name, out);
+	print_number("job_number", job->number, out);
+	print_number("pid", (uint64_t)getpid(), out);
+	print_number("time", job->time_s, out);
+	fprintf(out, ", \"fio\": ");
+	print_string(job->fio, out);
+	print_number("iodepth", job->depth, out);
+	fprintf(out, ", \"reap\": \"%s\"", job->reap);
+	if (job->spin_auto)
+		fprintf(out, ", \"spin_ns\": \"auto\"");
+	else
+		print_number("spin_ns", job->spin_ns, out);
+	print_number("held_at_most", job->hold, out);
+}
+
+static void print_submits(const struct queue_stats *s, FILE *out)
+{
 	print_number("io_submit_calls", s->submits, out);
-	print_number("io_getevents_calls", s->getevents, out);
-	print_number("epoll_and_read_calls", s->waits, out);
 	print_number("ios_submitted", s->submitted, out);
 	print_batches(s, out);
-	print_number("submits_refused", s->refused, out);
 	print_number("submits_partial", s->partial, out);
+	print_number("submits_refused", s->refused, out);
+	print_number("submits_eagain", s->eagain, out);
+	print_number("submits_enomem", s->enomem, out);
+	print_number("submits_eintr", s->eintr, out);
 	print_number("ios_failed_at_submit", s->failed, out);
+}
+
+static void print_completions(const struct queue_stats *s, FILE *out)
+{
 	print_number("ring_reaps", s->reaps, out);
 	print_number("ring_events", s->reaped, out);
 	fprintf(out, ", \"events_per_reap\": %.2f",
 		s->reaps ? (double)s->reaped / (double)s->reaps : 0.0);
 	print_number("spin_hits", s->spin_hits, out);
 	print_number("spin_misses", s->spin_misses, out);
+	print_number("spin_events", s->spun, out);
+	print_number("io_getevents_calls", s->getevents, out);
+	print_number("io_getevents_events", s->got, out);
+	print_number("epoll_and_read_calls", s->waits, out);
+}
+
+static void print_times(const struct queue_stats *s, FILE *out)
+{
 	print_number("submit_ns", s->submit_ns, out);
 	print_number("submit_max_ns", s->submit_max_ns, out);
 	print_number("run_ns", s->run_ns, out);
@@ -79,7 +143,21 @@ static void print(const struct queue_stats *s, const char *job, FILE *out)
 	fprintf(out, "}\n");
 }
 
-char *stats_text(const struct queue_stats *s, const char *job)
+void stats_add(struct queue_stats *s, const struct queue_stats *worker)
+{
+	uint64_t *to = (uint64_t *)s;
+	const uint64_t *from = (const uint64_t *)worker;
+	uint64_t max = s->submit_max_ns > worker->submit_max_ns
+			       ? s->submit_max_ns
+			       : worker->submit_max_ns;
+
+	_Static_assert(sizeof(*s) % sizeof(*to) == 0, "numbers only");
+	for (size_t i = 0; i < sizeof(*s) / sizeof(*to); i++)
+		to[i] += from[i];
+	s->submit_max_ns = max;
+}
+
+char *stats_text(const struct queue_stats *s, const struct stats_job *job)
 {
 	char *text = NULL;
 	size_t size = 0;
@@ -87,14 +165,17 @@ char *stats_text(const struct queue_stats *s, const char *job)
 
 	if (!out)
 		return NULL;
-	print(s, job, out);
+	print_job(job, out);
+	print_submits(s, out);
+	print_completions(s, out);
+	print_times(s, out);
 	if (!fclose(out))
 		return text;
 	free(text);
 	return NULL;
 }
 
-static int append(const char *path, const char *text)
+int stats_save(const char *text, const char *path)
 {
 	int fd = open(path,
 		      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC |
@@ -110,14 +191,5 @@ static int append(const char *path, const char *text)
 		ret = wrote < 0 ? -errno : -ENOSPC;
 	if (close(fd) && !ret)
 		ret = -errno;
-	return ret;
-}
-
-int stats_save(const struct queue_stats *s, const char *job, const char *path)
-{
-	char *text = stats_text(s, job);
-	int ret = text ? append(path, text) : -ENOMEM;
-
-	free(text);
 	return ret;
 }

@@ -6,6 +6,8 @@
 #ifndef KAIO_STATS_H
 #define KAIO_STATS_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -13,25 +15,43 @@
 #define STATS_BATCHES 12
 
 struct queue_stats {
-	uint64_t submits;     /* io_submit calls */
-	uint64_t submitted;   /* requests that the kernel took */
-	uint64_t refused;     /* calls that took none: EAGAIN, ENOMEM, EINTR */
+	uint64_t submits;   /* io_submit calls */
+	uint64_t submitted; /* requests that the kernel took */
+	uint64_t refused;   /* calls that took none, and may be repeated */
+	uint64_t eagain;    /* of these; the rest took 0 of them */
+	uint64_t enomem;
+	uint64_t eintr;
 	uint64_t partial;     /* calls that took some, not all */
 	uint64_t failed;      /* requests that the kernel refused for good */
 	uint64_t getevents;   /* io_getevents calls */
+	uint64_t got;	      /* completions that they returned */
 	uint64_t waits;	      /* epoll_wait and eventfd read calls */
 	uint64_t reaps;	      /* readings of the ring that found something */
 	uint64_t reaped;      /* completions that they found */
 	uint64_t spin_hits;   /* spins that ended in a completion in time */
 	uint64_t spin_misses; /* those that did not */
+	uint64_t spun;	      /* completions that spins found */
 	uint64_t batch[STATS_BATCHES]; /* calls by requests taken */
 
 	/* The rest only with queue_config.timed; times in ns. */
 	uint64_t submit_ns;	/* inside io_submit */
 	uint64_t submit_max_ns; /* the longest call */
-	uint64_t done_inside;	/* requests complete when io_submit returned */
-	uint64_t run_ns;	/* from the first submit to the last */
+	uint64_t done_inside;	/* surely complete when io_submit returned */
+	uint64_t run_ns;	/* from the first submit to the last reap */
 	uint64_t first_ns;	/* when the first call began */
+};
+
+/* Whose they are, and what was in force. */
+struct stats_job {
+	const char *name;
+	unsigned number; /* fio's, from 1; it tells clones apart */
+	uint64_t time_s; /* since the epoch */
+	const char *fio; /* version */
+	unsigned depth;
+	const char *reap; /* value of the option */
+	bool spin_auto;
+	uint64_t spin_ns;
+	unsigned hold; /* how many may be held back */
 };
 
 /* CLOCK_MONOTONIC in ns. */
@@ -49,6 +69,9 @@ static inline void stats_submitted(struct queue_stats *s, unsigned nr, int ret)
 	unsigned bucket;
 
 	s->submits++;
+	s->eagain += ret == -EAGAIN;
+	s->enomem += ret == -ENOMEM;
+	s->eintr += ret == -EINTR;
 	if (ret <= 0)
 		return;
 	s->submitted += (unsigned)ret;
@@ -57,18 +80,23 @@ static inline void stats_submitted(struct queue_stats *s, unsigned nr, int ret)
 	s->batch[bucket < STATS_BATCHES ? bucket : STATS_BATCHES - 1]++;
 }
 
+/* At now (ns) the job still runs. */
+static inline void stats_runs(struct queue_stats *s, uint64_t now)
+{
+	s->run_ns = s->first_ns ? now - s->first_ns : 0;
+}
+
 /* It began at start (ns), ended at end, and done requests completed in it. */
 static inline void stats_submit_time(struct queue_stats *s, uint64_t start,
-				     uint64_t end, int done)
+				     uint64_t end, unsigned done)
 {
 	if (!s->first_ns)
 		s->first_ns = start;
-	s->run_ns = end - s->first_ns;
+	stats_runs(s, end);
 	s->submit_ns += end - start;
 	if (end - start > s->submit_max_ns)
 		s->submit_max_ns = end - start;
-	if (done > 0)
-		s->done_inside += (unsigned)done;
+	s->done_inside += done;
 }
 
 /* Share of the run that was spent inside io_submit, 0 to 1. */
@@ -77,15 +105,20 @@ static inline double stats_submit_share(const struct queue_stats *s)
 	return s->run_ns ? (double)s->submit_ns / (double)s->run_ns : 0;
 }
 
-/* One JSON object with all of it, and a newline, which the caller frees, or
- * NULL. */
-char *stats_text(const struct queue_stats *s, const char *job);
+/* Add those of an offload worker; times become sums over the workers. */
+void stats_add(struct queue_stats *s, const struct queue_stats *worker);
 
 /*
- * Append the object and a newline to the file at path, in one write, so that
- * jobs do not mix.  A symbolic link is not followed.
+ * One JSON object with all of it, and a newline, which the caller frees, or
+ * NULL.  What is no UTF-8 in the name becomes U+FFFD.
+ */
+char *stats_text(const struct queue_stats *s, const struct stats_job *job);
+
+/*
+ * Append such an object to the file at path, in one write, so that jobs do not
+ * mix.  A symbolic link is not followed.
  * 0 or -errno (-ELOOP: a symbolic link).
  */
-int stats_save(const struct queue_stats *s, const char *job, const char *path);
+int stats_save(const char *text, const char *path);
 
 #endif /* KAIO_STATS_H */

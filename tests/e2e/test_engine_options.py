@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -162,10 +163,11 @@ def test_numbers_are_straces(fio, request, need_strace, mode, where):
         low, high = enginestats.bounds(name)
         assert seen == sum(low <= size <= high for size in sizes)
     if mode["reap"] == "syscall":
-        assert stats["ring_events"] == 0
-    if not (stats["io_getevents_calls"] or stats["spin_hits"] or
-            stats["spin_misses"]):
-        assert stats["ring_events"] == stats["ios_submitted"]
+        assert stats["ring_events"] == stats["spin_events"] == 0
+    assert stats["io_getevents_events"] == sum(
+        max(0, call.ret) for call in calls if call.name == "io_getevents")
+    assert sum(stats[key] for key in enginestats.FOUND) == \
+        stats["ios_submitted"]
 
 
 def test_file_of_64_jobs(fio, shm_file, tmp_path, as_thread):
@@ -177,8 +179,58 @@ def test_file_of_64_jobs(fio, shm_file, tmp_path, as_thread):
         stats = enginestats.in_file(path)
         assert len(stats) == 64 * runs
         assert {one["ios_submitted"] for one in stats} == {16}
+        assert {one["job_number"] for one in stats} == set(range(1, 65))
     if not as_thread:
         assert len({one["pid"] for one in stats}) == 128
+
+
+def test_object_says_what_was_in_force(fio, loop_device, tmp_path):
+    """Not what was asked for: rate leaves submit=adaptive nothing to hold."""
+    path, before = tmp_path / "numbers", time.time()
+    common = {"rw": "randread", "size": "64k", "direct": 1, "iodepth": 32,
+              "stats_file": path, "submit": "adaptive"}
+    fio(loop_device, name="caf\u00e9", reap="eventfd", spin="7us",
+        **common).ok()
+    fio(loop_device, rate_iops=1000, spin="auto", **common).ok()
+    one, other = enginestats.in_file(path)
+    assert before - 1 <= one["time"] <= time.time()
+    assert one["job"] == "caf\u00e9" and one["fio"].startswith("fio-")
+    assert [one[key] for key in ("iodepth", "reap", "spin_ns",
+                                 "held_at_most")] == [32, "eventfd", 7000, 8]
+    assert [other[key] for key in ("reap", "spin_ns", "held_at_most")] == [
+        "ring", "auto", 0]
+
+
+def test_offload_workers_are_one_job(fio, shm_file, tmp_path, as_thread):
+    """fio frees a worker's options before the engine's cleanup."""
+    path = tmp_path / "numbers"
+    result = fio(shm_file, rw="randread", size="256k", thread=as_thread,
+                 io_submit_mode="offload", stats_file=path, engine_stats=1)
+    assert result.ok().job["read"]["total_ios"] == 64
+    one, = enginestats.in_file(path)
+    assert one["job"] == "job" and one["ios_submitted"] == 64
+    assert enginestats.objects(result.stderr) == [one]
+
+
+def test_job_without_a_submission(fio, loop_device, tmp_path):
+    path = tmp_path / "numbers"
+    fio(loop_device, rw="trim", bs="64k", size=MIB, direct=1,
+        stats_file=path).ok()
+    one, = enginestats.in_file(path)
+    assert one["io_submit_calls"] == one["run_ns"] == one["submit_share"] == 0
+
+
+@pytest.mark.parametrize("values, calls", [
+    ((0, 1), False), ((1, 0), True), ((0,), True), ((1,), False)])
+def test_last_userspace_reap_counts(fio, engine, shm_file, tmp_path, values,
+                                    calls):
+    job = job_file(tmp_path / "job.fio", engine, shm_file, rw="read",
+                   size=MIB, engine_stats=1)
+    with open(job, "a", encoding="utf-8") as file:
+        file.writelines("userspace_reap=%d\n" % value for value in values)
+    one, = enginestats.objects(fio.raw("--output-format=json",
+                                       job).ok().stderr)
+    assert (one["io_getevents_calls"] > 0) == calls
 
 
 def bad_place(kind, tmp_path):
@@ -251,6 +303,23 @@ def test_no_warning_when_submission_is_quick(fio, loop_device):
                  bs="4k", rate_iops=20, engine_stats=1).ok()
     assert INSIDE not in result.text
     assert enginestats.objects(result.stderr)[0]["submit_share"] < 0.1
+
+
+@pytest.mark.parametrize("options", [
+    {"iodepth": 1}, {"iodepth": 128, "iodepth_batch": 64,
+                     "iodepth_batch_complete_min": 64}])
+def test_no_warning_without_reason(fio, loop_device, options):
+    """No depth to lose; or many at once, each of which is quick."""
+    result = fio(loop_device, rw="randread", size=8 * MIB, direct=1,
+                 engine_stats=1, **options).ok()
+    assert INSIDE not in result.text
+
+
+def test_share_of_a_job_of_one(fio, loop_device):
+    """The run goes on until its completion is read."""
+    result = fio(loop_device, rw="read", bs="4k", size="4k", direct=1,
+                 engine_stats=1).ok()
+    assert enginestats.objects(result.stderr)[0]["submit_share"] < 1
 
 
 # --- the words for an error ---

@@ -105,6 +105,9 @@ SAME = {
     "fsync": {"rw": "randwrite", "fsync": 3, "verify": "crc32c"},
     "fdatasync-batch": {"rw": "randrw", "fdatasync": 4, "iodepth_batch": 16,
                         "iodepth": 64},
+    "sync_file_range-batches": {
+        "rw": "write", "sync_file_range": "write:8", "iodepth": 64,
+        "iodepth_batch": 3, "iodepth_batch_complete_max": 5},
     "fsync-batch-poll": {"rw": "randrw", "fsync": 3, "iodepth_batch": 16,
                          "iodepth_batch_complete_min": 0},
     **{kind: {**FILES, "file_service_type": kind}

@@ -5,7 +5,9 @@ import re
 
 LINE = re.compile(r"kaio: (\{.*\})$", re.MULTILINE)
 # All but these are whole numbers.
-WORDS, SHARES = ("job", "ios_per_submit"), ("events_per_reap", "submit_share")
+WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit")
+SHARES = ("events_per_reap", "submit_share")
+FOUND = ("ring_events", "spin_events", "io_getevents_events")
 
 
 def objects(stderr):
@@ -28,7 +30,8 @@ def bounds(bucket):
 
 
 def check(stats):
-    """What holds of any object; gives it back."""
+    """What holds of any object; gives it back.  (A job that is ended leaves
+    completions unread.)"""
     for key, value in stats.items():
         if key not in WORDS + SHARES:
             assert isinstance(value, int) and value >= 0, (key, value)
@@ -43,4 +46,8 @@ def check(stats):
     assert stats["submit_max_ns"] <= stats["submit_ns"] <= stats["run_ns"]
     assert 0 <= stats["submit_share"] <= 1
     assert stats["ring_events"] >= stats["ring_reaps"]
+    assert sum(stats["submits_" + why] for why in (
+        "eagain", "enomem", "eintr")) <= stats["submits_refused"]
+    assert stats["ios_done_in_submit"] <= stats["ios_submitted"]
+    assert sum(stats[key] for key in FOUND) <= stats["ios_submitted"]
     return stats

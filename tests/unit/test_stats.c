@@ -48,15 +48,16 @@ static int teardown(void **state)
 
 /* --- text --- */
 
-static void is(const struct queue_stats *s, const char *job, const char *want)
-{
-	char whole[4096], *text = stats_text(s, job);
-
-	snprintf(whole, sizeof(whole), want, (int)getpid());
-	assert_non_null(text);
-	assert_string_equal(text, whole);
-	free(text);
-}
+static const struct stats_job job = {
+	.name = "a",
+	.number = 2,
+	.time_s = 3,
+	.fio = "fio-3.33",
+	.depth = 64,
+	.reap = "ring",
+	.spin_ns = 50000,
+	.hold = 8,
+};
 
 static void test_text(void **state)
 {
@@ -64,53 +65,73 @@ static void test_text(void **state)
 		.submits = 2,
 		.submitted = 3,
 		.refused = 4,
+		.eagain = 21,
+		.enomem = 22,
+		.eintr = 23,
 		.partial = 5,
 		.failed = 6,
 		.getevents = 7,
+		.got = 24,
 		.waits = 8,
 		.reaps = 3,
 		.reaped = 10,
 		.spin_hits = 11,
 		.spin_misses = 12,
+		.spun = 25,
 		.batch = {1, 0, 2, 3, [10] = 4, [11] = UINT64_MAX},
 		.submit_ns = 1,
 		.submit_max_ns = 14,
 		.done_inside = 15,
 		.run_ns = 3,
 		.first_ns = 17};
+	char want[4096], *text = stats_text(&s, &job);
 
 	(void)state;
-	is(&s, "a",
-	   "{\"job\": \"a\", \"pid\": %d, \"io_submit_calls\": 2, "
-	   "\"io_getevents_calls\": 7, \"epoll_and_read_calls\": 8, "
-	   "\"ios_submitted\": 3, \"ios_per_submit\": {\"1\": 1, \"3-4\": 2, "
-	   "\"5-8\": 3, \"513-1024\": 4, \"1025+\": 18446744073709551615}, "
-	   "\"submits_refused\": 4, \"submits_partial\": 5, "
-	   "\"ios_failed_at_submit\": 6, \"ring_reaps\": 3, "
-	   "\"ring_events\": 10, \"events_per_reap\": 3.33, "
-	   "\"spin_hits\": 11, \"spin_misses\": 12, \"submit_ns\": 1, "
-	   "\"submit_max_ns\": 14, \"run_ns\": 3, \"submit_share\": 0.3333, "
-	   "\"ios_done_in_submit\": 15}\n");
+	snprintf(want, sizeof(want),
+		 "{\"job\": \"a\", \"job_number\": 2, \"pid\": %d, "
+		 "\"time\": 3, \"fio\": \"fio-3.33\", \"iodepth\": 64, "
+		 "\"reap\": \"ring\", \"spin_ns\": 50000, "
+		 "\"held_at_most\": 8, \"io_submit_calls\": 2, "
+		 "\"ios_submitted\": 3, \"ios_per_submit\": {\"1\": 1, "
+		 "\"3-4\": 2, \"5-8\": 3, \"513-1024\": 4, "
+		 "\"1025+\": 18446744073709551615}, \"submits_partial\": 5, "
+		 "\"submits_refused\": 4, \"submits_eagain\": 21, "
+		 "\"submits_enomem\": 22, \"submits_eintr\": 23, "
+		 "\"ios_failed_at_submit\": 6, \"ring_reaps\": 3, "
+		 "\"ring_events\": 10, \"events_per_reap\": 3.33, "
+		 "\"spin_hits\": 11, \"spin_misses\": 12, "
+		 "\"spin_events\": 25, \"io_getevents_calls\": 7, "
+		 "\"io_getevents_events\": 24, \"epoll_and_read_calls\": 8, "
+		 "\"submit_ns\": 1, \"submit_max_ns\": 14, \"run_ns\": 3, "
+		 "\"submit_share\": 0.3333, \"ios_done_in_submit\": 15}\n",
+		 (int)getpid());
+	assert_non_null(text);
+	assert_string_equal(text, want);
+	free(text);
 }
 
 static void test_nothing_happened(void **state)
 {
 	const struct queue_stats s = {0};
-	char *text = stats_text(&s, "");
+	const struct stats_job learns = {
+		.name = "", .fio = "", .reap = "ring", .spin_auto = true};
+	char *text = stats_text(&s, &learns);
 
 	(void)state;
 	assert_non_null(text);
 	assert_non_null(strstr(text, "{\"job\": \"\", "));
+	assert_non_null(strstr(text, "\"spin_ns\": \"auto\", "));
 	assert_non_null(strstr(text, "\"ios_per_submit\": {}"));
 	assert_non_null(strstr(text, "\"events_per_reap\": 0.00"));
 	assert_non_null(strstr(text, "\"submit_share\": 0.0000"));
 	free(text);
 }
 
-static void named(const char *job, const char *want)
+static void named(const char *name, const char *want)
 {
 	const struct queue_stats s = {0};
-	char *text = stats_text(&s, job);
+	const struct stats_job one = {.name = name, .fio = "", .reap = ""};
+	char *text = stats_text(&s, &one);
 
 	assert_non_null(text);
 	assert_memory_equal(text, want, strlen(want));
@@ -129,7 +150,16 @@ static void test_names(void **state)
 	named("a\"b\\c/", "{\"job\": \"a\\\"b\\\\c/\", ");
 	named("\n\t\r\x01\x1f\x7f",
 	      "{\"job\": \"\\u000a\\u0009\\u000d\\u0001\\u001f\\u007f\", ");
-	named("\xc3\xa9 \xff", "{\"job\": \"\\u00c3\\u00a9 \\u00ff\", ");
+	named("\xc3\xa9 \xff", "{\"job\": \"\xc3\xa9 \\ufffd\", ");
+	named("\xe2\x82\xac\xf0\x9f\x98\x80",
+	      "{\"job\": \"\xe2\x82\xac\xf0\x9f\x98\x80\", ");
+	/* Cut off, overlong, surrogates, too large. */
+	named("\xe2\x82", "{\"job\": \"\\ufffd\\ufffd\", ");
+	named("\xf0\x9f\x98", "{\"job\": \"\\ufffd\\ufffd\\ufffd\", ");
+	named("\xc0\x80", "{\"job\": \"\\ufffd\\ufffd\", ");
+	named("\xed\xa0\x80", "{\"job\": \"\\ufffd\\ufffd\\ufffd\", ");
+	named("\xf4\x90\x80\x80",
+	      "{\"job\": \"\\ufffd\\ufffd\\ufffd\\ufffd\", ");
 	named("%s%n", "{\"job\": \"%s%n\", ");
 	memset(longest, 'n', sizeof(longest) - 1);
 	named(longest, "{\"job\": \"nnnnnnnn");
@@ -142,24 +172,50 @@ static void test_submit_time(void **state)
 	struct queue_stats s = {0};
 
 	(void)state;
+	stats_runs(&s, 900);
+	assert_int_equal(s.run_ns, 0);
 	stats_submit_time(&s, 1000, 1100, 2);
-	stats_submit_time(&s, 1500, 1900, -3);
+	stats_submit_time(&s, 1500, 1900, 0);
 	stats_submit_time(&s, 1950, 2000, 1);
 	assert_int_equal(s.submit_ns, 550);
 	assert_int_equal(s.submit_max_ns, 400);
 	assert_int_equal(s.run_ns, 1000);
 	assert_int_equal(s.done_inside, 3);
-	assert_true(stats_submit_share(&s) == 0.55);
+	stats_runs(&s, 2100);
+	assert_true(stats_submit_share(&s) == 0.5);
+}
+
+static void test_add(void **state)
+{
+	struct queue_stats s = {.submits = 1, .submit_max_ns = 5, .run_ns = 7};
+	const struct queue_stats worker = {
+		.submits = 2, .submit_max_ns = 4, .run_ns = 6, .batch = {3}};
+
+	(void)state;
+	stats_add(&s, &worker);
+	assert_int_equal(s.submits, 3);
+	assert_int_equal(s.batch[0], 3);
+	assert_int_equal(s.run_ns, 13);
+	assert_int_equal(s.submit_max_ns, 5);
+}
+
+static void test_kinds_of_refusal(void **state)
+{
+	const int results[] = {-EAGAIN, -ENOMEM, -ENOMEM, -EINTR, -EBADF, 0, 1};
+	struct queue_stats s = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(results) / sizeof(*results); i++)
+		stats_submitted(&s, 2, results[i]);
+	assert_int_equal(s.submits, 7);
+	assert_int_equal(s.eagain, 1);
+	assert_int_equal(s.enomem, 2);
+	assert_int_equal(s.eintr, 1);
+	assert_int_equal(s.submitted, 1);
+	assert_int_equal(s.partial, 1);
 }
 
 /* --- the file --- */
-
-static int save(const char *job, const char *path)
-{
-	const struct queue_stats s = {.submits = 1};
-
-	return stats_save(&s, job, path);
-}
 
 static size_t size_of(const char *path)
 {
@@ -171,23 +227,21 @@ static size_t size_of(const char *path)
 
 static void test_appends(void **state)
 {
-	const struct queue_stats s = {.submits = 1};
-	char *one = stats_text(&s, "a"), got[4096];
+	char got[64];
 	FILE *file;
 
 	(void)state;
-	assert_int_equal(save("a", in("file")), 0);
-	assert_int_equal(size_of(in("file")), strlen(one));
-	assert_int_equal(save("b", in("file")), 0);
-	assert_int_equal(size_of(in("file")), 2 * strlen(one));
+	assert_int_equal(stats_save("{\"a\": 1}\n", in("file")), 0);
+	assert_int_equal(size_of(in("file")), 9);
+	assert_int_equal(stats_save("{}\n", in("file")), 0);
+	assert_int_equal(size_of(in("file")), 12);
 	file = fopen(in("file"), "re");
 	assert_non_null(file);
 	assert_non_null(fgets(got, sizeof(got), file));
-	assert_string_equal(got, one);
+	assert_string_equal(got, "{\"a\": 1}\n");
 	assert_non_null(fgets(got, sizeof(got), file));
-	assert_memory_equal(got, "{\"job\": \"b\"", 11);
+	assert_string_equal(got, "{}\n");
 	fclose(file);
-	free(one);
 }
 
 /* Neither followed, nor replaced, nor made where it dangles. */
@@ -198,10 +252,10 @@ static void test_symlink(void **state)
 	(void)state;
 	snprintf(target, sizeof(target), "%s", in("target"));
 	assert_int_equal(symlink(target, in("link")), 0);
-	assert_int_equal(save("a", in("link")), -ELOOP);
+	assert_int_equal(stats_save("{}\n", in("link")), -ELOOP);
 	assert_int_equal(access(target, F_OK), -1);
 	close(open(target, O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-	assert_int_equal(save("a", in("link")), -ELOOP);
+	assert_int_equal(stats_save("{}\n", in("link")), -ELOOP);
 	assert_int_equal(size_of(target), 0);
 	assert_int_equal(size_of(in("link")), strlen(target));
 }
@@ -209,10 +263,10 @@ static void test_symlink(void **state)
 static void test_where_no_file_can_be(void **state)
 {
 	(void)state;
-	assert_int_equal(save("a", folder), -EISDIR);
-	assert_int_equal(save("a", in("no/file")), -ENOENT);
-	assert_int_equal(save("a", "/dev/full"), -ENOSPC);
-	assert_int_equal(save("a", ""), -ENOENT);
+	assert_int_equal(stats_save("{}\n", folder), -EISDIR);
+	assert_int_equal(stats_save("{}\n", in("no/file")), -ENOENT);
+	assert_int_equal(stats_save("{}\n", "/dev/full"), -ENOSPC);
+	assert_int_equal(stats_save("{}\n", ""), -ENOENT);
 }
 
 /* A pipe that nobody reads must not hold the job. */
@@ -220,16 +274,17 @@ static void test_fifo(void **state)
 {
 	(void)state;
 	assert_int_equal(mkfifo(in("fifo"), 0600), 0);
-	assert_int_equal(save("a", in("fifo")), -ENXIO);
+	assert_int_equal(stats_save("{}\n", in("fifo")), -ENXIO);
 	unlink(in("fifo"));
 }
 
+/* As long as an object of statistics. */
+static char line[1024];
+
 static void *save_many(void *path)
 {
-	const struct queue_stats s = {.submits = 1};
-
 	for (int i = 0; i < 200; i++)
-		if (stats_save(&s, "many", path))
+		if (stats_save(line, path))
 			return path;
 	return NULL;
 }
@@ -237,13 +292,14 @@ static void *save_many(void *path)
 /* Eight jobs at once: no line is torn. */
 static void test_single_writes(void **state)
 {
-	const struct queue_stats s = {.submits = 1};
-	char path[128], got[4096], *one = stats_text(&s, "many");
+	char path[128], got[4096];
 	pthread_t threads[8];
 	int lines = 0;
 	FILE *file;
 
 	(void)state;
+	memset(line, 'x', sizeof(line) - 2);
+	line[sizeof(line) - 2] = '\n';
 	snprintf(path, sizeof(path), "%s", in("many"));
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(
@@ -257,9 +313,8 @@ static void test_single_writes(void **state)
 	file = fopen(path, "re");
 	assert_non_null(file);
 	for (; fgets(got, sizeof(got), file); lines++)
-		assert_string_equal(got, one);
+		assert_string_equal(got, line);
 	fclose(file);
-	free(one);
 	assert_int_equal(lines, 8 * 200);
 }
 
@@ -270,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_happened),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_submit_time),
+		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_kinds_of_refusal),
 		cmocka_unit_test(test_appends),
 		cmocka_unit_test(test_symlink),
 		cmocka_unit_test(test_where_no_file_can_be),

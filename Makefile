@@ -58,7 +58,7 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap learner stats \
-		 explain flags)
+		 explain flags save)
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job file options guard) \
 	       $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \

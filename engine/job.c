@@ -205,8 +205,7 @@ static void report(const struct thread_data *td, const struct kaio *k)
 		log_err("kaio: the statistics of job %s cannot be appended to "
 			"%s: %s\n",
 			k->name, k->stats_file ? k->stats_file : "the log",
-			ret == -ELOOP ? "it is a symbolic link; name the file"
-				      : strerror(-ret));
+			stats_save_error(ret));
 	if (why)
 		log_err("kaio: job %s spent %.0f%% of its run inside "
 			"io_submit, so the device never saw the depth that fio "

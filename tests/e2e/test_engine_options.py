@@ -240,6 +240,10 @@ def bad_place(kind, tmp_path):
         os.symlink(tmp_path / "target", path)
     elif kind == "dangling":
         os.symlink(tmp_path / "new", path)
+    elif kind == "linked":
+        (tmp_path / "real").mkdir()
+        os.symlink("real", path)
+        path += "/new"
     elif kind == "folder":
         os.mkdir(path)
     elif kind == "missing":
@@ -247,7 +251,8 @@ def bad_place(kind, tmp_path):
     return "/dev/full" if kind == "full" else path
 
 
-BAD = {"symlink": "it is a symbolic link", "dangling": "it is a symbolic link",
+LINK = "a part of the path is a symbolic link"
+BAD = {"symlink": LINK, "dangling": LINK, "linked": LINK,
        "folder": "Is a directory", "missing": "No such file",
        "full": "No space left"}
 
@@ -265,6 +270,15 @@ def test_file_cannot_be_written(fio, loop_device, tmp_path, kind):
         assert os.path.islink(path)
         assert (tmp_path / "target").read_text(encoding="utf-8") == "mine"
     assert not (tmp_path / "new").exists()
+    assert not (tmp_path / "real" / "new").exists()
+
+
+def test_file_is_a_block_device(fio, shm_file, loop_device):
+    """A slip of the finger does not cost a disk."""
+    result = fio(shm_file, rw="read", size=MIB, stats_file=loop_device).ok()
+    assert [line for line in ours(result) if "it is a block device" in line]
+    with open(loop_device, "rb") as device:
+        assert device.read(MIB) == bytes(MIB)
 
 
 def test_file_on_a_full_file_system(fio, need_root, shm_file, tmp_path):

@@ -40,8 +40,17 @@ def ours(result):
 
 # --- spelling ---
 
+@pytest.fixture
+def need_refusals(fio):
+    """Those of 3.28 say so, but then go on or crash."""
+    if fio("nowhere", engine="libaio", more=["--parse-only"],
+           userspace_reap="x").rc != 1:
+        pytest.skip("this fio goes on after a wrong option of an engine, "
+                    "with libaio as well")
+
+
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_values(fio, name):
+def test_wrong_values(fio, need_refusals, name):
     """fio says which option, and ends; nothing is opened."""
     for value in WRONG[name]:
         result = fio("nowhere", more=["--parse-only"], **{name: value})

@@ -58,8 +58,9 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap learner stats \
-		 explain)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job options guard) $(QUEUE_OBJS)
+		 explain flags save)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job file options guard) \
+	       $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)

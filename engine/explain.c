@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The sentences behind the errdetails hook.
- * Source: open(2) on O_DIRECT; queue/ in Documentation/ABI/stable/sysfs-block.
+ * Source: open(2) on O_DIRECT; statx(2) on STATX_DIOALIGN; queue/ in
+ * Documentation/ABI/stable/sysfs-block.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,13 @@
 #include <sys/sysmacros.h>
 
 #include "explain.h"
+#include "morestat.h"
+
+/* What direct I/O on a file has to be a multiple of, in bytes. */
+struct multiples {
+	unsigned block;	 /* offsets and lengths; 0: nothing tells */
+	unsigned memory; /* buffers */
+};
 
 /* A number of the queue of the device under fd, or of its whole disk. */
 static unsigned queue_limit(int fd, const char *name)
@@ -43,46 +52,86 @@ static unsigned queue_limit(int fd, const char *name)
 	return value;
 }
 
+/*
+ * The file system knows best (its blocks may be larger than the device's),
+ * where it tells.  The device's blocks hold for buffers, too, on kernels that
+ * know no dma_alignment.
+ */
+static struct multiples direct_multiples(int fd)
+{
+	struct morestat st;
+	unsigned block, mask;
+
+	if (!morestat(fd, &st) && st.mask & MORESTAT_DIOALIGN)
+		return (struct multiples){st.dio_offset, st.dio_memory};
+	block = queue_limit(fd, "logical_block_size");
+	mask = queue_limit(fd, "dma_alignment");
+	return (struct multiples){block, mask ? mask + 1 : block};
+}
+
 /* "" or which of buffer, length and offset is no multiple of what. */
-static void misfits(const struct explain_io *io, unsigned block,
-		    unsigned memory, char *text, size_t size)
+static void misfits(const struct explain_io *io, const struct multiples *m,
+		    char *text, size_t size)
 {
 	uintptr_t buf = (uintptr_t)io->buf;
 	int len = 0;
 
 	text[0] = '\0';
-	if (block && io->offset % block)
+	if (io->offset % m->block)
 		len = snprintf(text, size, "offset %llu", io->offset);
-	if (block && io->length % block)
+	if (io->length % m->block)
 		len += snprintf(text + len, size - (size_t)len, "%slength %llu",
 				len ? ", " : "", io->length);
-	if (memory && buf % memory)
+	if (m->memory && buf % m->memory)
 		snprintf(text + len, size - (size_t)len,
 			 "%sbuffer at %#lx (off by %lu)", len ? ", " : "",
-			 (unsigned long)buf, (unsigned long)(buf % memory));
+			 (unsigned long)buf, (unsigned long)(buf % m->memory));
 }
 
-static void explain_einval(const struct explain_io *io, char *text, size_t size)
+/* With direct=1, where the multiples are known. */
+static void explain_direct(const struct explain_io *io,
+			   const struct multiples *m, char *text, size_t size)
 {
-	unsigned block = queue_limit(io->fd, "logical_block_size");
-	unsigned memory = queue_limit(io->fd, "dma_alignment");
 	char which[160];
 
-	misfits(io, block, memory ? memory + 1 : 0, which, sizeof(which));
-	if (fcntl(io->fd, F_GETFL) & O_DIRECT && which[0])
+	misfits(io, m, which, sizeof(which));
+	if (which[0])
 		snprintf(text, size,
 			 "with direct=1 this device takes offsets and lengths "
 			 "in multiples of %u bytes, and buffers in multiples "
 			 "of %u, which does not fit: %s; set bs, offset, "
 			 "blockalign or iomem_align to such multiples",
-			 block, memory + 1, which);
+			 m->block, m->memory, which);
 	else
 		snprintf(text, size,
 			 "the kernel or the file system does not know this "
-			 "operation or flag (offset %llu, length %llu and "
-			 "buffer are aligned to the device's blocks of %u "
-			 "bytes); try without direct=1, nowait and the like",
-			 io->offset, io->length, block);
+			 "operation or flag (offset %llu and length %llu are "
+			 "multiples of %u bytes and the buffer one of %u, as "
+			 "direct=1 needs them); try without nowait, atomic and "
+			 "the like",
+			 io->offset, io->length, m->block, m->memory);
+}
+
+static void explain_einval(const struct explain_io *io, char *text, size_t size)
+{
+	int flags = fcntl(io->fd, F_GETFL);
+	bool direct = flags >= 0 && flags & O_DIRECT;
+	struct multiples m = {0, 0};
+
+	if (direct)
+		m = direct_multiples(io->fd);
+	if (m.block)
+		explain_direct(io, &m, text, size);
+	else
+		snprintf(
+			text, size,
+			"the kernel or the file system does not know this "
+			"operation or flag%s (offset %llu, length %llu); try "
+			"without %snowait, uncached and the like",
+			direct ? ", or direct=1 does not fit, whose block size "
+				 "nothing tells here"
+			       : "",
+			io->offset, io->length, direct ? "direct=1, " : "");
 }
 
 void explain_error(const struct explain_io *io, char *text, size_t size)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The beginning and the end of a job: its queue from fio's options, what its
- * files take, and what it tells its user at last.
+ * The beginning and the end of a job: its queue from fio's options, and what it
+ * tells its user at last.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -139,66 +139,6 @@ int kaio_post_init(struct thread_data *td)
 }
 
 /*
- * One sentence on the first of the wanted flags that is not taken.
- * where: "reads" or "writes"; hint: what else may help, or "".
- */
-static bool flags_taken(int wanted, unsigned taken, const char *name,
-			const char *where, const char *hint)
-{
-	static const struct {
-		int flag;
-		const char *option, *rwf;
-	} flags[] = {
-		{RWF_NOWAIT, "nowait", "RWF_NOWAIT"},
-		{RWF_DONTCACHE, "uncached", "RWF_DONTCACHE (Linux 6.14)"},
-		{RWF_DSYNC, "dsync", "RWF_DSYNC"},
-		{GLUE_RWF_ATOMIC, "atomic", "RWF_ATOMIC (Linux 6.11)"},
-	};
-
-	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-		if (!(wanted & flags[i].flag & ~(int)taken))
-			continue;
-		log_err("kaio: %s does not take %s=1 for %s: its file system "
-			"or this kernel lacks %s there; leave the option out%s"
-			", or use another file system\n",
-			name, flags[i].option, where, flags[i].rwf,
-			flags[i].flag == RWF_NOWAIT ? hint : "");
-		return false;
-	}
-	return true;
-}
-
-/* Does the file take our flags, in the directions that the job uses? */
-static bool file_takes(const struct thread_data *td,
-		       const struct io_probe *file, const char *name)
-{
-	const struct kaio *k = td->io_ops_data;
-	bool writes = td_write(td) && !td->o.verify_only;
-	bool reads = td_read(td) || td->o.verify;
-
-	return (!reads || flags_taken(k->read_flags, file->read_flags, name,
-				      "reads", "")) &&
-	       (!writes ||
-		flags_taken(k->write_flags, file->write_flags, name, "writes",
-			    td->o.odirect ? "" : ", try direct=1"));
-}
-
-int kaio_open_file(struct thread_data *td, struct fio_file *f)
-{
-	const struct kaio *k = td->io_ops_data;
-	int ret = generic_open_file(td, f);
-	struct io_probe file;
-
-	/* If io_probe() itself fails, each I/O's own error will tell. */
-	if (ret || !k || !(k->read_flags | k->write_flags) ||
-	    io_probe(f->fd, &file) || file_takes(td, &file, f->file_name))
-		return ret;
-	if (!generic_close_file(td, f))
-		glue_error(td, EOPNOTSUPP, "kaio_open_file");
-	return 1;
-}
-
-/*
  * Why io_submit took so long, as far as the engine can tell; NULL: it only
  * took many short calls, as a fast asynchronous device does, or there was no
  * depth to lose.
@@ -265,8 +205,7 @@ static void report(const struct thread_data *td, const struct kaio *k)
 		log_err("kaio: the statistics of job %s cannot be appended to "
 			"%s: %s\n",
 			k->name, k->stats_file ? k->stats_file : "the log",
-			ret == -ELOOP ? "it is a symbolic link; name the file"
-				      : strerror(-ret));
+			stats_save_error(ret));
 	if (why)
 		log_err("kaio: job %s spent %.0f%% of its run inside "
 			"io_submit, so the device never saw the depth that fio "

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "fio_glue.h"
+#include "flags.h"
 #include "queue.h"
 
 /*
@@ -23,6 +24,7 @@ struct kaio {
 	glue_cmdprio_state cmdprio;
 	int read_flags; /* RWF_* */
 	int write_flags;
+	struct flags_known known; /* what files took so far */
 	bool vectored;
 	bool uncommitted; /* something queued since the last commit */
 };
@@ -36,7 +38,10 @@ int kaio_init(struct thread_data *td);
 /* post_init: after the fork, in the thread that will submit. */
 int kaio_post_init(struct thread_data *td);
 
-/* open_file: as fio's, and find out whether it takes the flags we will set. */
+/*
+ * open_file: as fio's, and find out whether it takes the flags we will set.
+ * Comes within the run, too, with I/O in flight.
+ */
 int kaio_open_file(struct thread_data *td, struct fio_file *f);
 
 /*

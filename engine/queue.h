@@ -51,7 +51,8 @@ struct queue {
 	struct iovec *iovecs;	 /* [depth], by slot, for vectored requests */
 	struct iocb **pending;	 /* [depth]: queued, from pending[first] on */
 	struct io_event *events; /* [depth]: what queue_reap() returned */
-	struct io_event *failed; /* [depth]: refused for good, not yet reaped */
+	struct io_event *failed; /* [depth]: kept for queue_reap(): requests
+				    that were refused for good, or drained */
 
 	unsigned first;	   /* index of the oldest in pending[] */
 	unsigned queued;   /* not yet submitted */
@@ -131,6 +132,12 @@ bool queue_ready(const struct queue *q, unsigned min);
  * signal.  Or -errno as io_getevents(), if there are none.
  */
 int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max);
+
+/*
+ * Wait for all that is in flight, so that the context is idle; queue_reap()
+ * gives their events next.  0, or -errno as io_getevents().
+ */
+int queue_drain(struct queue *q);
 
 /* Is nothing queued, in flight, or failed and unread? */
 static inline bool queue_idle(const struct queue *q)

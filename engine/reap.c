@@ -18,7 +18,7 @@ static unsigned lesser(unsigned a, unsigned b)
 	return a < b ? a : b;
 }
 
-/* Events of refused requests, oldest first. */
+/* Events of refused and drained requests, oldest first. */
 static unsigned take_failed(struct queue *q, struct io_event *to, unsigned max)
 {
 	unsigned nr = lesser(q->nfailed, max);
@@ -161,6 +161,22 @@ static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 	if (q->config.timed)
 		stats_runs(&q->stats, stats_now());
 	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
+}
+
+int queue_drain(struct queue *q)
+{
+	while (q->inflight) {
+		int ret = getevents(q, q->failed + q->nfailed, q->inflight,
+				    q->inflight);
+
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+		if (ret > 0) {
+			q->nfailed += (unsigned)ret;
+			q->inflight -= (unsigned)ret;
+		}
+	}
+	return 0;
 }
 
 bool queue_ready(const struct queue *q, unsigned min)

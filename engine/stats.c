@@ -2,8 +2,6 @@
 /*
  * Statistics as JSON: one object per job, one line each.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,23 +171,4 @@ char *stats_text(const struct queue_stats *s, const struct stats_job *job)
 		return text;
 	free(text);
 	return NULL;
-}
-
-int stats_save(const char *text, const char *path)
-{
-	int fd = open(path,
-		      O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC |
-			      O_NONBLOCK,
-		      0644);
-	ssize_t size = (ssize_t)strlen(text), wrote;
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	wrote = write(fd, text, (size_t)size);
-	if (wrote != size)
-		ret = wrote < 0 ? -errno : -ENOSPC;
-	if (close(fd) && !ret)
-		ret = -errno;
-	return ret;
 }

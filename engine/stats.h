@@ -116,9 +116,11 @@ char *stats_text(const struct queue_stats *s, const struct stats_job *job);
 
 /*
  * Append such an object to the file at path, in one write, so that jobs do not
- * mix.  A symbolic link is not followed.
- * 0 or -errno (-ELOOP: a symbolic link).
+ * mix (save.c).  No symbolic link is followed, not even to a folder on the
+ * way, and no block device is written.
+ * 0 or -errno, which stats_save_error() explains.
  */
 int stats_save(const char *text, const char *path);
+const char *stats_save_error(int err);
 
 #endif /* KAIO_STATS_H */

@@ -145,9 +145,11 @@ def test_trim_with_held(fio, loop_device, rw):
     assert job["write"]["io_bytes"] == (SIZE if rw == "trimwrite" else 0)
 
 
-def test_trim_percentage(fio, loop_device):
+def test_trim_percentage(fio, loop_device, fio_has):
     """Trims of a quarter of the written blocks, beside those of the job; fio
     has no other jobs for it: it stops in those that do not trim."""
+    if not fio_has("options.c", "randtrimwrite"):
+        pytest.skip("this fio has no rw=randtrimwrite")
     seen = [ios(fio(loop_device, engine=engine, iodepth=32,
                     trim_percentage=25, trim_backlog=64,
                     trim_backlog_batch=16, trim_verify_zero=1,

@@ -14,18 +14,16 @@ from test_engine_options import MIB, ours
 
 
 def flags(fio, target, **options):
-    """{opcode: {aio_rw_flags}} of a run, without those of the probe, which
-    has a context of its own, and ends before."""
+    """{opcode: {aio_rw_flags}} of a run, without the trials, which are of no
+    bytes."""
     trace = os.path.join(fio.cwd, "trace")
     fio(target, strace=("-o", trace, "-v", "-e", "trace=io_submit"),
         size=MIB, iodepth=8, thread=1, **options).ok()
     found = {}
-    calls = straceout.calls(trace)
-    context = calls[-1].args.split(",")[0]
-    for call in calls:
-        if call.args.split(",")[0] != context:
-            continue
+    for call in straceout.calls(trace):
         for one in call.args.split("aio_data")[1:]:
+            if "aio_nbytes=0," in one:
+                continue
             opcode = re.search(r"IOCB_CMD_(\w+)", one).group(1)
             flag = re.search(r"aio_rw_flags=([^,}]*)", one)
             found.setdefault(opcode, set()).add(flag and flag.group(1))
@@ -44,6 +42,57 @@ def test_dsync(fio, ext4_file, need_strace):
         "PREAD": {None}, "PWRITE": {"RWF_DSYNC"}}
     assert flags(fio, ext4_file, rw="randrw", dsync=0) == {
         "PREAD": {None}, "PWRITE": {None}}
+
+
+def calls_of(fio, names, **options):
+    """{name: calls} of a run."""
+    trace = os.path.join(fio.cwd, "trace")
+    fio(None, strace=("-c", "-o", trace, "-e", "trace=" + ",".join(names)),
+        thread=1, **options).ok()
+    found = straceout.totals(trace)
+    return [found.get(name, 0) for name in names]
+
+
+@pytest.mark.parametrize("rw", ["randread", "randwrite"])
+def test_files_are_not_slow_to_open(fio, ext4_dir, need_strace, rw):
+    """50 of them, one open at a time: no context for a trial, and a trial
+    for the first file only."""
+    where = os.path.join(ext4_dir, "fifty")
+    os.makedirs(where, exist_ok=True)
+    option = "nowait" if rw == "randread" else "dsync"
+    job = {"directory": where, "nrfiles": 50, "openfiles": 1, "rw": rw,
+           "filesize": "16k", "bs": "4k", "file_service_type": "sequential",
+           "filename_format": "f.$filenum", "invalidate": 0}
+    fio(None, **{**job, "rw": "write"}).ok()  # into the page cache
+    names = ("io_setup", "io_destroy", "io_submit")
+    plain = calls_of(fio, names, **job)
+    assert plain == [1, 1, 200]
+    assert calls_of(fio, names, **job, **{option: 1}) == [1, 1, 201]
+
+
+@pytest.mark.parametrize("mode", [{}, {"reap": "eventfd",
+                                       "submit": "adaptive"}], ids=str)
+def test_asks_another_file_system_within_the_run(fio, ext4_file, loop_device,
+                                                 mode):
+    """With I/O in flight on the first, none of which is lost."""
+    job = fio("%s:%s" % (loop_device, ext4_file), rw="randwrite", dsync=1,
+              direct=1, iodepth=32, bs="4k", filesize=MIB, size=2 * MIB,
+              openfiles=1, file_service_type="sequential", verify="crc32c",
+              verify_fatal=1, **mode).ok().job
+    for way in ("read", "write"):
+        assert job[way]["total_ios"] == 512
+        assert job[way]["lat_ns"]["N"] == 512
+
+
+def test_refuses_another_file_system_within_the_run(fio, shm_file,
+                                                    loop_device):
+    """What was in flight on the first ends well; nothing hangs."""
+    result = fio("%s:%s" % (loop_device, shm_file), rw="randread", nowait=1,
+                 iodepth=32, bs="4k", direct=1, filesize=MIB, size=2 * MIB,
+                 openfiles=1, file_service_type="sequential",
+                 ignore_error="EAGAIN").failed()
+    line, = ours(result)
+    assert "%s does not take nowait=1 for reads" % shm_file in line
 
 
 def uncached_works(fio, path):
@@ -149,8 +198,47 @@ def test_a_write_protected_file(fio, ext4_dir, old_file):
         targets.run("mount", "-o", "remount,rw", ext4_dir)
 
 
-def test_atomic(fio, shm_file, fio_has):
+# --- atomic: statx() knows, but few devices have it ---
+
+@pytest.fixture
+def need_atomic(fio_has):
     if not fio_has("ioengines.h", "FIO_ATOMICWRITES"):
-        pytest.skip("this fio has no atomic=1")
+        pytest.skip("this fio has no atomic=1 (3.39 and later do)")
+
+
+def test_atomic(fio, shm_file, need_atomic):
     assert "does not take atomic=1" in refusal(
         fio, shm_file, rw="write", direct=1, atomic=1)
+
+
+def test_atomic_is_of_writes(fio, ext4_file, need_atomic):
+    """A job that only reads needs none, and is not refused."""
+    fio(ext4_file, rw="write", size=MIB).ok()
+    fio(ext4_file, rw="read", size=MIB, direct=1, atomic=1).ok()
+
+
+# stx_mask and, far behind it, stx_atomic_write_unit_max of 64 KiB.
+ATOMIC_STATX = "poke_exit=@arg5=%s" % bytes(
+    [0xff, 0x37, 1, 0] + [0] * 164 + [0, 2, 0, 0, 0, 0, 1, 0]).hex()
+
+
+def test_atomic_reaches_the_iocb(fio, ext4_file, need_strace, need_atomic):
+    """With a statx() that says the file can: writes have the flag, reads have
+    not, and no write of no bytes has asked (ext4 refuses such).  The loop
+    device cannot really: the first write says so."""
+    fio(ext4_file, rw="write", size=MIB, end_fsync=1).ok()
+    trace = os.path.join(fio.cwd, "trace")
+    result = fio(ext4_file, rw="randrw", size=MIB, direct=1, atomic=1,
+                 bs="4k", thread=1, strace=(
+                     "-v", "-o", trace, "-e", "trace=io_submit,statx",
+                     "-e", "inject=statx:" + ATOMIC_STATX))
+    assert "does not take atomic=1" not in result.text
+    assert result.failed().job["error"] == 95  # EOPNOTSUPP, of the write
+    seen = {"PREAD": set(), "PWRITE": set()}
+    for call in straceout.calls(trace):
+        if call.name == "io_submit":
+            assert "aio_nbytes=0," not in call.args
+            flag = re.search(r"aio_rw_flags=([^,}]*)", call.args)
+            seen[call.opcodes[0]].add(flag and flag.group(1))
+    assert len(seen["PWRITE"]) == 1 and seen["PREAD"] <= {None}
+    assert re.search(r"0x40\b|RWF_ATOMIC", seen["PWRITE"].pop())

@@ -243,6 +243,30 @@ static void reap_all(struct fixture *f, unsigned nr, long res)
 	assert_true(queue_idle(&f->q));
 }
 
+/* The context is idle then, and each event comes once, queued ones too. */
+static void test_drained(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(queue_drain(&f->q), 0);
+	add(f, 0, 5);
+	assert_int_equal(queue_submit(&f->q), 0);
+	add(f, 5, 8);
+	inject(SYS_io_getevents, 0, 2, EINTR);
+	assert_int_equal(queue_drain(&f->q), 0);
+	assert_int_equal(fault.calls, 3);
+	assert_int_equal(f->q.inflight, 0);
+	assert_int_equal(io_ring_ready(f->q.ctx), 0);
+	assert_int_equal(f->q.queued, 3);
+	assert_int_equal(queue_submit(&f->q), 0);
+	reap_all(f, 8, 1);
+	add(f, 0, 1);
+	assert_int_equal(queue_submit(&f->q), 0);
+	inject(SYS_io_getevents, 0, 1, EFAULT);
+	assert_int_equal(queue_drain(&f->q), -EFAULT);
+	reap_all(f, 1, 1);
+}
+
 /* Refused a few times with nothing in flight: retried, nothing is lost. */
 static void test_stall_ends(void **state)
 {
@@ -405,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_errors_of_each_call),
 		cmocka_unit_test(test_pgetevents_without_mask),
 		cmocka_unit_test(test_explain),
+		QUEUE_TEST(test_drained),
 		QUEUE_TEST(test_stall_ends),
 		QUEUE_TEST(test_refused_while_in_flight),
 		QUEUE_TEST(test_stall_limit),

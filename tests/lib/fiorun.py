@@ -200,10 +200,11 @@ class Fio:
         end = time.monotonic() + 10
 
         def listens():
-            if port is None:
-                return os.path.exists(path)
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
+            """The path of a socket is there before its server listens."""
+            family, where = (socket.AF_UNIX, path) if port is None else \
+                (socket.AF_INET, ("127.0.0.1", port))
+            with socket.socket(family) as probe:
+                return probe.connect_ex(where) == 0
 
         try:
             while not listens() and time.monotonic() < end:

@@ -10,11 +10,15 @@
 #include <stdio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "explain.h"
+#include "morestat.h"
 
 static const char *said(struct explain_io io)
 {
@@ -46,6 +50,36 @@ static void test_each_error(void **state)
 	says((struct explain_io){.error = 9999}, "9999");
 }
 
+/* The kernel's own, or what a test has set: all but mask is then its. */
+static struct morestat told;
+static int statx_error;
+
+int statx(int fd, const char *restrict path, int flags, unsigned mask,
+	  struct statx *restrict st)
+{
+	uint32_t words[64] = {told.mask};
+
+	if (!told.mask && !statx_error)
+		return (int)syscall(SYS_statx, fd, path, flags, mask, st);
+	assert_true(mask & MORESTAT_DIOALIGN);
+	errno = statx_error;
+	words[0x98 / 4] = told.dio_memory;
+	words[0x9c / 4] = told.dio_offset;
+	memcpy(st, words, sizeof(words));
+	return statx_error ? -1 : 0;
+}
+
+/* Nothing is said of alignment that was not looked at. */
+static void claims_nothing(struct explain_io io)
+{
+	const char *text = said(io);
+
+	assert_null(strstr(text, "multiple"));
+	assert_null(strstr(text, "aligned"));
+	assert_null(strstr(text, " 0 "));
+	assert_null(strstr(text, "fit:"));
+}
+
 /* Buffered, alignment cannot be the cause, however odd the numbers. */
 static void test_buffered(void **state)
 {
@@ -56,7 +90,8 @@ static void test_buffered(void **state)
 	io.fd = open("/", O_RDONLY | O_DIRECTORY);
 	assert_true(io.fd >= 0);
 	says(io, "offset 7, length 5");
-	assert_null(strstr(said(io), "in multiples of"));
+	assert_null(strstr(said(io), "direct=1"));
+	claims_nothing(io);
 	close(io.fd);
 }
 
@@ -67,10 +102,41 @@ static void test_without_a_device(void **state)
 
 	(void)state;
 	says(io, "offset 512");
-	assert_null(strstr(said(io), "which does not fit"));
+	claims_nothing(io);
 	io.fd = open("/proc/self/stat", O_RDONLY);
 	assert_true(io.fd >= 0);
-	assert_null(strstr(said(io), "which does not fit"));
+	claims_nothing(io);
+	close(io.fd);
+}
+
+/* A file that says that it is open with O_DIRECT: its multiples count. */
+static void test_direct(void **state)
+{
+	struct explain_io io = {.error = EINVAL,
+				.buf = (void *)64,
+				.length = 8192,
+				.offset = 16384};
+	char path[] = "/dev/shm/test_explain.XXXXXX";
+
+	(void)state;
+	io.fd = mkstemp(path);
+	assert_true(io.fd >= 0 && !unlink(path));
+	if (fcntl(io.fd, F_SETFL, O_DIRECT))
+		skip();			/* tmpfs before Linux 6.6 */
+	says(io, "nothing tells here"); /* tmpfs, indeed */
+	claims_nothing(io);
+	statx_error = EPERM;
+	claims_nothing(io);
+	statx_error = 0;
+	told = (struct morestat){MORESTAT_DIOALIGN, 64, 8192, 0};
+	says(io, "are multiples of 8192 bytes and the buffer one of 64");
+	io.offset = 4096;
+	io.buf = (void *)72;
+	says(io, "in multiples of 8192 bytes, and buffers in multiples of 64, "
+		 "which does not fit: offset 4096, buffer at 0x48 (off by 8)");
+	told = (struct morestat){MORESTAT_DIOALIGN, 0, 0, 0};
+	claims_nothing(io);
+	told.mask = 0;
 	close(io.fd);
 }
 
@@ -107,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_each_error),
 		cmocka_unit_test(test_buffered),
 		cmocka_unit_test(test_without_a_device),
+		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_cut),
 	};
 

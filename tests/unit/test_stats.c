@@ -260,6 +260,33 @@ static void test_symlink(void **state)
 	assert_int_equal(size_of(in("link")), strlen(target));
 }
 
+/* To a folder on the way; real folders and .. are none. */
+static void test_linked_folder(void **state)
+{
+	char path[140];
+
+	(void)state;
+	assert_int_equal(mkdir(in("real"), 0700), 0);
+	assert_int_equal(symlink("real", in("way")), 0);
+	snprintf(path, sizeof(path), "%s/s.json", in("way"));
+	assert_int_equal(stats_save("{}\n", path), -ELOOP);
+	assert_int_equal(access(in("real/s.json"), F_OK), -1);
+	assert_non_null(strstr(stats_save_error(-ELOOP), "symbolic link"));
+	assert_int_equal(stats_save("{}\n", in("real//../real/s.json")), 0);
+	assert_int_equal(size_of(in("real/s.json")), 3);
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(stats_save("{}\n", "real/s.json"), 0);
+	assert_int_equal(stats_save("{}\n", "way/s.json"), -ELOOP);
+	assert_int_equal(stats_save("{}\n", "s.json"), 0);
+	assert_int_equal(size_of(in("s.json")), 3);
+	assert_int_equal(stats_save("{}\n", "s.json/"), -ENOTDIR);
+	assert_int_equal(stats_save("{}\n", "s.json/x"), -ENOTDIR);
+	assert_int_equal(stats_save("{}\n", "real/"), -EISDIR);
+	assert_int_equal(size_of(in("real/s.json")), 6);
+	assert_int_equal(unlink("real/s.json") | rmdir("real"), 0);
+	assert_int_equal(unlink("s.json") | unlink("way") | chdir("/"), 0);
+}
+
 static void test_where_no_file_can_be(void **state)
 {
 	(void)state;
@@ -329,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_kinds_of_refusal),
 		cmocka_unit_test(test_appends),
 		cmocka_unit_test(test_symlink),
+		cmocka_unit_test(test_linked_folder),
 		cmocka_unit_test(test_where_no_file_can_be),
 		cmocka_unit_test(test_fifo),
 		cmocka_unit_test(test_single_writes),

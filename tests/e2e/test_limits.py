@@ -77,12 +77,16 @@ def taken_by_others():
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="call numbers")
 def test_exhausted_by_others(fio, shm_file, as_thread):
-    """A usual depth does not fit, until the others have ended."""
+    """A usual depth does not fit, until the others have ended.  (Again, if yet
+    others have given something back meanwhile.)"""
     job = {"rw": "randread", "size": 1 << 20, "iodepth": 64,
            "thread": as_thread}
-    with taken_by_others():
-        result = fio(shm_file, **job).failed()
-        assert read(MAX) - read(NR) < 64
+    for _ in range(8):
+        with taken_by_others():
+            result = fio(shm_file, **job)
+        if result.rc:
+            break
+    result.failed()
     assert "64 more requested" in sentence(result)
     assert (result.job["error"], result.job["read"]["total_ios"]) == (11, 0)
     assert fio(shm_file, **job).ok().job["read"]["total_ios"] == 256

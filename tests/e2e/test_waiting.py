@@ -118,7 +118,7 @@ def test_auto_tries_spinning(fio, loop_device, depth):
 
 def test_auto_leaves_it_where_it_does_not_pay(fio, loop_device):
     """Each I/O takes longer than the longest spin: all but trials sleep."""
-    _, stats = run(fio, loop_device, spin="auto", bs="2m", size=16 * MIB,
+    _, stats = run(fio, loop_device, spin="auto", bs="4m", size=16 * MIB,
                    runtime=3, time_based=None, iodepth=1)
     assert stats["spin_hits"] < stats["ios_submitted"] / 10
     assert 0 < spun(stats) < stats["ios_submitted"] / 2

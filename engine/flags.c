@@ -113,7 +113,7 @@ static bool takes_atomic(int fd)
 
 	if (morestat(fd, &st))
 		return true;
-	return st.mask & MORESTAT_WRITE_ATOMIC && st.atomic_max;
+	return st.mask & MORESTAT_WRITE_ATOMIC && st.largest_atomic;
 }
 
 int flags_ask(struct flags_known *known, io_context_t ctx, int fd,

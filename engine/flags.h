@@ -7,7 +7,7 @@
 #define KAIO_FLAGS_H
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include "libaio.h"
 

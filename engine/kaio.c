@@ -173,8 +173,12 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 		return run_at_once(td, io_u);
 	if (q->queued == q->depth)
 		return FIO_Q_BUSY;
-	/* An offload worker gets what fio prepared in its parent. */
-	if (td->flags & TD_F_CHILD)
+	/*
+	 * An offload worker gets what fio prepared in its parent, and the
+	 * experimental verify what fio prepared as a write or trim, and then
+	 * made a read.
+	 */
+	if (td->flags & TD_F_CHILD || td->o.experimental_verify)
 		kaio_prep(td, io_u);
 	if (ddir_rw(io_u->ddir) && glue_cmdprio(td, &k->cmdprio, io_u)) {
 		q->iocbs[slot].aio_reqprio = (short)io_u->ioprio;

@@ -18,7 +18,8 @@ struct morestat {
 	uint32_t mask;	     /* MORESTAT_*: what the file system has told */
 	uint32_t dio_memory; /* bytes that buffers have to be multiples of */
 	uint32_t dio_offset; /* and offsets and lengths; 0: no direct I/O */
-	uint32_t atomic_max; /* bytes of the largest atomic write; 0: none */
+	uint32_t
+		largest_atomic; /* bytes of the largest atomic write; 0: none */
 };
 
 /* 0, or -1: statx() itself was refused, which tells nothing about the file. */
@@ -36,7 +37,7 @@ static inline int morestat(int fd, struct morestat *found)
 		.mask = all.st.stx_mask & mask,
 		.dio_memory = all.words[0x98 / 4],
 		.dio_offset = all.words[0x9c / 4],
-		.atomic_max = all.words[0xac / 4],
+		.largest_atomic = all.words[0xac / 4],
 	};
 	return 0;
 }

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What submit=adaptive and spin= do under a real fio: batches form, within
+# their bound, none waits while fio sleeps, and slat tells; the ring is watched
+# instead of a system call, and no longer where that does not pay.
+import os
+
+import pytest
+
+import enginestats
+import straceout
+
+MIB = 1 << 20
+READ = {"rw": "randread", "bs": "4k", "direct": 1, "engine_stats": 1}
+ADAPTIVE = {"submit": "adaptive"}
+
+
+def run(fio, target, **options):
+    """fio's numbers, and the engine's."""
+    result = fio(target, **{**READ, **options}).ok()
+    stats, = enginestats.objects(result.stderr)
+    return result.job, stats
+
+
+# --- submit=adaptive ---
+
+@pytest.mark.parametrize("depth,most", [(2, 1), (8, 2), (16, 4), (32, 8),
+                                        (64, 8), (1024, 8)])
+def test_batches_follow_completions(fio, shm_file, depth, most):
+    """On a RAM disk completions wait all the time: so all but the first are
+    in batches, of a quarter of the depth and at most 8."""
+    job, stats = run(fio, shm_file, size=16 * MIB, iodepth=depth, **ADAPTIVE)
+    assert job["read"]["total_ios"] == stats["ios_submitted"] == 4096
+    sizes = stats["ios_per_submit"]
+    assert all(enginestats.bounds(name)[0] <= most for name in sizes), sizes
+    assert stats["io_submit_calls"] <= depth + 1.1 * 4096 / most, sizes
+    assert stats["held_at_most"] == (most if most > 1 else 0)
+
+
+@pytest.mark.parametrize("target", ["shm_file", "loop_device"])
+def test_immediate_holds_nothing(fio, request, target):
+    _, stats = run(fio, request.getfixturevalue(target), size=4 * MIB,
+                   iodepth=64)
+    assert stats["ios_per_submit"] == {"1": 1024}
+
+
+def test_latencies_of_what_is_held(fio, shm_file):
+    """An I/O that waits to be submitted is being submitted: in slat, as with
+    any other engine; the sum is the whole time."""
+    slat = {}
+    for submit in ("immediate", "adaptive"):
+        job, _ = run(fio, shm_file, size=64 * MIB, iodepth=64, submit=submit)
+        means = [job["read"][name]["mean"]
+                 for name in ("slat_ns", "clat_ns", "lat_ns")]
+        assert means[0] + means[1] == pytest.approx(means[2], rel=0.02)
+        slat[submit] = means[0]
+    assert slat["adaptive"] > 2 * slat["immediate"], slat
+
+
+def test_none_is_held_while_fio_waits(fio, loop_device, need_strace):
+    """With each io_getevents, which only waits, made 0.1 s longer: what were
+    held meanwhile would be as late in slat.  It is entered with completions
+    in the ring, but fewer than are wanted."""
+    trace = os.path.join(fio.cwd, "trace")
+    job = fio(loop_device, **{**READ, **ADAPTIVE}, size=2 * MIB, iodepth=32,
+              iodepth_batch=1, iodepth_batch_complete_min=5, thread=1,
+              strace=("-o", trace, "-e", "trace=io_getevents", "-e",
+                      "inject=io_getevents:delay_enter=100000")).ok().job
+    waits = straceout.calls(trace)
+    assert len(waits) >= 5
+    assert job["read"]["total_ios"] == 512
+    assert job["read"]["slat_ns"]["max"] < 90_000_000
+
+
+# --- spin ---
+
+def spun(stats):
+    return stats["spin_hits"] + stats["spin_misses"]
+
+
+DEPTH_1 = {"size": 4 * MIB, "iodepth": 1}
+
+
+def test_no_spin_waits(fio, loop_device):
+    _, stats = run(fio, loop_device, **DEPTH_1)
+    assert spun(stats) == 0 and stats["io_getevents_calls"] > 0
+
+
+def test_a_spin_saves_the_wait(fio, loop_device):
+    """What it finds needs no system call, and what it misses needs one.  (Of
+    some runs, as a busy machine may take the processor away from each.)"""
+    hits = 0
+    for _ in range(5):
+        _, stats = run(fio, loop_device, spin="1ms", **DEPTH_1)
+        assert stats["spin_ns"] == 1_000_000 and spun(stats) > 0
+        assert stats["io_getevents_calls"] == stats["spin_misses"]
+        assert stats["spin_events"] == stats["spin_hits"]
+        hits += stats["spin_hits"]
+        if hits > 50:
+            return
+    assert hits > 50
+
+
+def test_too_short_a_spin_waits_as_well(fio, loop_device):
+    _, stats = run(fio, loop_device, spin="1ns", bs="1m", size=16 * MIB,
+                   io_size=64 * MIB, iodepth=1)
+    assert stats["spin_misses"] > 32
+    assert stats["io_getevents_calls"] == stats["spin_misses"]
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+def test_auto_tries_spinning(fio, loop_device, depth):
+    """For a second, on a device that completes later."""
+    _, stats = run(fio, loop_device, spin="auto", runtime=1, size=16 * MIB,
+                   time_based=None, iodepth=depth)
+    assert stats["spin_ns"] == "auto"
+    assert 0 < spun(stats)
+
+
+def test_auto_leaves_it_where_it_does_not_pay(fio, loop_device):
+    """Each I/O takes longer than the longest spin: all but trials sleep."""
+    _, stats = run(fio, loop_device, spin="auto", bs="4m", size=16 * MIB,
+                   runtime=3, time_based=None, iodepth=1)
+    assert stats["spin_hits"] < stats["ios_submitted"] / 10
+    assert 0 < spun(stats) < stats["ios_submitted"] / 2

@@ -19,8 +19,6 @@ from .verdict import Effect, count_pairs, judge_all
 
 LONG_PARTS = ("cells",)
 PARTS = ("defaults", "adaptive", "spin", "batch", "cpu", "jobs", "memory")
-# A device that is woken by io_submit may run in it: so much for completions.
-WHOLE_LATENCY = ("lat_percentiles=1", "clat_percentiles=0")
 QUICK_PAIRS, PAIRS = 3, 10
 DEPTHS = (1, 8, 64, 1024)
 SWEEP = (1, 16, 64, 256, 1024, 4096)
@@ -90,7 +88,7 @@ def specs():
     """All rows, in the order of the report."""
     spec, job = benchrow.Spec, benchrow.job
     fast, adaptive = job(64), "kaio,submit=adaptive"
-    one = job(1, more=WHOLE_LATENCY)
+    one = job(1)
     rows = []
     for on in ("zram", "tmpfs"):
         rows += [

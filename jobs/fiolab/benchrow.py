@@ -10,7 +10,7 @@ import os
 import statistics
 import time
 
-from . import bareloop, campaign, fio, report
+from . import bareloop, benchtext, campaign, fio
 from .jobfile import Job
 from .problem import Problem
 from .side import Side
@@ -21,7 +21,6 @@ LIBRARY = "libaio.a"
 JOBS = ("numjobs=64", "number_ios=200")     # of each of them
 JOBS_CAP = 10                               # seconds
 NAMES = {"iops": "IOPS", "p50_us": "p50 us", "wall_s": "wall s"}
-MEDIAN = "50.000000"
 TITLES = {
     "defaults": "defaults", "adaptive": "submit=adaptive", "spin": "spin=",
     "batch": "iodepth_batch=16", "cells": "cells (IOPS of kaio : libaio)",
@@ -49,8 +48,7 @@ def title(spec):
 
 def _fio_run(plan, row, role, seed):
     found = campaign.timed(plan, row, role, seed)
-    median = next(iter(found["latency"].values())).get(MEDIAN)
-    return {**found, "p50_us": median and median / 1000}
+    return {**benchtext.slim(found), "p50_us": found["lat_p50_us"]}
 
 
 def _figures(text):
@@ -121,7 +119,7 @@ class Row(campaign.Cell):
                 "a": self.spec.a, "b": self.spec.b, "target": self.spec.on,
                 "job_text": self.job.text, "calls_per_io": self.calls,
                 "stream": self.stream, "runs": self.runs,
-                "effects": [report.effect_data(e) for e in self.effects]}
+                "effects": [benchtext.effect_data(e) for e in self.effects]}
 
 
 def _value(metric, values):
@@ -130,8 +128,8 @@ def _value(metric, values):
 
 
 def _tail(effect):
-    return (f"{math.exp(effect.estimate):.3f}", report.span(effect.ci95),
-            report.span(effect.floor), effect.verdict)
+    return (f"{math.exp(effect.estimate):.3f}", benchtext.span(effect.ci95),
+            benchtext.span(effect.floor), effect.verdict)
 
 
 def _row_lines(row):

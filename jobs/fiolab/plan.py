@@ -148,7 +148,9 @@ def _sides_data(session):
 def _target_data(target):
     ours = target.created and targets.OURS.fullmatch(
         os.path.basename(target.path))
-    return {"path": target.path, "label": target.label, "size": target.size,
+    found = "" if target.writable else ", as found (not pre-written)"
+    return {"path": target.path, "label": target.label + found,
+            "size": target.size,
             "ram": target.ram, "o_direct": target.direct,
             "writable": target.writable,
             "scratch": os.path.dirname(target.path) if ours else None}

@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 from . import campaign, cli, clients, data, fairness, fio as fio_runs
-from . import plan as plans, probe, progress, publish, restore, selfcheck
+from . import compare as two_campaigns, plan as plans, probe, progress, publish, restore, selfcheck
 from . import store, target as targets
 from .problem import Problem
 from .results import Results
@@ -94,6 +94,12 @@ class Session:
             clients.check(self.clients, self.sides, [
                 job.name for job in self.jobs if job.writes()],
                 self.args.destroy_data)
+
+    def runs(self):
+        """How many there will be, for the room that --json takes."""
+        places = len(self.args.target or (cli.MEMORY, self.args.build))
+        return (3 * self.args.pairs * places * len(self.jobs) *
+                (len(self.sides) - 1))
 
     def begin(self):
         """Plan a new campaign; prepares (and so may write) the targets."""
@@ -200,7 +206,7 @@ def _open(args, stack):
         cli.prepare(args)
         session = Session(args, stack)
         session.ask_fio()
-        file = cli.output(args, 0, stack)
+        file = cli.output(args, session.runs(), stack)
         session.begin()
         return session, Results(session.plan), file
     folder = store.Folder(args.resume)
@@ -212,7 +218,7 @@ def _open(args, stack):
     session = Session(args, stack)
     if not plans.complete(plan, results):
         session.ask_fio()
-    file = cli.output(args, 0, stack)
+    file = cli.output(args, session.runs(), stack)
     session.go_on(folder, plan, results)
     return session, results, file
 
@@ -238,4 +244,9 @@ def compare(args, stack):
 
 
 def main(arguments=None):
-    cli.main(arguments, cli.parser(), compare)
+    """jobs/ab: a campaign, or the comparison of two."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["compare"]:
+        two_campaigns.main(words[1:])
+    else:
+        cli.main(words, cli.parser(), compare)

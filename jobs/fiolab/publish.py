@@ -4,7 +4,7 @@
 import os
 import sys
 
-from . import csvout, data, fairness, html, plan as plans, report, selfcheck
+from . import csvout, data, fairness, plan as plans, report, selfcheck
 from .campaign import Stopped
 from .problem import Problem
 
@@ -27,6 +27,8 @@ def _warnings(session, results, ending):
 
 
 def _write(session, found):
+    # Half of the time that the command takes to start is matplotlib's.
+    from . import html
     folder = session.folder
     folder.save_report(found)
     folder.save_jobs(plans.plain_jobs(session.plan))

@@ -108,8 +108,10 @@ class CellResults:
         return [self.pairs[pair] for pair in sorted(self.pairs)]
 
     def latency(self):
+        """Of the directions that both sides had."""
         return {direction: {role: pool.data() for role, pool in both.items()}
-                for direction, both in sorted(self.pools.items())}
+                for direction, both in sorted(self.pools.items())
+                if len(both) == 2}
 
 
 def values_of(figures):

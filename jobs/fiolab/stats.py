@@ -104,19 +104,35 @@ def _null(doubled):
     return chances
 
 
+@lru_cache(maxsize=512)
+def _cumulated(doubled):
+    """(P(W+ <= w), P(W+ >= w)) for every w, over all sign patterns."""
+    chances = _null(doubled)
+    return np.cumsum(chances), np.cumsum(chances[::-1])[::-1]
+
+
 def _tails(doubled, w):
-    """(P(W+ <= w), P(W+ >= w)) over all sign patterns of these ranks."""
+    """The same two at w; w may be an array."""
     if len(doubled) > EXACT_PAIRS:
         mean = sum(doubled) / 2
         deviation = math.sqrt(sum(rank * rank for rank in doubled)) / 2
         return (norm.cdf((w - mean + 1) / deviation),
                 norm.sf((w - mean - 1) / deviation))
-    chances = _null(doubled)
-    return float(chances[:w + 1].sum()), float(chances[w:].sum())
+    below, above = _cumulated(doubled)
+    return below[w], above[w]
+
+
+def _tied_tails(d):
+    """tails() of one sample with equal sizes or zeros."""
+    ranks = np.rint(2 * rankdata(np.abs(d))).astype(int)[d != 0]
+    if not len(ranks):
+        return 1.0, 1.0
+    return _tails(tuple(sorted(ranks.tolist())),
+                  int(ranks[d[d != 0] > 0].sum()))
 
 
 def tails(d):
-    """One-sided p of one sample: (d is below 0, d is above 0).
+    """One-sided p: (d is below 0, d is above 0).
 
     The exact null distribution of the ranks as they are: midranks where sizes
     are equal; a difference of 0 keeps its rank but has no sign.  Without ties
@@ -124,24 +140,22 @@ def tails(d):
     permutation_test samples, without its sampling error.
     """
     d = np.asarray(d, dtype=float)
-    ranks = np.rint(2 * rankdata(np.abs(d))).astype(int)[d != 0]
-    signs = d[d != 0] > 0
-    if not len(ranks):
-        return 1.0, 1.0
-    return _tails(tuple(sorted(ranks.tolist())), int(ranks[signs].sum()))
-
-
-def _rows(function, d):
-    """A function of one sample for every sample along the last axis."""
-    d = np.asarray(d, dtype=float)
-    if d.ndim == 1:
-        return function(d)
-    return np.array([function(row) for row in d])
+    rows = d.reshape(-1, d.shape[-1])
+    order = np.argsort(np.abs(rows), axis=-1)
+    ordered = np.take_along_axis(rows, order, axis=-1)
+    ranks = 2 * np.arange(1, rows.shape[-1] + 1)
+    found = np.array(_tails(tuple(ranks.tolist()),
+                            ((ordered > 0) * ranks).sum(axis=-1)))
+    size = np.abs(ordered)
+    tied = (size[:, 0] == 0) | (np.diff(size, axis=-1) == 0).any(axis=-1)
+    for i in np.flatnonzero(tied):
+        found[:, i] = _tied_tails(rows[i])
+    return found.reshape(2, *d.shape[:-1])
 
 
 def p_value(d):
     """Two-sided signed-rank p."""
-    return _rows(lambda row: min(1.0, 2 * min(tails(row))), d)
+    return np.minimum(1.0, 2 * tails(d).min(axis=0))
 
 
 def tost_p(d, margin):
@@ -150,8 +164,9 @@ def tost_p(d, margin):
     The larger of the two one-sided p values: below 0.05 exactly when the 90%
     interval lies inside the margin.
     """
+    d = np.asarray(d, dtype=float)
     low, high = math.log1p(-margin), math.log1p(margin)
-    return _rows(lambda row: max(tails(row - low)[1], tails(row - high)[0]), d)
+    return np.maximum(tails(d - low)[1], tails(d - high)[0])
 
 
 def smallest_p(n):

@@ -69,8 +69,8 @@ def _figures(d, floor_d):
         "ci90": _pairs(stats.bounds(averages, n, 0.90)),
         "floor_estimate": stats.middle(floor).tolist(),
         "floor": _pairs(stats.bounds(floor, m, 0.95)),
-        "p": stats.p_value(np.asarray(d)).tolist(),
-        "tost_p": stats.tost_p(np.asarray(d), MARGIN).tolist()}
+        "p": stats.p_value(d).tolist(),
+        "tost_p": stats.tost_p(d, MARGIN).tolist()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 

@@ -312,5 +312,6 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
 
 def test_the_median_latency_of_a_run(monkeypatch):
     monkeypatch.setattr(campaign, "timed", lambda *_: {
-        "iops": 1, "latency": {"read": {"mean_ns": 9, "50.000000": 7500}}})
-    assert benchrow._fio_run(None, None, "A", 1)["p50_us"] == 7.5
+        "iops": 1, "lat_p50_us": 7.5, "latency": {"read": {"n": 9}}})
+    assert benchrow._fio_run(None, None, "A", 1) == {
+        "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5}

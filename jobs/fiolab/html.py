@@ -72,23 +72,18 @@ def drawn(cells, limit):
 
 
 def _forests(data):
-    """A picture for each primary metric: (metric's name, svg, left out)."""
+    """A picture for each primary metric, and how many cells it lacks."""
     made = []
+    names = wording.cell_names(data)
+    keep = drawn(data["cells"], plots.FOREST_ROWS)
     for i, (metric, name) in enumerate(
             wording.primary_names(data["cells"]).items()):
-        rows = [(wording.cell_name(data, c), e) for c in data["cells"]
+        rows = [(names[c["id"]], e) for c in data["cells"] if c["id"] in keep
                 for e in c["effects"] if e["metric"] == metric]
-        shown = rows
-        if len(rows) > plots.FOREST_ROWS:
-            keep = drawn(data["cells"], plots.FOREST_ROWS)
-            names = {wording.cell_name(data, c): c["id"]
-                     for c in data["cells"]}
-            shown = [r for r in rows if names[r[0]] in keep]
-            shown = shown[:plots.FOREST_ROWS]
-        made.append({"name": wording.label(name), "left": len(rows) - len(
-            shown), "svg": Markup(plots.forest(
-                shown, f"effects{i}", f"Effects on {name}",
-                data["margin"]))})
+        picture = plots.forest(rows, f"effects{i}", f"Effects on {name}",
+                               data["margin"])
+        made.append({"name": wording.label(name), "svg": Markup(picture),
+                     "left": len(data["cells"]) - len(keep)})
     return made
 
 
@@ -135,8 +130,8 @@ def _order(cell):
             for metric, d in cell["order_effect"].items()]
 
 
-def _cell(data, cell, with_pictures):
-    return {**cell, "pairs": None, "name": wording.cell_name(data, cell),
+def _cell(data, cell, name, with_pictures):
+    return {**cell, "pairs": None, "name": name,
             "target_text": wording.target_text(cell["target"]),
             "count": len(cell["pairs"]), "far": _far(cell),
             "primaries": wording.primaries(cell), "order": _order(cell),
@@ -172,9 +167,11 @@ def page(data):
     """The page as text."""
     data = wording.cleaned(data)
     with_pictures = drawn(data["cells"], DRAWN_CELLS)
+    names = wording.cell_names(data)
     pairs, runs = wording.measured(data)
     with svg.styled():
-        cells = [_cell(data, cell, cell["id"] in with_pictures)
+        cells = [_cell(data, cell, names[cell["id"]],
+                       cell["id"] in with_pictures)
                  for cell in data["cells"]]
         forests = _forests(data)
     comparisons = [_comparison(data, b, found)

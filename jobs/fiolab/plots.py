@@ -103,11 +103,11 @@ def forest(rows, prefix, title, margin):
     _forest_frame(axes, len(rows), reach, margin)
     for y, (name, effect) in enumerate(rows):
         _forest_row(axes, y + LANE, effect, reach)
-        axes.text(0, y - 0.36, label(name), va="center", fontsize=10,
-                  transform=axes.get_yaxis_transform())
-        axes.text(1, y - 0.36, _minus(wording.percent(effect["ratio"])), ha="right",
-                  va="center", fontsize=10, fontweight="bold",
-                  transform=axes.get_yaxis_transform())
+        across = axes.get_yaxis_transform()
+        axes.text(0, y - 0.36, label(name), va="center", transform=across)
+        axes.text(1, y - 0.36, _minus(wording.percent(effect["ratio"])),
+                  ha="right", va="center", fontweight="bold",
+                  transform=across)
     about = "; ".join(f"{name}: {wording.verdict_line(effect)}"
                       for name, effect in rows)
     return svg.render(made, prefix, title, about)
@@ -152,7 +152,7 @@ def _time_frame(upper, lower, effect):
 
 
 def _caption(axes, text):
-    axes.text(0, 1.03, text, transform=axes.transAxes, fontsize=10,
+    axes.text(0, 1.03, text, transform=axes.transAxes,
               color=svg.MUTED, va="bottom")
 
 

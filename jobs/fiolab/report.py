@@ -181,7 +181,8 @@ def _cell(data, cell):
                       "A vs A 95% CI")
     drifted = any(map(wording.floor_excludes_one, wording.primaries(cell)))
     return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
-            *fitted(wording.target_text(target)), *fitted(f"({target['why']})"),
+            *fitted(wording.target_text(target)),
+            *fitted(f"({target['why']})"),
             *_changes(cell), head, *map(_metric_row, cell["effects"]),
             _calls_row(cell), *_verdicts(cell),
             *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
@@ -193,12 +194,11 @@ def _short_cells(data):
     heads = [_column(name, 21) for name in names.values()][:2]
     lines = ["", "  {:<33} {:<21} {}".format("cell", *heads, *[""] * (
         2 - len(heads))).rstrip()]
+    titles = wording.cell_names(data)
     for cell in data["cells"]:
         said = [part for e in wording.primaries(cell)[:2]
                 for part in (percent(e["ratio"]), _column(e["verdict"], 12))]
-        name = f"{cell['job']}, {cell['target']['label']}"
-        if len(data["sides"]) > 2:
-            name = f"{cell['b']}: {name}"
+        name = titles[cell["id"]].replace(" · ", ", ")
         lines.append(SHORT_ROW.format(
             _column(name, 33), *said, *[""] * (4 - len(said))).rstrip())
     return [*lines, "", "All figures of each cell are in report.html."]

@@ -4,6 +4,7 @@
 # came from outside goes through clean(), so that no control character, no
 # half of a surrogate pair and no reversal of direction reaches a reader.
 from collections import Counter
+import os
 import re
 
 # Invisible or harmful: C0 but tab and newline, DEL, C1, line separators,
@@ -157,12 +158,28 @@ def target_text(target):
         target["direct"]]
 
 
-def cell_name(data, cell):
-    """The job, the place, and the side where there is more than one B."""
-    name = f"{line(cell['job'])} · {line(cell['target']['label'])}"
-    if len(data["sides"]) > 2:
-        return f"{line(side(data, cell['b'])['text'])}: {name}"
-    return name
+SIDE, JOB, PLACE, FILE, NUMBER = range(5)
+
+
+def _parts(data, cell):
+    """What can tell a cell from others."""
+    target = cell["target"]
+    return (side(data, cell["b"])["text"], cell["job"], target["label"],
+            os.path.basename(target["path"]), f"cell {cell['id']}")
+
+
+def cell_names(data):
+    """{id: name}: the job, and whatever else the cells differ in."""
+    rows = {cell["id"]: _parts(data, cell) for cell in data["cells"]}
+    told = [i for i in (SIDE, JOB, PLACE)
+            if i == JOB or len({row[i] for row in rows.values()}) > 1
+            or i == PLACE and len(rows) == 1]
+    for more in (FILE, NUMBER):
+        if len({tuple(row[i] for i in told)
+                for row in rows.values()}) < len(rows):
+            told.append(more)
+    return {number: " · ".join(line(row[i]) for i in told)
+            for number, row in rows.items()}
 
 
 def comparisons(data):

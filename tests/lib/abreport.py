@@ -20,7 +20,8 @@ METRICS = {
                    -0.5),
     "ctx_per_io": ("context switches per I/O", "1", "secondary", "lower",
                    0.51, 0.02, 0)}
-WORDS = {"iops": ("faster", "slower"), "bw_mib": ("more bandwidth", "less bandwidth"),
+WORDS = {"iops": ("faster", "slower"),
+         "bw_mib": ("more bandwidth", "less bandwidth"),
          "cpu_us": ("more CPU", "less CPU"),
          "ctx_per_io": ("more switches", "fewer switches")}
 PERCENTILES = (50, 90, 99, 99.9, 99.99, 99.999)
@@ -106,7 +107,8 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
         "job_text": f"# random reads\n{text}bs=4k\niodepth=64\ndirect=1\n",
         "changes": "runtime 30 -> 0.5 s, ramp_time 2 -> 0.1 s",
         "stream": "first 500 I/Os identical on both sides",
-        "target": {"path": target, "label": "RAM (tmpfs /dev/shm)", "size": 256 << 20, "direct": "all",
+        "target": {"path": target, "label": "RAM (tmpfs /dev/shm)",
+                   "size": 256 << 20, "direct": "all",
                    "why": "no device: shows the engine's own cost"},
         "command": {r: f"ENGINE={r} TARGET={target} fio "
                     f"--output-format=json cell-{number}-{r}.fio"

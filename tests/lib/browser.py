@@ -21,8 +21,9 @@ from pathlib import Path
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-extensions",
-         "--disable-dev-shm-usage", "--hide-scrollbars",
+         "--disable-component-update", "--disable-sync",
+         "--disable-extensions", "--disable-dev-shm-usage",
+         "--hide-scrollbars",
          "--remote-debugging-pipe")
 TIMEOUT = 60
 HEIGHT = 844

@@ -121,13 +121,31 @@ def test_three_sides(data):
     assert "C against A" in text and "verdict on C, IOPS: SLOWER" in text
 
 
+def test_cells_are_named_by_what_they_differ_in(data):
+    names = wording.cell_names
+    assert names(data) == {0: "randread · RAM (tmpfs /dev/shm)",
+                           1: "randread · disk (ext4 on vda)"}
+    ram, disk = data["cells"]
+    assert names({**data, "cells": [ram]})[0].endswith("(tmpfs /dev/shm)")
+    disk["target"] = {**ram["target"], "path": "/dev/shm/other"}
+    assert names(data)[1] == "randread · other"
+    disk["job"], disk["target"] = "randwrite", ram["target"]
+    assert names(data) == {0: "randread", 1: "randwrite"}
+    disk["job"], disk["b"] = "randread", "C"
+    data["sides"] = abreport.report([], 3)["sides"]
+    assert names(data) == {0: "kaio · randread", 1: "io_uring · randread"}
+    disk["b"] = "B"
+    assert names(data)[1] == ("randread · kaio-ab-00000000.tmp · cell 1")
+    assert names({**data, "cells": []}) == {}
+
+
 def test_many_cells_take_a_line_each():
     rng = np.random.default_rng(3)
     cells = [abreport.cell(rng, i, n=6, metrics=("iops", "cpu_us"),
                            job=f"job-{i}") for i in range(40)]
     lines = report.text(abreport.report(cells)).splitlines()
     for i in range(40):
-        assert sum(line.startswith(f"  job-{i}, ") for line in lines) == 1
+        assert sum(line.startswith(f"  job-{i} ") for line in lines) == 1
     assert len(lines) < 60
 
 

@@ -3,7 +3,7 @@
 # "not worse", which is about the verdict.
 import math
 
-from . import benchrow, benchtext
+from . import benchcost, benchrow, benchtext
 from .verdict import fewest_pairs
 
 LEAST, MOST, HALF, SAME = "at least", "at most", "half", "not worse"
@@ -71,8 +71,9 @@ def _row_goal(rows, row, goal, comparisons):
     effect = row.effect(goal[0])
     text, met = _asked(rows, row, goal, comparisons)
     found = math.exp(effect.estimate)
-    return benchtext.goal(f"{row.name}: {benchrow.NAMES[goal[0]]} {text}", found,
-                       f"{found:.3f}x (95% CI {benchtext.span(effect.ci95)})", met)
+    return benchtext.goal(f"{row.name}: {benchrow.NAMES[goal[0]]} {text}",
+                          found, f"{found:.3f}x (95% CI {benchtext.span(effect.ci95)})",
+                          met)
 
 
 def _calls_goal(row):
@@ -101,7 +102,8 @@ def _flat_goal(sweep):
             "least")
     found = sweep.spread("B")
     return benchtext.goal(text, found, f"{found:.3f}x (libaio "
-                       f"{sweep.spread('A'):.3f}x)", found <= FLAT_GOAL)
+                       f"{sweep.spread('A'):.3f}x, bare loop "
+                       f"{sweep.spread(benchcost.BARE):.3f}x)", found <= FLAT_GOAL)
 
 
 def goals(rows, sweep, skipped, comparisons):

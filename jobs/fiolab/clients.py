@@ -23,6 +23,7 @@ from .side import Side
 PORT = 8765
 PATIENCE = 20           # seconds beyond a run until a host is given up
 CONNECT = 3
+STEP_OVERHEAD = 1.6     # seconds that fio's client takes to start and to end
 NAME = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?")
 
 

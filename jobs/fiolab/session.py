@@ -33,7 +33,7 @@ def _memory(args, stack):
 
 def _targets(args, jobs, stack):
     if args.client:
-        return [plans.remote_target(args, path) for path in args.target]
+        return plans.remote_targets(args)
     if not args.target:
         memory = _memory(args, stack)
         if memory and args.self_check:
@@ -91,6 +91,7 @@ class Session:
             self.fio, self.sides, self.args.pairs, self.args.runtime,
             self.args.ramp, None, libraries, tuple(self.clients))
         if self.clients:
+            plans.remote_targets(self.args)
             clients.check(self.clients, self.sides, [
                 job.name for job in self.jobs if job.writes()],
                 self.args.destroy_data)
@@ -176,7 +177,8 @@ class Session:
         left = len(self.cells) * self.live.pairs - sum(
             len(cell.pairs) + len(cell.discarded) for cell in results.cells)
         checks = 3 * sum(not cell.stream for cell in self.cells)
-        each = self.live.ramp + self.live.runtime + cli.STEP_OVERHEAD
+        each = self.live.ramp + self.live.runtime + (
+            clients.STEP_OVERHEAD if self.clients else cli.STEP_OVERHEAD)
         shown = progress.Progress(3 * left + checks, 3 * left * each +
                                   checks * cli.CHECK_SECONDS)
         try:

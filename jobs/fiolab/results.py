@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a campaign has measured so far, cell by cell, from run files or from the
-# running campaign alike.  Only whole pairs count; their latency bins are pooled
-# at once, so that ten thousand runs need little memory.
+# running campaign alike.  Only whole pairs count; their latency bins are
+# pooled at once, so that ten thousand runs need little memory.
 from collections import Counter
 import math
 

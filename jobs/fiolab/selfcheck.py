@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# --self-check: does this harness, on this machine, find what is there and nothing
-# else?  B is A with a known handicap: after every so many I/Os fio spins for so
-# long that 100 I/Os take the time that 125 did (thinktime_spin).  C is A itself.
-# B must be found slower, and no verdict on C may be faster or slower.
+# --self-check: does this harness, on this machine, find what is there and
+# nothing else?  B is A with a known handicap: after every so many I/Os fio
+# spins for so long that 100 I/Os take the time that 125 did (thinktime_spin).
+# C is A itself. B must be found slower, and no verdict on C may be faster or
+# slower.
 import math
 
 from . import campaign

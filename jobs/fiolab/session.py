@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # jobs/ab from its arguments to its report: a new campaign is planned into
-# campaign.json, a resumed one is read from it; from there on both are the same.
+# campaign.json, a resumed one is read from it; from there on both are the
+# same.
 from contextlib import ExitStack
 import os
 import sys
 import tempfile
 
-from . import campaign, cli, clients, data, fairness, fio as fio_runs
-from . import compare as two_campaigns, plan as plans, probe, progress, publish, restore, selfcheck
-from . import store, target as targets
+from . import campaign, cli, clients, compare as two_campaigns, data
+from . import fairness, fio as fio_runs, plan as plans, probe, progress
+from . import publish, restore, selfcheck, store, target as targets
 from .problem import Problem
 from .results import Results
 from .verdict import count_pairs, fewest_pairs

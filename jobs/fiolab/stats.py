@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # From paired differences d = ln(B/A) to an effect: Hodges-Lehmann estimate,
-# exact confidence interval, exact p, equivalence and Holm's correction.  All on
-# the log scale; percent() turns a difference into what people read.  What takes
-# d works on the last axis, so that many comparisons are done at once.
+# exact confidence interval, exact p, equivalence and Holm's correction.  All
+# on the log scale; percent() turns a difference into what people read.  What
+# takes d works on the last axis, so that many comparisons are done at once.
 from functools import lru_cache
 import math
 

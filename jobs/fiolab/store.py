@@ -29,7 +29,8 @@ def write(path, text):
     """A whole file or none, on the disk when this returns."""
     part = f"{path}.{secrets.token_hex(4)}.part"
     try:
-        with open(part, "x", encoding="utf-8") as file:
+        with open(part, "x", encoding="utf-8",
+                  errors="surrogateescape") as file:    # names that are not
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -43,6 +43,17 @@ def test_different_options_of_fio_are_unfair():
             same(sides, job, result(bs="4k"), other)
 
 
+def test_a_side_that_keeps_one_in_flight_is_named():
+    sides = side.parse("libaio", ""), side.parse("psync", "")
+
+    def of(share):
+        return {"jobs": [{"iodepth_level": {"1": share, ">=64": 0}}]}
+    note = fairness.depth_note
+    assert note(sides, of(0.2), of(100.0)).startswith("; psync keeps only one")
+    assert note(sides, of(100.0), of(100.0)) == ""
+    assert note(sides, of(3), of(40)) == note(sides, {"jobs": [{}]}, of(9))
+
+
 @pytest.mark.parametrize("text, need", [
     ("bs=4k\niodepth=64\n", 1), ("bs=1m\niodepth=16\n", 64),
     ("bs=4k-64k\niodepth=16\nnumjobs=4\n", 16), ("bs=128KiB,1m\n", 4),

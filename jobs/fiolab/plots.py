@@ -46,6 +46,8 @@ def _percent_axis(axis, low, high):
     reach = max(abs(math.expm1(low)), abs(math.expm1(high)))
     step = next((s for s in STEPS if reach / s <= 3), STEPS[-1])
     places = [i * step for i in range(-8, 9) if i * step > -0.95]
+    if max(-low, high) > math.log(2):       # factors stand evenly there
+        places = [-0.75, -0.5, 0, 1, 3]
     axis.set_major_locator(FixedLocator([math.log1p(x) for x in places]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(

@@ -12,7 +12,8 @@ import tempfile
 import numpy as np
 
 from . import benchcost, benchgoals, benchlib, benchrow, campaign, checks, cli
-from . import fio, loopdev, probe, progress, side, target as targets
+from . import fio, loopdev, probe, progress, results, side
+from . import target as targets
 from .benchgoals import at_least, at_most, half_of, same
 from .problem import Problem
 from .verdict import Effect, count_pairs, judge_all
@@ -194,7 +195,7 @@ def _rows(args, fio_, made, wanted):
         if spec.on not in made:
             skipped.append(benchrow.title(spec))
             continue
-        row = benchrow.Row(spec.job, made[spec.on], campaign.orders(
+        row = benchrow.Row(spec.job, made[spec.on], results.orders(
             args.pairs, args.rng), spec=spec, plan=_plan(args, fio_, spec))
         pair = (spec.a, spec.b)
         if pair not in known:

@@ -17,8 +17,8 @@ import time
 
 import numpy as np
 
-from . import bareloop, benchtext, campaign, checks, cli, device
-from . import fio as fio_runs, jobfile, probe, progress, side
+from . import bareloop, benchfio, benchtext, campaign, checks, cli, device
+from . import results
 from . import target as targets
 from .metrics import figures
 from .problem import Problem
@@ -155,33 +155,6 @@ def _targets(args, stack):
 
 # Under fio
 
-def make_plan(args, stack):
-    """What to run and on which jobs; finds mistakes before any writing."""
-    sides = tuple(side.parse(text, args.build) for text in SIDES)
-    jobs = [jobfile.load("randread")]
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kaio-ab-"))
-    fio = fio_runs.Fio(cli.find_fio(args.fio), args.cpu, folder)
-    probe.check(fio, sides, jobs, args.size)
-    libraries = probe.check_libraries(fio, sides)
-    plan = campaign.Plan(fio, sides, args.pairs, args.runtime, args.ramp,
-                         np.random.default_rng(args.seed), libraries)
-    return plan, jobs
-
-
-def measure(plan, cells, **how):
-    """Check and run the cells; how: of campaign.check()."""
-    runs = 3 * plan.pairs * len(cells)
-    checks = 3 * len(cells)
-    seconds = (runs * (plan.ramp + plan.runtime + cli.STEP_OVERHEAD) +
-               checks * cli.CHECK_SECONDS)
-    shown = progress.Progress(runs + checks, seconds)
-    try:
-        campaign.check(plan, cells, shown.tick, **how)
-        campaign.run(plan, cells, shown.tick)
-    finally:
-        shown.clear()
-
-
 def parse_kinds(text):
     """{system call: how often} of a `strace -c` summary; "all": their sum."""
     calls = {m[2]: int(m[1]) for m in STRACE.finditer(text)}
@@ -211,7 +184,7 @@ def kinds_per_io(fio, one, job, target, names=SHOWN_CALLS):
 
 
 def _fio_cells(args, plan, jobs, stack):
-    return [campaign.Cell(jobs[0], each, campaign.orders(args.pairs, plan.rng))
+    return [campaign.Cell(jobs[0], each, results.orders(args.pairs, plan.rng))
             for each in _targets(args, stack)]
 
 
@@ -222,7 +195,7 @@ def _measure_fio(plan, cells):
     def count(*what):
         found.append(kinds_per_io(*what))
         return found[-1].get("all")
-    measure(plan, cells, count=count)
+    benchfio.measure(plan, cells, count=count)
     return [{"A": a, "B": b} for a, b in zip(found[::2], found[1::2])]
 
 
@@ -318,7 +291,7 @@ def bench(args, stack):
     plan, cells, kinds = None, [], []
     file = cli.output(args, 3 * args.pairs * len(args.parts), stack)
     if set(args.parts) - {"loop"}:
-        plan, jobs = make_plan(args, stack)
+        plan, jobs = benchfio.make_plan(args, SIDES, stack)
         cells = _fio_cells(args, plan, jobs, stack)
         kinds = _measure_fio(plan, cells)
     loop_cell, effects = _bench_loop(args, loop)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The tables and the JSON of the two benchmarks.  B is always set against A:
-# +25% IOPS means that B does a quarter more I/Os, -20% CPU that B spends a fifth
-# less CPU time on each.
+# +25% IOPS means that B does a quarter more I/Os, -20% CPU that B spends a
+# fifth less CPU time on each.
 from itertools import zip_longest
 import math
 import platform

@@ -6,12 +6,12 @@
 # A again (A') on the other, so "A' A B" or "B A A'".  The pair (A, B) and the
 # noise-floor pair (A, A') are then both back to back, share A, have the same
 # number and the same balance of orders: if B behaves like A, they cannot be
-# told apart.  The floor so costs half as much again, not as much again.
-# Blocks go round all cells in turn, so that a drift of the machine spreads
-# over the cells.  The number of pairs is fixed in advance.  A run that fails
-# ends the comparison; only a client that is lost costs no more than its pair
-# (see clients.py).  A run during which this process was starved, so that it has
-# no CPU figure, is repeated in its place, whatever fio's figures are, and one
+# told apart.  The floor so costs half as much again, not as much again. Blocks
+# go round all cells in turn, so that a drift of the machine spreads over the
+# cells.  The number of pairs is fixed in advance.  A run that fails ends the
+# comparison; only a client that is lost costs no more than its pair (see
+# clients.py).  A run during which this process was starved, so that it has no
+# CPU figure, is repeated in its place, whatever fio's figures are, and one
 # during which fio itself was, so that it did no I/O at all; the report counts
 # these.  No other run is dropped.
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ import time
 from . import checks, fio as fio_runs
 from .jobfile import Job, direct_io
 from .problem import Problem
-from .results import SEQUENCES, orders, pair_seed  # noqa: F401 (for bench)
+from .results import SEQUENCES, pair_seed
 from .target import Target
 from .verdict import Effect
 

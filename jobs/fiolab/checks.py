@@ -60,14 +60,16 @@ def same_stream(fio, sides, job, target):
     (first, a), (second, b) = (_stream(fio, side, job, target)
                                for side in sides)
     fairness.same_options(sides, job, first, second)
+    note = fairness.depth_note(sides, first, second)
     if a is None or b is None:
-        return "I/O streams not compared (the job file has several jobs)"
+        return ("I/O streams not compared (the job file has several jobs)" +
+                note)
     equal, where = compare_streams(a, b)
     if equal is None:
         raise Problem(f"the comparison would be unfair: with the same seed "
                       f"{sides[0].text} and {sides[1].text} do different I/O "
                       f"on job {job.name}: {where}.")
-    return f"first {equal} I/Os identical on both sides"
+    return f"first {equal} I/Os identical on both sides{note}"
 
 
 def parse_calls(text):

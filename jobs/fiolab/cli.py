@@ -22,7 +22,8 @@ CHECK_SECONDS = 0.8
 PAIRS, QUICK_PAIRS = 20, 6
 
 ABOUT = """Compare fio I/O engines by paired, interleaved runs and say whether
-each side is faster, slower, equivalent, or not distinguishable from the first."""
+each side is faster, slower, equivalent, or not distinguishable from the
+first."""
 MORE = """engines: libaio, io_uring or any other engine built into fio;
 kaio = external:BUILD/fio-kaio.so; external:/path/to/engine.so.
 Engine options follow after commas: kaio,opt=value,opt=value

@@ -3,10 +3,10 @@
 # at once on all hosts, each of which runs `fio --server`.  The figures are the
 # sum of all hosts, and each host's own beside it.
 #
-# The rule for a host that is lost, fixed beforehand: if any host gives no result
-# in any of the three runs of a pair, the whole pair is discarded, on all hosts,
-# and named in the report; the campaign goes on with the next pair, and stops
-# after three such pairs in a row.
+# The rule for a host that is lost, fixed beforehand: if any host gives no
+# result in any of the three runs of a pair, the whole pair is discarded, on
+# all hosts, and named in the report; the campaign goes on with the next pair,
+# and stops after three such pairs in a row.
 #
 # CPU per I/O is fio's own usr and sys here: the clocks of processes on another
 # machine cannot be read.  What is checked by other means than a run (system
@@ -23,6 +23,7 @@ from .side import Side
 PORT = 8765
 PATIENCE = 20           # seconds beyond a run until a host is given up
 CONNECT = 3
+STEP_OVERHEAD = 1.6     # seconds that fio's client takes to start and to end
 NAME = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?")
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # `ab compare OLD NEW`: has a side changed between two campaigns?  What is
 # compared is B against A in the one with B against A in the other, so that a
-# machine that became slower or faster as a whole changes nothing.  The pairs of
-# two campaigns have nothing to do with each other, so the effect is the
+# machine that became slower or faster as a whole changes nothing.  The pairs
+# of two campaigns have nothing to do with each other, so the effect is the
 # Hodges-Lehmann shift of two samples, with the interval and the p of
-# Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, and so
-# is the floor: no change inside that of A' against A.
+# Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, and
+# so is the floor: no change inside that of A' against A.
 import argparse
 import json
 import math
@@ -118,7 +118,8 @@ def compare(old, new):
 def warnings(old, new):
     """What differs between the campaigns, beside the cells."""
     said = [f"{name} is {old[name]} in OLD and {new[name]} in NEW"
-            for name in ("runtime_s", "ramp_s", "cpu") if old[name] != new[name]]
+            for name in ("runtime_s", "ramp_s", "cpu")
+            if old[name] != new[name]]
     if old["fio"]["version"] != new["fio"]["version"]:
         said.append(f"OLD ran with {old['fio']['version']}, NEW with "
                     f"{new['fio']['version']}")

@@ -8,8 +8,6 @@ import os
 import shlex
 import statistics
 
-import numpy as np
-
 from . import fio as fio_runs, stats, verdict
 from .jobfile import Job
 from .metrics import METRICS

@@ -4,7 +4,6 @@
 # a warning, which the report repeats.
 import re
 
-from . import environment
 from .problem import Problem
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
@@ -38,6 +37,21 @@ def same_options(sides, job, first, second):
                     f"{key}={mine.get(key)} on {sides[0].text} and with "
                     f"{key}={theirs.get(key)} on {sides[1].text}: give both "
                     "the same.")
+
+
+def _one_at_a_time(result):
+    """Does every job keep no more than one I/O in flight?"""
+    return all(job.get("iodepth_level", {}).get("1", 0) > 99
+               for job in result["jobs"])
+
+
+def depth_note(sides, first, second):
+    """A synchronous engine ignores iodepth: not unfair, but to be known."""
+    alone = [side.text for side, result in zip(sides, (first, second))
+             if _one_at_a_time(result)]
+    if len(alone) != 1:
+        return ""
+    return f"; {alone[0]} keeps only one of them in flight, whatever iodepth"
 
 
 # Sizes
@@ -117,9 +131,3 @@ def stolen(results):
         return []
     return [f"other virtual machines took up to {worst:.0%} of the CPU during "
             "a run (steal): pairs bear it, but repeat close calls."]
-
-
-def now(cpu):
-    """(environment, warnings) of this machine at this moment."""
-    found = environment.describe(cpu)
-    return found, machine(cpu, found)

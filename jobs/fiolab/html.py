@@ -125,9 +125,9 @@ def _far(cell):
 
 
 def _order(cell):
-    names = {e["metric"]: e["name"] for e in cell["effects"]}
-    return [(names.get(metric, metric), d)
-            for metric, d in cell["order_effect"].items()]
+    names = {e["metric"]: e["name"] for e in wording.primaries(cell)}
+    return [(names[metric], d) for metric, d in cell["order_effect"].items()
+            if metric in names]
 
 
 def _cell(data, cell, name, with_pictures):

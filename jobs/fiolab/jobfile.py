@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A job file, and the effective job file that the comparison really runs.
-# fio takes options on its command line as defaults that the job file overrides,
+# A job file, and the effective job file that the comparison really runs. fio
+# takes options on its command line as defaults that the job file overrides,
 # before and after the file's name alike.  So what the comparison decides is
 # written into a copy: every such line is removed from all sections and set
 # once, in a [global] section in front.

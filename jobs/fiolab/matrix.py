@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# --matrix AXIS=VALUE,VALUE ...: a job for every combination of the values, made
-# from a job file by setting these options in all of its sections.
+# --matrix AXIS=VALUE,VALUE ...: a job for every combination of the values,
+# made from a job file by setting these options in all of its sections.
 import itertools
 import re
 

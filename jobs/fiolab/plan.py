@@ -104,12 +104,16 @@ def out(args):
     return path
 
 
-def remote_target(args, path):
+def _remote_target(args, path):
     if jobfile.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
     return targets.Target(path, args.size or targets.DEFAULT_SIZE, False,
                           f"{path} on each host", writable=args.destroy_data)
+
+
+def remote_targets(args):
+    return [_remote_target(args, path) for path in dict.fromkeys(args.target)]
 
 
 def stand_in(cell, target):

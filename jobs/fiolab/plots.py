@@ -4,6 +4,7 @@
 # A is drawn dashed or hollow, B solid or filled: colour is not the only sign.
 # What is too much to draw is thinned out, and the caption says so.
 import math
+import unicodedata
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 import numpy as np
@@ -21,9 +22,19 @@ STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 PERCENTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
-def label(text, length=52):
-    """Text in a picture: quotes would end an attribute of a careless tool."""
-    return wording.short(text, length).replace('"', "”").replace("'", "’")
+def _weight(text):
+    """About how wide a text is, in letters of the usual width."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else
+               1.5 if c in "WMmw@%" else 1.2 if c.isupper() else 1
+               for c in text)
+
+
+def label(text, room=42):
+    """Text in a picture, as much as there is room for."""
+    found = wording.short(text, room)
+    while _weight(found) > room:
+        found = wording.short(text, len(found) - 1)
+    return found
 
 
 def _minus(text):
@@ -35,6 +46,8 @@ def _percent_axis(axis, low, high):
     reach = max(abs(math.expm1(low)), abs(math.expm1(high)))
     step = next((s for s in STEPS if reach / s <= 3), STEPS[-1])
     places = [i * step for i in range(-8, 9) if i * step > -0.95]
+    if max(-low, high) > math.log(2):       # factors stand evenly there
+        places = [-0.75, -0.5, 0, 1, 3]
     axis.set_major_locator(FixedLocator([math.log1p(x) for x in places]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The report of a campaign, whole or not: into its folder in four forms, and as
 # text on stdout, unless a mistake ended it, which is then said in a sentence.
-import os
 import sys
 
 from . import csvout, data, fairness, plan as plans, report, selfcheck
@@ -61,7 +60,7 @@ def write(session, results, ending, file):
         return found            # the first problem is the one to tell
     if ending is None or isinstance(ending, (SystemExit, Stopped)):
         print(text, end="" if text.endswith("\n") else "\n")
-        print(f"Report: {os.path.join(session.folder.path, 'report.html')}")
+        print(f"Report: {session.folder.shown}/report.html")
     if ending is not None:
         print(f"ab: what was measured is kept; go on with --resume "
               f"{session.folder.shown}", file=sys.stderr)

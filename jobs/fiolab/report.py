@@ -76,6 +76,14 @@ def _unfinished(data):
                   "verdicts are those of what was measured.", "")
 
 
+def _self_check(data):
+    check = data["self_check"] or {}
+    if "text" not in check:
+        return []
+    word = "passed" if check.get("passed") else "FAILED"
+    return fitted(f"Self-check {word}: {check['text']}.", "")
+
+
 def _overview(data):
     """The verdict on each side, before any figure."""
     lines = []
@@ -228,7 +236,8 @@ def _rule(data):
 def text(data):
     """The report of report.json as text that ends in a newline."""
     data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
-    lines = [*_head(data), *_unfinished(data), "", *_overview(data)]
+    lines = [*_head(data), *_unfinished(data), *_self_check(data), "",
+             *_overview(data)]
     if len(data["cells"]) > FULL_CELLS:
         lines += _short_cells(data)
     else:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The state of a target that a job writes to, brought back before each run: else
-# each run finds what the one before it left (a fragmented file, a device with
-# other mappings), which is the drift that pairs can bear least.
+# The state of a target that a job writes to, brought back before each run:
+# else each run finds what the one before it left (a fragmented file, a device
+# with other mappings), which is the drift that pairs can bear least.
 #   fill   every byte is written again in order, and synced
 #   trim   the same after all blocks were discarded (a hole in a file)
 #   none   nothing; the report warns

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a campaign has measured so far, cell by cell, from run files or from the
-# running campaign alike.  Only whole pairs count; their latency bins are pooled
-# at once, so that ten thousand runs need little memory.
+# running campaign alike.  Only whole pairs count; their latency bins are
+# pooled at once, so that ten thousand runs need little memory.
 from collections import Counter
 import math
 
@@ -87,22 +87,27 @@ class CellResults:
             self._complete(pair, self.partial.pop(pair))
 
     def _complete(self, pair, runs):
+        """Count a pair; one that is damaged raises before it counts."""
+        values = {role: values_of(runs[role]["values"]) for role in ROLES}
+        hosts = {host: {role: values_of(runs[role]["hosts"][host])
+                        for role in ROLES}
+                 for host in runs["A"].get("hosts", {})}
+        latencies = [(direction, role, latency) for role in "AB" for
+                     direction, latency in runs[role]["latency"].items()]
+        steal = [float(run["steal"]) for run in runs.values()]
+        repeats = sum(run["repeats"] for run in runs.values())
+        start = min(run["start"] for run in runs.values())
+        for direction, role, latency in latencies:
+            self.pools.setdefault(direction, {}).setdefault(
+                role, Pool()).add(latency)
+        self.steal += steal
+        self.repeats += repeats
         self.options = self.options or runs["A"].get("options")
-        self.steal += [run["steal"] for run in runs.values()]
-        self.repeats += sum(run["repeats"] for run in runs.values())
-        self.pairs[pair] = {
-            "pair": pair, "order": self.orders[pair],
-            "start": min(run["start"] for run in runs.values()),
-            "seed": runs["A"]["seed"],
-            "values": {role: values_of(runs[role]["values"])
-                       for role in ROLES}}
-        for host in runs["A"].get("hosts", {}):
-            self.hosts.setdefault(host, {})[pair] = {
-                role: values_of(runs[role]["hosts"][host]) for role in ROLES}
-        for role in "AB":
-            for direction, latency in runs[role]["latency"].items():
-                self.pools.setdefault(direction, {}).setdefault(
-                    role, Pool()).add(latency)
+        self.pairs[pair] = {"pair": pair, "order": self.orders[pair],
+                            "start": start, "seed": runs["A"]["seed"],
+                            "values": values}
+        for host, found in hosts.items():
+            self.hosts.setdefault(host, {})[pair] = found
 
     def ordered(self):
         return [self.pairs[pair] for pair in sorted(self.pairs)]

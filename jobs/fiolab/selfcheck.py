@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# --self-check: does this harness, on this machine, find what is there and nothing
-# else?  B is A with a known handicap: after every so many I/Os fio spins for so
-# long that 100 I/Os take the time that 125 did (thinktime_spin).  C is A itself.
-# B must be found slower, and no verdict on C may be faster or slower.
+# --self-check: does this harness, on this machine, find what is there and
+# nothing else?  B is A with a known handicap: after every so many I/Os fio
+# sleeps for so long that 100 I/Os take the time that 125 did (thinktime; fio
+# 3.33's thinktime_spin may sleep for ever).  C is A itself.  B must be found
+# slower, and no verdict on C may be faster or slower.
 import math
 
 from . import campaign
 from .problem import Problem
 
 PLANTED = 0.8           # IOPS of B as a share of those of A
-LEAST_SPIN_US = 500     # a spin is not much longer than it should be
+LEAST_US = 1000         # a sleep is longer than it should be, by 60 us or so
 QUIET = ("equivalent", "inconclusive", "no verdict")
 
 
@@ -19,9 +20,8 @@ def plant(plan, cell):
     jobs = max(1, sum(int(n) for n in cell.job.values("numjobs")))
     each_us = 1e6 * jobs / found["iops"]
     more_us = each_us * (1 / PLANTED - 1)
-    blocks = max(1, math.ceil(LEAST_SPIN_US / more_us))
-    spin = round(blocks * more_us)
-    return (f"thinktime={spin}", f"thinktime_spin={spin}",
+    blocks = max(1, math.ceil(LEAST_US / more_us))
+    return (f"thinktime={round(blocks * more_us)}",
             f"thinktime_blocks={blocks}")
 
 

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # jobs/ab from its arguments to its report: a new campaign is planned into
-# campaign.json, a resumed one is read from it; from there on both are the same.
+# campaign.json, a resumed one is read from it; from there on both are the
+# same.
 from contextlib import ExitStack
 import os
 import sys
 import tempfile
 
-from . import campaign, cli, clients, data, fairness, fio as fio_runs
-from . import compare as two_campaigns, plan as plans, probe, progress, publish, restore, selfcheck
-from . import store, target as targets
+from . import campaign, cli, clients, compare as two_campaigns, data
+from . import fairness, fio as fio_runs, plan as plans, probe, progress
+from . import publish, restore, selfcheck, store, target as targets
 from .problem import Problem
 from .results import Results
 from .verdict import count_pairs, fewest_pairs
@@ -33,7 +34,7 @@ def _memory(args, stack):
 
 def _targets(args, jobs, stack):
     if args.client:
-        return [plans.remote_target(args, path) for path in args.target]
+        return plans.remote_targets(args)
     if not args.target:
         memory = _memory(args, stack)
         if memory and args.self_check:
@@ -91,6 +92,7 @@ class Session:
             self.fio, self.sides, self.args.pairs, self.args.runtime,
             self.args.ramp, None, libraries, tuple(self.clients))
         if self.clients:
+            plans.remote_targets(self.args)
             clients.check(self.clients, self.sides, [
                 job.name for job in self.jobs if job.writes()],
                 self.args.destroy_data)
@@ -176,7 +178,8 @@ class Session:
         left = len(self.cells) * self.live.pairs - sum(
             len(cell.pairs) + len(cell.discarded) for cell in results.cells)
         checks = 3 * sum(not cell.stream for cell in self.cells)
-        each = self.live.ramp + self.live.runtime + cli.STEP_OVERHEAD
+        each = self.live.ramp + self.live.runtime + (
+            clients.STEP_OVERHEAD if self.clients else cli.STEP_OVERHEAD)
         shown = progress.Progress(3 * left + checks, 3 * left * each +
                                   checks * cli.CHECK_SECONDS)
         try:

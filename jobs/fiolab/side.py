@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# One side of a comparison: an engine, its options and its environment, as given
-# to --side: ENGINE[,option=value...][@NAME].  "kaio" stands for the engine
-# in the build folder; "external:PATH" for any other engine file; anything else
-# is the name of an engine built into fio.  @NAME is one of ENVIRONMENTS.
+# One side of a comparison: an engine, its options and its environment, as
+# given to --side: ENGINE[,option=value...][@NAME].  "kaio" stands for the
+# engine in the build folder; "external:PATH" for any other engine file;
+# anything else is the name of an engine built into fio.  @NAME is one of
+# ENVIRONMENTS.
 from dataclasses import dataclass
 import os
 import re

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # From paired differences d = ln(B/A) to an effect: Hodges-Lehmann estimate,
-# exact confidence interval, exact p, equivalence and Holm's correction.  All on
-# the log scale; percent() turns a difference into what people read.  What takes
-# d works on the last axis, so that many comparisons are done at once.
+# exact confidence interval, exact p, equivalence and Holm's correction.  All
+# on the log scale; percent() turns a difference into what people read.  What
+# takes d works on the last axis, so that many comparisons are done at once.
 from functools import lru_cache
 import math
 
@@ -16,18 +16,14 @@ def percent(d):
     return 100 * math.expm1(d)
 
 
-@lru_cache(maxsize=8)
-def _triangle(n):
-    return np.triu_indices(n)
-
-
 def walsh(d):
     """The sorted n(n+1)/2 averages (d_i + d_j)/2, i <= j."""
     d = np.asarray(d, dtype=float)
-    i, j = _triangle(d.shape[-1])
-    averages = d[..., i]
-    averages += d[..., j]
-    averages /= 2
+    n, done = d.shape[-1], 0
+    averages = np.empty((*d.shape[:-1], n * (n + 1) // 2))
+    for i in range(n):
+        averages[..., done:done + n - i] = (d[..., i:] + d[..., i:i + 1]) / 2
+        done += n - i
     averages.sort(axis=-1)
     return averages
 

@@ -17,6 +17,8 @@ PLAN, RUNS = "campaign.json", "runs"
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
 SCHEMA = "kaio-campaign/1"
+FIELDS = ("id", "seed", "pairs", "looks", "alpha", "cells", "jobs", "targets",
+          "sides", "clients", "arguments", "fio", "stopped_at", "warnings")
 
 
 def reason(error):
@@ -29,7 +31,8 @@ def write(path, text):
     """A whole file or none, on the disk when this returns."""
     part = f"{path}.{secrets.token_hex(4)}.part"
     try:
-        with open(part, "x", encoding="utf-8") as file:
+        with open(part, "x", encoding="utf-8",
+                  errors="surrogateescape") as file:    # names that are not
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -108,6 +111,9 @@ class Folder:
                 found = json.load(file)
             if found["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {found['schema']!r}")
+            missing = [key for key in FIELDS if key not in found]
+            if missing:
+                raise ValueError(f"it lacks {missing[0]}")
             return found
         except (OSError, ValueError, KeyError, TypeError,
                 RecursionError) as error:

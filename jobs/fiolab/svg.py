@@ -45,16 +45,16 @@ def _body(text):
     return re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.S)
 
 
-def _unique(text, prefix):
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = text.replace("url(#", f"url(#{prefix}-")
-    return re.sub(r'(xlink:)?href="#', f'href="#{prefix}-', text)
+def _unique(tag, prefix):
+    tag = re.sub(r'\bid="', f'id="{prefix}-', tag)
+    tag = tag.replace("url(#", f"url(#{prefix}-")
+    return re.sub(r'(xlink:)?href="#', f'href="#{prefix}-', tag)
 
 
-def _coloured(text):
+def _coloured(tag):
     return re.sub("#0102[0-9a-f]{2}", lambda match:
                   f"var({COLOURS[match[0]]})" if match[0] in COLOURS
-                  else match[0], text)
+                  else match[0], tag)
 
 
 def _head(prefix, title, about, box):
@@ -71,11 +71,11 @@ def render(made, prefix, title, about):
         warnings.simplefilter("ignore")     # a character the font lacks
         FigureCanvasSVG(made).print_svg(out, metadata={"Date": None})
     text = _body(out.getvalue())
-    # Text must not be taken for markup of ours: it has no quote or bracket
-    # (matplotlib escapes < > &, and plots.py takes quotes away).
     tag, body = text.split(">", 1)
     box = re.search(r'viewBox="([^"]*)"', tag)[1]
-    body = _coloured(_unique(body, prefix))
+    # Only within tags, as matplotlib escapes every < and > of a text.
+    body = re.sub("<[^>]*>", lambda match: _coloured(_unique(
+        match[0], prefix)), body)
     return _head(prefix, title, about, box) + body
 
 

@@ -15,6 +15,7 @@ from . import stats
 MARGIN = 0.02
 ALPHA = 0.05
 FEWEST_PAIRS = 6
+AT_ONCE = 1 << 22       # differences squared, for the memory's sake
 INFINITE = (-math.inf, math.inf)
 
 
@@ -76,9 +77,12 @@ def _figures(d, floor_d):
 
 def many(metrics, d, floor_d):
     """Effects of many comparisons at once: rows of d and floor_d."""
+    step = max(1, AT_ONCE // (len(d[0]) ** 2 or 1)) if len(d) else 1
+    figures = [found for i in range(0, len(d), step)
+               for found in _figures(d[i:i + step], floor_d[i:i + step])]
     return [Effect(metric, one, floor, **found)
-            for metric, one, floor, found in zip(
-                metrics, d, floor_d, _figures(d, floor_d))]
+            for metric, one, floor, found in zip(metrics, d, floor_d,
+                                                 figures)]
 
 
 # What a significant change is called: (up, down).

@@ -151,6 +151,11 @@ def report(cells, sides=2, **changes):
         "cells": cells, "warnings": [], "self_check": None, **changes}
 
 
+SELF_CHECK = {"planted": 0.8, "ratio": 0.81, "ci95": [0.78, 0.84],
+              "verdict": "slower", "found": True, "false": [], "passed": True,
+              "text": "planted: IOPS x 0.80; measured: x 0.81"}
+
+
 def typical(seed=1):
     """Two cells as in the README: RAM, where B gains, and a disk."""
     rng = np.random.default_rng(seed)

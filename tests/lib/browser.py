@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +26,11 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
          "--disable-extensions", "--disable-dev-shm-usage",
          "--hide-scrollbars",
          "--remote-debugging-pipe")
+# Chromium reads from 3 and writes to 4.
+CONNECT = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.dup2(int(sys.argv[2]), 4)
+os.execv(sys.argv[3], sys.argv[3:])"""
 TIMEOUT = 60
 HEIGHT = 844
 
@@ -47,13 +53,10 @@ class Browser:
         self.number, self.left, self.events = 0, b"", []
         theirs_in, self.to = map(_high, os.pipe())
         self.of, theirs_out = map(_high, os.pipe())
-
-        def connect():
-            os.dup2(theirs_in, 3)
-            os.dup2(theirs_out, 4)
         self.process = subprocess.Popen(
-            [find(), *FLAGS, f"--user-data-dir={self.folder}", "about:blank"],
-            preexec_fn=connect, pass_fds=(3, 4), stdin=subprocess.DEVNULL,
+            [sys.executable, "-c", CONNECT, str(theirs_in), str(theirs_out),
+             find(), *FLAGS, f"--user-data-dir={self.folder}", "about:blank"],
+            pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True)
         os.close(theirs_in)

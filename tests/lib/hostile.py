@@ -14,6 +14,7 @@ ATTACKS = (
     "\u202egnp.oif\u2066\u200b", "javascript:hacked=1", "=1+1", "-2+3", "@x",
     "line\none\ttab\r\n\u2028", "W" * 4000, "漢字" * 100, "a\u0301" * 50,
     "-->", "\\", "url(#cell0f-p1)", "id=\"x\"", "#010207")
+GROUPS = [" ".join(ATTACKS[i::6]) for i in range(6)]
 IDS = [f"attack{i}" for i in range(len(ATTACKS))]
 # What has a meaning for the program, and so no free text.
 FIXED = {"schema", "letter", "b", "order", "verdict", "role", "better",
@@ -36,7 +37,7 @@ def report(data, attack):
     made = poison(copy.deepcopy(data), attack)
     made["sides"][0]["environment"] = {attack: attack}
     made["sides"][1]["library"] = attack
-    made["self_check"] = {attack: attack}
+    made["self_check"] = {attack: attack, "text": attack, "passed": True}
     made["warnings"] = [attack] * 5
     for cell in made["cells"]:
         cell["discarded"] = [{"pair": 1, "host": attack, "why": attack}]

@@ -111,6 +111,13 @@ def test_hosts_looks_calls_and_an_early_stop(data):
     assert "system calls per I/O: not counted" in text
 
 
+def test_the_self_check_is_told(data):
+    data["self_check"] = {**abreport.SELF_CHECK}
+    assert "\nSelf-check passed: planted: IOPS x 0.80;" in report.text(data)
+    data["self_check"]["passed"] = False
+    assert "\nSelf-check FAILED: planted" in report.text(data)
+
+
 def test_three_sides(data):
     rng = np.random.default_rng(3)
     found = abreport.report([abreport.cell(rng, 0, effect=0.2),

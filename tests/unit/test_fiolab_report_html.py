@@ -168,7 +168,7 @@ def test_discards_warnings_and_an_early_stop():
     data = abreport.typical()
     data.update(finished=False, warnings=[f"warning {i}." for i in range(7)])
     text = words(Outline(page_of(data)))
-    assert "7 warnings" in text and "4 more" in text and "warning 6." in text
+    assert "7 warnings" in text and "4 more" in text and "Warning 6." in text
     assert "Stopped early: 40 of 40 pairs" in text
     assert "8 this machine fio did no I/O" in text
 
@@ -223,7 +223,7 @@ def harmless():
     return Outline(page_of(hostile.report(small(), "x")))
 
 
-@pytest.mark.parametrize("attack", hostile.ATTACKS, ids=hostile.IDS)
+@pytest.mark.parametrize("attack", hostile.GROUPS, ids=hostile.IDS[:6])
 def test_hostile_text_changes_no_structure(attack, harmless):
     page = page_of(hostile.report(small(), attack))
     page.encode()

@@ -3,9 +3,9 @@
  * The floor under an engine: 4K random reads on a file or device, with the
  * calls that the engine makes at fio's defaults and nothing else.  Each read
  * is one io_submit of one request and one event from the ring; only an empty
- * ring is waited for.  Prints the reads per second after the ramp, and the
+ * ring is waited for, or with POLL 1 watched.  Prints the reads per second after the ramp, and the
  * microseconds of CPU for each.
- *	rawloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS SEED
+ *	rawloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS SEED POLL
  */
 #include <err.h>
 #include <fcntl.h>
@@ -24,7 +24,7 @@
 struct loop {
 	io_context_t ctx;
 	struct iocb *iocbs;
-	uint64_t blocks, random;
+	uint64_t blocks, random, poll;
 	int fd;
 };
 
@@ -59,8 +59,11 @@ static void submit(struct loop *l, struct iocb *iocb)
 static struct iocb *take(const struct loop *l)
 {
 	struct io_event event;
-	int ret = io_ring_reap(l->ctx, 1, &event);
+	int ret;
 
+	do
+		ret = io_ring_reap(l->ctx, 1, &event);
+	while (!ret && l->poll);
 	if (!ret)
 		ret = io_getevents(l->ctx, 1, 1, &event, NULL);
 	if (ret != 1)
@@ -118,11 +121,12 @@ int main(int argc, char **argv)
 	uint64_t wall, cpu, reads;
 	double seconds;
 
-	if (argc != 8)
+	if (argc != 9)
 		errx(2, "usage: rawloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS "
-			"SEED");
+			"SEED POLL");
 	l.blocks = number(argv[2]) / BLOCK;
 	l.random = number(argv[7]) + 1;
+	l.poll = number(argv[8]);
 	l.fd = open(argv[1], O_RDONLY | (number(argv[4]) ? O_DIRECT : 0));
 	if (l.fd < 0)
 		err(1, "%s", argv[1]);

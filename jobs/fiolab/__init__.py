@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# fiolab: the code behind jobs/ab.  cli.py reads the command line, probe.py asks
-# fio about the sides and jobs, campaign.py plans and runs the pairs, fio.py
-# runs one fio, target.py and device.py guard what may be written, stats.py
-# reaches the verdict, report.py words it.
+# fiolab: the code behind jobs/ab and the benchmarks.  cli.py reads the command
+# line, session.py leads from there to the report, plan.py makes campaign.json,
+# campaign.py runs the pairs (clients.py on other machines), fio.py runs one
+# fio, store.py keeps the runs, results.py reads them, data.py judges them
+# (stats.py, verdict.py) into report.json, report.py, html.py and csvout.py
+# show it.

@@ -8,7 +8,8 @@ import shlex
 import subprocess
 import tempfile
 
-from . import campaign, cli, fio as fio_runs, probe, process, progress, side
+from . import campaign, cli, fio as fio_runs, probe, process, progress
+from . import results, side
 from .problem import Problem
 from .verdict import Effect
 
@@ -110,7 +111,7 @@ class Loop:
 
     def measure(self, pairs, rng):
         """A Cell whose metrics are the nanoseconds of the KINDS."""
-        cell = campaign.Cell(None, None, campaign.orders(pairs, rng))
+        cell = campaign.Cell(None, None, results.orders(pairs, rng))
         seconds = self.milliseconds * LOOP_SHARES / 1000 + 0.15
         shown = progress.Progress(pairs, 3 * pairs * seconds)
         with contextlib.ExitStack() as stack:

@@ -29,8 +29,12 @@ def calls_per_io(fio, one, job, target):
     return found["all"] - sum(found[name] for name in WAITING)
 
 
+BARE = "bare"
+
+
 class Sweep:
-    """Rounds over all depths and both sides, in random order."""
+    """Rounds over all depths, both sides and the bare loop, in random order:
+    the loop's CPU per I/O grows with its buffers, too."""
 
     def __init__(self, plan, target, depths):
         self.plan, self.depths = plan, depths
@@ -39,21 +43,26 @@ class Sweep:
                       for depth in depths}
 
     def count(self):
-        return self.rounds * 2 * len(self.depths)
+        return self.rounds * 3 * len(self.depths)
+
+    def _one(self, cell, role, seed):
+        if role == BARE:
+            return benchrow.loop_run(self.plan, cell, seed)
+        return campaign.timed(self.plan, cell, role, seed)
 
     def run(self, tick):
         rng = self.plan.rng
         for number in range(self.rounds):
             seed = int(rng.integers(1, 2**31))
-            order = [(d, role) for d in self.depths for role in "AB"]
+            order = [(d, role) for d in self.depths
+                     for role in ("A", "B", BARE)]
             for i in rng.permutation(len(order)):
                 depth, role = order[i]
                 tick(f"CPU per I/O at depth {depth}, round {number + 1} of "
                      f"{self.rounds}")
                 cell = self.cells[depth]
                 cell.runs.append({"round": number, "role": role,
-                                  **campaign.timed(self.plan, cell, role,
-                                                   seed)})
+                                  **self._one(cell, role, seed)})
 
     def _relative(self, role):
         """ln(depth / first depth), estimated over the rounds, by depth."""
@@ -70,14 +79,16 @@ class Sweep:
     def _line(self, role):
         values = [statistics.median(cell.series(role, "cpu_us"))
                   for cell in self.cells.values()]
-        return (f"  {self.plan.sides[role == 'B'].text:<9}" +
+        name = (benchrow.BARE if role == BARE else
+                self.plan.sides[role == "B"].text)
+        return (f"  {name:<9}" +
                 "".join(f"{value:>9.2f}" for value in values))
 
     def lines(self):
         return ["", f"CPU us per I/O by depth, tmpfs: medians of {self.rounds} "
                 "rounds", f"  {'depth':<9}" + "".join(
                     f"{depth:>9}" for depth in self.depths),
-                self._line("A"), self._line("B")]
+                *map(self._line, ("A", "B", BARE))]
 
     def data(self):
         return {str(depth): cell.runs for depth, cell in self.cells.items()}

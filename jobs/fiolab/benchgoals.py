@@ -3,7 +3,7 @@
 # "not worse", which is about the verdict.
 import math
 
-from . import benchrow, report
+from . import benchcost, benchrow, benchtext
 from .verdict import fewest_pairs
 
 LEAST, MOST, HALF, SAME = "at least", "at most", "half", "not worse"
@@ -71,17 +71,18 @@ def _row_goal(rows, row, goal, comparisons):
     effect = row.effect(goal[0])
     text, met = _asked(rows, row, goal, comparisons)
     found = math.exp(effect.estimate)
-    return report.goal(f"{row.name}: {benchrow.NAMES[goal[0]]} {text}", found,
-                       f"{found:.3f}x (95% CI {report.span(effect.ci95)})", met)
+    return benchtext.goal(f"{row.name}: {benchrow.NAMES[goal[0]]} {text}",
+                          found, f"{found:.3f}x (95% CI {benchtext.span(effect.ci95)})",
+                          met)
 
 
 def _calls_goal(row):
     theirs, ours = row.calls["A"], row.calls["B"]
     text = f"{row.spec.on}: system calls per I/O at most {CALLS_GOAL}"
     if ours is None:
-        return report.goal(text, None, "not counted (needs strace)", None)
+        return benchtext.goal(text, None, "not counted (needs strace)", None)
     beside = "not counted" if theirs is None else f"{theirs:.4f}"
-    return report.goal(text, ours, f"{ours:.4f} (libaio {beside})",
+    return benchtext.goal(text, ours, f"{ours:.4f} (libaio {beside})",
                        ours <= CALLS_GOAL)
 
 
@@ -90,7 +91,7 @@ def _cells_goal(rows, comparisons):
     slower = [row.name for row in rows
               if row.effect("iops").verdict == "slower"]
     enough = _judged(rows[0].effect("iops"), comparisons)
-    return report.goal(f"none of {len(rows)} cells slower", slower,
+    return benchtext.goal(f"none of {len(rows)} cells slower", slower,
                        "; ".join(slower) or "none found",
                        not slower if enough or slower else None)
 
@@ -100,8 +101,9 @@ def _flat_goal(sweep):
             f"{sweep.depths[-1]}: the largest at most {FLAT_GOAL:.2f}x the "
             "least")
     found = sweep.spread("B")
-    return report.goal(text, found, f"{found:.3f}x (libaio "
-                       f"{sweep.spread('A'):.3f}x)", found <= FLAT_GOAL)
+    return benchtext.goal(text, found, f"{found:.3f}x (libaio "
+                       f"{sweep.spread('A'):.3f}x, bare loop "
+                       f"{sweep.spread(benchcost.BARE):.3f}x)", found <= FLAT_GOAL)
 
 
 def goals(rows, sweep, skipped, comparisons):
@@ -112,5 +114,5 @@ def goals(rows, sweep, skipped, comparisons):
     found += [_calls_goal(row) for row in rows if row.calls]
     found += [_cells_goal(cells, comparisons)] if cells else []
     found += [_flat_goal(sweep)] if sweep else []
-    return found + [report.goal(name, None, "left out", None)
+    return found + [benchtext.goal(name, None, "left out", None)
                     for name in skipped]

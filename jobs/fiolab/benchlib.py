@@ -17,8 +17,10 @@ import time
 
 import numpy as np
 
-from . import bareloop, campaign, checks, cli, device, fio as fio_runs, report
+from . import bareloop, benchfio, benchtext, campaign, checks, cli, device
+from . import results
 from . import target as targets
+from .metrics import figures
 from .problem import Problem
 from .verdict import fewest_pairs, judge_all
 
@@ -80,7 +82,7 @@ def common(new):
 
 
 def _settings(args):
-    """What cli.make_plan() wants beside, and the length of everything."""
+    """What make_plan() wants beside, and the length of everything."""
     args.a, args.b = SIDES
     args.job = None
     args.pairs = args.pairs or (10 if args.quick else 20)
@@ -163,7 +165,7 @@ def parse_kinds(text):
 def _count(fio, one, job, target, ios):
     result, kept = checks.limited(fio, one, job, target, ios, keep=["calls"],
                                    wrap=["strace", "-f", "-c", "-o", "calls"])
-    return parse_kinds(kept["calls"]), fio_runs.figures(result)["ios"]
+    return parse_kinds(kept["calls"]), figures(result["jobs"])["ios"]
 
 
 def kinds_per_io(fio, one, job, target, names=SHOWN_CALLS):
@@ -182,7 +184,7 @@ def kinds_per_io(fio, one, job, target, names=SHOWN_CALLS):
 
 
 def _fio_cells(args, plan, jobs, stack):
-    return [campaign.Cell(jobs[0], each, campaign.orders(args.pairs, plan.rng))
+    return [campaign.Cell(jobs[0], each, results.orders(args.pairs, plan.rng))
             for each in _targets(args, stack)]
 
 
@@ -193,7 +195,7 @@ def _measure_fio(plan, cells):
     def count(*what):
         found.append(kinds_per_io(*what))
         return found[-1].get("all")
-    cli.measure(plan, cells, count=count)
+    benchfio.measure(plan, cells, count=count)
     return [{"A": a, "B": b} for a, b in zip(found[::2], found[1::2])]
 
 
@@ -207,7 +209,7 @@ def _ns(values):
 def _loop_row(cell, kind, effect):
     return ROW.format(*bareloop.KINDS[kind], _ns(cell.series("A", kind)),
                       _ns(cell.series("B", kind)),
-                      report.ratio(effect.estimate), report.span(effect.ci95),
+                      benchtext.ratio(effect.estimate), benchtext.span(effect.ci95),
                       effect.verdict)
 
 
@@ -218,8 +220,8 @@ def loop_lines(cell, effects):
             ROW.format("call", "", "A", "B", "speed", "95% CI", "verdict on B"),
             *[_loop_row(cell, kind, e) for kind, e in effects.items()],
             "A against A, 95% CI, all calls: "
-            f"{report.span((min(floor), max(floor)))}",
-            *report.wrapped(NOTE)]
+            f"{benchtext.span((min(floor), max(floor)))}",
+            *benchtext.wrapped(NOTE)]
 
 
 def kinds_lines(cell, kinds):
@@ -236,14 +238,14 @@ def kinds_lines(cell, kinds):
 def _fio_goals(cell, kinds):
     name, iops = cell.target.label, cell.effects[0]
     ratio = math.exp(iops.estimate)
-    found = [report.goal(f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
-                         f"{ratio:.3f}x (95% CI {report.span(iops.ci95)})",
+    found = [benchtext.goal(f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
+                         f"{ratio:.3f}x (95% CI {benchtext.span(iops.ci95)})",
                          ratio >= IOPS_GOAL)]
     text = f"io_getevents calls per I/O at most {CALLS_GOAL}, {name}"
     if not kinds["B"]:
-        return [*found, report.goal(text, None, "not counted", None)]
+        return [*found, benchtext.goal(text, None, "not counted", None)]
     calls = sum(kinds["B"][reader] for reader in READERS)
-    return [*found, report.goal(text, calls, f"{calls:.4f}",
+    return [*found, benchtext.goal(text, calls, f"{calls:.4f}",
                                 calls <= CALLS_GOAL)]
 
 
@@ -254,8 +256,8 @@ def _loop_goals(effects, comparisons):
     enough = len(effects["prep"].d) >= fewest_pairs(comparisons)
     judged = not slower if enough else None
     text = f"io_getevents with events waiting at least {TAKE_GOAL}x"
-    return [report.goal(text, speed, f"{speed:.3g}x", speed >= TAKE_GOAL),
-            report.goal("no call slower", slower,
+    return [benchtext.goal(text, speed, f"{speed:.3g}x", speed >= TAKE_GOAL),
+            benchtext.goal("no call slower", slower,
                         "; ".join(slower) or "none found", judged)]
 
 
@@ -271,14 +273,14 @@ def _bench_loop(args, loop):
 
 def _loop_data(loop, cell, effects):
     return {"libraries": loop.libraries, "runs": cell.runs, "effects": {
-        kind: {**report.effect_data(e), "metric": "speed"}
+        kind: {**benchtext.effect_data(e), "metric": "speed"}
         for kind, e in effects.items()}}
 
 
 def _head(args, loop, plan, cells, others):
     if cells:
-        return report.table(plan, cells, others).rstrip("\n").splitlines()
-    return report.side_lines(loop.sides, loop.libraries, "bareloop")
+        return benchtext.table(plan, cells, others).rstrip("\n").splitlines()
+    return benchtext.side_lines(loop.sides, loop.libraries, "bareloop")
 
 
 def bench(args, stack):
@@ -289,7 +291,7 @@ def bench(args, stack):
     plan, cells, kinds = None, [], []
     file = cli.output(args, 3 * args.pairs * len(args.parts), stack)
     if set(args.parts) - {"loop"}:
-        plan, jobs = cli.make_plan(args, stack)
+        plan, jobs = benchfio.make_plan(args, SIDES, stack)
         cells = _fio_cells(args, plan, jobs, stack)
         kinds = _measure_fio(plan, cells)
     loop_cell, effects = _bench_loop(args, loop)
@@ -306,8 +308,8 @@ def bench(args, stack):
     print("\n".join([*lines, "", "goals", *[goal.pop("line") for goal in goals],
                      "", f"To repeat the order and the I/O: --seed {args.seed}"]))
     if file:
-        data = report.data(plan, cells, args.seed) if plan else {
-            "sides": report.side_data(loop.sides, loop.libraries),
+        data = benchtext.data(plan, cells, args.seed) if plan else {
+            "sides": benchtext.side_data(loop.sides, loop.libraries),
             "seed": args.seed, "pairs": args.pairs, "cells": []}
         file.save({**data, "calls_by_kind": kinds, "goals": goals,
                    "loop": loop and _loop_data(loop, loop_cell, effects)})

@@ -3,25 +3,30 @@
 # of row makes one run (fio, the loop without fio, 64 jobs from start to end);
 # and its lines in the report.
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import itertools
 import math
 import os
 import statistics
 import time
 
-from . import bareloop, campaign, fio, report
+from . import bareloop, benchtext, campaign, fio
 from .jobfile import Job
 from .problem import Problem
 from .side import Side
 
 BARE = "bare loop"
-BARE_SIDE = Side(BARE, "")
+POLL = "polling bare loop"      # what a spin can reach at most
+CEILING = "fio's null + bare loop"      # what any engine can reach at most
+LOOPS = (BARE, POLL, CEILING)
+NULL = "null"                   # fio's engine that does nothing
+LOOP_SIDES = {BARE: Side(BARE, ""), POLL: Side(POLL, ""),
+              CEILING: Side(CEILING, NULL)}
 LIBRARY = "libaio.a"
 JOBS = ("numjobs=64", "number_ios=200")     # of each of them
 JOBS_CAP = 10                               # seconds
+LEAST_RUNTIME = 0.2
 NAMES = {"iops": "IOPS", "p50_us": "p50 us", "wall_s": "wall s"}
-MEDIAN = "50.000000"
 TITLES = {
     "defaults": "defaults", "adaptive": "submit=adaptive", "spin": "spin=",
     "batch": "iodepth_batch=16", "cells": "cells (IOPS of kaio : libaio)",
@@ -49,8 +54,7 @@ def title(spec):
 
 def _fio_run(plan, row, role, seed):
     found = campaign.timed(plan, row, role, seed)
-    median = next(iter(found["latency"].values())).get(MEDIAN)
-    return {**found, "p50_us": median and median / 1000}
+    return {**benchtext.slim(found), "p50_us": found["lat_p50_us"]}
 
 
 def _figures(text):
@@ -60,27 +64,43 @@ def _figures(text):
     return {"iops": iops, "cpu_us": cpu_us}
 
 
-def prepare(wanted, build, folder):
-    """Build the bare loop, if a row wants it."""
+def prepare(build, folder):
+    """Build the bare loop, if a row or the sweep wants it."""
     library = os.path.join(os.path.realpath(build), LIBRARY)
-    if not any(spec.a == BARE for spec in wanted):
-        return
     if not os.path.isfile(library):
         raise Problem(f"there is no library at {library}: run `make` first, "
                       "or name the build folder with --build.")
     bareloop.build("rawloop", [library], folder)
 
 
-def _bare_run(plan, row, role, seed):
-    if role == "B":
-        return _fio_run(plan, row, role, seed)
+def loop_run(plan, row, seed, poll=False):
+    """A run of the loop without fio, as deep as the row's job."""
     depth, = row.job.values("iodepth")
     command = [os.path.join(plan.fio.folder, "rawloop"), row.target.path,
                str(row.target.size), depth, str(int(row.target.direct)),
                str(round(plan.ramp * 1000)), str(round(plan.runtime * 1000)),
-               str(seed)]
+               str(seed), str(int(poll))]
     return {**bareloop.printed(command, _figures, plan.fio.cpu, None,
                                "the bare loop failed"), "seed": seed}
+
+
+def _ceiling_run(plan, row, seed):
+    """Half as long each: fio with an engine that does nothing, and the loop.
+    The time of an I/O is the sum."""
+    half = replace(plan, runtime=max(plan.runtime / 2, LEAST_RUNTIME))
+    own = campaign.timed(half, row, "A", seed)
+    bare = loop_run(half, row, seed)
+    return {"iops": 1 / (1 / own["iops"] + 1 / bare["iops"]),
+            "cpu_us": own["cpu_us"] + bare["cpu_us"],
+            "null_iops": own["iops"], "bare_iops": bare["iops"], "seed": seed}
+
+
+def _against_loop(plan, row, role, seed):
+    if role == "B":
+        return _fio_run(plan, row, role, seed)
+    if row.spec.a == CEILING:
+        return _ceiling_run(plan, row, seed)
+    return loop_run(plan, row, seed, row.spec.a == POLL)
 
 
 def _jobs_run(plan, row, role, seed):
@@ -104,7 +124,7 @@ class Row(campaign.Cell):
     def one_run(self):
         if self.spec.part == "jobs":
             return _jobs_run
-        return _bare_run if self.spec.a == BARE else _fio_run
+        return _against_loop if self.spec.a in LOOPS else _fio_run
 
     def metrics(self):
         if self.spec.part == "jobs":
@@ -121,7 +141,7 @@ class Row(campaign.Cell):
                 "a": self.spec.a, "b": self.spec.b, "target": self.spec.on,
                 "job_text": self.job.text, "calls_per_io": self.calls,
                 "stream": self.stream, "runs": self.runs,
-                "effects": [report.effect_data(e) for e in self.effects]}
+                "effects": [benchtext.effect_data(e) for e in self.effects]}
 
 
 def _value(metric, values):
@@ -130,8 +150,8 @@ def _value(metric, values):
 
 
 def _tail(effect):
-    return (f"{math.exp(effect.estimate):.3f}", report.span(effect.ci95),
-            report.span(effect.floor), effect.verdict)
+    return (f"{math.exp(effect.estimate):.3f}", benchtext.span(effect.ci95),
+            benchtext.span(effect.floor), effect.verdict)
 
 
 def _row_lines(row):

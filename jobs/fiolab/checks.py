@@ -4,7 +4,8 @@
 import re
 import shutil
 
-from . import fio as fio_runs
+from . import fairness, fio as fio_runs
+from .metrics import DIRECTIONS, figures
 from .problem import Problem
 
 STREAM_IOS = 500
@@ -20,18 +21,19 @@ def limited(fio, side, job, target, ios, extra=(), **more):
 
 
 def _stream(fio, side, job, target):
-    """The I/Os in the order of issue; None if several jobs share the log."""
+    """(fio's result, the I/Os in the order of issue); None instead of these
+    if several jobs share the log."""
     result, kept = limited(fio, side, job, target, STREAM_IOS,
                             ["write_iolog=iolog"], keep=["iolog"])
     if len(result["jobs"]) > 1:
-        return None
-    return [m.groups() for m in map(LOGGED.search, kept["iolog"].splitlines())
-            if m]
+        return result, None
+    return result, [m.groups() for m in
+                    map(LOGGED.search, kept["iolog"].splitlines()) if m]
 
 
 def _split(stream):
     """(reads, writes and trims; number of syncs)"""
-    data = [io for io in stream if io[0] in fio_runs.DIRECTIONS]
+    data = [io for io in stream if io[0] in DIRECTIONS]
     return data, len(stream) - len(data)
 
 
@@ -55,15 +57,19 @@ def compare_streams(a, b):
 
 def same_stream(fio, sides, job, target):
     """Refuse an unfair comparison; else say what was checked."""
-    a, b = (_stream(fio, side, job, target) for side in sides)
+    (first, a), (second, b) = (_stream(fio, side, job, target)
+                               for side in sides)
+    fairness.same_options(sides, job, first, second)
+    note = fairness.depth_note(sides, first, second)
     if a is None or b is None:
-        return "I/O streams not compared (the job file has several jobs)"
+        return ("I/O streams not compared (the job file has several jobs)" +
+                note)
     equal, where = compare_streams(a, b)
     if equal is None:
         raise Problem(f"the comparison would be unfair: with the same seed "
                       f"{sides[0].text} and {sides[1].text} do different I/O "
                       f"on job {job.name}: {where}.")
-    return f"first {equal} I/Os identical on both sides"
+    return f"first {equal} I/Os identical on both sides{note}"
 
 
 def parse_calls(text):
@@ -78,7 +84,7 @@ def parse_calls(text):
 def _calls(fio, side, job, target, ios):
     result, kept = limited(fio, side, job, target, ios, keep=["calls"],
                             wrap=["strace", "-f", "-c", "-o", "calls"])
-    return parse_calls(kept["calls"]), fio_runs.figures(result)["ios"]
+    return parse_calls(kept["calls"]), figures(result["jobs"])["ios"]
 
 
 def calls_per_io(fio, side, job, target):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The command line of jobs/ab: reads it, prepares the targets, runs the
-# comparison and prints the verdict.  Whatever ends it, fio is stopped and
-# everything it created is removed.
+# The command line of jobs/ab, and what its benchmarks share with it.  Whatever
+# ends a command, fio is stopped and everything it created is removed, but for
+# the campaign folder, which is what the user wants.
 import argparse
 from contextlib import ExitStack
 import os
@@ -10,23 +10,20 @@ import secrets
 import shutil
 import signal
 import sys
-import tempfile
 
-import numpy as np
-
-from . import campaign, fio as fio_runs, jobfile, probe, progress, report, side
-from . import target as targets
+from . import jsonout, restore
 from .problem import Problem
-from .verdict import count_pairs, fewest_pairs, judge_all
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("O") or os.path.join(HERE, "..", "..", "build")
 MEMORY = "/dev/shm"
 STEP_OVERHEAD = 0.35        # seconds that fio takes to start and to end
 CHECK_SECONDS = 0.8
+PAIRS, QUICK_PAIRS = 20, 6
 
-ABOUT = """Compare two fio I/O engines by paired, interleaved runs and say
-whether B is faster, slower, equivalent, or not distinguishable from A."""
+ABOUT = """Compare fio I/O engines by paired, interleaved runs and say whether
+each side is faster, slower, equivalent, or not distinguishable from the
+first."""
 MORE = """engines: libaio, io_uring or any other engine built into fio;
 kaio = external:BUILD/fio-kaio.so; external:/path/to/engine.so.
 Engine options follow after commas: kaio,opt=value,opt=value
@@ -41,7 +38,10 @@ takes about two minutes.  Files that do not exist are created and removed
 again.
 
 The default runtime is short, so that 20 pairs fit into two minutes; give
---runtime 3 or more for a device whose speed varies over seconds."""
+--runtime 3 or more for a device whose speed varies over seconds.
+
+Ctrl-C keeps and reports what was measured; --resume goes on with it.
+`ab compare OLD NEW` compares two campaigns; see ab compare --help."""
 
 
 def number(kind, low, high, what):
@@ -78,58 +78,102 @@ def cpu(text):
     return int(text)
 
 
+def looks(text):
+    """(10, 20, 30) of '10,20,30': 2 to 6 looks, equally far apart."""
+    parts = text.split(",")
+    if not all(re.fullmatch(r"[1-9]\d{0,4}", part) for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is not 10,20,30")
+    found = tuple(map(int, parts))
+    if not 2 <= len(found) <= 6 or found[0] < 6 or any(
+            n != found[0] * (i + 1) for i, n in enumerate(found)):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not 2 to 6 numbers of pairs, the first at least 6 "
+            "and each as far from the one before it, such as 10,20,30")
+    return found
+
+
 def parser():
     new = argparse.ArgumentParser(
         "ab", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     _what(new)
+    _where(new)
     _how(new)
+    _kept(new)
     return new
 
 
 def _what(new):
-    new.add_argument("--a", default="libaio", metavar="ENGINE",
-                     help="the engine to compare against (libaio)")
-    new.add_argument("--b", default="kaio", metavar="ENGINE",
-                     help="the engine to judge (kaio)")
-    new.add_argument("--job", action="append", metavar="FILE",
-                     help="a job file, or the name of one here (randread); "
-                     "may be repeated")
-    new.add_argument("--target", action="append", metavar="PATH",
-                     help="a file or block device; may be repeated")
-    new.add_argument("--size", type=size, metavar="N",
-                     help="how much of each target to use (256M)")
-    new.add_argument("--destroy-data", action="store_true",
-                     help="existing targets may be overwritten, and will be; "
-                     "a device that is mounted or in use never is")
-    new.add_argument("--build", default=BUILD, metavar="DIR",
-                     help="the build folder (environment O, else ../build)")
-    new.add_argument("--fio", default=os.environ.get("FIO") or "fio",
-                     metavar="PATH", help="fio (environment FIO, else PATH's)")
+    add = new.add_argument
+    add("--side", action="append", metavar="ENGINE",
+        help="a side; give two or more, all are compared with the first "
+        "(libaio, kaio)")
+    add("--a", metavar="ENGINE", help="short for the first --side")
+    add("--b", metavar="ENGINE", help="short for the second --side")
+    add("--job", action="append", metavar="FILE",
+        help="a job file, or the name of one here (randread); may be repeated")
+    add("--matrix", nargs="+", metavar="OPTION=VALUE,VALUE",
+        help="run each job once for every combination, such as bs=4k,128k "
+        "iodepth=1,8,64 rw=randread,randwrite")
+    add("--aa", action="store_true", help="compare the first side with itself: "
+        "what remains is the noise of this machine")
+    add("--self-check", action="store_true", help="plant a known slowdown, "
+        "which must be found, beside an A/A, in which nothing may be found; "
+        "exit status 1 if not so")
+
+
+def _where(new):
+    add = new.add_argument
+    add("--target", action="append", metavar="PATH",
+        help="a file or block device; may be repeated")
+    add("--size", type=size, metavar="N",
+        help="how much of each target to use (256M)")
+    add("--destroy-data", action="store_true",
+        help="existing targets may be overwritten, and will be; "
+        "a device that is mounted or in use never is")
+    add("--restore", choices=restore.CHOICES, help="the state of a target "
+        "before each run of a job that writes: fill (every byte is written "
+        "again; the default), trim (discarded first) or none")
+    add("--client", metavar="HOST,HOST", help="run on these hosts at once, "
+        "through the `fio --server` that runs on each; HOST is NAME, "
+        "NAME:PORT or [IPv6]:PORT")
+    add("--build", default=BUILD, metavar="DIR",
+        help="the build folder (environment O, else ../build)")
+    add("--fio", default=os.environ.get("FIO") or "fio",
+        metavar="PATH", help="fio (environment FIO, else PATH's)")
 
 
 def _how(new):
-    new.add_argument("--pairs", type=number(int, 1, 10000, "a number"),
-                     default=20, metavar="N",
-                     help="pairs of runs per job and target (20); faster or "
-                     "slower needs at least 7 for one job on one target, 8 "
-                     "for two, 10 for eight")
-    new.add_argument("--runtime", default=0.5, metavar="S",
-                     type=number(float, 0.2, 86400, "seconds"),
-                     help="timed seconds of each run (0.5)")
-    new.add_argument("--ramp", default=0.1, metavar="S",
-                     type=number(float, 0.05, 86400, "seconds"),
-                     help="seconds before the timed part of each run (0.1)")
-    new.add_argument("--cpu", type=cpu, metavar="N",
-                     default=max(os.sched_getaffinity(0)),
-                     help="pin all of fio, an engine's own threads included, "
-                     "to this CPU (the last one), so that no side can borrow "
-                     "another; 'all' does not pin")
-    new.add_argument("--seed", type=number(int, 0, 2**63 - 1, "a number"),
-                     metavar="N", help="repeat the order and the I/O of an "
-                     "earlier comparison")
-    new.add_argument("--json", metavar="FILE",
-                     help="write every run and result to FILE")
+    add = new.add_argument
+    add("--pairs", type=number(int, 1, 10000, "a number"), metavar="N",
+        help=f"pairs of runs per cell ({PAIRS}), fixed in advance; faster or "
+        "slower needs at least 9 for one job on one target, 10 for two")
+    add("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs: effects "
+        "and their intervals, too few for faster or slower")
+    add("--looks", type=looks, metavar="N,N", help="planned looks, such as "
+        "10,20,30 pairs: stop at the first at which every verdict on IOPS and "
+        "CPU is reached, with alpha corrected for looking more than once")
+    add("--runtime", default=0.5, metavar="S",
+        type=number(float, 0.2, 86400, "seconds"),
+        help="timed seconds of each run (0.5)")
+    add("--ramp", default=0.1, metavar="S",
+        type=number(float, 0.05, 86400, "seconds"),
+        help="seconds before the timed part of each run (0.1)")
+    add("--cpu", type=cpu, metavar="N", default=max(os.sched_getaffinity(0)),
+        help="pin all of fio, an engine's own threads included, "
+        "to this CPU (the last one), so that no side can borrow "
+        "another; 'all' does not pin")
+    add("--seed", type=number(int, 0, 2**63 - 1, "a number"),
+        metavar="N", help="repeat the order and the I/O of an earlier campaign")
+
+
+def _kept(new):
+    add = new.add_argument
+    add("--out", metavar="DIR", help="the campaign folder: every run and the "
+        "report as HTML, CSV, JSON and text (BUILD/ab-DATE-TIME)")
+    add("--resume", metavar="DIR", help="go on with the campaign in DIR, as it "
+        "was planned; other options are not allowed")
+    add("--json", metavar="FILE", help="a copy of report.json")
 
 
 def find_fio(name):
@@ -145,86 +189,15 @@ def step_aside(fio_cpu):
         os.sched_setaffinity(0, others)
 
 
-def _memory(args, stack):
-    """The scratch file in memory, as a list; empty where there is no room."""
-    try:
-        with ExitStack() as trial:
-            made = targets.scratch(MEMORY, args.size, trial)
-            stack.push(trial.pop_all())
-            return [made]
-    except Problem as problem:
-        print(f"ab: comparing on the disk alone, as memory is out of reach: "
-              f"{problem}", file=sys.stderr)
-        return []
-
-
-def _scratch_targets(args, stack):
-    disk = args.build if os.path.isdir(args.build) else os.getcwd()
-    return [*_memory(args, stack), targets.scratch(disk, args.size, stack)]
-
-
-def _targets(args, jobs, stack):
-    if not args.target:
-        return _scratch_targets(args, stack)
-    writes = [job.name for job in jobs if job.writes()]
-    paths = dict.fromkeys(os.path.realpath(path) for path in args.target)
-    return [targets.prepare(path, writes, args.size, args.destroy_data, stack)
-            for path in paths]
-
-
-def _warn_of_few_pairs(pairs, cells):
-    comparisons = cells * len(campaign.METRICS)
-    need = fewest_pairs(comparisons)
-    if pairs < need:
-        print(f"ab: {count_pairs(pairs)} cannot tell faster from slower: "
-              f"with {comparisons} comparisons that takes at least {need} "
-              "pairs.", file=sys.stderr)
-
-
 def output(args, runs, stack):
     """The JSON file, open before the runs; None without --json."""
     if not args.json:
         return None
     if not os.path.isdir(os.path.dirname(args.json) or "."):
         raise Problem(f"there is no folder for {args.json}: create it first.")
-    made = report.Output(args.json, runs)
+    made = jsonout.Output(args.json, runs)
     stack.callback(made.close)
     return made
-
-
-def make_plan(args, stack):
-    """What to run and on which jobs; finds mistakes before any writing."""
-    sides = tuple(side.parse(text, args.build) for text in (args.a, args.b))
-    jobs = [jobfile.load(path) for path in args.job or ["randread"]]
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kaio-ab-"))
-    fio = fio_runs.Fio(find_fio(args.fio), args.cpu, folder)
-    probe.check(fio, sides, jobs, args.size)
-    libraries = probe.check_libraries(fio, sides)
-    plan = campaign.Plan(fio, sides, args.pairs, args.runtime, args.ramp,
-                         np.random.default_rng(args.seed), libraries)
-    return plan, jobs
-
-
-def _cells(args, plan, jobs, stack):
-    """Prepares (and so may write) the targets."""
-    cells = [campaign.Cell(job, target, campaign.orders(args.pairs, plan.rng))
-             for target in _targets(args, jobs, stack) for job in jobs]
-    _warn_of_few_pairs(args.pairs, len(cells))
-    return cells
-
-
-def measure(plan, cells, **how):
-    """Check and run the cells; how: of campaign.check()."""
-    runs = 3 * plan.pairs * len(cells)
-    checks = 3 * len(cells)
-    seconds = (runs * (plan.ramp + plan.runtime + STEP_OVERHEAD) +
-               checks * CHECK_SECONDS)
-    shown = progress.Progress(runs + checks, seconds)
-    try:
-        campaign.check(plan, cells, shown.tick, **how)
-        campaign.run(plan, cells, shown.tick)
-    finally:
-        shown.clear()
 
 
 def prepare(args):
@@ -233,33 +206,18 @@ def prepare(args):
     args.seed = secrets.randbits(31) if args.seed is None else args.seed
 
 
-def compare(args, stack):
-    prepare(args)
-    plan, jobs = make_plan(args, stack)
-    targets_planned = len(args.target or (MEMORY, args.build))
-    file = output(args, 3 * args.pairs * len(jobs) * targets_planned, stack)
-    cells = _cells(args, plan, jobs, stack)
-    measure(plan, cells)
-    judge_all(campaign.evaluate(cells))
-    print(report.table(plan, cells), end="")
-    print(f"To repeat the order and the I/O: --seed {args.seed}")
-    if file:
-        file.save(report.data(plan, cells, args.seed))
-
-
-def _stop(number, _frame):
+def _stop(number_, _frame):
     """First signal: unwind.  Later ones must not interrupt the clean-up."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    sys.exit(128 + number)
+    sys.exit(128 + number_)
 
 
-def main(arguments=None, new=None, action=compare):
+def main(arguments=None, new=None, action=None):
     """Run the command of a parser: action(args, exit stack)."""
-    new = new or parser()
     args = new.parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, _stop)
     try:
         with ExitStack() as stack:
             action(args, stack)

@@ -4,6 +4,7 @@
 # fio's own figures beside it.
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -11,11 +12,15 @@ import textwrap
 import time
 
 from . import process
+from .metrics import figures
 from .problem import Problem
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
 SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
-DIRECTIONS = ("read", "write", "trim")
+LIST = re.compile(r"^\{$", re.M)
+# Whole latencies: what is between submission and completion is not comparable
+# between engines.
+LATENCY = ("lat_percentiles=1", "clat_percentiles=0", "slat_percentiles=0")
 
 
 def words(text):
@@ -57,20 +62,22 @@ def base_options(side, target, seed):
     """
     options = ["ioengine=${ENGINE}", "filename=${TARGET}",
                f"size={target.size}", "randrepeat=0", "allrandrepeat=0",
-               f"randseed={seed}", *side.options]
+               f"randseed={seed}", *side.options, *side.plant]
     return options if target.direct else [*options, "direct=0"]
+
+
+def literal(options, side, target):
+    """The same lines with what ${ENGINE} and ${TARGET} stand for."""
+    known = environment(side, target)
+    return [option.replace("${ENGINE}", known["ENGINE"])
+            .replace("${TARGET}", known["TARGET"]) for option in options]
 
 
 def timed_options(runtime, ramp):
     """Option lines of a timed run; exec_prerun tells when the ramp begins."""
     return ["time_based=1", f"runtime={round(runtime * 1000)}ms",
-            f"ramp_time={round(ramp * 1000)}ms", "exec_prerun=touch started"]
-
-
-def _command(fio, target):
-    safe = [] if target.writable else ["--readonly"]
-    return [fio.path, "--eta=never", "--output-format=json",
-            "--output=out.json", *safe, "effective.fio"]
+            f"ramp_time={round(ramp * 1000)}ms", *LATENCY,
+            "exec_prerun=touch started"]
 
 
 def side_environment(side):
@@ -82,11 +89,24 @@ def environment(side, target):
             "TARGET": target.path.replace(":", "\\:")}
 
 
+def _no_number(name):
+    raise ValueError(f"{name} is no figure")
+
+
+def parse(text):
+    """fio's JSON, which begins after its notes; ValueError without it."""
+    start = LIST.search(text)
+    return json.loads(text[start.start() if start else 0:],
+                      parse_constant=_no_number)
+
+
 class Run:
     """A fio process in its own folder; both are gone when the context ends.
 
     wrap is put in front of the command.
     """
+
+    JOBS = "jobs"
 
     def __init__(self, fio, side, job, target, options, wrap=()):
         self.side, self.job = side, job
@@ -94,9 +114,14 @@ class Run:
         self._write("effective.fio", job.effective(options))
         with open(self.file("messages"), "wb") as messages:
             self.child = process.Child(
-                [*wrap, *_command(fio, target)], cwd=self.folder, cpu=fio.cpu,
+                [*wrap, *self.command(fio, target)], cwd=self.folder, cpu=fio.cpu,
                 env=environment(side, target), stdout=messages,
                 stderr=subprocess.STDOUT)
+
+    def command(self, fio, target):
+        safe = [] if target.writable else ["--readonly"]
+        return [fio.path, "--eta=never", "--output-format=json+",
+                "--output=out.json", *safe, "effective.fio"]
 
     def __enter__(self):
         return self
@@ -134,11 +159,11 @@ class Run:
         if self.child.status != 0:
             raise self.problem(f"exit status {self.child.status}")
         try:
-            text = self.read("out.json")        # fio puts its notes in front
-            result = json.loads(text[max(0, text.find("{")):])
-        except ValueError:
-            raise self.problem("no JSON result") from None
-        if not result.get("jobs") or any(j["error"] for j in result["jobs"]):
+            result = parse(self.read("out.json"))
+            bad = [job for job in result[self.JOBS] if job["error"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise self.problem("its JSON is not a result") from None
+        if bad or not result[self.JOBS]:
             raise self.problem("a job reports an error")
         return result
 
@@ -205,35 +230,13 @@ def _cpu_rate(run_, runtime, ramp):
     return (cpu2 - cpu1) / (t2 - t1)
 
 
-def _total(jobs, key):
-    return sum(job[d][key] for job in jobs for d in DIRECTIONS)
-
-
-def figures(result):
-    """fio's own figures, summed over its jobs; latencies by direction.
-
-    Percentiles are of the completion, as fio's are, or of the whole latency
-    where the job asks for those.
-    """
-    jobs = result["jobs"]
-    ios = _total(jobs, "total_ios")
-    cpu_us = sum((j["usr_cpu"] + j["sys_cpu"]) / 100 * j["job_runtime"] * 1000
-                 for j in jobs)
-    latency = {d: {"mean_ns": job[d]["lat_ns"]["mean"],
-                   **job[d].get("clat_ns", {}).get("percentile", {}),
-                   **job[d]["lat_ns"].get("percentile", {})}
-               for job in jobs for d in DIRECTIONS if job[d]["total_ios"]}
-    return {"iops": _total(jobs, "iops"), "ios": ios, "latency": latency,
-            "bw_kib": _total(jobs, "bw"), "ctx": sum(j["ctx"] for j in jobs),
-            "fio_cpu_us": cpu_us / ios if ios else None}
-
-
 def timed(fio, side, job, target, seed, runtime, ramp):
     """One timed run: the figures that the comparison keeps of it."""
     options = base_options(side, target, seed) + timed_options(runtime, ramp)
     with Run(fio, side, job, target, options) as started:
         rate = _cpu_rate(started, runtime, ramp)
-        kept = figures(started.finish(runtime + ramp + PATIENCE))
+        result = started.finish(runtime + ramp + PATIENCE)
+        kept = figures(result["jobs"])
         if not kept["iops"] > 0 or not rate > 0:
             raise Idle(str(started.problem("it completed no I/O")))
     usage = started.child.usage

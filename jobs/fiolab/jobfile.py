@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A job file, and the effective job file that the comparison really runs.
-# fio takes options on its command line as defaults that the job file overrides,
+# A job file, and the effective job file that the comparison really runs. fio
+# takes options on its command line as defaults that the job file overrides,
 # before and after the file's name alike.  So what the comparison decides is
 # written into a copy: every such line is removed from all sections and set
 # once, in a [global] section in front.
@@ -41,7 +41,7 @@ def reserved(key):
     return key in OURS or key in DROPPED or key in REFUSED
 
 
-def _key(line):
+def option_of(line):
     """The option that a job file line sets, in lower case; '' for none."""
     line = re.split(r"[;#]", line, maxsplit=1)[0].strip()
     words = re.split(r"[=\s]", line, maxsplit=1)
@@ -91,7 +91,7 @@ def _on(line):
     value = os.path.expandvars(_value(line))
     if not value.isdigit():
         return False
-    return bool(int(value)) == CACHING[_key(line)]
+    return bool(int(value)) == CACHING[option_of(line)]
 
 
 def direct_io(text):
@@ -105,7 +105,7 @@ def direct_io(text):
         if line.strip().startswith("["):
             inside = not _is_global(line)
             found += [default] if inside else []
-        elif _key(line) in CACHING:
+        elif option_of(line) in CACHING:
             if inside:
                 found[-1] = _on(line)
             else:
@@ -127,22 +127,24 @@ def _is_global(line):
 class Job:
     path: str
     text: str
+    label: str = ""             # of a cell of a matrix
 
     @property
     def name(self):
-        return os.path.splitext(os.path.basename(self.path))[0]
+        name = os.path.splitext(os.path.basename(self.path))[0]
+        return f"{name} {self.label}" if self.label else name
 
     def values(self, *keys):
         """The values that any section gives to an option."""
         return [_value(line) for line in self.text.splitlines()
-                if _key(line) in keys]
+                if option_of(line) in keys]
 
     def changes(self, options):
         """What of this file was replaced by option lines, or dropped."""
-        new = {_key(option): _value(option) for option in options}
+        new = {option_of(option): _value(option) for option in options}
         replaced, dropped = {}, {}
         for line in self.text.splitlines():
-            key = ALIASES.get(_key(line), _key(line))
+            key = ALIASES.get(option_of(line), option_of(line))
             if key in DROPPED or key == "exec_prerun":
                 dropped[key] = True
             elif key in new:
@@ -158,9 +160,9 @@ class Job:
 
     def effective(self, options):
         """The job file's text with these option lines in force everywhere."""
-        gone = OURS | DROPPED | {_key(option) for option in options}
+        gone = OURS | DROPPED | {option_of(option) for option in options}
         body = [_section(line) if line.strip().startswith("[") else line
-                for line in self.text.splitlines() if _key(line) not in gone]
+                for line in self.text.splitlines() if option_of(line) not in gone]
         return "\n".join(["[global]", *options, "", *body, ""])
 
 
@@ -190,7 +192,7 @@ def _check(job):
         raise Problem(f"{job.path} has no job in it: add a section such as "
                       "[randread].")
     for line in job.text.splitlines():
-        key = _key(line)
+        key = option_of(line)
         if key in REFUSED or key.startswith("include"):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "
                           "cannot honour: remove it from the job file.")

@@ -1,237 +1,247 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The verdict table for people and the JSON for programs.  B is always set
-# against A: +25% IOPS means that B does a quarter more I/Os, -20% CPU that B
-# spends a fifth less CPU time on each.
-import contextlib
-import errno
-from itertools import zip_longest
-import json
-import math
-import os
-import platform
+# The report on the terminal, in 79 columns: the sides, the verdict, then each
+# cell with its figures.  With many cells a line for each has to do; the rest
+# is in report.html.  B is always set against A: +25% IOPS means that B does a
+# quarter more I/Os, -20% CPU that B spends a fifth less CPU time on each.
 import re
-import secrets
-import statistics
 import textwrap
+import unicodedata
 
-from . import stats
-from .problem import Problem
-from .verdict import ALPHA, MARGIN, count_pairs, floor_excludes_zero
+from . import wording
+from .wording import figure, percent, span
 
-RUN_BYTES = 4096        # of JSON; more than a run takes
-NAMES = {"iops": "IOPS", "cpu_us": "CPU us per I/O"}
-FLOOR_WARNING = """warning: the A/A floor excludes 0: this machine drifted or
-the position in the block matters; repeat with more pairs"""
+WIDTH = 79
+FULL_CELLS = 6              # with more of them, one line each
+LISTED = 5                  # warnings and discarded pairs
+NAME = 14
 ROW = "  {:<14} {:>9} {:>9} {:>8} {:>16} {:>15}"
+SHORT_ROW = "  {:<33} {:>8} {:<12} {:>8} {:<12}"
+FLOOR_WARNING = ("warning: the A/A floor excludes 0: this machine drifted or "
+                 "the position in the block matters; repeat with more pairs")
 
 
-def _signed(d):
-    return "n/a" if math.isinf(d) else f"{stats.percent(d):+.1f}%"
+def narrow(text):
+    """Text of which every character takes one column."""
+    return "".join(
+        c if unicodedata.east_asian_width(c) not in "WF"
+        and unicodedata.category(c) not in ("Mn", "Me", "Cf")
+        else f"\\u{ord(c):04x}" for c in text)
 
 
-def _range(pair):
-    if math.isinf(pair[0]):
-        return "n/a"
-    return "{:+.1f}..{:+.1f}%".format(*map(stats.percent, pair))
+def fitted(text, indent="  ", more="  "):
+    return textwrap.wrap(text, WIDTH, initial_indent=indent,
+                         subsequent_indent=indent + more,
+                         break_on_hyphens=False)
 
 
-def _value(metric, values):
-    middle = statistics.median(values)
-    return f"{middle:,.0f}" if metric == "iops" else f"{middle:.2f}"
+def _column(text, width):
+    """What does not fit into a column loses its end."""
+    return text if len(text) <= width else text[:width - 3] + "..."
 
 
-def _metric_row(cell, effect):
-    a, b = (_value(effect.metric, cell.series(role, effect.metric))
-            for role in "AB")
-    return ROW.format(NAMES[effect.metric], a, b, _signed(effect.estimate),
-                      _range(effect.ci95), _range(effect.floor))
+# The head
+
+def side_lines(sides, program="fio"):
+    """What the sides are, and the library that a program was seen to use."""
+    lines = []
+    for one in sides:
+        engine = ("" if one["ioengine"] == one["text"]
+                  else f" ({one['ioengine']})")
+        lines += fitted(f"{one['letter']} = {one['text']}{engine}", "", "    ")
+        for name, value in one["environment"].items():
+            lines += fitted(f"{name}={value}", "    ")
+        if one["library"]:
+            lines += fitted(f"{program} uses {one['library']}", "    ")
+    return lines
+
+
+def _head(data):
+    pin = ("not pinned" if data["cpu"] is None
+           else f"fio pinned to CPU {data['cpu']}")
+    where = (f"; clients: {', '.join(data['clients'])}" if data["clients"]
+             else "")
+    plan = (f"{data['fio']['version']}, {pin}; "
+            f"{wording.several(data['pairs'], 'pair')} of "
+            f"{data['runtime_s']:g} s runs after {data['ramp_s']:g} s ramp"
+            f"{where}")
+    return [*side_lines(data["sides"]), *fitted(plan, "")]
+
+
+def _unfinished(data):
+    if data["finished"]:
+        return []
+    pairs, _ = wording.measured(data)
+    planned = data["pairs"] * len(data["cells"])
+    return fitted(f"Stopped early, after {pairs} of {planned} pairs: the "
+                  "verdicts are those of what was measured.", "")
+
+
+def _self_check(data):
+    check = data["self_check"] or {}
+    if "text" not in check:
+        return []
+    word = "passed" if check.get("passed") else "FAILED"
+    return fitted(f"Self-check {word}: {check['text']}.", "")
+
+
+def _overview(data):
+    """The verdict on each side, before any figure."""
+    lines = []
+    for b, cells in wording.comparisons(data):
+        lines += fitted(f"Verdict on {b['letter']} ({b['text']}) against A "
+                        f"({data['sides'][0]['text']}):", "")
+        for metric, name in wording.primary_names(cells).items():
+            found = wording.metric_effects(cells, metric)
+            lines += fitted(f"{name}: {wording.tally_text(found)}")
+    return lines
+
+
+# One cell
+
+def _label(effect):
+    name = effect["name"]
+    return name if len(name) <= NAME else effect["metric"][:NAME]
+
+
+def _metric_row(effect):
+    floor = span(effect["aa"] and effect["aa"]["ci95"])
+    return ROW.format(_label(effect), figure(effect["median"]["A"]),
+                      figure(effect["median"]["B"]), percent(effect["ratio"]),
+                      span(effect["ci95"]), floor)
 
 
 def _calls_row(cell):
-    a, b = (cell.calls.get(role) for role in "AB")
+    a, b = (cell["calls_per_io"][role] for role in "AB")
     if a is None or b is None:
         return "  system calls per I/O: not counted (needs a working strace)"
     return ROW.format("syscalls / I/O", f"{a:.2f}", f"{b:.2f}", "",
                       "(separate,", "under strace)")
 
 
-def _verdict_rows(effect):
-    return wrapped(f"verdict on B, {NAMES[effect.metric]}: "
-                   f"{effect.verdict.upper()} ({effect.reason})")
+def _verdicts(cell):
+    letter, lines = cell["b"], []
+    for effect in wording.primaries(cell):
+        lines += fitted(f"verdict on {letter}, {effect['name']}: "
+                        f"{effect['verdict'].upper()} ({effect['reason']})")
+    rest = [f"{_label(e)}: {e['verdict']}" for e in cell["effects"]
+            if e["role"] != "primary"]
+    return lines + (fitted("secondary: " + ", ".join(rest)) if rest else [])
 
 
-def _order_effects(cell):
-    ab = [order == "AB" for order in cell.orders]
-    return {e.metric: stats.order_effect(e.d, ab) for e in cell.effects}
-
-
-def _noise_rows(cell):
-    order = ", ".join(f"{NAMES[m]} {_signed(d) if d is not None else 'n/a'}"
-                      for m, d in _order_effects(cell).items())
-    stolen = [100 * run["steal"] for run in cell.runs]
-    repeats = sum(run["repeats"] for run in cell.runs)
-    return [f"  order effect (AB less BA): {order}",
-            f"  steal {statistics.mean(stolen):.1f}% (worst run "
-            f"{max(stolen):.1f}%); runs repeated for want of CPU: {repeats}",
-            f"  {cell.stream}"]
-
-
-def wrapped(text):
-    """Lines that fit, indented."""
-    return textwrap.wrap(text.replace("\n", " "), 79, initial_indent="  ",
-                         subsequent_indent="    ", break_on_hyphens=False)
-
-
-def ratio(d):
-    value = math.exp(d)
-    return f"{value:.3g}" if value < 999.5 else f"{value:.0f}"
-
-
-def span(pair):
-    return "n/a" if math.isinf(pair[0]) else "-".join(map(ratio, pair))
-
-
-def goal(text, found, shown, met):
-    """A line of the list of goals; met: None where it was not judged."""
-    word = {True: "met", False: "MISSED", None: "not judged"}[met]
-    return {"goal": text, "found": found, "met": met,
-            "line": "\n".join(wrapped(f"{word}: {text}: {shown}"))}
-
-
-def _change_rows(cell):
-    changes = cell.changes()
-    whole = re.sub("(?<![,;:]) ", "\xa0", changes)     # break after commas
-    lines = wrapped(f"from the job file: {whole}") if changes else []
-    return [line.replace("\xa0", " ") for line in lines]
-
-
-def _floor_rows(cell):
-    drifted = any(map(floor_excludes_zero, cell.effects))
-    return wrapped(FLOOR_WARNING) if drifted else []
-
-
-def _cell_lines(plan, cell):
-    direct = cell.direct(plan)
-    head = ROW.format("median", "A", "B", "B vs A", "95% CI", "A vs A 95% CI")
-    return ["", f"{cell.job.name}, {cell.target.path}",
-            f"  {cell.target.describe(direct)}",
-            f"  ({cell.target.why(direct)})", *_change_rows(cell), head,
-            *[_metric_row(cell, e) for e in cell.effects], _calls_row(cell),
-            *[row for e in cell.effects for row in _verdict_rows(e)],
-            *_floor_rows(cell), *_noise_rows(cell)]
-
-
-def side_lines(sides, libraries, program):
-    """What A and B are, and the library that a program was seen to use."""
+def _tails(cell):
+    """The far percentiles, which carry no verdict."""
     lines = []
-    for letter, side, library in zip_longest("AB", sides, libraries):
-        engine = "" if side.ioengine == side.text else f" ({side.ioengine})"
-        lines.append(f"{letter} = {side.text}{engine}")
-        lines += [f"    {name}={value}" for name, value in side.environment]
-        lines += [f"    {program} uses {library}"] if library else []
+    for direction, found in cell["latency"].items():
+        far = [(q, *(found[r]["percentiles"].get(q) for r in "AB"))
+               for q in ("99.9", "99.99")]
+        said = [f"p{q} {wording.duration(a)} against {wording.duration(b)}"
+                for q, a, b in far if a and b]
+        if said:
+            lines += fitted(f"{direction}, all pairs pooled, A against "
+                            f"{cell['b']}: {'; '.join(said)}"
+                            .replace("µ", "u"))
     return lines
 
 
-def _head(plan):
-    pin = ("not pinned" if plan.fio.cpu is None
-           else f"fio pinned to CPU {plan.fio.cpu}")
-    sides = side_lines(plan.sides, plan.libraries, "fio")
-    return [*sides, f"{plan.fio.version}, {pin}; {count_pairs(plan.pairs)} of "
-            f"{plan.runtime:g} s runs after {plan.ramp:g} s ramp"]
+def _discarded(cell):
+    gone = cell["discarded"]
+    lines = [f"pair {one['pair'] + 1}"
+             + (f" on {one['host']}" if one["host"] else "")
+             + f" discarded: {one['why']}" for one in gone[:LISTED]]
+    if len(gone) > LISTED:
+        lines.append(f"{len(gone) - LISTED} more pairs discarded")
+    return [part for text in lines for part in fitted(text)]
 
 
-def table(plan, cells, others=0):
-    """The report on stdout; others: comparisons that are shown elsewhere."""
-    count = others + sum(len(cell.effects) for cell in cells)
-    rule = (f"Effects: Hodges-Lehmann with exact CI, order balanced and random."
-            f"\nVerdict: p <= {ALPHA} by Holm over {count} comparisons; "
-            f"equivalent: 90% CI in +-{MARGIN:.0%}.")
-    lines = _head(plan)
-    for cell in cells:
-        lines += _cell_lines(plan, cell)
-    return "\n".join([*lines, "", rule, ""])
+def _noise(cell):
+    names = {e["metric"]: e["name"] for e in wording.primaries(cell)}
+    order = ", ".join(
+        f"{names[m]} {'n/a' if d is None else f'{100 * d:+.1f}%'}"
+        for m, d in cell["order_effect"].items() if m in names)
+    steal = cell["steal"]
+    return [*(fitted(f"order effect (AB less BA): {order}") if order else []),
+            f"  steal {100 * steal['mean']:.1f}% (worst run "
+            f"{100 * steal['max']:.1f}%); runs repeated for want of CPU: "
+            f"{cell['repeats']}", *fitted(cell["stream"])]
 
 
-def _finite(pair):
-    return None if math.isinf(pair[0]) else list(pair)
+def _changes(cell):
+    if not cell["changes"]:
+        return []
+    whole = re.sub("(?<![,;:]) ", "\xa0", cell["changes"])  # break at commas
+    return [text.replace("\xa0", " ")
+            for text in fitted(f"from the job file: {whole}")]
 
 
-def effect_data(effect):
-    return {"metric": effect.metric, "d": effect.d, "floor_d": effect.floor_d,
-            "estimate": effect.estimate, "ci95": _finite(effect.ci95),
-            "ci90": _finite(effect.ci90), "aa_ci95": _finite(effect.floor),
-            "p": effect.p, "p_holm": effect.p_holm, "verdict": effect.verdict,
-            "reason": effect.reason}
+def _hosts(cell):
+    lines = []
+    for host, found in cell["hosts"].items():
+        said = [f"{e['name']} {percent(e['ratio'])} {e['verdict']}"
+                for e in found["effects"] if e["role"] == "primary"]
+        lines += fitted(f"{host}: {', '.join(said)}")
+    return lines
 
 
-def _cell_data(plan, cell):
-    target, direct = cell.target, cell.direct(plan)
-    return {"job": cell.job.path, "job_text": cell.job.text,
-            "target": target.path, "target_label": target.describe(direct),
-            "size": target.size, "direct": direct == "all",
-            "direct_io": direct, "job_changes": cell.changes(),
-            "stream": cell.stream, "calls_per_io": cell.calls,
-            "order_effect": _order_effects(cell),
-            "effects": [effect_data(e) for e in cell.effects],
-            "runs": cell.runs}
+def _cell(data, cell):
+    target = cell["target"]
+    more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
+    head = ROW.format("median", "A", cell["b"], f"{cell['b']} vs A", "95% CI",
+                      "A vs A 95% CI")
+    drifted = any(map(wording.floor_excludes_one, wording.primaries(cell)))
+    return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
+            *fitted(wording.target_text(target)),
+            *fitted(f"({target['why']})"),
+            *_changes(cell), head, *map(_metric_row, cell["effects"]),
+            _calls_row(cell), *_verdicts(cell),
+            *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
+            *_tails(cell), *_discarded(cell), *_noise(cell)]
 
 
-def side_data(sides, libraries):
-    return {letter: {"text": s.text, "ioengine": s.ioengine,
-                     "options": list(s.options),
-                     "environment": dict(s.environment), "library": library}
-            for letter, s, library in zip_longest("AB", sides, libraries)}
+def _short_cells(data):
+    names = wording.primary_names(data["cells"])
+    heads = [_column(name, 21) for name in names.values()][:2]
+    lines = ["", "  {:<33} {:<21} {}".format("cell", *heads, *[""] * (
+        2 - len(heads))).rstrip()]
+    titles = wording.cell_names(data)
+    for cell in data["cells"]:
+        said = [part for e in wording.primaries(cell)[:2]
+                for part in (percent(e["ratio"]), _column(e["verdict"], 12))]
+        name = titles[cell["id"]].replace(" · ", ", ")
+        lines.append(SHORT_ROW.format(
+            _column(name, 33), *said, *[""] * (4 - len(said))).rstrip())
+    return [*lines, "", "All figures of each cell are in report.html."]
 
 
-def data(plan, cells, seed):
-    """Everything measured; effects are natural logarithms of ratios."""
-    return {"sides": side_data(plan.sides, plan.libraries),
-            "fio": plan.fio.version, "cpu": plan.fio.cpu, "seed": seed,
-            "pairs": plan.pairs, "runtime": plan.runtime, "ramp": plan.ramp,
-            "kernel": platform.release(), "machine": platform.machine(),
-            "cells": [_cell_data(plan, cell) for cell in cells]}
+# The whole
+
+def _warnings(data):
+    found = data["warnings"]
+    lines = [part for text in found[:LISTED]
+             for part in fitted(f"warning: {text}", "")]
+    if len(found) > LISTED:
+        lines.append(f"{len(found) - LISTED} more warnings: in report.html")
+    return ["", *lines] if lines else []
 
 
-class Output:
-    """The JSON file: opened beside its place before the runs, with room set
-    aside, so that it is whole or absent and a mistake is found at once."""
+def _rule(data):
+    looks = (f"; looks after {', '.join(map(str, data['looks']))} pairs"
+             if data["looks"] else "")
+    return ["", "Effects: Hodges-Lehmann with exact CI, order balanced and "
+            "random.", *fitted(
+                f"Verdict: p <= {data['alpha']:g} by Holm over "
+                f"{data['comparisons']} comparisons; equivalent: 90% CI in "
+                f"+-{data['margin']:.0%}{looks}.", "")]
 
-    def __init__(self, path, runs):
-        self.path, self.file = path, None
-        self.part = f"{path}.{secrets.token_hex(4)}.part"
-        if os.path.isdir(path):
-            raise Problem(f"cannot write {path}: it is a folder.")
-        try:
-            self.file = open(self.part, "x", encoding="utf-8")
-            self._reserve(RUN_BYTES * (runs + 20))
-        except OSError as error:
-            self.close()
-            raise self._problem(error) from None
 
-    def _problem(self, error):
-        return Problem(f"cannot write {self.path}: {error.strerror}.")
-
-    def _reserve(self, size):
-        try:
-            os.posix_fallocate(self.file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                raise
-
-    def save(self, content):
-        try:
-            self.file.truncate(0)
-            json.dump(content, self.file, indent=1, allow_nan=False)
-            self.file.flush()
-            os.replace(self.part, self.path)
-        except OSError as error:
-            raise self._problem(error) from None
-
-    def close(self):
-        """Removes the part file, unless it was saved."""
-        if self.file is None:
-            return
-        with contextlib.suppress(OSError):
-            self.file.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self.part)
+def text(data):
+    """The report of report.json as text that ends in a newline."""
+    data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
+    lines = [*_head(data), *_unfinished(data), *_self_check(data), "",
+             *_overview(data)]
+    if len(data["cells"]) > FULL_CELLS:
+        lines += _short_cells(data)
+    else:
+        for cell in data["cells"]:
+            lines += _cell(data, cell)
+    lines += [*_warnings(data), *_rule(data)]
+    return "\n".join([*lines, ""])

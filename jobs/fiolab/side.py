@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# One side of a comparison: an engine, its options and its environment, as given
-# to --a or --b: ENGINE[,option=value...][@NAME].  "kaio" stands for the engine
-# in the build folder; "external:PATH" for any other engine file; anything else
-# is the name of an engine built into fio.  @NAME is one of ENVIRONMENTS.
+# One side of a comparison: an engine, its options and its environment, as
+# given to --side: ENGINE[,option=value...][@NAME].  "kaio" stands for the
+# engine in the build folder; "external:PATH" for any other engine file;
+# anything else is the name of an engine built into fio.  @NAME is one of
+# ENVIRONMENTS.
 from dataclasses import dataclass
 import os
 import re
@@ -21,6 +22,7 @@ class Side:
     options: tuple = ()
     environment: tuple = ()     # (variable, value) pairs, beside our own
     library: str = ""           # the libaio.so.1 that fio must then use
+    plant: tuple = ()           # job options: a handicap, see selfcheck.py
 
 
 def _our_library(build):
@@ -79,7 +81,7 @@ def _option(text, whole):
 
 
 def parse(text, build):
-    """The Side that a --a or --b value means."""
+    """The Side that a --side value means."""
     before, *environment = _environment(text, build)
     engine, *options = before.split(",")
     options = tuple(_option(o, text) for o in options)

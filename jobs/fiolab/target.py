@@ -139,8 +139,10 @@ def _fill(path, size):
         os.fsync(file.fileno())
 
 
-def fill(target):
-    print(f"writing {target.size >> 20} MiB to {target.path}", file=sys.stderr)
+def fill(target, quiet=False):
+    if not quiet:
+        print(f"writing {target.size >> 20} MiB to {target.path}",
+              file=sys.stderr)
     try:
         _fill(target.path, target.size)
     except OSError as error:

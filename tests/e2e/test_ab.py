@@ -13,37 +13,15 @@ import time
 import pytest
 
 import targets
+from abrun import AB, FAST, Ab, effect, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
-AB = str(ROOT / "jobs" / "ab")
 JOBS = sorted((ROOT / "jobs").glob("*.fio"))
-FAST = ["--size", "16M", "--runtime", "0.2", "--ramp", "0.05"]
 
 
 @pytest.fixture
-def environment(tmp_path):
-    """A temporary folder of its own, to see what stays behind."""
-    (tmp_path / "tmp").mkdir()
-    return {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
-
-
-@pytest.fixture
-def ab(environment):
-    def run(*arguments, **changes):
-        done = subprocess.run([AB, *arguments], timeout=120, text=True,
-                              capture_output=True, check=False,
-                              env={**environment, **changes})
-        assert "Traceback" not in done.stderr
-        assert os.listdir(environment["TMPDIR"]) == []
-        return done
-    return run
-
-
-def sentence(done, word):
-    """It failed, and its last line on stderr is the sentence."""
-    assert done.returncode == 1 and done.stdout == ""
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("ab: ") and word in last, done.stderr
+def ab(tmp_path):
+    return Ab(tmp_path)
 
 
 @pytest.mark.alone
@@ -55,61 +33,94 @@ def test_a_different_engine_is_found_out(ab, shm, tmp_path):
               "latency", *FAST)
     assert done.returncode == 0, done.stderr
     assert not os.path.exists(target)
-    assert cell_label(done) == ("RAM (tmpfs /dev/shm), 16 MiB, O_DIRECT",
-                                "(no device: shows the engine's own cost)")
-    assert "ramp_time 2 -> 0.05 s" in done.stdout
-    assert "verdict on B, IOPS" in done.stdout
+    cell, = ab.report()["cells"]
+    assert cell["target"] == {
+        "path": target, "label": "RAM (tmpfs /dev/shm)", "size": 16 << 20,
+        "why": "no device: shows the engine's own cost", "direct": "all"}
+    assert "ramp_time 2 -> 0.05 s" in cell["changes"]
     assert all(len(line) <= 80 for line in done.stdout.splitlines()
-               if shm not in line), done.stdout
-    cell, = json.loads(out.read_text())["cells"]
-    iops, cpu = cell["effects"]
-    assert iops["estimate"] > 0.1 and cpu["estimate"] < -0.1
+               if "/" not in line), done.stdout
+    assert json.loads(out.read_text()) == ab.report()
+    iops, cpu = (effect(cell, metric) for metric in ("iops", "cpu_us"))
+    assert iops["ratio"] > 1.1 and cpu["ratio"] < 0.9
     assert iops["verdict"] == "faster" and cpu["verdict"] == "less CPU"
-    check_runs(cell, 12)
+    check_runs(ab, 12)
+    check_the_report(ab, cell)
 
 
-def cell_label(done):
-    """The two lines under the cell's name."""
-    lines = [line.strip() for line in done.stdout.splitlines()]
-    i = next(i for i, line in enumerate(lines) if " MiB, " in line)
-    return lines[i], lines[i + 1]
+def check_the_report(ab, cell):
+    """All files, and every metric in all of them."""
+    assert {"campaign.json", "jobs", "report.csv", "report.html",
+            "report.json", "report.txt", "runs"} == set(os.listdir(ab.out))
+    assert [e["metric"] for e in cell["effects"]] == [
+        "iops", "cpu_us", "bw_mib", "lat_mean_us", "lat_p50_us", "lat_p99_us",
+        "ctx_per_io"]
+    for name, each in cell["latency"]["read"].items():
+        assert name in "AB" and sum(n for _, n in each["bins"]) == each["n"]
+        shown = list(each["percentiles"].values())
+        assert shown == sorted(shown) and len(shown) == 6
+    low, high = effect(cell, "iops")["ci95"]
+    assert low < effect(cell, "iops")["ratio"] < high
+    a = effect(cell, "lat_mean_us")["median"]["A"]      # depth 1
+    assert a < 1.1e6 / effect(cell, "iops")["median"]["A"]
 
 
-@pytest.mark.parametrize("text, io", [
-    ("[a]\nrw=randread\nbs=4k\n", "buffered (page cache)"),
-    ("[a]\nbs=4k\n[b]\ndirect=1\nbs=4k\n", "O_DIRECT in part")])
-def test_a_buffered_job_is_not_called_o_direct(text, io, ab, tmp_path):
+def test_the_command_of_the_report_repeats_a_run(ab, shm, tmp_path):
+    """With plain fio, as a shell would run it."""
+    target = f"{shm}/a b'c"
+    done = ab("--b", "psync", "--pairs", "1", "--target", target, "--job",
+              "latency", *FAST)
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    for letter, engine in (("A", "libaio"), ("B", "psync")):
+        again = subprocess.run(["sh", "-c", cell["command"][letter]],
+                               cwd=tmp_path, timeout=60, text=True,
+                               capture_output=True, check=False)
+        assert again.returncode == 0, again.stderr
+        assert f'"ioengine" : "{engine}"' in again.stdout
+        assert f"ioengine={engine}\n" in cell["effective"][letter]
+    assert os.listdir(shm) == ["a b'c"]
+
+
+@pytest.mark.parametrize("text, direct", [
+    ("[a]\nrw=randread\nbs=4k\n", "none"),
+    ("[a]\nbs=4k\n[b]\ndirect=1\nbs=4k\n", "some")])
+def test_a_buffered_job_is_not_called_o_direct(text, direct, ab, tmp_path):
     job = tmp_path / "job.fio"
     job.write_text(text + "loops=2\n")
     done = ab("--b", "psync", "--pairs", "1", "--job", str(job), "--target",
               str(tmp_path / "scratch"), *FAST)
     assert done.returncode == 0, done.stderr
-    label, why = cell_label(done)
-    assert label.endswith(f"16 MiB, {io}") and "page cache" in why
-    assert "from the job file: dropped: loops" in done.stdout
-    assert "sets the pace" not in done.stdout
-    assert "1 pair of" in done.stdout
+    cell, = ab.report()["cells"]
+    assert cell["target"]["direct"] == direct
+    assert "page cache" in cell["target"]["why"]
+    assert cell["changes"] == "dropped: loops"
+    assert any("the page cache's and not the device's" in said
+               for said in ab.report()["warnings"])
     assert "1 pair cannot tell faster from slower" in done.stderr
 
 
-def check_runs(cell, pairs):
+def check_runs(ab, pairs):
     """Every block is A' A B or B A A', with one seed of its own."""
     blocks = {}
-    for run in cell["runs"]:
-        blocks.setdefault(run["block"], []).append(run)
-        assert run["iops"] > 0 and run["cpu_us"] > 0
+    for run in ab.runs():
+        blocks.setdefault(run["pair"], []).append(run)
+        values = run["values"]
+        assert values["iops"] > 0 and values["cpu_us"] > 0
         # Both are CPU time per I/O of a job without threads of its own.
-        assert run["cpu_us"] == pytest.approx(run["fio_cpu_us"], rel=0.35)
-        assert run["rusage_s"] >= run["fio_cpu_us"] * run["ios"] / 1e6
+        assert values["cpu_us"] == pytest.approx(values["fio_cpu_us"],
+                                                 rel=0.35)
+        assert values["rusage_s"] >= values["fio_cpu_us"] * values["ios"] / 1e6
     assert len(blocks) == pairs
+    orders = {tuple("A' A B".split()): "AB", tuple("B A A'".split()): "BA"}
+    found = [orders[tuple(run["role"] for run in runs)]
+             for runs in blocks.values()]
+    cell, = ab.report()["cells"]
+    assert found == [pair["order"] for pair in cell["pairs"]]
+    assert found.count("AB") in (pairs // 2, (pairs + 1) // 2)
     for runs in blocks.values():
-        roles = [run["role"] for run in runs]
-        assert roles == {"AB": ["A'", "A", "B"],
-                         "BA": ["B", "A", "A'"]}[runs[0]["order"]]
         assert len({run["seed"] for run in runs}) == 1
     assert len({runs[0]["seed"] for runs in blocks.values()}) == pairs
-    assert [r[0]["order"] for r in blocks.values()].count("AB") in (
-        pairs // 2, (pairs + 1) // 2)
 
 
 def test_an_engine_against_itself_on_two_targets(ab, shm, tmp_path):
@@ -118,22 +129,28 @@ def test_an_engine_against_itself_on_two_targets(ab, shm, tmp_path):
     done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--target",
               f"{shm}/scratch", "--target", str(disk), *FAST)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("NO VERDICT") == 4
-    assert done.stdout.count("first 500 I/Os identical") == 2
+    cells = ab.report()["cells"]
+    assert [e["verdict"] for cell in cells
+            for e in cell["effects"]] == ["no verdict"] * 14
+    for cell in cells:
+        assert cell["stream"] == "first 500 I/Os identical on both sides"
+        check_calls(cell, 2, 2)
     assert not disk.exists() and os.listdir(shm) == []
-    calls = re.findall(r"syscalls / I/O +([\d.]+) +([\d.]+)", done.stdout)
-    for a, b in calls:      # none without a working strace
-        assert 1.9 < float(a) < 2.3
-        assert float(b) == pytest.approx(float(a), abs=0.15)
     assert re.search(r"^\[\d+/12\] \d+ s left: randread", done.stderr, re.M)
     assert "\r" not in done.stderr
+
+
+def check_calls(cell, a, b):
+    """System calls per I/O; None without a working strace."""
+    for found, least in zip(cell["calls_per_io"].values(), (a, b)):
+        assert found is None or least - 0.1 < found < least + 0.3
 
 
 def test_writes_syncs_and_verification(ab, shm):
     done = ab("--a", "libaio", "--b", "psync", "--pairs", "1", "--job",
               "verify", "--job", "fsync", "--target", f"{shm}/s:1", *FAST)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("verdict on B") == 4
+    assert [len(cell["effects"]) for cell in ab.report()["cells"]] == [7, 7]
     assert os.listdir(shm) == []
 
 
@@ -189,31 +206,33 @@ def in_a_timed_run(pid, folder):
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130),
                                             (signal.SIGTERM, 143)])
-def test_a_signal_cleans_up(number, status, shm, environment):
-    command = [AB, "--a", "libaio", "--b", "libaio", "--target",
-               f"{shm}/scratch", "--size", "16M", "--runtime", "30"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.PIPE, env=environment) as ab:
-        kids = in_a_timed_run(ab.pid, environment["TMPDIR"])
-        ab.send_signal(number)
-        out, err = ab.communicate(timeout=20)
-    assert ab.returncode == status and out == "" and "Traceback" not in err
+def test_a_signal_cleans_up(number, status, shm, ab):
+    """Before the first pair is whole there is nothing to report."""
+    with ab.start("--a", "libaio", "--b", "libaio", "--target",
+                  f"{shm}/scratch", "--size", "16M", "--runtime",
+                  "30") as started:
+        kids = in_a_timed_run(started.pid, ab.environment["TMPDIR"])
+        started.send_signal(number)
+        out, err = started.communicate(timeout=20)
+    assert started.returncode == status and out == ""
+    assert "Traceback" not in err
     assert all(gone(kid) for kid in kids)
-    assert os.listdir(shm) == [] == os.listdir(environment["TMPDIR"])
+    assert os.listdir(shm) == [] == os.listdir(ab.environment["TMPDIR"])
+    assert sorted(os.listdir(ab.out)) == ["campaign.json", "runs"]
 
 
-def test_ctrl_c_while_the_packages_load(environment, tmp_path):
+def test_ctrl_c_while_the_packages_load(tmp_path):
     (tmp_path / "scipy").mkdir()
     (tmp_path / "scipy" / "__init__.py").write_text(
         "import time; print('loading', flush=True); time.sleep(60)\n")
     with subprocess.Popen([AB], stdout=subprocess.PIPE, text=True,
                           stderr=subprocess.PIPE,
-                          env={**environment, "PYTHONPATH": str(tmp_path)}
-                          ) as ab:
-        assert ab.stdout.readline() == "loading\n"
-        ab.send_signal(signal.SIGINT)
-        _, err = ab.communicate(timeout=20)
-    assert ab.returncode == 130 and err == ""
+                          env={**os.environ, "PYTHONPATH": str(tmp_path)}
+                          ) as started:
+        assert started.stdout.readline() == "loading\n"
+        started.send_signal(signal.SIGINT)
+        _, err = started.communicate(timeout=20)
+    assert started.returncode == 130 and err == ""
 
 
 @pytest.mark.parametrize("arguments, word", [
@@ -274,30 +293,21 @@ def test_options_of_the_engine_are_accepted(ab, shm, build_dir, san):
     assert done.returncode == 0, done.stderr
 
 
-def libraries(done):
-    """The two libraries that fio was seen to use."""
-    return re.findall(r"^    fio uses (/.*)$", done.stdout, re.M)
-
-
-def test_a_side_with_our_library(ab, shm, build_dir, san, tmp_path):
+def test_a_side_with_our_library(ab, shm, build_dir, san):
     """One call per I/O instead of two, whatever the user's environment."""
     if san:
         pytest.skip("a sanitized library needs the sanitizer preloaded")
-    out = tmp_path / "out.json"
     done = ab("--a", "libaio", "--b", "libaio@our-library", "--build",
               str(build_dir), "--target", f"{shm}/s", "--pairs", "1",
-              "--json", str(out), *FAST, LIBAIO_RING="0")
+              *FAST, LIBAIO_RING="0")
     assert done.returncode == 0, done.stderr
-    theirs, ours = libraries(done)
-    assert ours == f"{build_dir}/libaio.so.1" != theirs
-    assert f"    LD_LIBRARY_PATH={build_dir}" in done.stdout
-    sides = json.loads(out.read_text())["sides"]
-    assert (sides["A"]["library"], sides["B"]["library"]) == (theirs, ours)
-    assert sides["A"]["environment"] == {}
-    assert sides["B"]["environment"]["LD_LIBRARY_PATH"] == str(build_dir)
-    for a, b in re.findall(r"syscalls / I/O +([\d.]+) +([\d.]+)",
-                           done.stdout):
-        assert 1.9 < float(a) < 2.3 and 0.9 < float(b) < 1.3
+    first, second = ab.report()["sides"]
+    assert second["library"] == f"{build_dir}/libaio.so.1" != first["library"]
+    assert first["library"] and first["environment"] == {}
+    assert second["environment"]["LD_LIBRARY_PATH"] == str(build_dir)
+    cell, = ab.report()["cells"]
+    check_calls(cell, 2, 1)
+    assert f"LD_LIBRARY_PATH={build_dir}" in cell["command"]["B"]
 
 
 @pytest.mark.parametrize("how", ["the environment", "set-gid"])
@@ -329,22 +339,18 @@ def test_a_full_disk_for_the_json_is_found_before_the_runs(ab, shm, tmp_path):
         assert "writing" not in done.stderr and os.listdir(full) == []
 
 
-def test_what_was_killed_is_cleaned_up_at_the_next_start(ab, environment,
-                                                         tmp_path):
-    command = [AB, "--b", "libaio", "--build", str(tmp_path), *FAST]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True,
-                          stderr=subprocess.PIPE, env=environment,
-                          start_new_session=True) as killed:
+def test_what_was_killed_is_cleaned_up_at_the_next_start(ab, tmp_path):
+    words = ["--b", "libaio", "--build", str(tmp_path), *FAST]
+    with ab.start(*words) as killed:
         while "comparing" not in killed.stderr.readline():
             pass
         left = list(tmp_path.glob("kaio-ab-*.tmp"))
-        ended = [killed.pid, *children(killed.pid)]
-        for pid in ended:
+        for pid in [killed.pid, *children(killed.pid)]:
             os.kill(pid, signal.SIGKILL)
-    for folder in Path(environment["TMPDIR"]).iterdir():
+    for folder in Path(ab.environment["TMPDIR"]).iterdir():
         shutil.rmtree(folder)
     assert len(left) == 1 and left[0].exists()
-    assert ab(*command[1:], "--pairs", "1").returncode == 0
+    assert ab(*words, "--pairs", "1").returncode == 0
     assert list(tmp_path.glob("kaio-ab-*.tmp")) == []
 
 
@@ -375,7 +381,8 @@ def test_a_mounted_device_is_never_written(ab, tmp_path):
         sentence(ab(*write), "--destroy-data")
         done = ab("--destroy-data", *write)
         assert done.returncode == 0, done.stderr
-        assert "device loop" in done.stdout
+        cell, = ab.report()["cells"]
+        assert cell["target"]["label"].startswith("device loop")
 
 
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)

@@ -127,9 +127,10 @@ def rawloop(root, build_dir, san, tmp_path, shm_file):
     with open(shm_file, "wb") as file:
         file.truncate(1 << 20)
 
-    def run(*wrap, depth="64", size="1048576", direct="0", path=shm_file):
+    def run(*wrap, depth="64", size="1048576", direct="0", path=shm_file,
+            poll="0"):
         return subprocess.run(["timeout", "-s", "KILL", "30", *wrap, program,
-                               path, size, depth, direct, "10", "50", "1"],
+                               path, size, depth, direct, "10", "50", "1", poll],
                               text=True, capture_output=True, check=False)
     return run
 
@@ -152,6 +153,14 @@ def test_the_bare_loop_waits_for_a_device(rawloop, loop_device):
     done = rawloop(path=loop_device, depth="1", direct="1")
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[0]) > 0
+
+
+def test_the_bare_loop_polls(rawloop, need_strace, loop_device, tmp_path):
+    trace = str(tmp_path / "trace")
+    done = rawloop("strace", "-o", trace, "-e", "trace=io_getevents",
+                   path=loop_device, depth="1", direct="1", poll="1")
+    assert done.returncode == 0, done.stderr
+    assert "io_getevents" not in Path(trace).read_text()
 
 
 @pytest.mark.parametrize("how, word", [

@@ -74,11 +74,11 @@ def test_spinning_has_a_goal_for_both_metrics():
 def test_auto_is_to_get_half_of_the_gain():
     auto = spec_of("spin", AUTO, "kaio", "loop")
     fixed = planted(spec_of("spin", FIXED, "kaio"), iops=1.44, p50_us=0.6)
-    assert judged(fixed, planted(auto, 1.21))[2:] == [True]
-    assert judged(fixed, planted(auto, 1.19))[2:] == [False]
-    assert judged(planted(auto, 1.21)) == [None]
+    assert judged(fixed, planted(auto, 1.21))[2:] == [True, True]
+    assert judged(fixed, planted(auto, 1.19))[2:] == [False, True]
+    assert judged(planted(auto, 1.21)) == [None, True]
     none = planted(spec_of("spin", FIXED, "kaio"), iops=0.9, p50_us=1)
-    assert judged(none, planted(auto, 1.21))[2:] == [None]
+    assert judged(none, planted(auto, 0.9))[2:] == [None, False]
 
 
 def test_not_worse_is_a_matter_of_the_verdict():
@@ -126,7 +126,8 @@ def test_the_report_fits_and_names_each_row():
     assert all(len(line) <= 80 for line in lines)
     for row in rows:
         assert "  " + row.name in lines
-    assert sum("1.234" in line for line in lines) == len(rows) + 1
+    assert sum("1.234" in line for line in lines) == sum(
+        len(row.metrics()) for row in rows)
 
 
 def test_every_part_has_rows_or_is_measured_apart():
@@ -162,14 +163,19 @@ def test_cpu_by_depth(monkeypatch):
         return {"cpu_us": cost[depth] * (1 + seed / 2**40) *
                 (3 if role == "A" and depth == 1 else 1)}
     monkeypatch.setattr(campaign, "timed", timed)
+    monkeypatch.setattr(benchrow, "loop_run", lambda plan, cell, seed: {
+        "cpu_us": {"1": 1, "16": 2, "64": 4}[cell.job.values("iodepth")[0]]})
     sides = tuple(benchrow.Side(text, "") for text in ("libaio", "kaio"))
     plan = campaign.Plan(None, sides, 8, 1, 1, np.random.default_rng(1))
     sweep, ticks = benchcost.Sweep(plan, None, tuple(cost)), []
     sweep.run(ticks.append)
-    assert len(ticks) == sweep.count() == 4 * 2 * 3
+    assert len(ticks) == sweep.count() == 4 * 3 * 3
     assert sweep.spread("B") == pytest.approx(2.2 / 1.9)
     assert sweep.spread("A") == pytest.approx(6 / 1.9)
-    assert sweep.lines()[-1].split() == ["kaio", "2.00", "1.90", "2.20"]
+    assert sweep.spread(benchcost.BARE) == pytest.approx(4)
+    assert sweep.lines()[-2].split() == ["kaio", "2.00", "1.90", "2.20"]
+    assert sweep.lines()[-1].split() == ["bare", "loop", "1.00", "2.00",
+                                         "4.00"]
     assert judged(sweep=sweep) == [False]
     cost[64] = 2.05
     sweep = benchcost.Sweep(plan, None, tuple(cost))
@@ -303,14 +309,30 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
     monkeypatch.setattr(benchrow, "_fio_run", lambda *_: "fio")
     monkeypatch.setattr(benchrow.bareloop, "printed",
                         lambda command, *_: {"command": command})
-    row = planted(spec_of("defaults", a=benchrow.BARE))
-    assert row.one_run(plan_of(), row, "B", 7) == "fio"
-    for role in ("A", "A'"):
-        assert row.one_run(plan_of(), row, role, 7)["command"] == [
-            "/f/rawloop", "/f", "1", "64", "1", "50", "250", "7"]
+    for part, a, poll in (("defaults", benchrow.BARE, "0"),
+                          ("spin", benchrow.POLL, "1")):
+        b = "kaio" if part == "defaults" else FIXED
+        row = planted(spec_of(part, b, a))
+        assert row.one_run(plan_of(), row, "B", 7) == "fio"
+        depth, = row.job.values("iodepth")
+        for role in ("A", "A'"):
+            assert row.one_run(plan_of(), row, role, 7)["command"] == [
+                "/f/rawloop", "/f", "1", depth, "1", "50", "250", "7", poll]
+
+
+def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
+    monkeypatch.setattr(campaign, "timed", lambda plan, row, role, seed: {
+        "iops": 4e6, "cpu_us": 0.25, "role": role})
+    monkeypatch.setattr(benchrow.bareloop, "printed", lambda *_: {
+        "iops": 1e6, "cpu_us": 1.0})
+    row = planted(spec_of("defaults", a=benchrow.CEILING))
+    found = row.one_run(plan_of(), row, "A'", 7)
+    assert found["iops"] == pytest.approx(0.8e6)
+    assert found["cpu_us"] == 1.25
 
 
 def test_the_median_latency_of_a_run(monkeypatch):
     monkeypatch.setattr(campaign, "timed", lambda *_: {
-        "iops": 1, "latency": {"read": {"mean_ns": 9, "50.000000": 7500}}})
-    assert benchrow._fio_run(None, None, "A", 1)["p50_us"] == 7.5
+        "iops": 1, "lat_p50_us": 7.5, "latency": {"read": {"n": 9}}})
+    assert benchrow._fio_run(None, None, "A", 1) == {
+        "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5}

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab import (checks, cli, fio, jobfile, probe,  # noqa: E402
+from fiolab import (checks, cli, fio, jobfile, plan, probe,  # noqa: E402
                     process, side, target)
 from fiolab.problem import Problem  # noqa: E402
 
@@ -43,9 +43,62 @@ def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
 
 def test_defaults_and_repeats():
     args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
-    assert (args.a, args.b, args.pairs) == ("libaio", "kaio", 20)
     assert args.job == ["a", "b"] and args.cpu is None
     assert not args.destroy_data
+    plan.settle(args)
+    assert args.pairs == 20
+    assert plan._texts(args) == ["libaio", "kaio"]
+
+
+def settled(*arguments):
+    args = cli.parser().parse_args(arguments)
+    plan.refuse(args)
+    plan.settle(args)
+    return args
+
+
+@pytest.mark.parametrize("arguments, pairs", [
+    ([], 20), (["--quick"], 6), (["--pairs", "7"], 7),
+    (["--quick", "--pairs", "9"], 9), (["--looks", "10,20,30"], 30)])
+def test_the_number_of_pairs_is_fixed_in_advance(arguments, pairs):
+    assert settled(*arguments).pairs == pairs
+
+
+@pytest.mark.parametrize("arguments, sides", [
+    (["--a", "psync"], ["psync", "kaio"]),
+    (["--b", "psync"], ["libaio", "psync"]),
+    (["--side", "x", "--side", "y", "--side", "z"], ["x", "y", "z"]),
+    (["--aa"], ["libaio", "libaio"]),
+    (["--side", "x", "--aa"], ["x", "x"]),
+    (["--a", "x", "--self-check"], ["x", "x", "x"])])
+def test_the_sides_that_are_compared(arguments, sides):
+    assert plan._texts(settled(*arguments)) == sides
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--side", "x", "--a", "y"], "give either"),
+    (["--aa", "--self-check"], "leave out --aa"),
+    (["--looks", "10,20", "--quick"], "leave out --pairs"),
+    (["--client", "h"], "needs --target"),
+    (["--resume", "d", "--pairs", "9"], "leave out --pairs"),
+    (["--resume", "d", "--out", "e"], "leave out --out")])
+def test_options_that_contradict_each_other(arguments, word):
+    with pytest.raises(Problem, match=word):
+        settled(*arguments)
+
+
+def test_one_side_or_too_many():
+    with pytest.raises(Problem, match="alone compares nothing"):
+        plan._texts(settled("--side", "x"))
+    with pytest.raises(Problem, match="more than 26"):
+        plan._texts(settled(*["--side", "x"] * 27))
+
+
+@pytest.mark.parametrize("text", ["10", "5,10", "10,20,25", "10,10", "x,20",
+                                  "6,12,18,24,30,36,42", "-6,0", "10,,30"])
+def test_looks_that_are_not_equally_far_apart(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        cli.looks(text)
 
 
 def test_kaio_is_the_engine_of_the_build_folder(tmp_path):
@@ -311,7 +364,9 @@ def test_an_engine_without_options_and_one_that_is_refused(monkeypatch,
 
 
 def test_sides_that_do_other_io_are_refused(monkeypatch):
-    streams = iter([[("read", "0", "4096")], [("read", "0", "8192")]])
+    result = {"jobs": [{"jobname": "a"}]}
+    streams = iter([(result, [("read", "0", "4096")]),
+                    (result, [("read", "0", "8192")])])
     monkeypatch.setattr(checks, "_stream", lambda *_: next(streams))
     sides = side.parse("libaio", ""), side.parse("psync", "")
     with pytest.raises(Problem, match="unfair"):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
-from fiolab import cli, device, target  # noqa: E402
+from fiolab import cli, device, session, target  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 
 MIB = 1 << 20
@@ -196,7 +196,7 @@ def without_memory(folder, tmp_path, stack, monkeypatch, capsys, size=4 * MIB):
     disk.mkdir()
     args = cli.parser().parse_args(["--build", str(disk)])
     args.size = size
-    made, = cli._scratch_targets(args, stack)
+    made, = session._targets(args, [], stack)
     assert made.path.startswith(str(disk))
     said = [line for line in capsys.readouterr().err.splitlines()
             if line.startswith("ab: ")]

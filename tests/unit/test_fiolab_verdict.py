@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab import campaign, checks, stats  # noqa: E402
+from fiolab import campaign, checks, results, stats  # noqa: E402
 from fiolab.verdict import Effect, fewest_pairs, judge_all  # noqa: E402
 
 
@@ -106,7 +106,7 @@ def test_holm_counts_every_comparison_of_the_report():
 
 @pytest.mark.parametrize("pairs", [1, 6, 7, 20])
 def test_orders_are_balanced_and_random(pairs):
-    plans = [campaign.orders(pairs, np.random.default_rng(seed))
+    plans = [results.orders(pairs, np.random.default_rng(seed))
              for seed in range(50)]
     for plan in plans:
         assert len(plan) == pairs
@@ -117,7 +117,7 @@ def test_orders_are_balanced_and_random(pairs):
 
 
 def test_orders_repeat_with_the_seed():
-    one, two = (campaign.orders(20, np.random.default_rng(5)) for _ in "ab")
+    one, two = (results.orders(20, np.random.default_rng(5)) for _ in "ab")
     assert one == two
 
 

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The plan of a campaign: from the arguments to the content of campaign.json,
+# which holds everything that --resume needs, and back.
+import argparse
+from dataclasses import asdict, replace
+import datetime
+import hashlib
+import os
+import secrets
+import sys
+
+from . import data, environment, fairness, jobfile, matrix, restore
+from . import results, selfcheck, side, stats, store, target as targets
+from . import verdict
+from .problem import Problem
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# Arguments that are not the campaign's own.
+OTHER = ("resume", "out", "json", "destroy_data")
+
+
+def refuse(args):
+    """Options that contradict each other."""
+    if args.resume:
+        given = [name for name, value in vars(args).items()
+                 if name not in OTHER and value not in (None, False)
+                 and name in ("side", "a", "b", "job", "matrix", "aa", "pairs",
+                              "self_check", "target", "size", "client",
+                              "looks", "quick", "seed", "restore")]
+        if given or args.out:
+            raise Problem("--resume goes on with a campaign as it was planned:"
+                          f" leave out --{(given or ['out'])[0]}.")
+        return
+    if args.side and (args.a or args.b):
+        raise Problem("--a and --b are short for the first two --side: give "
+                      "either.")
+    if args.aa and args.self_check:
+        raise Problem("--self-check has an A/A of its own: leave out --aa.")
+    if args.looks and (args.pairs or args.quick):
+        raise Problem("--looks fixes the number of pairs: leave out --pairs "
+                      "and --quick.")
+    if args.client and not args.target:
+        raise Problem("--client needs --target: what is the file or device on "
+                      "each host?")
+
+
+def settle(args):
+    """The number of pairs, and the paths that must not depend on here."""
+    args.pairs = (args.looks[-1] if args.looks else args.pairs or
+                  (6 if args.quick else 20))
+    args.build = os.path.abspath(args.build)
+
+
+def _texts(args):
+    texts = args.side or [args.a or "libaio", args.b or "kaio"]
+    if args.aa:
+        return [texts[0]] * 2
+    if args.self_check:
+        return [texts[0]] * 3
+    if len(texts) < 2:
+        raise Problem(f"--side {texts[0]} alone compares nothing: give another "
+                      "--side, or --aa to compare it with itself.")
+    if len(texts) > len(LETTERS):
+        raise Problem(f"{len(texts)} sides are more than {len(LETTERS)}: leave "
+                      "some out.")
+    return texts
+
+
+def sides_of(args):
+    return tuple(side.parse(text, args.build) for text in _texts(args))
+
+
+def jobs_of(args):
+    """From the files, or for a resumed campaign as they were then."""
+    if getattr(args, "job_texts", None):
+        return [jobfile.Job(**job) for job in args.job_texts]
+    jobs = [jobfile.load(path) for path in args.job or ["randread"]]
+    jobs = matrix.expand(jobs, args.matrix)
+    if args.self_check:
+        selfcheck.refuse(args, jobs)
+    return jobs
+
+
+def planted(sides, options):
+    """The sides of a self-check: B is A with a handicap."""
+    return (sides[0], replace(sides[1], plant=options,
+                              text=f"{sides[0].text} + handicap"), sides[2])
+
+
+def disk(args):
+    return args.build if os.path.isdir(args.build) else os.getcwd()
+
+
+def out(args):
+    """The campaign folder; without --out a new one in the build folder."""
+    if args.out:
+        return args.out
+    stem = os.path.join(disk(args), datetime.datetime.now().strftime(
+        "ab-%Y%m%d-%H%M%S"))
+    path, number = stem, 1
+    while os.path.exists(path):
+        number += 1
+        path = f"{stem}-{number}"
+    return path
+
+
+def _remote_target(args, path):
+    if jobfile.misread(path) or not os.path.isabs(path):
+        raise Problem(f"the target {path!r} on other machines must be an "
+                      "absolute path without ; # $ or a backslash.")
+    return targets.Target(path, args.size or targets.DEFAULT_SIZE, False,
+                          f"{path} on each host", writable=args.destroy_data)
+
+
+def remote_targets(args):
+    return [_remote_target(args, path) for path in dict.fromkeys(args.target)]
+
+
+def stand_in(cell, target):
+    """A copy of a cell on a target of this machine, for the checks."""
+    return replace(cell, target=target, calls={}, stream="", restore=None)
+
+
+def _fingerprint(path):
+    """Of an engine or a library, so that a resumed campaign uses the same."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
+
+
+def _files(one):
+    return [_fingerprint(path) for path in (
+        one.ioengine.removeprefix("external:"), one.library)
+        if path.startswith("/")]
+
+
+def _side_data(letter, one, library):
+    return {"letter": letter, "text": one.text, "ioengine": one.ioengine,
+            "options": list(one.options), "plant": list(one.plant),
+            "environment": dict(one.environment), "library": library or None,
+            "files": _files(one)}
+
+
+def _sides_data(session):
+    libraries = session.live.libraries or [None] * len(session.sides)
+    return [_side_data(*each) for each in zip(LETTERS, session.sides,
+                                              libraries)]
+
+
+def _target_data(target):
+    ours = target.created and targets.OURS.fullmatch(
+        os.path.basename(target.path))
+    found = "" if target.writable else ", as found (not pre-written)"
+    return {"path": target.path, "label": target.label + found,
+            "size": target.size,
+            "ram": target.ram, "o_direct": target.direct,
+            "writable": target.writable,
+            "scratch": os.path.dirname(target.path) if ours else None}
+
+
+def _cells_data(session, made, letters):
+    found = []
+    for place, target in enumerate(made):
+        for number, job in enumerate(session.jobs):
+            direct = jobfile.direct_io(job.text) if target.direct else "none"
+            for letter in letters[1:]:
+                found.append({
+                    "id": len(found), "job": number, "target": place,
+                    "b": letter, "direct": direct, "why": target.why(direct),
+                    "stream": "", "calls": {"A": None, "B": None},
+                    "seed": results.pair_seed(session.args.seed, len(found),
+                                              0)})
+    return found
+
+
+def _warnings(session, made, direct):
+    found = restore.warnings(session.jobs, session.args.restore)
+    found += fairness.machine(session.args.cpu, direct)
+    for target in made:
+        for job in session.jobs:
+            io = jobfile.direct_io(job.text)
+            found += [] if session.clients else fairness.buffered(job, io,
+                                                                  target)
+    return found
+
+
+def _title(args, sides):
+    if args.self_check:
+        return f"self-check with {sides[0].text}"
+    if args.aa:
+        return f"{sides[0].text} against itself (A/A)"
+    others = ", ".join(one.text for one in sides[1:])
+    return f"{others} against {sides[0].text}"
+
+
+def new(session, made):
+    """The content of campaign.json."""
+    args, here = session.args, environment.describe(session.args.cpu)
+    sides = _sides_data(session)
+    kept = {key: value for key, value in vars(args).items()
+            if key not in OTHER}
+    return {
+        "schema": store.SCHEMA, "id": secrets.token_hex(8),
+        "title": _title(args, session.sides),
+        "created": datetime.datetime.now(datetime.timezone.utc).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"),
+        "command": ["jobs/ab", *sys.argv[1:]], "arguments": kept,
+        "seed": args.seed, "pairs": args.pairs,
+        "looks": list(args.looks) if args.looks else None,
+        "alpha": stats.look_alpha(len(args.looks or ())),
+        "margin": verdict.MARGIN, "runtime_s": args.runtime,
+        "ramp_s": args.ramp, "cpu": args.cpu,
+        "fio": {"path": session.fio.path, "version": session.fio.version},
+        "clients": session.clients, "environment": here, "sides": sides,
+        "jobs": [asdict(job) for job in session.jobs],
+        "targets": [_target_data(target) for target in made],
+        "cells": _cells_data(session, made, [s["letter"] for s in sides]),
+        "warnings": _warnings(session, made, here), "self_check": None,
+        "stopped_at": None}
+
+
+# Back again
+
+def arguments(plan, given):
+    """The arguments of a resumed campaign."""
+    try:
+        args = argparse.Namespace(**plan["arguments"])
+        args.job_texts = plan["jobs"]
+        args.resume, args.out, args.json = given.resume, None, given.json
+        args.destroy_data = given.destroy_data
+        return args
+    except (KeyError, TypeError) as error:
+        raise Problem(f"the campaign in {given.resume} lacks {error}: it was "
+                      "not written by this jobs/ab.") from None
+
+
+def complete(plan, found):
+    """Is there nothing left to run?"""
+    return bool(plan["stopped_at"]) or all(
+        cell.done(pair) for cell in found.cells
+        for pair in range(plan["pairs"]))
+
+
+def same(session, plan):
+    """Refuse to go on with another engine, library or fio."""
+    if getattr(session, "fio", None) is None:
+        return
+    if session.fio.version != plan["fio"]["version"]:
+        raise Problem(f"the campaign ran with {plan['fio']['version']}, and "
+                      f"{session.fio.path} is {session.fio.version}: name the "
+                      "same with FIO.")
+    for one, known in zip(session.sides, plan["sides"]):
+        if _files(one) != known["files"]:
+            raise Problem(f"the engine or library of side {known['text']} has "
+                          "changed since the campaign began: begin a new one.")
+
+
+def plain_jobs(plan):
+    """{name: text} of the job files that repeat the cells' runs."""
+    found = {}
+    for cell in plan["cells"]:
+        for letter, one in data.two(plan, cell):
+            found[data.job_name(cell, letter)] = data.plain_job(plan, cell,
+                                                                one)
+    return found

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The pictures of report.html, each an svg element: effects with intervals
+# and noise floor, pairs over time, latency distribution and percentiles.
+# A is drawn dashed or hollow, B solid or filled: colour is not the only sign.
+# What is too much to draw is thinned out, and the caption says so.
+import math
+import unicodedata
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+import numpy as np
+
+from . import svg, wording
+
+FOREST_ROWS = 40            # of one picture
+LANE, HALF = 0.14, 0.22    # of a row: where the interval is, its height
+POINTS = 240                # of a line or a cloud
+FARTHEST = math.log(4)      # an interval is cut at a quarter and at fourfold
+TONE = {"good": svg.GOOD, "bad": svg.BAD, "same": svg.SAME,
+        "open": svg.UNDECIDED}
+MARKER = {"good": "^", "bad": "v", "same": "s", "open": "o"}
+STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+PERCENTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+
+
+def _weight(text):
+    """About how wide a text is, in letters of the usual width."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else
+               1.5 if c in "WMmw@%" else 1.2 if c.isupper() else 1
+               for c in text)
+
+
+def label(text, room=42):
+    """Text in a picture, as much as there is room for."""
+    found = wording.short(text, room)
+    while _weight(found) > room:
+        found = wording.short(text, len(found) - 1)
+    return found
+
+
+def _minus(text):
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _percent_axis(axis, low, high):
+    """Ticks at round percentages of an axis in ln(B/A)."""
+    reach = max(abs(math.expm1(low)), abs(math.expm1(high)))
+    step = next((s for s in STEPS if reach / s <= 3), STEPS[-1])
+    places = [i * step for i in range(-8, 9) if i * step > -0.95]
+    if max(-low, high) > math.log(2):       # factors stand evenly there
+        places = [-0.75, -0.5, 0, 1, 3]
+    axis.set_major_locator(FixedLocator([math.log1p(x) for x in places]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(
+        lambda d, _: _minus(f"{100 * math.expm1(d):+.3g}%")
+        if abs(d) > 1e-9 else "0"))
+
+
+def _reach(effects, margin):
+    """How far to show, in ln(B/A): all intervals, if they are reasonable."""
+    seen = [margin * 1.5]
+    for effect in effects:
+        floor = effect["aa"] and effect["aa"]["ci95"]
+        for ratio in (effect["ratio"], *(effect["ci95"] or ()),
+                      *(floor or ())):
+            seen.append(abs(math.log(ratio)))
+    return min(max(seen) * 1.12, FARTHEST)
+
+
+def _bounds(interval, reach):
+    """Of an interval in ln; what has no bound reaches over the edge."""
+    low, high = map(math.log, interval) if interval else (-9, 9)
+    return max(low, -reach * 1.2), min(high, reach * 1.2)
+
+
+def _forest_row(axes, y, effect, reach):
+    floor = effect["aa"]
+    if floor:
+        low, high = _bounds(floor["ci95"], reach)
+        axes.plot([low, high], [y, y], color=svg.FLOOR, linewidth=7,
+                  solid_capstyle="butt", zorder=2)
+    colour = TONE[wording.tone(effect)]
+    low, high = _bounds(effect["ci95"], reach)
+    axes.plot([low, high], [y, y], color=colour, linewidth=1.6, zorder=3)
+    middle = math.log(effect["ratio"])
+    if abs(middle) <= reach:
+        hollow = wording.tone(effect) == "open"
+        axes.plot([middle], [y], MARKER[wording.tone(effect)], markersize=6,
+                  color=colour, zorder=4,
+                  markerfacecolor=svg.PAPER if hollow else colour)
+    ends = [(sign, "<>"[sign > 0]) for sign, bound in ((-1, -low), (1, high))
+            if bound > reach]
+    for sign, marker in ends:       # it goes on beyond the edge
+        axes.plot([sign * reach * 0.985], [y], marker, color=colour,
+                  markersize=4, zorder=4)
+
+
+def _forest_frame(axes, rows, reach, margin):
+    lanes = np.arange(rows) + LANE      # the labels between them stay clear
+    axes.barh(lanes, math.log1p(margin) - math.log1p(-margin), 2 * HALF,
+              math.log1p(-margin), color=svg.BAND, linewidth=0, zorder=0)
+    axes.vlines([0] * rows, lanes - HALF, lanes + HALF, color=svg.MUTED,
+                linewidth=0.8, zorder=1)
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(rows - 0.5, -0.62)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.spines["left"].set_visible(False)
+    _percent_axis(axes.xaxis, -reach, reach)
+
+
+def forest(rows, prefix, title, margin):
+    """rows: [(label, effect)]; the label stands above its interval."""
+    height = 41 * len(rows) + 34
+    made = svg.figure(height)
+    axes = made.add_axes([0.02, 30 / height, 0.96, 1 - 32 / height])
+    reach = _reach([effect for _, effect in rows], margin)
+    _forest_frame(axes, len(rows), reach, margin)
+    for y, (name, effect) in enumerate(rows):
+        _forest_row(axes, y + LANE, effect, reach)
+        across = axes.get_yaxis_transform()
+        axes.text(0, y - 0.36, label(name), va="center", transform=across)
+        axes.text(1, y - 0.36, _minus(wording.percent(effect["ratio"])),
+                  ha="right", va="center", fontweight="bold",
+                  transform=across)
+    about = "; ".join(f"{name}: {wording.verdict_line(effect)}"
+                      for name, effect in rows)
+    return svg.render(made, prefix, title, about)
+
+
+# Pairs over time
+
+def _series(cell, metric):
+    """(minutes, {role: values}) of the pairs that have the metric."""
+    pairs = [p for p in cell["pairs"] if all(
+        (p["values"][role].get(metric) or 0) > 0 for role in "AB")]
+    times = np.array([p["start"] for p in pairs])
+    values = {role: np.array([p["values"][role][metric] for p in pairs])
+              for role in "AB"}
+    return (times - times.min()) / 60 if pairs else times, values
+
+
+def groups(count):
+    """The pairs of each point: one, or a run of neighbours."""
+    return np.array_split(np.arange(count), min(count, POINTS))
+
+
+def _medians(values, parts):
+    return np.array([np.median(values[part]) for part in parts])
+
+
+def _time_frame(upper, lower, effect):
+    for axes in (upper, lower):
+        axes.grid(axis="y")
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+    upper.tick_params(labelbottom=False)
+    upper.yaxis.set_major_formatter(FuncFormatter(
+        lambda y, _: wording.figure(y)))
+    upper.yaxis.get_major_locator().set_params(nbins=5)
+    lower.axhline(0, color=svg.MUTED, linewidth=0.8)
+    lower.set_xlabel("minutes since the first pair")
+    if effect["ci95"]:
+        low, high = map(math.log, effect["ci95"])
+        lower.axhspan(low, high, color=svg.B, alpha=0.18, linewidth=0)
+    lower.axhline(math.log(effect["ratio"]), color=svg.B, linewidth=1.4)
+
+
+def _caption(axes, text):
+    axes.text(0, 1.03, text, transform=axes.transAxes,
+              color=svg.MUTED, va="bottom")
+
+
+def _pair_points(upper, minutes, a, b):
+    upper.vlines(minutes, np.minimum(a, b), np.maximum(a, b), color=svg.RULE,
+                 linewidth=1)
+    upper.plot(minutes, a, "o", markersize=4, color=svg.A,
+               markerfacecolor=svg.PAPER, label="A")
+    upper.plot(minutes, b, "o", markersize=4, color=svg.B, label="B")
+    upper.legend(loc="lower right", bbox_to_anchor=(1.02, 0.97), ncol=2,
+                 handletextpad=0, columnspacing=0.8, borderaxespad=0)
+
+
+def over_time(cell, effect, prefix, letter="B"):
+    """A and B of each pair above, their difference below; None: no pairs."""
+    minutes, values = _series(cell, effect["metric"])
+    if not len(minutes):
+        return None
+    parts = groups(len(minutes))
+    minutes, a, b = (_medians(x, parts)
+                     for x in (minutes, values["A"], values["B"]))
+    made = svg.figure(290)
+    upper = made.add_axes([0.165, 0.50, 0.82, 0.405])
+    lower = made.add_axes([0.165, 0.15, 0.82, 0.24], sharex=upper)
+    _pair_points(upper, minutes, a, b)
+    d = np.log(b / a)
+    _time_frame(upper, lower, effect)
+    lower.plot(minutes, d, "o", markersize=3.2, color=svg.B)
+    low, high = min(d.min(), -0.01) * 1.15, max(d.max(), 0.01) * 1.15
+    lower.set_ylim(low, high)
+    _percent_axis(lower.yaxis, low, high)
+    _caption(upper, label(effect["name"]))
+    _caption(lower, f"{letter} against A, with the effect's 95% CI")
+    return svg.render(
+        made, prefix, f"{effect['name']} of each pair over time",
+        f"{wording.several(len(minutes), 'point')}; effect "
+        f"{wording.verdict_line(effect)}")
+
+
+# Latency
+
+def thinned(bins, keep=()):
+    """(ns, share of the I/Os up to it), at POINTS places at most, densest
+    where the shares change and never without the far tail."""
+    ns = np.array([b[0] for b in bins], dtype=float)
+    share = np.cumsum([b[1] for b in bins], dtype=float)
+    total = share[-1] if len(share) else 0
+    if not total:
+        return ns[:0], ns[:0]
+    share /= total
+    even = np.linspace(0, 1, POINTS // 2)
+    tail = 1 - np.geomspace(1, 1 / total, POINTS // 2)
+    wanted = np.concatenate([even, tail, np.asarray(keep, dtype=float)])
+    at = np.unique(np.clip(np.searchsorted(share, wanted), 0, len(ns) - 1))
+    return ns[at], share[at]
+
+
+def log_ticks(low, high):
+    """Round places in a range, as many as fit: 1, 10... or 1, 2, 5, 10..."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    for steps in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        found = [m * 10.0 ** k for k in powers for m in steps]
+        found = [x for x in (*found, 10.0 ** powers.stop) if low <= x <= high]
+        if len(found) <= 5:
+            return found
+    return found[::len(found) // 4]
+
+
+def _latency_axis(axis):
+    """Once the limits are known."""
+    axis.set_major_locator(FixedLocator(log_ticks(*axis.get_view_interval())))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(
+        lambda ns, _: wording.duration(ns)))
+
+
+def _lines(axes, found, draw, letter):
+    """Both sides by draw(thinned points, style); A dashed and B solid."""
+    for role, name, style in (
+            ("A", "A", {"color": svg.A, "linestyle": (0, (4, 2))}),
+            ("B", letter, {"color": svg.B})):
+        draw(found[role], {**style, "linewidth": 1.7, "label": name})
+    axes.grid(True)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, which="both")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1.0), ncol=2,
+                borderaxespad=0, handlelength=2.2, columnspacing=1.2)
+
+
+def _far(found):
+    """Where the picture of a distribution ends: the slower side's p99.9."""
+    return max(ns[min(np.searchsorted(share, 0.999), len(ns) - 1)]
+               for ns, share in found.values() if len(ns))
+
+
+def cdf(found, direction, prefix, letter="B"):
+    """The share of I/Os that are done within a time."""
+    points = {role: thinned(found[role]["bins"], [0.999]) for role in "AB"}
+    if not any(len(ns) for ns, _ in points.values()):
+        return None
+    made = svg.figure(250)
+    axes = made.add_axes([0.11, 0.18, 0.83, 0.70])
+    _lines(axes, points, lambda at, style: axes.step(
+        at[0], 100 * at[1], where="post", **style), letter)
+    axes.set_xscale("log")
+    axes.set_xlim(right=_far(points) * 1.05)
+    axes.set_ylim(0, 101)
+    _latency_axis(axes.xaxis)
+    axes.set_xlabel("latency, up to p99.9")
+    _caption(axes, f"% of {direction}s done within")
+    return svg.render(made, prefix, f"Distribution of {direction} latency",
+                      _percentile_text(found, letter))
+
+
+def _percentile_text(found, letter):
+    said = []
+    for role, name in (("A", "A"), ("B", letter)):
+        marks = ", ".join(f"p{q} {wording.duration(ns)}" for q, ns in
+                          found[role]["percentiles"].items())
+        said.append(f"{name}: {marks}")
+    return "; ".join(said)
+
+
+def _nines(share):
+    return -np.log10(np.maximum(1 - share, 1e-9))
+
+
+def percentiles(found, direction, prefix, letter="B"):
+    """Latency against percentile, stretched so that each nine is a step."""
+    points = {}
+    for role in "AB":
+        ns, share = thinned(found[role]["bins"], PERCENTILES)
+        inner = share < 1       # the maximum has no percentile
+        points[role] = ns[inner], share[inner]
+    if not any(len(ns) for ns, _ in points.values()):
+        return None
+    made = svg.figure(250)
+    axes = made.add_axes([0.19, 0.18, 0.79, 0.70])
+    _lines(axes, points, lambda at, style: axes.plot(
+        _nines(at[1]), at[0], **style), letter)
+    axes.set_yscale("log")
+    _latency_axis(axes.yaxis)
+    far = max(_nines(share).max() for _, share in points.values()
+              if len(share))
+    shown = [q for q in PERCENTILES if _nines(q) <= max(far, 1)]
+    axes.xaxis.set_major_locator(FixedLocator([_nines(q) for q in shown]))
+    axes.xaxis.set_major_formatter(FuncFormatter(
+        lambda x, _: f"{100 - 100 * 10 ** -x:.6g}"))
+    axes.set_xlim(0, max(far, 1) * 1.02)
+    axes.set_xlabel("percentile")
+    _caption(axes, f"{direction} latency")
+    return svg.render(made, prefix, f"Percentiles of {direction} latency",
+                      _percentile_text(found, letter))

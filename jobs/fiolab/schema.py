@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# report.json, read with distrust: the version, the fields and their types, as
+# report-schema.md describes them.  Whoever reads such a file calls load();
+# whoever writes one calls check() first.  What is wrong is one sentence that
+# names the place, as in cells[0].effects[1].ci95.  Fields that are not known
+# here are let through: a later minor change may add some.
+import json
+
+from .problem import Problem
+
+VERSION = "kaio-ab/1"
+ROLES = ("A", "B", "A'")
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+BIGGEST = 1 << 30           # bytes; 10,000 runs take about 10 MB
+MAKE_AGAIN = "make it again with jobs/ab of this version"
+
+
+class Wrong(Exception):
+    """(where, what): the place and what is wrong there."""
+
+
+def text(value, where):
+    if not isinstance(value, str):
+        raise Wrong(where, "is not text")
+
+
+def flag(value, where):
+    if not isinstance(value, bool):
+        raise Wrong(where, "is neither true nor false")
+
+
+def number(value, where):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Wrong(where, "is not a number")
+    if not abs(value) < 1e300:      # NaN and infinity are not, either
+        raise Wrong(where, "is not a finite number")
+
+
+def integer(value, where):
+    number(value, where)
+    if not isinstance(value, int):
+        raise Wrong(where, "is not a whole number")
+
+
+def between(low, high, kind=number):
+    def run(value, where):
+        kind(value, where)
+        if not low <= value <= high:
+            raise Wrong(where, f"is not from {low:g} to {high:g}")
+    return run
+
+
+def positive(value, where):
+    number(value, where)
+    if value <= 0:
+        raise Wrong(where, "is not above 0")
+
+
+def among(*words):
+    def run(value, where):
+        if value not in words:
+            raise Wrong(where, f"is none of {', '.join(words)}")
+    return run
+
+
+def maybe(check_one):
+    def run(value, where):
+        if value is not None:
+            check_one(value, where)
+    return run
+
+
+def each(check_one):
+    def run(value, where):
+        if not isinstance(value, list):
+            raise Wrong(where, "is not a list")
+        for i, item in enumerate(value):
+            check_one(item, f"{where}[{i}]")
+    return run
+
+
+def table(check_one):
+    """Any names, values of one kind."""
+    def run(value, where):
+        if not isinstance(value, dict):
+            raise Wrong(where, "is not an object")
+        for name, item in value.items():
+            check_one(item, f"{where}.{name}")
+    return run
+
+
+def record(**fields):
+    """The names given, at least."""
+    def run(value, where):
+        if not isinstance(value, dict):
+            raise Wrong(where, "is not an object")
+        for name, check_one in fields.items():
+            if name not in value:
+                raise Wrong(f"{where}.{name}".lstrip("."), "is missing")
+            check_one(value[name], f"{where}.{name}".lstrip("."))
+    return run
+
+
+def couple(first, second):
+    def run(value, where):
+        if not isinstance(value, list) or len(value) != 2:
+            raise Wrong(where, "is not a list of two")
+        first(value[0], f"{where}[0]")
+        second(value[1], f"{where}[1]")
+    return run
+
+
+def interval(value, where):
+    couple(positive, positive)(value, where)
+    if value[0] > value[1]:
+        raise Wrong(where, "ends before it begins")
+
+
+def bins(value, where):
+    each(couple(positive, count))(value, where)
+    if any(a[0] >= b[0] for a, b in zip(value, value[1:])):
+        raise Wrong(where, "is not in ascending order")
+
+
+def percentiles(value, where):
+    table(number)(value, where)
+    for name in value:
+        if not name.replace(".", "", 1).isdecimal() or float(name) > 100:
+            raise Wrong(f"{where}.{name}", "is not a percentile")
+
+
+def by_role(check_one):
+    """{"A": x, "B": x}"""
+    return record(A=check_one, B=check_one)
+
+
+count = between(0, 1 << 62, integer)
+share = between(0, 1)
+both = by_role(maybe(number))
+
+EFFECT = record(
+    metric=text, name=text, unit=text, role=among("primary", "secondary"),
+    better=among("higher", "lower"), median=both, ratio=positive,
+    ci95=maybe(interval), ci90=maybe(interval),
+    aa=maybe(record(ratio=positive, ci95=maybe(interval))), p=share,
+    p_holm=share, tost_p=maybe(share), verdict=text, reason=text,
+    detectable=maybe(number), n=count)
+
+PAIR = record(pair=count, order=among("AB", "BA"), start=number, seed=count,
+              values=by_role(table(maybe(number))))
+
+LATENCY = record(n=count, mean_ns=maybe(number), percentiles=percentiles,
+                 bins=bins)
+
+CELL = record(
+    id=count, job=text, job_path=text, job_text=text, b=text, changes=text,
+    stream=text, command=by_role(text), effective=by_role(text),
+    target=record(path=text, label=text, why=text, size=count,
+                  direct=among("all", "some", "none")),
+    calls_per_io=both, order_effect=table(maybe(number)),
+    steal=record(mean=share, max=share), repeats=count,
+    discarded=each(record(pair=count, host=maybe(text), why=text)),
+    pairs=each(PAIR), effects=each(EFFECT),
+    latency=table(by_role(LATENCY)),
+    hosts=table(record(effects=each(EFFECT))))
+
+ENVIRONMENT = record(
+    kernel=text, machine=text, cpu_model=maybe(text), cpus=count,
+    memory_bytes=maybe(count), distribution=maybe(text), governor=maybe(text),
+    clocksource=maybe(text), load_1m=maybe(number), virtual=maybe(text))
+
+SIDE = record(letter=text, text=text, ioengine=text, options=each(text),
+              environment=table(text), library=maybe(text))
+
+REPORT = record(
+    schema=text, title=text, created=text, finished=flag, command=each(text),
+    seed=count, pairs=count, looks=maybe(each(count)), alpha=share,
+    margin=share, comparisons=count, runtime_s=number, ramp_s=number,
+    cpu=maybe(count), fio=record(path=text, version=text), clients=each(text),
+    environment=ENVIRONMENT, sides=each(SIDE), cells=each(CELL),
+    warnings=each(text), self_check=maybe(table(lambda *_: None)))
+
+
+def _relations(data):
+    """What no field shows alone."""
+    letters = [side["letter"] for side in data["sides"]]
+    if len(letters) < 2 or letters != list(LETTERS[:len(letters)]):
+        raise Wrong("sides", "are not lettered A, B and so on")
+    ids = [cell["id"] for cell in data["cells"]]
+    if len(set(ids)) < len(ids):
+        raise Wrong("cells", "share an id")
+    for i, cell in enumerate(data["cells"]):
+        _cell_relations(cell, letters[1:], f"cells[{i}]")
+
+
+def _cell_relations(cell, letters, where):
+    if cell["b"] not in letters:
+        raise Wrong(f"{where}.b", "is not the letter of a side but A")
+    numbers = [pair["pair"] for pair in cell["pairs"]]
+    if len(set(numbers)) < len(numbers):
+        raise Wrong(f"{where}.pairs", "has a pair twice")
+    for i, effect in enumerate(cell["effects"]):
+        if effect["n"] > len(numbers):
+            raise Wrong(f"{where}.effects[{i}].n",
+                        f"says more pairs than the {len(numbers)} there are")
+
+
+def check(data, name="the report"):
+    """Return data, if it is a report of this version."""
+    if not isinstance(data, dict) or "schema" not in data:
+        raise Problem(f"{name} is not a report of jobs/ab (it names no "
+                      "schema): give the report.json of a campaign.")
+    if data["schema"] != VERSION:
+        raise Problem(f"{name} has the schema {data['schema']!r:.40}, and "
+                      f"only {VERSION!r} can be read here: {MAKE_AGAIN}.")
+    try:
+        REPORT(data, "")
+        _relations(data)
+    except Wrong as wrong:
+        where, what = wrong.args
+        raise Problem(f"{name} is damaged: {ascii(where)[1:-1]:.120} {what}: "
+                      f"{MAKE_AGAIN}.") from None
+    return data
+
+
+def _refuse(word):
+    raise ValueError(f"{word} is not a number of JSON")
+
+
+def load(path):
+    """The report in a file."""
+    shown = ascii(str(path))[1:-1]
+    try:
+        with open(path, "rb") as file:
+            content = file.read(BIGGEST + 1)
+        if len(content) > BIGGEST:
+            raise ValueError("it is larger than 1 GiB")
+        data = json.loads(content, parse_constant=_refuse)
+    except OSError as error:
+        raise Problem(f"cannot read {shown}: {error.strerror}: give the "
+                      "report.json of a campaign.") from None
+    except (ValueError, RecursionError) as error:
+        reason = str(error) or "nested too deeply"
+        raise Problem(f"{shown} is not JSON ({reason:.80}): give the "
+                      "report.json of a campaign.") from None
+    return check(data, shown)

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The campaign folder of jobs/ab: what Ctrl-C, SIGKILL and a full disk leave, and
+# going on from it; fios that die or print garbage; many sides and a matrix.
+import json
+import os
+from pathlib import Path
+import shutil
+import signal
+
+import pytest
+
+import fiorun
+import targets
+from abrun import FAST, Ab, effect, sentence
+
+LATENCY = ["--job", "latency", *FAST]
+
+
+@pytest.fixture
+def ab(tmp_path):
+    return Ab(tmp_path)
+
+
+def kill(process):
+    """SIGKILL to the command and to what runs below it."""
+    for pid in [process.pid, *fiorun.descendants(process.pid)]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    process.communicate()
+
+
+def check_whole(ab, pairs, cells=1):
+    """Every run once, and a report on all of them."""
+    report = ab.report()
+    assert report["finished"] and report["pairs"] == pairs
+    assert [len(cell["pairs"]) for cell in report["cells"]] == [pairs] * cells
+    assert len(ab.runs()) == 3 * pairs * cells
+
+
+def test_ctrl_c_keeps_and_reports_what_was_measured(ab, shm):
+    words = ["--b", "psync", "--pairs", "7", "--target", f"{shm}/s", *LATENCY]
+    with ab.start(*words) as started:
+        ab.await_runs(4, started)
+        started.send_signal(signal.SIGINT)
+        out, err = started.communicate(timeout=60)
+    assert started.returncode == 130 and "Traceback" not in err
+    assert f"--resume {ab.out}" in err and "psync" in out
+    report, whole = ab.report(), len(ab.runs()) // 3
+    assert not report["finished"] and 1 <= whole < 7
+    assert len(report["cells"][0]["pairs"]) == whole
+    assert any("is not finished" in said for said in report["warnings"])
+    assert os.listdir(shm) == [] == os.listdir(ab.environment["TMPDIR"])
+    measured = {path.name: path.read_text()
+                for path in (ab.out / "runs").iterdir()}
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
+    check_whole(ab, 7)
+    for number in range(3 * whole):
+        name = f"{number:06d}.json"
+        assert (ab.out / "runs" / name).read_text() == measured[name]
+
+
+def test_resume_after_sigkill_ignores_what_is_torn_or_foreign(ab, shm):
+    words = ["--b", "libaio", "--pairs", "3", "--seed", "5", "--target",
+             f"{shm}/s", *LATENCY]
+    started = ab.start(*words)
+    ab.await_runs(5, started)
+    kill(started)
+    os.unlink(f"{shm}/s")
+    for folder in Path(ab.environment["TMPDIR"]).iterdir():
+        shutil.rmtree(folder)
+    runs = ab.out / "runs"
+    torn = (runs / "000001.json").read_text()
+    (runs / "000001.json").write_text(torn[:len(torn) // 2])
+    (runs / "notes.txt").write_text("mine")
+    (runs / "000002.json.0123abcd.part").write_text("{")
+    strange = json.loads((runs / "000000.json").read_text())
+    (runs / "000007.json").write_text(json.dumps(
+        {**strange, "campaign": "another"}))
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
+    assert (runs / "notes.txt").read_text() == "mine"
+    os.unlink(runs / "notes.txt")
+    check_whole(ab, 3)
+    said = " ".join(ab.report()["warnings"])
+    for name in ("000001.json", "notes.txt", "000007.json"):
+        assert f"runs/{name} is ignored" in said
+    assert len({run["seed"] for run in ab.runs()}) == 3
+
+
+def test_a_resumed_campaign_is_the_same_campaign(ab, shm):
+    """The plan follows from the seed: orders, seeds, numbers."""
+    words = ["--b", "libaio", "--pairs", "2", "--seed", "9", "--target",
+             f"{shm}/s", *LATENCY]
+
+    def plan():
+        return [(run["cell"], run["pair"], run["role"], run["seed"])
+                for run in ab.runs()]
+    assert ab(*words).returncode == 0
+    first = plan()
+    started = ab.start(*words)
+    ab.await_runs(2, started)
+    kill(started)
+    for folder in Path(ab.environment["TMPDIR"]).iterdir():
+        shutil.rmtree(folder)
+    assert ab("--resume", ab.out).returncode == 0
+    assert plan() == first
+
+
+@pytest.mark.skipif(bool(targets.why_no_root()),
+                    reason=str(targets.why_no_root()))
+def test_a_full_disk_stops_it_and_room_lets_it_go_on(ab, shm, tmp_path):
+    with targets.small_tmpfs(str(tmp_path), 64 << 10) as full:
+        out = Path(full) / "campaign"
+        done = ab("--b", "libaio", "--pairs", "30", "--target", f"{shm}/s",
+                  "--out", out, "--size", "16M", "--runtime", "0.2",
+                  "--ramp", "0.05")
+        assert done.returncode == 1 and done.stdout == ""
+        last = done.stderr.splitlines()[-1]
+        assert "no space left" in last and f"--resume {out}" in last
+        before = len(list((out / "runs").iterdir()))
+        assert before > 3 and not list(out.glob("**/*.part"))
+        for path in (out / "runs").iterdir():
+            json.loads(path.read_text())        # whole
+        targets.run("mount", "-o", "remount,size=64m", str(full))
+        plan = json.loads((out / "campaign.json").read_text())
+        pairs = before // 3 + 1
+        plan["pairs"] = plan["arguments"]["pairs"] = pairs  # to be quick
+        (out / "campaign.json").write_text(json.dumps(plan))
+        ab.out = out
+        done = ab("--resume", out)
+        assert done.returncode == 0, done.stderr
+        assert len(ab.report()["cells"][0]["pairs"]) >= pairs - 1
+
+
+def test_resuming_a_finished_campaign_makes_its_report_again(ab, shm):
+    assert ab("--b", "libaio", "--pairs", "1", "--target", f"{shm}/s",
+              *LATENCY).returncode == 0
+    before = ab.report()
+    for name in ("report.json", "report.html", "report.csv"):
+        os.unlink(ab.out / name)
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0 and "pair" in done.stdout
+    assert ab.report() == before
+
+
+@pytest.mark.parametrize("break_it, word", [
+    (lambda out: (out / "campaign.json").unlink(), "is not a campaign folder"),
+    (lambda out: (out / "campaign.json").write_text("{"), "is not a campaign"),
+    (lambda out: (out / "campaign.json").write_text("[]"), "is not a campaign"),
+    (lambda out: (out / "campaign.json").write_text('{"schema": "x/9"}'),
+     "its schema is 'x/9'"),
+    (lambda out: (out / "campaign.json").write_text(
+        '{"schema": "kaio-campaign/1"}'), "is not a campaign folder")])
+def test_a_folder_that_is_no_campaign(break_it, word, ab, shm):
+    assert ab("--b", "libaio", "--pairs", "1", "--target", f"{shm}/s",
+              *LATENCY).returncode == 0
+    break_it(ab.out)
+    sentence(ab("--resume", ab.out), word)
+
+
+def test_two_commands_never_share_a_folder(ab, shm):
+    words = ["--b", "libaio", "--pairs", "9", "--target", f"{shm}/s", *LATENCY]
+    with ab.start(*words) as started:
+        ab.await_runs(1, started)
+        out = ab.out
+        with ab.start("--resume", out) as second:
+            assert "another command works in" in second.communicate()[1]
+        with ab.start(*words, "--out", out) as third:
+            assert "holds another campaign" in third.communicate()[1]
+        started.send_signal(signal.SIGTERM)
+        started.communicate(timeout=30)
+    assert (second.returncode, third.returncode) == (1, 1)
+
+
+def test_another_engine_under_the_same_name_is_refused(ab, shm, build_dir, san,
+                                                       tmp_path):
+    if san:
+        pytest.skip("a sanitized engine needs the sanitizer preloaded")
+    engine = tmp_path / "e.so"
+    shutil.copy(build_dir / "fio-kaio.so", engine)
+    words = ["--b", f"external:{engine}", "--pairs", "9", "--target",
+             f"{shm}/s", *LATENCY]
+    with ab.start(*words) as started:
+        ab.await_runs(1, started)
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=30)
+    with open(engine, "ab") as file:
+        file.write(b"\0")
+    sentence(ab("--resume", ab.out), "has changed since the campaign began")
+
+
+# Many sides, many cells
+
+def test_three_sides_and_a_matrix(ab, shm):
+    done = ab("--side", "libaio", "--side", "psync", "--side", "libaio",
+              "--matrix", "bs=4k,64k", "iodepth=1", "--pairs", "1",
+              "--target", f"{shm}/s", *FAST)
+    assert done.returncode == 0, done.stderr
+    cells = ab.report()["cells"]
+    assert [(cell["job"], cell["b"]) for cell in cells] == [
+        (f"randread bs={bs} iodepth=1", b)
+        for bs in ("4k", "64k") for b in "BC"]
+    check_whole(ab, 1, 4)
+    for cell in cells:
+        assert cell["changes"].startswith("size 256m -> 16M")
+        iops = effect(cell, "iops")["median"]["A"]
+        per_io = (64 if "64k" in cell["job"] else 4) / 1024
+        assert effect(cell, "bw_mib")["median"]["A"] == pytest.approx(
+            iops * per_io, rel=0.01)
+
+
+@pytest.mark.alone
+def test_an_engine_against_itself_is_never_faster(ab, shm):
+    done = ab("--side", "libaio", "--aa", "--pairs", "12", "--target",
+              f"{shm}/s", *LATENCY)
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    assert report["title"] == "libaio against itself (A/A)"
+    cell, = report["cells"]
+    assert {e["verdict"] for e in cell["effects"]} <= {"equivalent",
+                                                       "inconclusive"}
+
+
+@pytest.mark.alone
+def test_the_self_check_finds_the_planted_slowdown(ab, shm):
+    done = ab("--self-check", "--a", "libaio", "--pairs", "16", "--target",
+              f"{shm}/s", *FAST)
+    check = ab.report()["self_check"]
+    assert done.returncode == 0 and check["passed"], (check, done.stderr)
+    assert check["found"] and check["false"] == []
+    assert 0.4 < check["ratio"] < 0.95
+    planted, quiet = ab.report()["cells"]
+    assert "thinktime=" in planted["effective"]["B"]
+    assert "thinktime" not in quiet["effective"]["B"]
+
+
+def test_a_self_check_that_cannot_find_it_fails(ab, shm):
+    """One pair finds nothing, and that is no success."""
+    done = ab("--self-check", "--a", "libaio", "--pairs", "1", "--target",
+              f"{shm}/s", *FAST)
+    assert done.returncode == 1 and "NOT FOUND" in done.stderr
+
+
+def test_planned_looks_stop_at_a_clear_difference(ab, shm):
+    done = ab("--b", "psync", "--looks", "9,18", "--target", f"{shm}/s",
+              *LATENCY)
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    assert (report["looks"], report["alpha"]) == ([9, 18], 0.0294)
+    count = len(report["cells"][0]["pairs"])
+    assert count in (9, 18) and report["finished"]
+    said = any("stopped at the planned look" in s for s in report["warnings"])
+    assert said == (count == 9)
+    again = ab("--resume", ab.out)      # finished is finished
+    assert again.returncode == 0 and len(ab.runs()) == 3 * count
+
+
+# Writes, and what stands before each of them
+
+def test_the_state_is_restored_before_each_run(ab, shm, tmp_path):
+    words = ["--b", "libaio", "--job", "randwrite", "--pairs", "1", *FAST]
+    done = ab(*words, "--target", f"{shm}/s")
+    assert done.returncode == 0, done.stderr
+    assert ab.report()["warnings"] == [
+        said for said in ab.report()["warnings"] if "--restore" not in said]
+    done = ab(*words, "--target", str(tmp_path / "s"), "--restore", "trim")
+    assert done.returncode == 0, done.stderr
+    done = ab(*words, "--target", f"{shm}/s", "--restore", "none")
+    assert done.returncode == 0, done.stderr
+    assert any("finds what the run before it has written" in said
+               for said in ab.report()["warnings"])
+
+
+def test_too_small_a_target_is_refused(ab, shm):
+    sentence(ab("--b", "libaio", "--matrix", "bs=1m", "--target", f"{shm}/s",
+                *FAST), "too small for job randread bs=1m")
+    assert os.listdir(shm) == [] and not ab.out.exists()
+
+
+# A fio that does not do what it should: a script in front of the real one
+
+def fake_fio(tmp_path, script):
+    """A fio that runs a script instead in timed runs; FIO is the real one."""
+    path = tmp_path / "fio"
+    path.write_text(f"""#!/bin/sh
+FIO={shutil.which('fio')}
+if grep -qs '^ramp_time' effective.fio; then
+{script}
+fi
+exec $FIO "$@"
+""")
+    path.chmod(0o755)
+    return ["--fio", str(path), "--b", "libaio", "--pairs", "2"]
+
+
+EDIT = """$FIO "$@" || exit
+sed -i '{}' out.json
+exit 0"""
+
+
+@pytest.mark.parametrize("script, word", [
+    ("$FIO \"$@\" & until pkill -ABRT -P $!; do sleep 0.02; done; wait $!",
+     "fio failed"),
+    ("touch started; echo 'not even { JSON' >out.json; sleep 0.5; exit 0",
+     "its JSON is not a result"),
+    ("touch started; echo '{}' >out.json; sleep 0.5; exit 0",
+     "its JSON is not a result"),
+    ("touch started; echo '[[1]]' >out.json; sleep 0.5; exit 0",
+     "its JSON is not a result"),
+    ("exit 0", "its JSON is not a result"), ("exit 7", "exit status 7"),
+    ("touch started; printf '\\377\\376\\000' >out.json; sleep 0.5; exit 0",
+     "its JSON is not a result"),
+    (EDIT.format('s/"iops" : [1-9].*,/"iops" : nan,/'), "is not a result"),
+    (EDIT.format('s/"iops" : [1-9].*,/"iops" : NaN,/'), "is not a result"),
+    (EDIT.format('s/"iops" : [1-9].*,/"iops" : 1e999,/'),
+     "reports inf as iops"),
+    (EDIT.format('s/"iops" : [1-9].*,/"iops" : -5,/'), "reports -5"),
+    (EDIT.format('s/"iops" : [1-9].*,/"iops" : "many",/'), "lacks what"),
+    (EDIT.format('s/"lat_ns"/"lat_xs"/'), "lacks what"),
+    (EDIT.format('s/"iops" : [1-9].*,/"iops" : 0.0,/'),
+     "it completed no I/O")])
+def test_a_fio_that_dies_or_prints_garbage(script, word, ab, shm, tmp_path):
+    done = ab(*fake_fio(tmp_path, script), "--target", f"{shm}/s", *LATENCY)
+    sentence(done, word)
+    assert os.listdir(shm) == []
+
+
+def test_an_engine_that_dies_later_keeps_what_was_measured(ab, shm, tmp_path):
+    """In the fifth run: one whole pair, and a sentence."""
+    script = (f"echo >>{tmp_path}/count\n"
+              f"[ $(wc -l <{tmp_path}/count) -le 4 ] || kill -ABRT $$")
+    done = ab(*fake_fio(tmp_path, script), "--target", f"{shm}/s", *LATENCY)
+    sentence(done, "fio failed with engine")
+    assert f"--resume {ab.out}" in done.stderr
+    report = ab.report()
+    assert not report["finished"] and len(report["cells"][0]["pairs"]) == 1
+
+
+# Hostile names and texts
+
+def test_names_and_job_texts_reach_no_shell_and_break_no_page(ab, shm,
+                                                              tmp_path):
+    name = "a' b`touch pwned`<img src=x onerror=alert(1)>é"
+    job = tmp_path / f"{name}.fio"
+    job.write_text("# </script><script>alert(1)</script> \x1b[31m {{ 7*7 }}\n"
+                   "[x $(touch pwned) `touch pwned`]\nrw=randread\nbs=4k\n"
+                   "direct=1\nexec_postrun=touch pwned\n")
+    target = f"{shm}/{name}"
+    done = ab("--b", "libaio", "--pairs", "1", "--job", str(job), "--target",
+              target, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.glob("**/pwned")) and not Path("pwned").exists()
+    assert not list(Path(shm).iterdir())
+    page = (ab.out / "report.html").read_text()
+    assert "<script>alert" not in page and "<img src=x" not in page
+    assert "\x1b" not in page and "\x1b" not in done.stdout
+    cell, = ab.report()["cells"]
+    assert cell["target"]["path"] == target
+
+
+@pytest.mark.parametrize("axis, word", [
+    ("bs", "not an axis"), ("bs=4k,$(reboot)", "not an axis"),
+    ("filename=/dev/sda", "cannot be an axis"),
+    ("exec_prerun=reboot", "cannot be an axis"), ("bs=4k,4k", "twice"),
+    ("bs=4k,nosuch", "nosuch"), ("nosuchoption=1", "nosuchoption")])
+def test_a_matrix_that_cannot_be(axis, word, ab, shm):
+    sentence(ab("--b", "libaio", "--matrix", axis, "--target", f"{shm}/s",
+                *FAST), word)
+    assert os.listdir(shm) == [] and not ab.out.exists()

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# jobs/ab through fio's own client/server mode, with two real servers on the
+# loopback interface: figures of each host and of both, and what becomes of a
+# server that dies.
+import socket
+import signal
+import subprocess
+import time
+
+import pytest
+
+import fiorun
+from abrun import FAST, Ab, effect, sentence
+
+LATENCY = ["--job", "latency", *FAST]
+
+
+@pytest.fixture
+def ab(tmp_path):
+    return Ab(tmp_path)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Server:
+    """`fio --server` on a port; may die and come back."""
+
+    def __init__(self, fio, folder):
+        self.command = [fio, None]
+        self.folder, self.port = folder, free_port()
+        self.name = f"127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.command[0], f"--server=ip:127.0.0.1,{self.port}"],
+            cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 10
+        while not self.listens():
+            assert self.process.poll() is None and time.monotonic() < end
+            time.sleep(0.02)
+
+    def listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def die(self):
+        fiorun.kill_tree(self.process)
+
+
+@pytest.fixture
+def servers(fio_binary, tmp_path):
+    made = [Server(fio_binary, tmp_path) for _ in range(2)]
+    yield made
+    for each in made:
+        if each.process.poll() is None:
+            each.die()
+
+
+@pytest.fixture
+def words(servers, shm_file):
+    """A comparison that reads a file which is there."""
+    with open(shm_file, "wb") as file:
+        file.write(b"x" * (16 << 20))
+    names = ",".join(each.name for each in servers)
+    return ["--b", "psync", "--client", names, "--target", shm_file, *LATENCY]
+
+
+def test_figures_of_each_host_and_of_both(ab, words, servers):
+    done = ab(*words, "--pairs", "2")
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    names = [each.name for each in servers]
+    assert report["clients"] == names
+    cell, = report["cells"]
+    assert sorted(cell["hosts"]) == sorted(names)
+    # 7 metrics, of both together and of each: all in Holm's family.
+    assert report["comparisons"] == 21
+    for run in ab.runs():
+        parts = [run["hosts"][name] for name in names]
+        assert run["values"]["iops"] == pytest.approx(
+            sum(part["iops"] for part in parts))
+        assert run["values"]["lat_p99_us"] <= max(
+            part["lat_p99_us"] for part in parts)
+    for name in names:
+        found = cell["hosts"][name]["effects"]
+        assert [e["n"] for e in found] == [2] * 7
+    assert effect(cell, "cpu_us")["median"]["A"] > 0
+    assert f"--client=ip:127.0.0.1,{servers[0].port}" in cell["command"]["A"]
+    assert "identical on both sides, on this machine" in cell["stream"]
+
+
+def test_a_server_that_dies_and_comes_back_costs_a_pair(ab, words, servers):
+    with ab.start(*words, "--pairs", "4", "--runtime", "1") as started:
+        ab.await_runs(3, started)
+        time.sleep(0.5)             # in a run of the second pair
+        servers[1].die()
+        end = time.monotonic() + 60
+        while not any("failed" in run for run in ab.runs()):
+            assert time.monotonic() < end and started.poll() is None
+            time.sleep(0.05)
+        servers[1].start()
+        _, err = started.communicate(timeout=120)
+    assert started.returncode == 0, err
+    report = ab.report()
+    cell, = report["cells"]
+    lost = {one["pair"] for one in cell["discarded"]}
+    assert lost and all(one["host"] == servers[1].name and one["why"]
+                        for one in cell["discarded"])
+    assert {pair["pair"] for pair in cell["pairs"]} == set(range(4)) - lost
+    assert report["finished"]
+    assert any("discarded" in said for said in report["warnings"])
+
+
+def test_a_server_that_stays_dead_stops_it_cleanly(ab, words, servers):
+    with ab.start(*words, "--pairs", "5") as started:
+        ab.await_runs(3, started)
+        servers[0].die()
+        out, err = started.communicate(timeout=120)
+    assert started.returncode == 1 and "Traceback" not in err
+    last = err.splitlines()[-1]
+    assert "3 pairs in a row were lost" in last and servers[0].name in last
+    report = ab.report()
+    assert not report["finished"] and out.startswith("A = ")
+    assert len(report["cells"][0]["discarded"]) == 3
+    servers[0].start()
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert len(cell["pairs"]) == 5 - 3 and len(cell["discarded"]) == 3
+
+
+def test_ctrl_c_ends_the_runs_on_all_hosts(ab, words, servers):
+    words = [*words, "--pairs", "5", "--runtime", "1"]
+    with ab.start(*words) as started:
+        ab.await_runs(4, started)
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert len(ab.report()["cells"][0]["pairs"]) == 1
+    end = time.monotonic() + 10
+    while any(fiorun.descendants(each.process.pid) for each in servers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
+    words = ["--b", "psync", "--client", servers[0].name, "--target", shm_file,
+             "--job", "randwrite", "--pairs", "1", *FAST]
+    sentence(ab(*words), "--destroy-data")
+    done = ab(*words, "--destroy-data")
+    assert done.returncode == 0, done.stderr
+    with open(shm_file, "rb") as file:
+        assert len(file.read()) == 16 << 20
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--client", "a b"], "is not a host"),
+    (["--client", "h:0"], "is not a host"),
+    (["--client", "h,h"], "names h twice"),
+    (["--client", "127.0.0.1:1"], "no fio --server answers at 127.0.0.1:1"),
+    (["--client", "h", "--target", "x"], "must be an absolute path")])
+def test_mistakes_are_one_sentence(arguments, word, ab):
+    sentence(ab("--b", "psync", "--target", "/dev/shm/x", *arguments,
+                *LATENCY), word)
+    assert not ab.out.exists()
+
+
+def test_a_file_that_no_host_has_is_not_made(ab, servers, shm_file):
+    done = ab("--b", "psync", "--client", servers[0].name, "--target",
+              shm_file, *LATENCY)
+    assert done.returncode == 1 and "ab: " in done.stderr.splitlines()[-1]

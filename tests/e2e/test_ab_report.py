@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# report.html in a real headless Chromium, on a phone and on a screen, light
+# and dark: nothing on the console, nothing asked from elsewhere, no sideways
+# scrolling, text with contrast, pictures that can be read, and the verdict in
+# sight without scrolling.  KAIO_SHOTS=DIR keeps the pictures to look at.
+import os
+from pathlib import Path
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+import abreport  # noqa: E402
+import abrun  # noqa: E402
+import browser as browsers  # noqa: E402
+import hostile  # noqa: E402
+from fiolab import html, schema  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not browsers.find(),
+                                reason="needs chromium: run make deps")
+WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
+OPEN = """document.querySelectorAll('details').forEach(d => d.open = true)"""
+# What reaches over the right edge and cannot be scrolled in its own frame.
+OVER = """[...document.body.querySelectorAll('*')].filter(e =>
+    !e.closest('.scroll, svg') && e.getClientRects().length &&
+    e.getBoundingClientRect().right > innerWidth + 1).map(e =>
+    e.tagName + '.' + e.className).slice(0, 5)"""
+CONTRAST = """(() => {
+  const parts = c => c.match(/[\\d.]+/g).map(Number);
+  const light = c => { const [r, g, b] = parts(c).map(x => x / 255).map(
+    x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const under = e => { for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor;
+    if (parts(c)[3] !== 0) return c; } };
+  const walk = document.createTreeWalker(document.body,
+                                         NodeFilter.SHOW_TEXT);
+  let worst = [99, ''], n = 0;
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !e.getClientRects().length) continue;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(e.closest('svg') ? style.fill : style.color),
+                    light(under(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    n++;
+    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 90)];
+  }
+  return [...worst, n]; })()"""
+SMALLEST = """Math.min(...[...document.querySelectorAll('svg.plot text')].map(
+  t => { const s = t.ownerSVGElement; return parseFloat(
+    getComputedStyle(t).fontSize) * s.getBoundingClientRect().width /
+    s.viewBox.baseVal.width; }))"""
+BOTTOM = """[...document.querySelectorAll('h1, .card')].slice(0, 2).map(
+  e => e.getBoundingClientRect().bottom)"""
+
+
+def three_sides():
+    """Hosts, three sides, an early stop, and a cell without a pair."""
+    rng = np.random.default_rng(4)
+    cells = [abreport.cell(rng, 0, effect=0.1, hosts=("h1", "h2")),
+             abreport.cell(rng, 1, effect=-0.1, b="C"),
+             abreport.cell(rng, 2, b="C")]
+    cells[2].update(pairs=[], effects=[], latency={}, order_effect={})
+    return abreport.report(cells, 3, finished=False, looks=[10, 20, 30],
+                           self_check=abreport.SELF_CHECK)
+
+
+def many():
+    rng = np.random.default_rng(5)
+    return abreport.report([
+        abreport.cell(rng, i, n=8, effect=rng.normal(0, 0.1),
+                      job=f"randrw-bs4k-iodepth{1 << i % 7}-numjobs{i}")
+        for i in range(45)])
+
+
+def one():
+    return abreport.report([abreport.cell(np.random.default_rng(5), 0)])
+
+
+REPORTS = {"one": one, "typical": abreport.typical, "many": many,
+           "three": three_sides,
+           "hostile": lambda: hostile.report(abreport.typical(),
+                                             " ".join(hostile.ATTACKS))}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with browsers.Browser(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=REPORTS)
+def report(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("html") / f"{request.param}.html"
+    html.write(schema.check(REPORTS[request.param]()), path)
+    return path
+
+
+@pytest.fixture(scope="module", params=[(w, s) for w in WIDTHS
+                                        for s in SCHEMES],
+                ids=lambda p: f"{p[0]}-{p[1]}")
+def page(request, browser, report):
+    width, scheme = request.param
+    made = browser.open(report, width, scheme == "dark")
+    made.name, made.path, made.dark = report.stem, report, scheme == "dark"
+    made.shot = f"{report.stem}-{width}-{scheme}.png"
+    return made
+
+
+def test_nothing_on_the_console_and_nothing_from_elsewhere(page):
+    assert page.problems == []
+    assert page.requests == [page.path.as_uri()]
+    assert page.evaluate("window.hacked === undefined")
+    assert page.evaluate("document.querySelectorAll('script').length") == 0
+
+
+def test_no_sideways_scrolling(page):
+    for _ in ("as it comes", "everything open"):
+        assert page.evaluate("document.documentElement.scrollWidth") \
+            <= page.width
+        assert page.evaluate(OVER) == []
+        page.evaluate(OPEN)
+
+
+def test_the_verdict_is_in_sight(page):
+    if page.name in ("hostile", "three"):
+        pytest.skip("its names are longer than a screen, or it has several "
+                    "verdicts")
+    page.evaluate("scrollTo(0, 0)")
+    bottoms = page.evaluate(BOTTOM)
+    assert len(bottoms) == 2 and max(bottoms) < browsers.HEIGHT
+
+
+def test_text_has_contrast(page):
+    """At least the 4.5 to 1 of WCAG AA, in the pictures as well."""
+    page.evaluate(OPEN)
+    worst, where, texts = page.evaluate(CONTRAST)
+    assert texts > 100 and worst >= 4.5, where
+
+
+def test_pictures_can_be_read(page):
+    page.evaluate(OPEN)
+    assert page.evaluate(SMALLEST) >= 10
+
+
+def test_what_a_screen_reader_gets(page):
+    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
+    seen = {}
+    for node in nodes:
+        if not node.get("ignored"):
+            role = node["role"]["value"]
+            name = node.get("name", {}).get("value", "")
+            seen.setdefault(role, []).append(name)
+    assert len(seen["heading"]) > 5 and all(seen["heading"])
+    assert "Results" in seen["table"] and len(seen["row"]) > 2
+    assert {"Cell", "Effect", "95% CI", "Verdict"} <= set(
+        seen["columnheader"])
+    assert all(seen["image"]) and len(seen["image"]) > 3
+
+
+def test_the_picture_of_the_page(page, tmp_path):
+    """It is painted, dark or light as asked."""
+    folder = os.environ.get("KAIO_SHOTS") or tmp_path
+    path = os.path.join(folder, page.shot)
+    page.screenshot(path)
+    shot = matplotlib.image.imread(path)[..., :3]
+    assert shot.shape[1] == page.width and shot.shape[0] > 800
+    assert (shot[:, 0].mean() < 0.2) if page.dark else (
+        shot[:, 0].mean() > 0.9)
+    reds = np.unique((shot[::2, ::2, 0] * 255).astype(np.uint8))
+    assert len(reds) > 40
+
+
+def test_a_real_campaign(browser, tmp_path, shm):
+    """What jobs/ab writes is what the schema says, and the page shows it."""
+    (tmp_path / "ab").mkdir()
+    ab = abrun.Ab(tmp_path / "ab")
+    done = ab("--a", "libaio", "--b", "psync", "--pairs", "6", "--target",
+              f"{shm}/<script>hacked=1", "--job", "latency", *abrun.FAST)
+    assert done.returncode == 0, done.stderr
+    data = schema.load(ab.out / "report.json")
+    assert (ab.out / "report.txt").read_text() in done.stdout
+    rows = (ab.out / "report.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(data["cells"][0]["effects"])
+    page = browser.open(ab.out / "report.html")
+    assert page.problems == []
+    assert page.evaluate("window.hacked === undefined")
+    text = page.evaluate(OPEN + "; document.body.textContent")
+    cell, = data["cells"]
+    for part in (*cell["command"].values(), *cell["effective"].values(),
+                 cell["target"]["path"], cell["effects"][0]["verdict"]):
+        assert part in text

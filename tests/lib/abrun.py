@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# jobs/ab as a user runs it: each campaign in a folder of its own, nothing left
+# in the temporary folder, never a traceback.
+import json
+import os
+from pathlib import Path
+import re
+import subprocess
+import time
+
+ROOT = Path(__file__).resolve().parents[2]
+AB = str(ROOT / "jobs" / "ab")
+FAST = ["--size", "16M", "--runtime", "0.2", "--ramp", "0.05"]
+
+
+class Ab:
+    def __init__(self, folder):
+        """folder: an empty one, for temporary files and campaigns."""
+        self.folder, self.count = folder, 0
+        (folder / "tmp").mkdir()
+        self.environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
+
+    def command(self, *arguments):
+        """With a campaign folder of its own, .out, unless one is given."""
+        words = list(map(str, arguments))
+        if words[0] != "compare" and not {"--out", "--resume"} & set(words):
+            self.count += 1
+            self.out = self.folder / f"campaign{self.count}"
+            words += ["--out", str(self.out)]
+        return [AB, *words]
+
+    def __call__(self, *arguments, **changes):
+        done = subprocess.run(self.command(*arguments), timeout=150, text=True,
+                              capture_output=True, check=False,
+                              env={**self.environment, **changes})
+        assert "Traceback" not in done.stderr, done.stderr
+        assert os.listdir(self.environment["TMPDIR"]) == []
+        return done
+
+    def start(self, *arguments, **changes):
+        return subprocess.Popen(self.command(*arguments), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env={**self.environment, **changes})
+
+    def report(self):
+        """The report.json of the last campaign."""
+        return json.loads((self.out / "report.json").read_text())
+
+    def runs(self):
+        return [json.loads(path.read_text())
+                for path in sorted((self.out / "runs").glob("*.json"))]
+
+    def await_runs(self, count, process):
+        """Until that many run files are there."""
+        end = time.monotonic() + 60
+        while len(list((self.out / "runs").glob("*.json"))) < count:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.02)
+
+
+def sentence(done, word):
+    """It failed, and its last line on stderr is the sentence."""
+    assert done.returncode == 1 and done.stdout == "", done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert re.match("ab( compare)?: ", last) and word in last, done.stderr
+
+
+def effect(cell, metric):
+    return next(e for e in cell["effects"] if e["metric"] == metric)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A report in which every text that can come from outside is hostile: markup,
+quotes, template and math syntax, control characters, bytes that are not
+UTF-8, reversed direction, very long names.  Each page made of it must have
+the structure of the page made of the harmless twin.
+"""
+import copy
+
+ATTACKS = (
+    "<script>window.hacked=1</script>", '"><img src=x onerror=hacked=1>',
+    "' onload='hacked=1", "</title></style></svg><h1>x</h1>", "<!--", "]]>",
+    "{{ 7*7 }}{% raw %}", "$\\frac{1}{0}$", "$a$ ${b} `id` $(id)", "&lt;&amp;",
+    "\x00\x07\x1b[31m\x1b]0;x\x07\x7f\x9b", "\udcff\udc80\ud800",
+    "\u202egnp.oif\u2066\u200b", "javascript:hacked=1", "=1+1", "-2+3", "@x",
+    "line\none\ttab\r\n\u2028", "W" * 4000, "漢字" * 100, "a\u0301" * 50,
+    "-->", "\\", "url(#cell0f-p1)", "id=\"x\"", "#010207")
+GROUPS = [" ".join(ATTACKS[i::6]) for i in range(6)]
+IDS = [f"attack{i}" for i in range(len(ATTACKS))]
+# What has a meaning for the program, and so no free text.
+FIXED = {"schema", "letter", "b", "order", "verdict", "role", "better",
+         "direct", "created", "metric"}
+
+
+def poison(value, attack, name=""):
+    """A copy in which every free text is followed by the attack."""
+    if isinstance(value, dict):
+        return {key: poison(x, attack, key) for key, x in value.items()}
+    if isinstance(value, list):
+        return [poison(x, attack, name) for x in value]
+    if isinstance(value, str) and name not in FIXED:
+        return f"{attack}{value}{attack}"
+    return value
+
+
+def report(data, attack):
+    """The report with every free text made hostile, some names as well."""
+    made = poison(copy.deepcopy(data), attack)
+    made["sides"][0]["environment"] = {attack: attack}
+    made["sides"][1]["library"] = attack
+    made["self_check"] = {attack: attack, "text": attack, "passed": True}
+    made["warnings"] = [attack] * 5
+    for cell in made["cells"]:
+        cell["discarded"] = [{"pair": 1, "host": attack, "why": attack}]
+        cell["hosts"] = {attack: {"effects": cell["effects"][:2]}}
+    return made

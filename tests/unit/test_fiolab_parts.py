@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The parts of jobs/ab without its runs: fairness checks, the matrix, hosts, the
+# figures of a run, the campaign folder, restoring a target, comparing campaigns.
+from contextlib import ExitStack
+import copy
+import errno
+import json
+import os
+from pathlib import Path
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
+
+from fiolab import (clients, compare, fairness, matrix, metrics,  # noqa: E402
+                    restore, results, side, store, target)
+from fiolab.jobfile import Job  # noqa: E402
+from fiolab.problem import Problem  # noqa: E402
+
+MIB = 1 << 20
+
+
+# Fairness
+
+def result(**options):
+    return {"global options": {"size": "16M"},
+            "jobs": [{"jobname": "a", "job options": options}]}
+
+
+def test_different_options_of_fio_are_unfair():
+    sides = (side.parse("libaio", ""),
+             side.parse("kaio_x,nowait=1", ""))
+    job = Job("x.fio", "[a]\n")
+    same = fairness.same_options
+    same(sides, job, result(ioengine="libaio", bs="4k"),
+         result(ioengine="kaio_x", bs="4k", nowait="1"))
+    for other, word in [(result(bs="8k"), "bs=4k .* bs=8k"),
+                        (result(bs="4k", direct="1"), "direct=None"),
+                        ({"jobs": []}, "bs=4k .* bs=None")]:
+        with pytest.raises(Problem, match=word):
+            same(sides, job, result(bs="4k"), other)
+
+
+def test_a_side_that_keeps_one_in_flight_is_named():
+    sides = side.parse("libaio", ""), side.parse("psync", "")
+
+    def of(share):
+        return {"jobs": [{"iodepth_level": {"1": share, ">=64": 0}}]}
+    note = fairness.depth_note
+    assert note(sides, of(0.2), of(100.0)).startswith("; psync keeps only one")
+    assert note(sides, of(100.0), of(100.0)) == ""
+    assert note(sides, of(3), of(40)) == note(sides, {"jobs": [{}]}, of(9))
+
+
+@pytest.mark.parametrize("text, need", [
+    ("bs=4k\niodepth=64\n", 1), ("bs=1m\niodepth=16\n", 64),
+    ("bs=4k-64k\niodepth=16\nnumjobs=4\n", 16), ("bs=128KiB,1m\n", 4),
+    ("blocksize=2m\n", 8), ("iodepth=${D}\nbs=x\n", 1)])
+def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
+    job = Job("x.fio", "[a]\n" + text)
+    fairness.large_enough(job, need * MIB)
+    if need > 1:
+        with pytest.raises(Problem, match=f"at least --size {need}M"):
+            fairness.large_enough(job, need * MIB - 1)
+
+
+@pytest.mark.parametrize("change, cpu, word", [
+    ({"governor": "powersave"}, 0, "governor is 'powersave'"),
+    ({"load_1m": 1.5}, 0, "the load is 1.5 on 2 CPUs"),
+    ({}, None, "not pinned"), ({"governor": "performance"}, 0, "")])
+def test_what_this_machine_does_to_figures(change, cpu, word):
+    quiet = {"governor": None, "load_1m": 0.9, "cpus": 2}
+    said = " ".join(fairness.machine(cpu, {**quiet, **change}))
+    assert word in said and bool(said) == bool(word)
+
+
+def test_a_job_or_a_target_without_o_direct_is_said():
+    job = Job("x.fio", "[a]\n")
+    disk = target.Target("/f", MIB, False, "disk")
+    ram = target.Target("/f", MIB, True, "RAM", direct=False)
+    assert "does not set direct=1" in fairness.buffered(job, "none", disk)[0]
+    assert "a part of its I/O" in fairness.buffered(job, "some", disk)[0]
+    assert "does not support" in fairness.buffered(job, "all", ram)[0]
+    assert fairness.buffered(job, "all", disk) == []
+
+
+# The matrix
+
+def test_a_matrix_sets_its_options_once_and_everywhere():
+    job = Job("/j/x.fio", "[global]\nrw=read\n[a]\nreadwrite=write\n"
+              "BLOCKSIZE=1m\n[b]\nbs=2m\nnumjobs=2\n")
+    made = matrix.expand([job], ["rw=randread,randwrite", "bs=4k"])
+    assert [one.name for one in made] == ["x rw=randread bs=4k",
+                                          "x rw=randwrite bs=4k"]
+    assert made[0].values("rw", "readwrite") == ["randread"]
+    assert made[0].values("bs", "blocksize") == ["4k"]
+    assert made[0].values("numjobs") == ["2"]
+    assert (made[0].writes(), made[1].writes()) == (False, True)
+    assert matrix.expand([job], None) == [job]
+
+
+def test_a_matrix_that_is_too_large():
+    with pytest.raises(Problem, match="1024 cells"):
+        matrix.expand([Job("x", "[a]\n")], [
+            f"{name}=" + ",".join(map(str, range(32)))
+            for name in ("iodepth", "numjobs")])
+
+
+# Hosts
+
+@pytest.mark.parametrize("text, addresses", [
+    ("", []), ("h", ["ip:h,8765"]), ("a.b:1,c-d", ["ip:a.b,1", "ip:c-d,8765"]),
+    ("[::1]:99", ["ip6:::1,99"])])
+def test_hosts(text, addresses):
+    assert [one["address"] for one in clients.parse(text)] == addresses
+
+
+# The figures of a run
+
+def fio_job(**changes):
+    io = {"total_ios": 100, "iops": 1000.0, "bw_bytes": 4096000,
+          "lat_ns": {"N": 100, "mean": 5000.0, "bins": {"4000": 60,
+                                                       "6000": 40}}}
+    none = {"total_ios": 0, "iops": 0.0, "bw_bytes": 0,
+            "lat_ns": {"N": 0, "mean": 0.0}}
+    return {"usr_cpu": 5.0, "sys_cpu": 5.0, "job_runtime": 100, "ctx": 7,
+            "read": {**io, **changes}, "write": copy.deepcopy(none),
+            "trim": none}
+
+
+def test_figures_are_summed_and_percentiles_come_from_the_bins():
+    one, two = fio_job(), fio_job()
+    two["write"] = {"total_ios": 100, "iops": 1.0, "bw_bytes": 0, "lat_ns": {
+        "N": 100, "mean": 9000.0, "bins": {"9000": 100}}}
+    found = metrics.figures([one, two])
+    assert (found["ios"], found["iops"]) == (300, 2001)
+    assert found["bw_mib"] == pytest.approx(2 * 4096000 / MIB)
+    assert found["fio_cpu_us"] == pytest.approx(2 * 10000 / 300)
+    assert found["ctx_per_io"] == pytest.approx(14 / 300)
+    assert found["lat_mean_us"] == pytest.approx((2 * 5 + 9) / 3)
+    assert (found["lat_p50_us"], found["lat_p99_us"]) == (6, 9)
+    assert found["latency"]["read"]["bins"] == [[4000, 120], [6000, 80]]
+
+
+def test_what_was_not_measured_is_none_and_no_switch_is_half_a_one():
+    job = fio_job(lat_ns={"N": 0, "mean": 0.0})
+    job["ctx"] = 0
+    found = metrics.figures([job])
+    assert found["lat_p50_us"] is None and found["lat_mean_us"] is None
+    assert found["ctx_per_io"] == 0.5 / 100 and found["latency"] == {}
+
+
+@pytest.mark.parametrize("bad", [
+    {"iops": "x"}, {"iops": None}, {"lat_ns": 5}, {"total_ios": [1]},
+    {"iops": float("nan")}, {"iops": float("inf")}, {"bw_bytes": -1},
+    {"lat_ns": {"N": 3, "mean": 1.0, "bins": {"x": 1}}}])
+def test_figures_that_are_none_of_fios(bad):
+    with pytest.raises(Problem):
+        metrics.figures([fio_job(**bad)])
+
+
+# The campaign folder
+
+def plan(pairs=2, cells=1):
+    return {"id": "me", "seed": 7, "pairs": pairs, "looks": None,
+            "cells": [{"id": number} for number in range(cells)]}
+
+
+def run_of(found, cell, pair, position):
+    role = results.SEQUENCES[found.cells[cell].orders[pair]][position]
+    return {"campaign": "me", "cell": cell, "pair": pair, "role": role,
+            "seed": results.pair_seed(7, cell, pair), "start": 1.0,
+            "steal": 0, "repeats": 0, "latency": {},
+            "values": {"iops": 100.0, "cpu_us": 1.0}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with ExitStack() as stack:
+        made = store.Folder(str(tmp_path / "c"))
+        made.create(stack)
+        yield made
+
+
+def test_a_pair_counts_when_all_of_its_runs_are_there(folder):
+    found = results.Results(plan(2, 2))
+    numbers = set()
+    for pair in range(2):
+        for cell in range(2):
+            for position in range(3):
+                number = found.number(cell, pair, position)
+                numbers.add(number)
+                if (cell, pair, position) != (1, 1, 2):
+                    folder.save_run(number, run_of(found, cell, pair,
+                                                   position))
+    assert numbers == set(range(12))
+    again = results.Results(plan(2, 2))
+    again.load(folder)
+    assert [len(cell.pairs) for cell in again.cells] == [2, 1]
+    assert not again.cells[1].done(1) and folder.strange == []
+
+
+@pytest.mark.parametrize("change", [
+    {"campaign": "you"}, {"seed": 1}, {"role": "C"}, {"pair": 1},
+    {"cell": 9}, {"values": {"iops": "x"}}, {"values": {"iops": -1.0}},
+    {"values": {"iops": float("inf")}}, {"values": None}, {"latency": 3}])
+def test_a_run_that_is_not_this_campaigns_is_left_out(change, folder):
+    found = results.Results(plan(1))
+    for position in range(3):
+        made = {**run_of(found, 0, 0, position), **change}
+        store.write(folder.file("runs", f"00000{position}.json"),
+                    json.dumps(made))
+    found.load(folder)
+    assert found.whole_pairs() == 0 and folder.strange
+
+
+def test_a_file_is_whole_or_absent_on_a_full_disk(folder, monkeypatch):
+    folder.save_plan({"a": 1})
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Problem, match="no space left.*--resume"):
+        folder.save_plan({"a": 2})
+    assert json.loads(Path(folder.file("campaign.json")).read_text()) == {
+        "a": 1}
+    assert sorted(os.listdir(folder.path)) == ["campaign.json", "runs"]
+
+
+def test_orders_are_balanced_up_to_each_look():
+    for seed in range(20):
+        found = results.planned_orders(seed, 3, 30, (10, 20, 30))
+        for look in (10, 20, 30):
+            assert found[:look].count("AB") == look / 2
+
+
+def test_seeds_differ_between_pairs_and_cells():
+    seeds = {results.pair_seed(1, cell, pair) for cell in range(10)
+             for pair in range(10)}
+    assert len(seeds) == 100 and all(0 < seed < 2**31 for seed in seeds)
+
+
+# Restoring a target
+
+@pytest.mark.parametrize("how", ["fill", "trim"])
+def test_a_restored_target_is_as_it_was_at_first(how, tmp_path):
+    path = tmp_path / "t"
+    path.write_bytes(b"\0" * (2 * MIB))
+    one = target.Target(str(path), 2 * MIB, False, "disk", writable=True)
+    restore.HOW[how](one)
+    first = path.read_bytes()
+    assert first != b"\0" * (2 * MIB) and len(first) == 2 * MIB
+    path.write_bytes(b"x" * (2 * MIB))
+    restore.HOW[how](one)
+    assert path.read_bytes() == first
+
+
+def test_only_jobs_that_write_are_restored():
+    reads, writes = Job("r.fio", "[a]\nrw=read\n"), Job("w.fio",
+                                                       "[a]\nrw=write\n")
+    assert restore.chosen(reads, None) is None
+    assert restore.chosen(writes, None) is restore.fill
+    assert restore.chosen(writes, "none") is None
+    assert restore.warnings([reads, writes], "none")
+    assert not restore.warnings([reads, writes], None)
+    assert not restore.warnings([reads], "none")
+
+
+# Comparing campaigns
+
+def campaign(change=1.0, n=20, seed=1):
+    """A report in which IOPS of B is so many times what it is at seed 1."""
+    import abreport
+    import numpy as np
+    found = abreport.report([abreport.cell(np.random.default_rng(seed), 0,
+                                           n=n, effect=0.1)])
+    for pair in found["cells"][0]["pairs"]:
+        pair["values"]["B"]["iops"] *= change
+    return found
+
+
+def verdict_of(old, new):
+    (_, changes), = compare.compare(old, new)
+    return next(c for c in changes if c.metric == "iops")
+
+
+def test_a_regression_is_found_and_nothing_else():
+    old = campaign()
+    assert verdict_of(old, campaign(0.8, seed=2)).verdict == "slower"
+    assert verdict_of(old, campaign(1.25, seed=2)).verdict == "faster"
+    assert verdict_of(old, campaign(seed=2)).verdict in ("inconclusive",
+                                                         "equivalent")
+    assert verdict_of(old, campaign(0.8, 1)).verdict == "no verdict"
+
+
+def test_a_machine_that_is_slower_as_a_whole_is_no_regression():
+    old, new = campaign(), campaign(seed=2)
+    for pair in new["cells"][0]["pairs"]:
+        for values in pair["values"].values():
+            values["iops"] *= 0.5
+    assert verdict_of(old, new).verdict in ("inconclusive", "equivalent")
+
+
+def test_campaigns_without_a_common_cell():
+    other = campaign()
+    other["cells"][0]["job_text"] += "bs=8k\n"
+    with pytest.raises(Problem, match="no cell in common"):
+        compare.compare(campaign(), other)
+
+
+def test_the_text_of_a_comparison_fits():
+    found = compare.compare(campaign(), campaign(0.8, seed=2))
+    assert all(len(line) <= 80 for line in compare.lines(found))
+
+
+def command(tmp_path, old, new, *more):
+    paths = []
+    for name, one in (("old", old), ("new", new)):
+        paths.append(str(tmp_path / f"{name}.json"))
+        Path(paths[-1]).write_text(json.dumps(one))
+    with pytest.raises(SystemExit) as end:
+        compare.main([*paths, *more])
+        sys.exit(0)
+    return end.value.code
+
+
+def test_the_exit_status_of_fail_if(tmp_path, capsys):
+    slower = campaign(0.8, seed=2)
+    assert command(tmp_path, campaign(), slower) == 0
+    assert command(tmp_path, campaign(), slower, "--fail-if", "slower") == 3
+    assert "iops slower" in capsys.readouterr().err
+    assert command(tmp_path, campaign(), slower, "--fail-if", "more-cpu") == 0
+    assert command(tmp_path, slower, campaign(), "--fail-if", "slower") == 0
+    assert "ab compare: " in command(tmp_path, campaign(), {"schema": "x"})

@@ -3,8 +3,8 @@
  * The floor under an engine: 4K random reads on a file or device, with the
  * calls that the engine makes at fio's defaults and nothing else.  Each read
  * is one io_submit of one request and one event from the ring; only an empty
- * ring is waited for, or with POLL 1 watched.  Prints the reads per second after the ramp, and the
- * microseconds of CPU for each.
+ * ring is waited for, or with POLL 1 watched.  Prints the reads per second
+ * after the ramp, and the microseconds of CPU for each.
  *	rawloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS SEED POLL
  */
 #include <err.h>

@@ -12,8 +12,12 @@
 #include "libaio_ext.h"
 #include "options.h"
 
-/* How many I/Os submit=adaptive may hold; README.md has the measurements. */
-#define HOLD_MAX 8
+/*
+ * How many I/Os submit=adaptive may hold: on a device that does its work inside
+ * io_submit, and on others; README.md has the measurements.
+ */
+#define HOLD_MAX 64
+#define HOLD_BUSY_MAX 2
 
 /* A request that takes longer than this to submit, on average, blocks. */
 #define SUBMIT_BLOCKED_NS 20000
@@ -93,7 +97,7 @@ static bool holding_moves_syncs(const struct thread_options *o)
 static unsigned hold_limit(const struct thread_data *td)
 {
 	const struct thread_options *o = &td->o;
-	unsigned limit = o->iodepth / 4;
+	unsigned limit = o->iodepth / 2;
 
 	if (o->thinktime || glue_thinkcycles(td) || o->read_iolog_file ||
 	    holding_moves_syncs(o))
@@ -108,11 +112,13 @@ int kaio_post_init(struct thread_data *td)
 {
 	const struct kaio_options *o = td->eo;
 	struct kaio *k = td->io_ops_data;
+	unsigned hold = o->adaptive ? hold_limit(td) : 0;
 	const struct queue_config config = {
 		.reap = (enum queue_reap)o->reap,
 		.spin_ns = o->spin_ns,
 		.spin_auto = o->spin_auto,
-		.hold = o->adaptive ? hold_limit(td) : 0,
+		.hold = hold,
+		.hold_busy = hold < HOLD_BUSY_MAX ? hold : HOLD_BUSY_MAX,
 		.timed = o->stats || o->stats_file,
 	};
 	int ret = queue_start(&k->queue, &config);

@@ -110,9 +110,11 @@ struct fio_option kaio_option_table[] = {
 		.type = FIO_OPT_STR,
 		.off1 = offsetof(struct kaio_options, adaptive),
 		.def = "immediate",
-		.help = "immediate: when fio says so; adaptive: up to 8, and "
-			"a quarter of iodepth, may be held while completions "
-			"wait to be read (not with rate, thinktime, replays, "
+		.help = "immediate: when fio says so; adaptive: while "
+			"completions wait to be read, half of iodepth (up to "
+			"64) may be held on a device that completes I/O "
+			"inside io_submit, 2 on others (not with rate, "
+			"thinktime, replays, "
 			"or syncs and batches of completions)",
 		.posval =
 			{

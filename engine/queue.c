@@ -167,10 +167,16 @@ static bool transient(int err)
 	return !err || err == -EAGAIN || err == -ENOMEM || err == -EINTR;
 }
 
+/* Submits in a row that tell a device which does its work inside them. */
+#define IN_STEP 16
+
 bool queue_holds(const struct queue *q)
 {
-	return q->queued < q->config.hold && q->queued < q->depth &&
-	       !q->nfailed && io_ring_ready(q->ctx);
+	unsigned limit =
+		q->in_step < IN_STEP ? q->config.hold_busy : q->config.hold;
+
+	return q->queued < limit && q->queued < q->depth && !q->nfailed &&
+	       io_ring_ready(q->ctx);
 }
 
 static int ready(const struct queue *q)
@@ -207,6 +213,15 @@ static int submit(struct queue *q)
 	return ret;
 }
 
+/* Is all that was submitted complete? */
+static void see_step(struct queue *q)
+{
+	if ((unsigned)ready(q) < q->inflight)
+		q->in_step = 0;
+	else if (q->in_step < IN_STEP)
+		q->in_step++;
+}
+
 int queue_submit(struct queue *q)
 {
 	while (q->queued) {
@@ -217,6 +232,8 @@ int queue_submit(struct queue *q)
 			q->gave_up = false;
 			q->inflight += (unsigned)ret;
 			issued(q, (unsigned)ret);
+			if (q->config.hold)
+				see_step(q);
 		} else if (!transient(ret)) {
 			fail(q, 1, ret);
 		} else if (q->inflight || q->nfailed) {

@@ -38,10 +38,11 @@ enum queue_reap {
 
 struct queue_config {
 	enum queue_reap reap;
-	uint64_t spin_ns; /* watch the ring before waiting; 0: do not */
-	bool spin_auto;	  /* whether to is learned; spin_ns is not used */
-	unsigned hold;	  /* how many queued may be held back; 0: none */
-	bool timed;	  /* fill in the times of struct queue_stats, too */
+	uint64_t spin_ns;   /* watch the ring before waiting; 0: do not */
+	bool spin_auto;	    /* whether to is learned; spin_ns is not used */
+	unsigned hold;	    /* how many queued may be held back; 0: none */
+	unsigned hold_busy; /* the same while the device works on others */
+	bool timed;	    /* fill in the times of struct queue_stats, too */
 };
 
 struct queue {
@@ -60,9 +61,10 @@ struct queue {
 	unsigned nfailed;  /* entries of failed[] */
 
 	struct queue_config config;
-	bool ring;		/* its layout is known */
-	int eventfd;		/* signalled by each completion; -1: none */
-	int epoll;		/* watches eventfd */
+	bool ring;	  /* its layout is known */
+	int eventfd;	  /* signalled by each completion; -1: none */
+	int epoll;	  /* watches eventfd */
+	unsigned in_step; /* submits in a row that left nothing in flight */
 	struct learner learner; /* of spin_auto */
 	unsigned unwaited;	/* completions that were there, since a wait */
 	struct queue_stats stats;
@@ -114,8 +116,9 @@ int queue_submit(struct queue *q);
 
 /*
  * May what is queued wait for more?  Only while completions wait in the ring:
- * then the owner has something to do, and the device nothing to wait for but
- * the few that are held.
+ * then the owner has something to do.  How many: config.hold where the device
+ * does its work inside io_submit, so that nothing is idle meanwhile;
+ * config.hold_busy where it works on others, and would want for these.
  */
 bool queue_holds(const struct queue *q);
 

@@ -205,7 +205,7 @@ def test_object_says_what_was_in_force(fio, loop_device, tmp_path):
     assert before - 1 <= one["time"] <= time.time()
     assert one["job"] == "caf\u00e9" and one["fio"].startswith("fio-")
     assert [one[key] for key in ("iodepth", "reap", "spin_ns",
-                                 "held_at_most")] == [32, "eventfd", 7000, 8]
+                                 "held_at_most")] == [32, "eventfd", 7000, 16]
     assert [other[key] for key in ("reap", "spin_ns", "held_at_most")] == [
         "ring", "auto", 0]
 

@@ -82,7 +82,8 @@ static int setup_auto(void **state)
 
 static int setup_hold(void **state)
 {
-	return start(state, (struct queue_config){.hold = 2, .timed = true});
+	return start(state, (struct queue_config){
+				    .hold = 3, .hold_busy = 2, .timed = true});
 }
 
 static int teardown(void **state)
@@ -344,6 +345,52 @@ static void test_hold(void **state)
 	assert_false(queue_holds(&f->q));
 }
 
+/* One request is submitted; it is complete at once, or not. */
+static void step(struct fixture *f, unsigned slot, bool at_once)
+{
+	if (at_once)
+		complete(f, slot);
+	add(f, slot, slot);
+	assert_int_equal(queue_submit(&f->q), 0);
+	if (!at_once)
+		complete(f, slot);
+	assert_int_equal(queue_reap(&f->q, 0, 1, 1), 1);
+	drain(f, slot);
+}
+
+/* How many it takes until it holds no more, with a completion waiting. */
+static unsigned held(struct fixture *f)
+{
+	unsigned nr = 0;
+
+	complete(f, 0);
+	add(f, 0, 0);
+	assert_int_equal(queue_submit(&f->q), 0);
+	do
+		add(f, 1 + nr, 1 + nr);
+	while (++nr, queue_holds(&f->q));
+	for (unsigned i = 0; i < nr; i++)
+		complete(f, 1 + i);
+	assert_int_equal(queue_submit(&f->q), 0);
+	assert_int_equal(queue_reap(&f->q, 0, nr + 1, nr + 1), nr + 1);
+	for (unsigned i = 0; i <= nr; i++)
+		drain(f, i);
+	return nr;
+}
+
+/* Many where a row of submissions left nothing in flight, else few. */
+static void test_hold_follows_the_device(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(held(f), 2);
+	for (int i = 0; i < 16; i++)
+		step(f, 0, true);
+	assert_int_equal(held(f), 3);
+	step(f, 0, false);
+	assert_int_equal(held(f), 2);
+}
+
 /* Batches of 1, 2, 3, 4, 5, 8, 9, 1024, 1025 in their buckets. */
 static void test_batch_buckets(void **state)
 {
@@ -397,6 +444,7 @@ int main(void)
 		IN(test_spin, spin),
 		IN(test_auto_learns, auto),
 		IN(test_hold, hold),
+		IN(test_hold_follows_the_device, hold),
 		cmocka_unit_test(test_batch_buckets),
 		cmocka_unit_test(test_init_errors),
 	};

@@ -302,8 +302,8 @@ exit 0"""
 
 
 @pytest.mark.parametrize("script, word", [
-    ("$FIO \"$@\" & until pkill -ABRT -P $!; do sleep 0.02; done; wait $!",
-     "fio failed"),
+    ("$FIO \"$@\" & until [ -e started ]; do sleep 0.01; done; "
+     "pkill -ABRT -P $!; wait $!", "fio failed"),
     ("touch started; echo 'not even { JSON' >out.json; sleep 0.5; exit 0",
      "its JSON is not a result"),
     ("touch started; echo '{}' >out.json; sleep 0.5; exit 0",

@@ -73,13 +73,15 @@ def fill(path, size):
 
 @modes
 def test_device_fills_up(fio, need_root, tmp_path, mode):
-    """16 MB on paper, 4 in truth: each other block is counted as failed."""
+    """16 MB on paper, 4 in truth: half of the blocks are counted as failed."""
     with targets.small_tmpfs(str(tmp_path), 4 * MIB) as full, \
             targets.loop_of(full, 16 * MIB) as device:
         job = fio(device, rw="write", bs="64k", size=8 * MIB, iodepth=8,
                   direct=1, ignore_error=",ENOSPC", **mode).job
-    assert (job["total_err"], job["first_error"]) == (64, 28)
-    assert job["write"]["io_bytes"] == 64 * BLOCK
+    assert job["first_error"] == 28
+    assert job["write"]["io_bytes"] + job["total_err"] * BLOCK == 8 * MIB
+    # Which of the blocks in flight get the last pages is the kernel's choice.
+    assert job["total_err"] == pytest.approx(64, abs=8)
 
 
 @modes

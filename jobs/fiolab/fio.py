@@ -165,6 +165,9 @@ class Run:
             raise self.problem("its JSON is not a result") from None
         if bad or not result[self.JOBS]:
             raise self.problem("a job reports an error")
+        # Such a job has no error in fio's JSON, and its status is 0.
+        if "got signal" in self.read("messages"):
+            raise self.problem("a job was ended by a signal")
         return result
 
 

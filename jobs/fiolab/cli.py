@@ -195,7 +195,7 @@ def output(args, runs, stack):
         return None
     if not os.path.isdir(os.path.dirname(args.json) or "."):
         raise Problem(f"there is no folder for {args.json}: create it first.")
-    made = jsonout.Output(args.json, runs)
+    made = jsonout.output(args.json, runs)
     stack.callback(made.close)
     return made
 

@@ -91,17 +91,12 @@ def disk(args):
     return args.build if os.path.isdir(args.build) else os.getcwd()
 
 
-def out(args):
+def folder(args):
     """The campaign folder; without --out a new one in the build folder."""
     if args.out:
-        return args.out
-    stem = os.path.join(disk(args), datetime.datetime.now().strftime(
-        "ab-%Y%m%d-%H%M%S"))
-    path, number = stem, 1
-    while os.path.exists(path):
-        number += 1
-        path = f"{stem}-{number}"
-    return path
+        return store.Folder(args.out)
+    return store.fresh(os.path.join(disk(args), datetime.datetime.now(
+        ).strftime("ab-%Y%m%d-%H%M%S")))
 
 
 def _remote_target(args, path):

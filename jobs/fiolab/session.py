@@ -105,8 +105,7 @@ class Session:
 
     def begin(self):
         """Plan a new campaign; prepares (and so may write) the targets."""
-        self.folder = store.Folder(plans.out(self.args))
-        self.stack.callback(self.folder.remove_if_empty)
+        self.folder = plans.folder(self.args)
         self.folder.create(self.stack)
         made = _targets(self.args, self.jobs, self.stack)
         for target in made:

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The campaign folder of jobs/ab: what Ctrl-C, SIGKILL and a full disk leave, and
 # going on from it; fios that die or print garbage; many sides and a matrix.
+from contextlib import ExitStack
 import json
 import os
 from pathlib import Path
 import shutil
 import signal
+import sys
 
 import pytest
 
 import fiorun
 import targets
-from abrun import FAST, Ab, effect, sentence
+from abrun import FAST, ROOT, Ab, effect, sentence
+
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from fiolab import store  # noqa: E402
 
 LATENCY = ["--job", "latency", *FAST]
 
@@ -173,6 +179,17 @@ def test_two_commands_never_share_a_folder(ab, shm):
         started.send_signal(signal.SIGTERM)
         started.communicate(timeout=30)
     assert (second.returncode, third.returncode) == (1, 1)
+
+
+def test_a_refused_command_leaves_the_folder_of_another(ab, shm):
+    """Which has no plan yet, as its targets are still being prepared."""
+    with ExitStack() as stack:
+        first = store.Folder(str(ab.folder / "c"))
+        first.create(stack)
+        sentence(ab("--b", "libaio", "--target", f"{shm}/s", *FAST, "--out",
+                    first.path), "another command works in")
+        first.save_plan({"a": 1})
+    assert sorted(os.listdir(first.path)) == ["campaign.json", "runs"]
 
 
 def test_another_engine_under_the_same_name_is_refused(ab, shm, build_dir, san,

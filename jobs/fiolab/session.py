@@ -205,6 +205,7 @@ class Session:
 def _open(args, stack):
     """(session, results) of --resume or of a new campaign."""
     if not args.resume:
+        plans.settle(args)
         cli.prepare(args)
         session = Session(args, stack)
         session.ask_fio()
@@ -227,7 +228,6 @@ def _open(args, stack):
 
 def compare(args, stack):
     plans.refuse(args)
-    plans.settle(args)
     session, results, file = _open(args, stack)
     ending = None
     try:

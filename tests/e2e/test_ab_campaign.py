@@ -209,6 +209,36 @@ def test_another_engine_under_the_same_name_is_refused(ab, shm, build_dir, san,
     sentence(ab("--resume", ab.out), "has changed since the campaign began")
 
 
+def one_run_lost(ab, shm, *more, **change):
+    """The plan of a campaign of a pair that has to go on."""
+    done = ab("--b", "libaio", "--pairs", "1", "--target", f"{shm}/s",
+              *LATENCY, *more)
+    assert done.returncode == 0, done.stderr
+    (ab.out / "runs" / "000001.json").unlink()
+    plan = json.loads((ab.out / "campaign.json").read_text())
+    for place in (plan, plan["arguments"]):
+        place.update(change)
+    (ab.out / "campaign.json").write_text(json.dumps(plan))
+    return plan
+
+
+def test_another_fio_of_the_same_version_is_refused(ab, shm, tmp_path):
+    """And the same one is taken from where it is now."""
+    first, moved = tmp_path / "fio1", tmp_path / "fio2"
+    shutil.copy(shutil.which("fio"), first)
+    plan = one_run_lost(ab, shm, "--fio", os.path.relpath(first))
+    assert plan["fio"]["path"] == plan["arguments"]["fio"] == str(first)
+    shutil.copy(first, moved)
+    with open(first, "ab") as file:
+        file.write(b"\0")
+    sentence(ab("--resume", ab.out), "not the fio that the campaign began")
+    first.unlink()
+    sentence(ab("--resume", ab.out), f"no fio at '{first}'")
+    done = ab("--resume", ab.out, "--fio", moved)
+    assert done.returncode == 0, done.stderr
+    assert str(moved) in ab.report()["cells"][0]["command"]["A"]
+
+
 # Many sides, many cells
 
 def test_three_sides_and_a_matrix(ab, shm):

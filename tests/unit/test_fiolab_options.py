@@ -43,17 +43,19 @@ def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
 
 def test_defaults_and_repeats():
     args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
-    assert args.job == ["a", "b"] and args.cpu is None
-    assert not args.destroy_data
+    assert args.job == ["a", "b"] and not args.destroy_data
     plan.settle(args)
-    assert args.pairs == 20
+    assert args.cpu is None and args.pairs == 20
+    assert (args.runtime, args.ramp) == (0.5, 0.1)
+    assert args.build == os.path.abspath(cli.BUILD)
     assert plan._texts(args) == ["libaio", "kaio"]
 
 
 def settled(*arguments):
     args = cli.parser().parse_args(arguments)
     plan.refuse(args)
-    plan.settle(args)
+    if not args.resume:
+        plan.settle(args)
     return args
 
 
@@ -85,6 +87,33 @@ def test_the_sides_that_are_compared(arguments, sides):
 def test_options_that_contradict_each_other(arguments, word):
     with pytest.raises(Problem, match=word):
         settled(*arguments)
+
+
+def test_resume_refuses_every_option_that_it_would_ignore():
+    """Also one that is given as what it is anyway, or as 0 or 'all'."""
+    values = {"looks": "6,12", "size": "16M", "matrix": "bs=4k",
+              "cpu": "all", "seed": "0", "restore": "fill", "runtime": "0.5",
+              "ramp": "0.1", "pairs": "20"}
+    named = [word for action in cli.parser()._actions
+             for word in action.option_strings[:1]]
+    allowed = {"-h", "--resume", "--json", "--destroy-data", "--fio"}
+    assert allowed < set(named) and len(named) > 20
+    for word in set(named) - allowed:
+        flag = word in ("--aa", "--self-check", "--quick")
+        value = [] if flag else [values.get(word[2:], "x")]
+        with pytest.raises(Problem, match=f"leave out {word}[.]"):
+            settled("--resume", "d", word, *value)
+    settled("--resume", "d", "--json", "f", "--destroy-data", "--fio", "f")
+
+
+def test_fio_is_kept_as_an_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fio").write_text("#!/bin/sh\n")
+    (tmp_path / "fio").chmod(0o755)
+    assert settled("--fio", "./fio").fio == str(tmp_path / "fio")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("FIO", raising=False)
+    assert settled().fio == str(tmp_path / "fio")
 
 
 def test_one_side_or_too_many():

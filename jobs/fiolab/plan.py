@@ -238,6 +238,15 @@ def arguments(plan, given):
                       "not written by this jobs/ab.") from None
 
 
+def check_cpu(args):
+    """Is there still the CPU to which the campaign is pinned?"""
+    allowed = sorted(os.sched_getaffinity(0))
+    if args.cpu is not None and args.cpu not in allowed:
+        raise Problem(f"the campaign is pinned to CPU {args.cpu}, which may "
+                      f"not be used here ({allowed}): go on where it may, or "
+                      "begin a new one.")
+
+
 def complete(plan, found):
     """Is there nothing left to run?"""
     return bool(plan["stopped_at"]) or all(

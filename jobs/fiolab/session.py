@@ -217,9 +217,12 @@ def _open(args, stack):
     results = Results(plan)
     results.load(folder)
     args = plans.arguments(plan, args)
+    left = not plans.complete(plan, results)
+    if left:
+        plans.check_cpu(args)       # before this process leaves it to fio
     cli.prepare(args)
     session = Session(args, stack)
-    if not plans.complete(plan, results):
+    if left:
         session.ask_fio()
     file = cli.output(args, session.runs(), stack)
     session.go_on(folder, plan, results)

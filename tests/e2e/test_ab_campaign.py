@@ -239,6 +239,19 @@ def test_another_fio_of_the_same_version_is_refused(ab, shm, tmp_path):
     assert str(moved) in ab.report()["cells"][0]["command"]["A"]
 
 
+def test_a_cpu_that_is_gone(ab, shm):
+    """Nothing can go on, but a report needs no CPU of its own."""
+    one_run_lost(ab, shm, cpu=4095)
+    sentence(ab("--resume", ab.out), "pinned to CPU 4095, which may not")
+    kept = ab.out / "runs" / "000001.json"
+    other = json.loads((ab.out / "runs" / "000000.json").read_text())
+    other["role"] = ({"A", "B", "A'"} - {run["role"] for run in ab.runs()}
+                     ).pop()
+    kept.write_text(json.dumps(other))
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
+
+
 # Many sides, many cells
 
 def test_three_sides_and_a_matrix(ab, shm):

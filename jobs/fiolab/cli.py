@@ -221,9 +221,24 @@ def _stop(number_, _frame):
     sys.exit(128 + number_)
 
 
+def _dropped(exception):
+    """Stop a moment later where Python has dropped the SystemExit of _stop().
+
+    It does so in the callbacks of a fork, of which each run has one: there a
+    signal often arrives.
+    """
+    if not isinstance(exception.exc_value, SystemExit):
+        sys.__unraisablehook__(exception)
+        return
+    status = exception.exc_value.code
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(status))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
 def main(arguments=None, new=None, action=None):
     """Run the command of a parser: action(args, exit stack)."""
     args = new.parse_args(arguments)
+    sys.unraisablehook = _dropped
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _stop)
     try:

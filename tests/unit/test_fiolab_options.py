@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
+JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
+sys.path.insert(0, JOBS)
 
 from fiolab import (checks, cli, fio, jobfile, plan, probe,  # noqa: E402
                     process, side, target)
@@ -453,3 +454,25 @@ def test_wait_gives_status_and_usage():
     with process.Child(["sleep", "60"]) as child:
         assert not child.wait(0.05)
     assert child.status == -signal.SIGTERM
+
+
+STOPPED = """
+import argparse, os, signal, subprocess, sys, time
+sys.path.insert(0, sys.argv.pop(1))
+from fiolab import cli
+def work(args, stack):
+    stack.callback(print, "cleaned up")
+    os.register_at_fork(after_in_parent=lambda: signal.raise_signal(2))
+    subprocess.run(["true"], preexec_fn=int)
+    time.sleep(20)
+    print("not stopped")
+cli.main([], argparse.ArgumentParser("x"), work)
+"""
+
+
+def test_ctrl_c_within_a_fork_is_not_lost():
+    """Python drops what a callback of fork raises."""
+    done = subprocess.run([sys.executable, "-c", STOPPED, JOBS], text=True,
+                          capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "cleaned up\n")
+    assert done.stderr == ""

@@ -14,13 +14,14 @@ from .problem import Problem
 OURS = {"ioengine", "filename", "size", "time_based", "runtime", "timeout",
         "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun"}
 # Removed: they name other files, end a run early, run programs, log every I/O,
-# or (name) would put text of the job file into a shell command.
+# put reads and writes into one figure, or (name) would put text of the job file
+# into a shell command.
 DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
            "filesize", "file_size", "io_size", "io_limit", "number_ios",
            "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
            "exec_postrun", "name", "description", "write_iolog",
            "write_bw_log", "write_lat_log", "write_iops_log",
-           "write_hist_log", "group_reporting"}
+           "write_hist_log", "group_reporting", "unified_rw_reporting"}
 # Refused: they bring in other files or make a timed window meaningless.
 # (mem and iomem can map a file, which reads would then overwrite.)
 REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",

@@ -100,6 +100,18 @@ def test_a_buffered_job_is_not_called_o_direct(text, direct, ab, tmp_path):
     assert "1 pair cannot tell faster from slower" in done.stderr
 
 
+def test_one_figure_for_reads_and_writes_is_not_wanted(ab, shm, tmp_path):
+    """With unified_rw_reporting fio gives no figure of either."""
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nrw=randread\nbs=4k\nunified_rw_reporting=1\n")
+    done = ab("--b", "psync", "--pairs", "1", "--job", str(job), "--target",
+              f"{shm}/s", *FAST)
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert cell["changes"] == "dropped: unified_rw_reporting"
+    assert list(cell["latency"]) == ["read"]
+
+
 def check_runs(ab, pairs):
     """Every block is A' A B or B A A', with one seed of its own."""
     blocks = {}

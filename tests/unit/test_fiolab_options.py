@@ -345,6 +345,7 @@ def changes(text):
     ("[a]\ntimeout=1m\n[b]\ntimeout=1m\n", "runtime 1m -> 0.5 s"),
     ("[a]\nsize=50%\n", "size 50% -> 256M"),
     ("[a]\nexec_prerun=reboot\n", "dropped: exec_prerun"),
+    ("[a]\nunified_rw_reporting=1\n", "dropped: unified_rw_reporting"),
     ("[a]\nioengine=psync\nfilename=/f\nrandseed=1\n",
      "ioengine psync -> the side's, filename /f -> the target, "
      "randseed 1 -> one per pair")])

@@ -22,6 +22,8 @@ DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
            "exec_postrun", "name", "description", "write_iolog",
            "write_bw_log", "write_lat_log", "write_iops_log",
            "write_hist_log", "group_reporting", "unified_rw_reporting"}
+# Removed where the comparison pins fio to a CPU: they move jobs to others.
+PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 # Refused: they bring in other files or make a timed window meaningless.
 # (mem and iomem can map a file, which reads would then overwrite.)
 REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
@@ -129,6 +131,7 @@ class Job:
     path: str
     text: str
     label: str = ""             # of a cell of a matrix
+    pinned: bool = False        # the comparison says on which CPU it runs
 
     @property
     def name(self):
@@ -140,13 +143,16 @@ class Job:
         return [_value(line) for line in self.text.splitlines()
                 if option_of(line) in keys]
 
+    def _dropped(self):
+        return DROPPED | PINNING if self.pinned else DROPPED
+
     def changes(self, options):
         """What of this file was replaced by option lines, or dropped."""
         new = {option_of(option): _value(option) for option in options}
         replaced, dropped = {}, {}
         for line in self.text.splitlines():
             key = ALIASES.get(option_of(line), option_of(line))
-            if key in DROPPED or key == "exec_prerun":
+            if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
             elif key in new:
                 replaced[_replacement(key, _value(line), new[key])] = True
@@ -161,7 +167,8 @@ class Job:
 
     def effective(self, options):
         """The job file's text with these option lines in force everywhere."""
-        gone = OURS | DROPPED | {option_of(option) for option in options}
+        gone = OURS | self._dropped() | {option_of(option)
+                                         for option in options}
         body = [_section(line) if line.strip().startswith("[") else line
                 for line in self.text.splitlines() if option_of(line) not in gone]
         return "\n".join(["[global]", *options, "", *body, ""])

@@ -74,12 +74,23 @@ def sides_of(args):
     return tuple(side.parse(text, args.build) for text in _texts(args))
 
 
+def _pinned(args, jobs):
+    """The jobs as --cpu has them, which pins nothing on other machines."""
+    if args.cpu is None or args.client:
+        return jobs
+    for name, _ in matrix.axes(args.matrix or []):
+        if name in jobfile.PINNING:
+            raise Problem(f"'{name}' cannot be an axis of a matrix, as fio is "
+                          f"pinned to CPU {args.cpu}: add --cpu all.")
+    return [replace(job, pinned=True) for job in jobs]
+
+
 def jobs_of(args):
     """From the files, or for a resumed campaign as they were then."""
     if getattr(args, "job_texts", None):
         return [jobfile.Job(**job) for job in args.job_texts]
     jobs = [jobfile.load(path) for path in args.job or ["randread"]]
-    jobs = matrix.expand(jobs, args.matrix)
+    jobs = _pinned(args, matrix.expand(jobs, args.matrix))
     if args.self_check:
         selfcheck.refuse(args, jobs)
     return jobs

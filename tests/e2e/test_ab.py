@@ -233,6 +233,24 @@ def test_a_signal_cleans_up(number, status, shm, ab):
     assert sorted(os.listdir(ab.out)) == ["campaign.json", "runs"]
 
 
+def test_a_job_file_cannot_leave_the_pinned_cpu(shm, ab, tmp_path):
+    first, last = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+    if first == last:
+        pytest.skip("needs two CPUs")
+    job = tmp_path / "job.fio"
+    job.write_text(f"[a]\nrw=randread\nbs=4k\ncpus_allowed={first}\n")
+    with ab.start("--a", "libaio", "--b", "libaio", "--job", str(job),
+                  "--target", f"{shm}/s", "--size", "16M", "--runtime", "30",
+                  "--cpu", str(last)) as started:
+        kids = in_a_timed_run(started.pid, ab.environment["TMPDIR"])
+        allowed = [re.search(r"^Cpus_allowed_list:\s*(.*)$",
+                             of_process(kid, "status"), re.M)[1]
+                   for kid in kids]
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=20)
+    assert set(allowed) == {str(last)}
+
+
 def test_ctrl_c_while_the_packages_load(tmp_path):
     (tmp_path / "scipy").mkdir()
     (tmp_path / "scipy" / "__init__.py").write_text(

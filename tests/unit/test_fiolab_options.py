@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The command line, the sides, the job files and the child processes of jobs/ab.
 import argparse
+import dataclasses
 import os
 from pathlib import Path
 import signal
@@ -351,6 +352,24 @@ def changes(text):
      "randseed 1 -> one per pair")])
 def test_what_was_changed_is_said(text, said):
     assert changes(text) == said
+
+
+def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
+    path = tmp_path / "x.fio"
+    path.write_text("[a]\nbs=4k\ncpus_allowed=0\nCPUmask=1\n")
+
+    def job(*more):
+        return plan.jobs_of(settled("--job", str(path), *more))[0]
+    one = job("--cpu", str(max(os.sched_getaffinity(0))))
+    assert one.changes([]) == "dropped: cpus_allowed, cpumask"
+    assert "cpu" not in one.effective([]).lower()
+    again = jobfile.Job(**dataclasses.asdict(one))      # as --resume reads it
+    assert again.effective([]) == one.effective([])
+    for free in (job("--cpu", "all"), job("--client", "h", "--target", "/f")):
+        assert free.changes([]) == "" and "cpus_allowed=0" in free.effective([])
+    with pytest.raises(Problem, match="'cpus_allowed' cannot be an axis"):
+        job("--matrix", "bs=4k", "cpus_allowed=0,1")
+    assert job("--matrix", "cpus_allowed=0,1", "--cpu", "all").label
 
 
 def test_what_fio_says_is_cut_between_words():

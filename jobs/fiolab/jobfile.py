@@ -29,6 +29,9 @@ PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
            "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
            "iomem", "mmapfile"}
+# Refused likewise: they put I/O beyond the part of the target that --size names,
+# which was neither prepared nor given away.
+BEYOND = re.compile("(file)?offset.*|zone.*")
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
 UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
@@ -41,7 +44,12 @@ def misread(path):
 
 
 def reserved(key):
-    return key in OURS or key in DROPPED or key in REFUSED
+    return key in OURS or key in DROPPED or refused(key)
+
+
+def refused(key):
+    return (key in REFUSED or key.startswith("include") or
+            bool(BEYOND.fullmatch(key)))
 
 
 def option_of(line):
@@ -201,6 +209,6 @@ def _check(job):
                       "[randread].")
     for line in job.text.splitlines():
         key = option_of(line)
-        if key in REFUSED or key.startswith("include"):
+        if refused(key):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "
                           "cannot honour: remove it from the job file.")

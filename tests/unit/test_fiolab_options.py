@@ -293,6 +293,9 @@ def test_which_jobs_write(line, writes):
 @pytest.mark.parametrize("line", ["include other.fio", "read_iolog=log",
                                   "stonewall", "wait_for=a",
                                   "include other.fio", "iomem=mmap:/dev/sdx",
+                                  "offset=16M", "Offset_Increment = 8M",
+                                  "fileoffset=1M", "zonemode=strided",
+                                  "zonerange=1M", "zoneskip=3M",
                                   "mem = mmapshared:/tmp/file"])
 def test_refused_jobs(line, tmp_path):
     path = tmp_path / "x.fio"

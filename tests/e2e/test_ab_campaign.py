@@ -68,6 +68,21 @@ def test_ctrl_c_keeps_and_reports_what_was_measured(ab, shm):
         assert (ab.out / "runs" / name).read_text() == measured[name]
 
 
+def test_what_is_stopped_early_has_no_verdict(ab, shm):
+    """Though its pairs would do for one: the user looked, then stopped."""
+    words = ["--b", "psync", "--pairs", "40", "--target", f"{shm}/s", *LATENCY]
+    with ab.start(*words) as started:
+        ab.await_runs(3 * 14, started)
+        started.send_signal(signal.SIGINT)
+        out, _ = started.communicate(timeout=60)
+    cell, = ab.report()["cells"]
+    assert len(cell["pairs"]) >= 13 and "FASTER" not in out
+    assert min(e["p_holm"] for e in cell["effects"]) < 0.05
+    assert {(e["verdict"], e["reason"]) for e in cell["effects"]} == {
+        ("no verdict", "stopped before the planned number of pairs")}
+    assert all(e["ci95"] for e in cell["effects"])
+
+
 def test_resume_after_sigkill_ignores_what_is_torn_or_foreign(ab, shm):
     words = ["--b", "libaio", "--pairs", "3", "--seed", "5", "--target",
              f"{shm}/s", *LATENCY]

@@ -62,9 +62,13 @@ def write(session, results, ending, file):
         print(text, end="" if text.endswith("\n") else "\n")
         print(f"Report: {session.folder.shown}/report.html")
     if ending is not None:
-        print(f"ab: what was measured is kept; go on with --resume "
-              f"{session.folder.shown}", file=sys.stderr)
+        say_how_to_go_on(session)
     return found
+
+
+def say_how_to_go_on(session):
+    print("ab: what was measured is kept; go on with --resume "
+          f"{session.folder.shown}", file=sys.stderr)
 
 
 def judge(found):

@@ -242,7 +242,9 @@ def compare(args, stack):
         found = publish.write(session, results, ending, file)
         if ending is None:
             publish.judge(found)
-    elif ending is None:
+    elif ending is not None:
+        publish.say_how_to_go_on(session)
+    else:
         raise Problem("no pair was left to judge: every one was discarded.")
     if ending is not None:
         raise ending

@@ -219,7 +219,7 @@ def in_a_timed_run(pid, folder):
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130),
                                             (signal.SIGTERM, 143)])
 def test_a_signal_cleans_up(number, status, shm, ab):
-    """Before the first pair is whole there is nothing to report."""
+    """Before the first pair is whole there is nothing to report yet."""
     with ab.start("--a", "libaio", "--b", "libaio", "--target",
                   f"{shm}/scratch", "--size", "16M", "--runtime",
                   "30") as started:
@@ -228,6 +228,7 @@ def test_a_signal_cleans_up(number, status, shm, ab):
         out, err = started.communicate(timeout=20)
     assert started.returncode == status and out == ""
     assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith(f"go on with --resume {ab.out}")
     assert all(gone(kid) for kid in kids)
     assert os.listdir(shm) == [] == os.listdir(ab.environment["TMPDIR"])
     assert sorted(os.listdir(ab.out)) == ["campaign.json", "runs"]

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import os
 from pathlib import Path
 import sys
+import tempfile
 
 import pytest
 
@@ -71,3 +72,30 @@ def test_a_build_folder_that_cannot_be_written_is_one_sentence():
     args = cli.parser().parse_args(["--build", "/proc"])
     with pytest.raises(Problem, match="^cannot write a campaign in .*--out"):
         plan.folder(args)
+
+
+def _as_another_user(function):
+    """Its text, as nobody finds it where the tests run as root."""
+    end, begin = os.pipe()
+    if not os.fork():
+        try:
+            if not os.geteuid():
+                os.setresuid(65534, 65534, 65534)
+            os.write(begin, function().encode())
+        finally:
+            os._exit(0)
+    os.close(begin)
+    os.wait()
+    with open(end, encoding="utf-8") as file:
+        return file.read()
+
+
+def test_a_build_folder_of_another_user_is_left_alone(monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as build:
+        os.chmod(build, 0o555)
+        args = cli.parser().parse_args(["--build", build])
+        monkeypatch.chdir("/tmp")
+        assert _as_another_user(lambda: plan.disk(args)) == "/tmp"
+        monkeypatch.chdir("/")
+        os.chmod(build, 0o777)
+        assert _as_another_user(lambda: plan.disk(args)) == build

@@ -12,14 +12,13 @@ import os
 import re
 import secrets
 
+from . import planschema, schema
 from .problem import Problem
 
 PLAN, RUNS = "campaign.json", "runs"
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
 SCHEMA = "kaio-campaign/1"
-FIELDS = ("id", "seed", "pairs", "looks", "alpha", "cells", "jobs", "targets",
-          "sides", "clients", "arguments", "fio", "stopped_at", "warnings")
 
 
 def reason(error):
@@ -145,10 +144,12 @@ class Folder:
                 found = json.load(file)
             if found["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {found['schema']!r}")
-            missing = [key for key in FIELDS if key not in found]
-            if missing:
-                raise ValueError(f"it lacks {missing[0]}")
+            planschema.check(found)
             return found
+        except schema.Wrong as wrong:
+            raise Problem(f"{self.shown} is not a campaign folder ({PLAN}: "
+                          f"{ascii(' '.join(wrong.args))[1:-1]:.120}): name "
+                          "one that jobs/ab of this version wrote.") from None
         except (OSError, ValueError, KeyError, TypeError,
                 RecursionError) as error:
             why = error.strerror if isinstance(error, OSError) else error

@@ -182,6 +182,21 @@ def test_a_folder_that_is_no_campaign(break_it, word, ab, shm):
     sentence(ab("--resume", ab.out), word)
 
 
+def test_a_damaged_plan_is_one_sentence(ab, shm):
+    plan = one_run_lost(ab, shm)
+    cell, side = plan["cells"][0], plan["sides"][0]
+    one = plan["targets"][0]
+    for bad in [{"pairs": "x"}, {"cells": 5}, {"cells": []}, {"seed": -3},
+                {"cells": [{**cell, "job": 9}]}, {"sides": []}, {"fio": 3},
+                {"cells": [{**cell, "id": 1}]}, {"title": None}, {"looks": [2]},
+                {"environment": {}}, {"arguments": {}}, {"sides": [side]},
+                {"targets": [{**one, "size": None}]}, {"clients": [1]}]:
+        (ab.out / "campaign.json").write_text(json.dumps({**plan, **bad}))
+        sentence(ab("--resume", ab.out), "is not a campaign folder")
+    (ab.out / "campaign.json").write_text(json.dumps(plan))
+    assert ab("--resume", ab.out).returncode == 0
+
+
 def test_two_commands_never_share_a_folder(ab, shm):
     words = ["--b", "libaio", "--pairs", "9", "--target", f"{shm}/s", *LATENCY]
     with ab.start(*words) as started:

@@ -20,6 +20,7 @@ MEMORY = "/dev/shm"
 STEP_OVERHEAD = 0.35        # seconds that fio takes to start and to end
 CHECK_SECONDS = 0.8
 PAIRS, QUICK_PAIRS = 20, 6
+UNSET = object()            # an option that was not given
 
 ABOUT = """Compare fio I/O engines by paired, interleaved runs and say whether
 each side is faster, slower, equivalent, or not distinguishable from the
@@ -92,6 +93,12 @@ def looks(text):
     return found
 
 
+def defaults():
+    """Of the options that are UNSET without one."""
+    return {"build": BUILD, "fio": os.environ.get("FIO") or "fio",
+            "runtime": 0.5, "ramp": 0.1, "cpu": max(os.sched_getaffinity(0))}
+
+
 def parser():
     new = argparse.ArgumentParser(
         "ab", description=ABOUT, epilog=MORE,
@@ -137,10 +144,10 @@ def _where(new):
     add("--client", metavar="HOST,HOST", help="run on these hosts at once, "
         "through the `fio --server` that runs on each; HOST is NAME, "
         "NAME:PORT or [IPv6]:PORT")
-    add("--build", default=BUILD, metavar="DIR",
+    add("--build", default=UNSET, metavar="DIR",
         help="the build folder (environment O, else ../build)")
-    add("--fio", default=os.environ.get("FIO") or "fio",
-        metavar="PATH", help="fio (environment FIO, else PATH's)")
+    add("--fio", default=UNSET, metavar="PATH",
+        help="fio (environment FIO, else PATH's)")
 
 
 def _how(new):
@@ -153,13 +160,13 @@ def _how(new):
     add("--looks", type=looks, metavar="N,N", help="planned looks, such as "
         "10,20,30 pairs: stop at the first at which every verdict on IOPS and "
         "CPU is reached, with alpha corrected for looking more than once")
-    add("--runtime", default=0.5, metavar="S",
+    add("--runtime", default=UNSET, metavar="S",
         type=number(float, 0.2, 86400, "seconds"),
         help="timed seconds of each run (0.5)")
-    add("--ramp", default=0.1, metavar="S",
+    add("--ramp", default=UNSET, metavar="S",
         type=number(float, 0.05, 86400, "seconds"),
         help="seconds before the timed part of each run (0.1)")
-    add("--cpu", type=cpu, metavar="N", default=max(os.sched_getaffinity(0)),
+    add("--cpu", type=cpu, metavar="N", default=UNSET,
         help="pin all of fio, an engine's own threads included, "
         "to this CPU (the last one), so that no side can borrow "
         "another; 'all' does not pin")
@@ -172,7 +179,8 @@ def _kept(new):
     add("--out", metavar="DIR", help="the campaign folder: every run and the "
         "report as HTML, CSV, JSON and text (BUILD/ab-DATE-TIME)")
     add("--resume", metavar="DIR", help="go on with the campaign in DIR, as it "
-        "was planned; other options are not allowed")
+        "was planned; beside it only --json, --destroy-data and --fio (where "
+        "the same fio is now) are allowed")
     add("--json", metavar="FILE", help="a copy of report.json")
 
 
@@ -195,7 +203,7 @@ def output(args, runs, stack):
         return None
     if not os.path.isdir(os.path.dirname(args.json) or "."):
         raise Problem(f"there is no folder for {args.json}: create it first.")
-    made = jsonout.Output(args.json, runs)
+    made = jsonout.output(args.json, runs)
     stack.callback(made.close)
     return made
 
@@ -213,9 +221,24 @@ def _stop(number_, _frame):
     sys.exit(128 + number_)
 
 
+def _dropped(exception):
+    """Stop a moment later where Python has dropped the SystemExit of _stop().
+
+    It does so in the callbacks of a fork, of which each run has one: there a
+    signal often arrives.
+    """
+    if not isinstance(exception.exc_value, SystemExit):
+        sys.__unraisablehook__(exception)
+        return
+    status = exception.exc_value.code
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(status))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
 def main(arguments=None, new=None, action=None):
     """Run the command of a parser: action(args, exit stack)."""
     args = new.parse_args(arguments)
+    sys.unraisablehook = _dropped
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, _stop)
     try:

@@ -12,20 +12,19 @@ import math
 import os
 import sys
 
-from . import cli, schema, stats, twosample, verdict
+from . import cli, gate, schema, stats, twosample, verdict
 from .metrics import METRICS
 from .problem import Problem
 
 FAILED = 3              # the exit status of --fail-if
-# --fail-if WORD: (metrics, verdicts)
-KINDS = {"slower": {"slower"}, "more-cpu": {"more CPU"},
-         "longer": {"longer"}, "inconclusive": {"inconclusive", "no verdict"}}
-
+MENTIONED = 5           # cells that a warning names, one by one
 ABOUT = """Compare two campaigns of jobs/ab: for each cell that both have, is B
 (against A) faster, slower or equivalent in NEW, compared with OLD?"""
 MORE = f"""OLD and NEW are campaign folders or their report.json.
 With --fail-if the exit status is {FAILED} if a cell has that verdict: slower
-(IOPS), more-cpu, longer (latency), or inconclusive (IOPS or CPU)."""
+(IOPS), more-cpu, longer (latency), or inconclusive (IOPS or CPU); and also if
+that cannot be judged: OLD has a cell that NEW lacks, the metric was not
+measured, there are too few pairs, or a campaign is not finished."""
 ROW = "  {:<15} {:>10} {:>10} {:>8} {:>16}  {}"
 
 
@@ -35,7 +34,7 @@ def parser():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     new.add_argument("old", metavar="OLD")
     new.add_argument("new", metavar="NEW")
-    new.add_argument("--fail-if", action="append", choices=sorted(KINDS),
+    new.add_argument("--fail-if", action="append", choices=sorted(gate.KINDS),
                      default=[], help="may be repeated")
     new.add_argument("--json", metavar="FILE", help="write the result to FILE")
     return new
@@ -86,7 +85,7 @@ def _changes(old, new):
 def _judge(change, comparisons):
     fewest = twosample.smallest_p(len(change.old), len(change.new))
     if fewest > verdict.ALPHA:
-        return "no verdict", "too few pairs"
+        return "no verdict", gate.TOO_FEW
     if change.tost_p <= verdict.ALPHA:
         return "equivalent", "90% CI inside +-2%"
     if change.p_holm <= verdict.ALPHA and change.inside_floor():
@@ -95,7 +94,7 @@ def _judge(change, comparisons):
         up, down = verdict.WORDS[change.metric]
         return up if change.estimate > 0 else down, f"p {change.p_holm:.2g}"
     if fewest * comparisons > verdict.ALPHA:
-        return "inconclusive", "too few pairs for so many comparisons"
+        return "inconclusive", gate.TOO_FEW + " for so many comparisons"
     return "inconclusive", f"p {change.p_holm:.2g}"
 
 
@@ -104,15 +103,50 @@ def compare(old, new):
     first, second = _cells(old), _cells(new)
     found = [(key, _changes(first[key], second[key])) for key in second
              if key in first]
-    every = [change for _, changes in found for change in changes]
-    if not every:
+    if not found:
         raise Problem("the two campaigns have no cell in common (sides, job, "
                       "target and size): compare campaigns of one command.")
+    every = [change for _, changes in found for change in changes]
+    if not every:
+        raise Problem("no metric was measured in both campaigns: see their "
+                      "reports.")
     for change, p in zip(every, stats.holm([change.p for change in every])):
         change.p_holm = p
     for change in every:
         change.verdict, change.reason = _judge(change, len(every))
     return found
+
+
+def _only(one, other):
+    """The keys of the cells that one has and the other has not."""
+    there = _cells(other)
+    return [key for key in _cells(one) if key not in there]
+
+
+def _named(key):
+    a, b, job, _, label, *_ = key
+    return f"{job}: {b} against {a}, {label}"
+
+
+def _unmeasured(old, new):
+    """[(key, metric, "OLD" or "NEW")] of the common cells' missing metrics.
+
+    A metric that both lack is none of that comparison.
+    """
+    first, second = _cells(old), _cells(new)
+    found = []
+    for key in (key for key in first if key in second):
+        for metric in METRICS:
+            there = [bool(differences(cells[key], metric) and differences(
+                cells[key], metric, "A'")) for cells in (first, second)]
+            if any(there) and not all(there):
+                found.append((key, metric, ("OLD", "NEW")[there[0]]))
+    return found
+
+
+def _shortened(said):
+    more = len(said) - MENTIONED
+    return said[:MENTIONED] + ([f"and {more} more"] if more > 0 else [])
 
 
 def warnings(old, new):
@@ -126,9 +160,11 @@ def warnings(old, new):
     for key in ("kernel", "cpu_model"):
         if old["environment"][key] != new["environment"][key]:
             said.append(f"the {key} is not the same")
-    count = len(set(_cells(old)) ^ set(_cells(new)))
-    if count:
-        said.append(f"{count} cells are in one of the campaigns only")
+    for name, one, other in (("OLD", old, new), ("NEW", new, old)):
+        said += _shortened([f"{_named(key)} is in {name} only"
+                            for key in _only(one, other)])
+    said += _shortened([f"{_named(key)} has no {metric} in {where}"
+                        for key, metric, where in _unmeasured(old, new)])
     if not (old["finished"] and new["finished"]):
         said.append("a campaign is not finished")
     return said
@@ -165,30 +201,17 @@ def _data(found):
             for key, changes in found]
 
 
-def _failures(found, words):
-    """Sentences about what --fail-if looks for."""
-    wanted = set().union(*(KINDS[word] for word in words))
-    said = []
-    for (_, b, job, *_), changes in found:
-        for change in changes:
-            open_ = change.verdict in KINDS["inconclusive"]
-            if change.verdict in wanted and not (
-                    open_ and METRICS[change.metric].role != "primary"):
-                said.append(f"{b} on {job}: {change.metric} "
-                            f"{change.verdict}")
-    return said
-
-
 def run(args, stack):
     file = cli.output(args, 0, stack)
     old, new = _load(args.old), _load(args.new)
     found = compare(old, new)
     for text in warnings(old, new):
-        print(f"ab compare: warning: {text}", file=sys.stderr)
+        print(f"ab compare: warning: {ascii(text)[1:-1]}", file=sys.stderr)
     print("\n".join(lines(found)[1:]))
     if file:
         file.save(json.loads(json.dumps(_data(found), allow_nan=False)))
-    failures = _failures(found, args.fail_if)
+    failures = gate.failures(found, args.fail_if, _only(old, new),
+                             old["finished"] and new["finished"])
     if failures:
         print(f"ab compare: {ascii('; '.join(failures))[1:-1]}",
               file=sys.stderr)

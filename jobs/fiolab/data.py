@@ -198,6 +198,8 @@ def decided(found):
 def make(plan, results, folder, finished, warnings):
     """The whole report.json."""
     found, effects = evaluate(results, plan["alpha"])
+    if not finished:
+        verdict.withhold(effects)
     keep = ("title", "created", "command", "seed", "pairs", "looks", "alpha",
             "margin", "runtime_s", "ramp_s", "cpu", "environment",
             "self_check")

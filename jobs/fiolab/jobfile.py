@@ -14,18 +14,24 @@ from .problem import Problem
 OURS = {"ioengine", "filename", "size", "time_based", "runtime", "timeout",
         "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun"}
 # Removed: they name other files, end a run early, run programs, log every I/O,
-# or (name) would put text of the job file into a shell command.
+# put reads and writes into one figure, or (name) would put text of the job file
+# into a shell command.
 DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
            "filesize", "file_size", "io_size", "io_limit", "number_ios",
            "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
            "exec_postrun", "name", "description", "write_iolog",
            "write_bw_log", "write_lat_log", "write_iops_log",
-           "write_hist_log", "group_reporting"}
+           "write_hist_log", "group_reporting", "unified_rw_reporting"}
+# Removed where the comparison pins fio to a CPU: they move jobs to others.
+PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 # Refused: they bring in other files or make a timed window meaningless.
 # (mem and iomem can map a file, which reads would then overwrite.)
 REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
            "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
            "iomem", "mmapfile"}
+# Refused likewise: they put I/O beyond the part of the target that --size names,
+# which was neither prepared nor given away.
+BEYOND = re.compile("(file)?offset.*|zone.*")
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
 UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
@@ -38,7 +44,12 @@ def misread(path):
 
 
 def reserved(key):
-    return key in OURS or key in DROPPED or key in REFUSED
+    return key in OURS or key in DROPPED or refused(key)
+
+
+def refused(key):
+    return (key in REFUSED or key.startswith("include") or
+            bool(BEYOND.fullmatch(key)))
 
 
 def option_of(line):
@@ -128,6 +139,7 @@ class Job:
     path: str
     text: str
     label: str = ""             # of a cell of a matrix
+    pinned: bool = False        # the comparison says on which CPU it runs
 
     @property
     def name(self):
@@ -139,13 +151,16 @@ class Job:
         return [_value(line) for line in self.text.splitlines()
                 if option_of(line) in keys]
 
+    def _dropped(self):
+        return DROPPED | PINNING if self.pinned else DROPPED
+
     def changes(self, options):
         """What of this file was replaced by option lines, or dropped."""
         new = {option_of(option): _value(option) for option in options}
         replaced, dropped = {}, {}
         for line in self.text.splitlines():
             key = ALIASES.get(option_of(line), option_of(line))
-            if key in DROPPED or key == "exec_prerun":
+            if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
             elif key in new:
                 replaced[_replacement(key, _value(line), new[key])] = True
@@ -160,7 +175,8 @@ class Job:
 
     def effective(self, options):
         """The job file's text with these option lines in force everywhere."""
-        gone = OURS | DROPPED | {option_of(option) for option in options}
+        gone = OURS | self._dropped() | {option_of(option)
+                                         for option in options}
         body = [_section(line) if line.strip().startswith("[") else line
                 for line in self.text.splitlines() if option_of(line) not in gone]
         return "\n".join(["[global]", *options, "", *body, ""])
@@ -193,6 +209,6 @@ def _check(job):
                       "[randread].")
     for line in job.text.splitlines():
         key = option_of(line)
-        if key in REFUSED or key.startswith("include"):
+        if refused(key):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "
                           "cannot honour: remove it from the job file.")

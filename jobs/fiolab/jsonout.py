@@ -1,32 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The file of --json: opened beside its place before the runs, with room set
-# aside, so that it is whole or absent and a mistake is found at once.
+# aside, so that it is whole or absent and a mistake is found at once.  What is
+# no regular file (a pipe, /dev/stdout, /dev/null) is never replaced: it is
+# written to at the end.
 import contextlib
 import errno
 import json
 import os
 import secrets
+import stat
+import sys
 
 from .problem import Problem
 
 RUN_BYTES = 4096        # of JSON; more than a run takes
 
 
-class Output:
+def _problem(path, error):
+    return Problem(f"cannot write {path}: {error.strerror}.")
+
+
+def _write(content, file):
+    json.dump(content, file, indent=1, allow_nan=False)
+    file.flush()
+
+
+class File:
+    """A regular file, there before or not; a symbolic link stays one."""
+
     def __init__(self, path, runs):
-        self.path, self.file = path, None
-        self.part = f"{path}.{secrets.token_hex(4)}.part"
-        if os.path.isdir(path):
-            raise Problem(f"cannot write {path}: it is a folder.")
+        self.path, self.file = os.path.realpath(path), None
+        self.part = f"{self.path}.{secrets.token_hex(4)}.part"
         try:
             self.file = open(self.part, "x", encoding="utf-8")
             self._reserve(RUN_BYTES * (runs + 20))
         except OSError as error:
             self.close()
-            raise self._problem(error) from None
-
-    def _problem(self, error):
-        return Problem(f"cannot write {self.path}: {error.strerror}.")
+            raise _problem(path, error) from None
 
     def _reserve(self, size):
         try:
@@ -38,11 +48,10 @@ class Output:
     def save(self, content):
         try:
             self.file.truncate(0)
-            json.dump(content, self.file, indent=1, allow_nan=False)
-            self.file.flush()
+            _write(content, self.file)
             os.replace(self.part, self.path)
         except OSError as error:
-            raise self._problem(error) from None
+            raise _problem(self.path, error) from None
 
     def close(self):
         """Removes the part file, unless it was saved."""
@@ -52,3 +61,54 @@ class Output:
             self.file.close()
         with contextlib.suppress(OSError):
             os.unlink(self.part)
+
+
+class Stream:
+    """A pipe or a character device, or what stdout or stderr is."""
+
+    def __init__(self, path, descriptor=None):
+        self.path, self.descriptor = path, descriptor
+        if descriptor is None and not os.access(path, os.W_OK):
+            raise Problem(f"cannot write {path}: Permission denied.")
+
+    def _open(self):
+        if self.descriptor is None:
+            return open(self.path, "w", encoding="utf-8")
+        sys.stdout.flush()      # in the order in which it was said
+        return open(os.dup(self.descriptor), "w", encoding="utf-8")
+
+    def save(self, content):
+        try:
+            with self._open() as file:
+                _write(content, file)
+        except OSError as error:
+            raise _problem(self.path, error) from None
+
+    def close(self):
+        """Nothing is open between the runs."""
+
+
+def _standard(found):
+    """1 or 2 if that is where stdout or stderr goes."""
+    for descriptor in (1, 2):
+        with contextlib.suppress(OSError):
+            if os.path.samestat(found, os.fstat(descriptor)):
+                return descriptor
+    return None
+
+
+def output(path, runs):
+    """What will take the JSON: .save(content) once, then .close()."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return File(path, runs)
+    except OSError as error:
+        raise _problem(path, error) from None
+    if stat.S_ISDIR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+        kind = "folder" if stat.S_ISDIR(found.st_mode) else "block device"
+        raise Problem(f"cannot write {path}: it is a {kind}.")
+    descriptor = _standard(found)
+    if descriptor is None and stat.S_ISREG(found.st_mode):
+        return File(path, runs)
+    return Stream(path, descriptor)

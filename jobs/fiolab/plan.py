@@ -9,7 +9,7 @@ import os
 import secrets
 import sys
 
-from . import data, environment, fairness, jobfile, matrix, restore
+from . import cli, data, environment, fairness, jobfile, matrix, restore
 from . import results, selfcheck, side, stats, store, target as targets
 from . import verdict
 from .problem import Problem
@@ -17,19 +17,19 @@ from .problem import Problem
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Arguments that are not the campaign's own.
 OTHER = ("resume", "out", "json", "destroy_data")
+WITH_RESUME = ("resume", "json", "destroy_data", "fio")
 
 
 def refuse(args):
     """Options that contradict each other."""
     if args.resume:
+        new = cli.parser()
         given = [name for name, value in vars(args).items()
-                 if name not in OTHER and value not in (None, False)
-                 and name in ("side", "a", "b", "job", "matrix", "aa", "pairs",
-                              "self_check", "target", "size", "client",
-                              "looks", "quick", "seed", "restore")]
-        if given or args.out:
+                 if name not in WITH_RESUME
+                 and value is not new.get_default(name)]
+        if given:
             raise Problem("--resume goes on with a campaign as it was planned:"
-                          f" leave out --{(given or ['out'])[0]}.")
+                          f" leave out --{given[0].replace('_', '-')}.")
         return
     if args.side and (args.a or args.b):
         raise Problem("--a and --b are short for the first two --side: give "
@@ -45,10 +45,14 @@ def refuse(args):
 
 
 def settle(args):
-    """The number of pairs, and the paths that must not depend on here."""
+    """The defaults, and the paths that must not depend on here."""
+    for name, value in cli.defaults().items():
+        if getattr(args, name) is cli.UNSET:
+            setattr(args, name, value)
     args.pairs = (args.looks[-1] if args.looks else args.pairs or
                   (6 if args.quick else 20))
     args.build = os.path.abspath(args.build)
+    args.fio = cli.find_fio(args.fio)
 
 
 def _texts(args):
@@ -70,12 +74,23 @@ def sides_of(args):
     return tuple(side.parse(text, args.build) for text in _texts(args))
 
 
+def _pinned(args, jobs):
+    """The jobs as --cpu has them, which pins nothing on other machines."""
+    if args.cpu is None or args.client:
+        return jobs
+    for name, _ in matrix.axes(args.matrix or []):
+        if name in jobfile.PINNING:
+            raise Problem(f"'{name}' cannot be an axis of a matrix, as fio is "
+                          f"pinned to CPU {args.cpu}: add --cpu all.")
+    return [replace(job, pinned=True) for job in jobs]
+
+
 def jobs_of(args):
     """From the files, or for a resumed campaign as they were then."""
     if getattr(args, "job_texts", None):
         return [jobfile.Job(**job) for job in args.job_texts]
     jobs = [jobfile.load(path) for path in args.job or ["randread"]]
-    jobs = matrix.expand(jobs, args.matrix)
+    jobs = _pinned(args, matrix.expand(jobs, args.matrix))
     if args.self_check:
         selfcheck.refuse(args, jobs)
     return jobs
@@ -88,20 +103,18 @@ def planted(sides, options):
 
 
 def disk(args):
-    return args.build if os.path.isdir(args.build) else os.getcwd()
+    """Where scratch files and campaigns go: the build folder, if it can be."""
+    there = os.path.isdir(args.build) and os.access(args.build,
+                                                    os.W_OK | os.X_OK)
+    return args.build if there else os.getcwd()
 
 
-def out(args):
+def folder(args):
     """The campaign folder; without --out a new one in the build folder."""
     if args.out:
-        return args.out
-    stem = os.path.join(disk(args), datetime.datetime.now().strftime(
-        "ab-%Y%m%d-%H%M%S"))
-    path, number = stem, 1
-    while os.path.exists(path):
-        number += 1
-        path = f"{stem}-{number}"
-    return path
+        return store.Folder(args.out)
+    return store.fresh(os.path.join(disk(args), datetime.datetime.now(
+        ).strftime("ab-%Y%m%d-%H%M%S")))
 
 
 def _remote_target(args, path):
@@ -212,7 +225,8 @@ def new(session, made):
         "alpha": stats.look_alpha(len(args.looks or ())),
         "margin": verdict.MARGIN, "runtime_s": args.runtime,
         "ramp_s": args.ramp, "cpu": args.cpu,
-        "fio": {"path": session.fio.path, "version": session.fio.version},
+        "fio": {"path": session.fio.path, "version": session.fio.version,
+                "sha256": _fingerprint(session.fio.path)},
         "clients": session.clients, "environment": here, "sides": sides,
         "jobs": [asdict(job) for job in session.jobs],
         "targets": [_target_data(target) for target in made],
@@ -230,10 +244,21 @@ def arguments(plan, given):
         args.job_texts = plan["jobs"]
         args.resume, args.out, args.json = given.resume, None, given.json
         args.destroy_data = given.destroy_data
+        args.fio = (plan["fio"]["path"] if given.fio is cli.UNSET
+                    else cli.find_fio(given.fio))
         return args
     except (KeyError, TypeError) as error:
         raise Problem(f"the campaign in {given.resume} lacks {error}: it was "
                       "not written by this jobs/ab.") from None
+
+
+def check_cpu(args):
+    """Is there still the CPU to which the campaign is pinned?"""
+    allowed = sorted(os.sched_getaffinity(0))
+    if args.cpu is not None and args.cpu not in allowed:
+        raise Problem(f"the campaign is pinned to CPU {args.cpu}, which may "
+                      f"not be used here ({allowed}): go on where it may, or "
+                      "begin a new one.")
 
 
 def complete(plan, found):
@@ -243,14 +268,22 @@ def complete(plan, found):
         for pair in range(plan["pairs"]))
 
 
+def _same_fio(fio, known):
+    if fio.version != known["version"]:
+        raise Problem(f"the campaign ran with {known['version']}, and "
+                      f"{fio.path} is {fio.version}: name the same with "
+                      "--fio.")
+    if known.get("sha256") not in (None, _fingerprint(fio.path)):
+        raise Problem(f"{fio.path} is not the fio that the campaign began "
+                      "with, though of its version: name the same with --fio.")
+    known["path"] = fio.path    # where it is now, for the report's commands
+
+
 def same(session, plan):
     """Refuse to go on with another engine, library or fio."""
     if getattr(session, "fio", None) is None:
         return
-    if session.fio.version != plan["fio"]["version"]:
-        raise Problem(f"the campaign ran with {plan['fio']['version']}, and "
-                      f"{session.fio.path} is {session.fio.version}: name the "
-                      "same with FIO.")
+    _same_fio(session.fio, plan["fio"])
     for one, known in zip(session.sides, plan["sides"]):
         if _files(one) != known["files"]:
             raise Problem(f"the engine or library of side {known['text']} has "

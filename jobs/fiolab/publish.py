@@ -41,8 +41,8 @@ def _write(session, found):
 def report_data(session, results, ending):
     found = data.make(session.plan, results, session.folder.path,
                       ending is None, _warnings(session, results, ending))
-    if session.args.self_check and all(cell["effects"]
-                                       for cell in found["cells"]):
+    if session.args.self_check and ending is None and all(
+            cell["effects"] for cell in found["cells"]):
         found["self_check"] = selfcheck.judge(found)
     return found
 
@@ -62,9 +62,13 @@ def write(session, results, ending, file):
         print(text, end="" if text.endswith("\n") else "\n")
         print(f"Report: {session.folder.shown}/report.html")
     if ending is not None:
-        print(f"ab: what was measured is kept; go on with --resume "
-              f"{session.folder.shown}", file=sys.stderr)
+        say_how_to_go_on(session)
     return found
+
+
+def say_how_to_go_on(session):
+    print("ab: what was measured is kept; go on with --resume "
+          f"{session.folder.shown}", file=sys.stderr)
 
 
 def judge(found):

@@ -73,7 +73,7 @@ def _unfinished(data):
     pairs, _ = wording.measured(data)
     planned = data["pairs"] * len(data["cells"])
     return fitted(f"Stopped early, after {pairs} of {planned} pairs: the "
-                  "verdicts are those of what was measured.", "")
+                  "figures stand, a verdict needs all of them.", "")
 
 
 def _self_check(data):

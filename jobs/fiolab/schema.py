@@ -6,6 +6,7 @@
 # here are let through: a later minor change may add some.
 import json
 
+from .metrics import METRICS
 from .problem import Problem
 
 VERSION = "kaio-ab/1"
@@ -129,6 +130,17 @@ def percentiles(value, where):
             raise Wrong(f"{where}.{name}", "is not a percentile")
 
 
+def by_every_role(check_one):
+    return record(**dict.fromkeys(ROLES, check_one))
+
+
+def figures(value, where):
+    """Of one run: any names; those of metrics such that ratios are finite."""
+    table(maybe(number))(value, where)
+    for name in METRICS.keys() & value.keys():
+        maybe(between(1e-30, 1e30))(value[name], f"{where}.{name}")
+
+
 def by_role(check_one):
     """{"A": x, "B": x}"""
     return record(A=check_one, B=check_one)
@@ -147,7 +159,7 @@ EFFECT = record(
     detectable=maybe(number), n=count)
 
 PAIR = record(pair=count, order=among("AB", "BA"), start=number, seed=count,
-              values=by_role(table(maybe(number))))
+              values=by_every_role(figures))
 
 LATENCY = record(n=count, mean_ns=maybe(number), percentiles=percentiles,
                  bins=bins)

@@ -105,8 +105,7 @@ class Session:
 
     def begin(self):
         """Plan a new campaign; prepares (and so may write) the targets."""
-        self.folder = store.Folder(plans.out(self.args))
-        self.stack.callback(self.folder.remove_if_empty)
+        self.folder = plans.folder(self.args)
         self.folder.create(self.stack)
         made = _targets(self.args, self.jobs, self.stack)
         for target in made:
@@ -206,6 +205,7 @@ class Session:
 def _open(args, stack):
     """(session, results) of --resume or of a new campaign."""
     if not args.resume:
+        plans.settle(args)
         cli.prepare(args)
         session = Session(args, stack)
         session.ask_fio()
@@ -217,9 +217,12 @@ def _open(args, stack):
     results = Results(plan)
     results.load(folder)
     args = plans.arguments(plan, args)
+    left = not plans.complete(plan, results)
+    if left:
+        plans.check_cpu(args)       # before this process leaves it to fio
     cli.prepare(args)
     session = Session(args, stack)
-    if not plans.complete(plan, results):
+    if left:
         session.ask_fio()
     file = cli.output(args, session.runs(), stack)
     session.go_on(folder, plan, results)
@@ -228,7 +231,6 @@ def _open(args, stack):
 
 def compare(args, stack):
     plans.refuse(args)
-    plans.settle(args)
     session, results, file = _open(args, stack)
     ending = None
     try:
@@ -240,7 +242,9 @@ def compare(args, stack):
         found = publish.write(session, results, ending, file)
         if ending is None:
             publish.judge(found)
-    elif ending is None:
+    elif ending is not None:
+        publish.say_how_to_go_on(session)
+    else:
         raise Problem("no pair was left to judge: every one was discarded.")
     if ending is not None:
         raise ending

@@ -6,19 +6,19 @@
 import contextlib
 import errno
 import fcntl
+import itertools
 import json
 import os
 import re
 import secrets
 
+from . import planschema, schema
 from .problem import Problem
 
 PLAN, RUNS = "campaign.json", "runs"
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
 SCHEMA = "kaio-campaign/1"
-FIELDS = ("id", "seed", "pairs", "looks", "alpha", "cells", "jobs", "targets",
-          "sides", "clients", "arguments", "fio", "stopped_at", "warnings")
 
 
 def reason(error):
@@ -47,17 +47,32 @@ def dump(content, **how):
     return json.dumps(content, allow_nan=False, **how) + "\n"
 
 
+def fresh(stem):
+    """A Folder under a name that no other command has taken."""
+    for number in itertools.count(1):
+        folder = Folder(stem if number == 1 else f"{stem}-{number}")
+        try:
+            os.mkdir(folder.path)
+            folder.made = [folder.path]
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise folder.full(error, "a campaign") from None
+
+
 class Folder:
     def __init__(self, path):
         self.path = os.path.realpath(path)
         self.shown = ascii(path)[1:-1]
         self.lock = -1
+        self.made = []          # the folders that this command made
         self.strange = []       # sentences about files that are not ours
 
     def file(self, *names):
         return os.path.join(self.path, *names)
 
-    def _full(self, error, what):
+    def full(self, error, what):
         hint = (f"; make room and go on with --resume {self.shown}"
                 if os.path.exists(self.file(PLAN)) else
                 ": give another folder with --out")
@@ -65,21 +80,35 @@ class Folder:
                        f"({reason(error)}){hint}.")
 
     def create(self, stack):
-        """A new campaign's folder, which must not hold another."""
+        """A new campaign's folder, which must not hold another.
+
+        If no plan is ever saved in it, nothing of it is left behind.
+        """
         try:
-            os.makedirs(self.file(RUNS), exist_ok=True)
-            if os.path.exists(self.file(PLAN)) or os.listdir(self.file(RUNS)):
-                raise Problem(f"{self.shown} holds another campaign: give "
-                              f"another --out, or go on with --resume "
-                              f"{self.shown}.")
+            self._make()
+            self._refuse_another()
             self._hold(stack)
         except OSError as error:
-            raise self._full(error, "a campaign") from None
+            self._remove_if_empty()
+            raise self.full(error, "a campaign") from None
+        # While the lock is held: another command may be about to take it.
+        stack.callback(self._remove_if_empty)
+        self._refuse_another()
 
-    def remove_if_empty(self):
-        """A campaign that never began leaves nothing behind."""
+    def _make(self):
+        for path in (self.path, self.file(RUNS)):
+            if not os.path.isdir(path):
+                os.makedirs(path, exist_ok=True)
+                self.made.append(path)
+
+    def _refuse_another(self):
+        if os.path.exists(self.file(PLAN)) or os.listdir(self.file(RUNS)):
+            raise Problem(f"{self.shown} holds another campaign: give another "
+                          f"--out, or go on with --resume {self.shown}.")
+
+    def _remove_if_empty(self):
         if not os.path.exists(self.file(PLAN)):
-            for path in (self.file(RUNS), self.path):
+            for path in reversed(self.made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
 
@@ -93,7 +122,7 @@ class Folder:
                 if PART_NAME.fullmatch(name):
                     os.unlink(self.file(RUNS, name))
         except OSError as error:
-            raise self._full(error, "a run") from None
+            raise self.full(error, "a run") from None
         return plan
 
     def _hold(self, stack):
@@ -101,9 +130,13 @@ class Folder:
         stack.callback(os.close, self.lock)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            held = os.path.samestat(os.fstat(self.lock),
+                                    os.stat(self.file(RUNS)))
+        except (BlockingIOError, FileNotFoundError):
+            held = False        # or its holder has just removed it
+        if not held:
             raise Problem(f"another command works in {self.shown}: wait for "
-                          "its end.") from None
+                          "its end.")
 
     def plan(self):
         try:
@@ -111,10 +144,12 @@ class Folder:
                 found = json.load(file)
             if found["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {found['schema']!r}")
-            missing = [key for key in FIELDS if key not in found]
-            if missing:
-                raise ValueError(f"it lacks {missing[0]}")
+            planschema.check(found)
             return found
+        except schema.Wrong as wrong:
+            raise Problem(f"{self.shown} is not a campaign folder ({PLAN}: "
+                          f"{ascii(' '.join(wrong.args))[1:-1]:.120}): name "
+                          "one that jobs/ab of this version wrote.") from None
         except (OSError, ValueError, KeyError, TypeError,
                 RecursionError) as error:
             why = error.strerror if isinstance(error, OSError) else error
@@ -137,7 +172,7 @@ class Folder:
         try:
             os.makedirs(self.file("jobs"), exist_ok=True)
         except OSError as error:
-            raise self._full(error, "the job files") from None
+            raise self.full(error, "the job files") from None
         for name, text in texts.items():
             self._save(os.path.join("jobs", name), "the job files", text)
 
@@ -148,7 +183,7 @@ class Folder:
         try:
             write(self.file(name), text)
         except OSError as error:
-            raise self._full(error, what) from None
+            raise self.full(error, what) from None
 
     def _read(self, name):
         try:

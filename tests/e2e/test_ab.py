@@ -100,6 +100,18 @@ def test_a_buffered_job_is_not_called_o_direct(text, direct, ab, tmp_path):
     assert "1 pair cannot tell faster from slower" in done.stderr
 
 
+def test_one_figure_for_reads_and_writes_is_not_wanted(ab, shm, tmp_path):
+    """With unified_rw_reporting fio gives no figure of either."""
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nrw=randread\nbs=4k\nunified_rw_reporting=1\n")
+    done = ab("--b", "psync", "--pairs", "1", "--job", str(job), "--target",
+              f"{shm}/s", *FAST)
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert cell["changes"] == "dropped: unified_rw_reporting"
+    assert list(cell["latency"]) == ["read"]
+
+
 def check_runs(ab, pairs):
     """Every block is A' A B or B A A', with one seed of its own."""
     blocks = {}
@@ -207,7 +219,7 @@ def in_a_timed_run(pid, folder):
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130),
                                             (signal.SIGTERM, 143)])
 def test_a_signal_cleans_up(number, status, shm, ab):
-    """Before the first pair is whole there is nothing to report."""
+    """Before the first pair is whole there is nothing to report yet."""
     with ab.start("--a", "libaio", "--b", "libaio", "--target",
                   f"{shm}/scratch", "--size", "16M", "--runtime",
                   "30") as started:
@@ -216,9 +228,28 @@ def test_a_signal_cleans_up(number, status, shm, ab):
         out, err = started.communicate(timeout=20)
     assert started.returncode == status and out == ""
     assert "Traceback" not in err
+    assert err.splitlines()[-1].endswith(f"go on with --resume {ab.out}")
     assert all(gone(kid) for kid in kids)
     assert os.listdir(shm) == [] == os.listdir(ab.environment["TMPDIR"])
     assert sorted(os.listdir(ab.out)) == ["campaign.json", "runs"]
+
+
+def test_a_job_file_cannot_leave_the_pinned_cpu(shm, ab, tmp_path):
+    first, last = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+    if first == last:
+        pytest.skip("needs two CPUs")
+    job = tmp_path / "job.fio"
+    job.write_text(f"[a]\nrw=randread\nbs=4k\ncpus_allowed={first}\n")
+    with ab.start("--a", "libaio", "--b", "libaio", "--job", str(job),
+                  "--target", f"{shm}/s", "--size", "16M", "--runtime", "30",
+                  "--cpu", str(last)) as started:
+        kids = in_a_timed_run(started.pid, ab.environment["TMPDIR"])
+        allowed = [re.search(r"^Cpus_allowed_list:\s*(.*)$",
+                             of_process(kid, "status"), re.M)[1]
+                   for kid in kids]
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=20)
+    assert set(allowed) == {str(last)}
 
 
 def test_ctrl_c_while_the_packages_load(tmp_path):
@@ -352,6 +383,25 @@ def test_what_was_killed_is_cleaned_up_at_the_next_start(ab, tmp_path):
     assert len(left) == 1 and left[0].exists()
     assert ab(*words, "--pairs", "1").returncode == 0
     assert list(tmp_path.glob("kaio-ab-*.tmp")) == []
+
+
+@pytest.mark.parametrize("lines, axis", [
+    ("offset=16M\n", []), ("offset_align=1M\noffset=50%\n", []),
+    ("zonemode=strided\nzonesize=1M\nzonerange=1M\nzoneskip=3M\n", []),
+    ("", ["--matrix", "offset=16M"]), ("", ["--matrix", "zoneskip=1M"])])
+def test_only_the_size_that_was_given_away_is_written(lines, axis, ab, shm,
+                                                      tmp_path):
+    """With --destroy-data it may overwrite --size of it, and no more."""
+    target, job = Path(shm) / "mine", tmp_path / "job.fio"
+    target.write_bytes(b"x" * (32 << 20))
+    job.write_text(f"[a]\nrw=write\nbs=64k\n{lines}")
+    done = ab("--b", "psync", "--pairs", "1", "--job", str(job), *axis,
+              "--target", str(target), "--destroy-data", *FAST)
+    kept = target.read_bytes()
+    target.unlink()
+    assert kept[16 << 20:] == b"x" * (16 << 20)
+    sentence(done, "cannot honour")
+    assert kept == b"x" * (32 << 20)
 
 
 def test_a_precious_file_is_safe(ab, tmp_path):

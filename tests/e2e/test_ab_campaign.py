@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The campaign folder of jobs/ab: what Ctrl-C, SIGKILL and a full disk leave, and
 # going on from it; fios that die or print garbage; many sides and a matrix.
+from contextlib import ExitStack
 import json
 import os
 from pathlib import Path
 import shutil
 import signal
+import sys
 
 import pytest
 
 import fiorun
 import targets
-from abrun import FAST, Ab, effect, sentence
+from abrun import FAST, ROOT, Ab, effect, sentence
+
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from fiolab import store  # noqa: E402
 
 LATENCY = ["--job", "latency", *FAST]
 
@@ -60,6 +66,21 @@ def test_ctrl_c_keeps_and_reports_what_was_measured(ab, shm):
     for number in range(3 * whole):
         name = f"{number:06d}.json"
         assert (ab.out / "runs" / name).read_text() == measured[name]
+
+
+def test_what_is_stopped_early_has_no_verdict(ab, shm):
+    """Though its pairs would do for one: the user looked, then stopped."""
+    words = ["--b", "psync", "--pairs", "40", "--target", f"{shm}/s", *LATENCY]
+    with ab.start(*words) as started:
+        ab.await_runs(3 * 14, started)
+        started.send_signal(signal.SIGINT)
+        out, _ = started.communicate(timeout=60)
+    cell, = ab.report()["cells"]
+    assert len(cell["pairs"]) >= 13 and "FASTER" not in out
+    assert min(e["p_holm"] for e in cell["effects"]) < 0.05
+    assert {(e["verdict"], e["reason"]) for e in cell["effects"]} == {
+        ("no verdict", "stopped before the planned number of pairs")}
+    assert all(e["ci95"] for e in cell["effects"])
 
 
 def test_resume_after_sigkill_ignores_what_is_torn_or_foreign(ab, shm):
@@ -161,6 +182,21 @@ def test_a_folder_that_is_no_campaign(break_it, word, ab, shm):
     sentence(ab("--resume", ab.out), word)
 
 
+def test_a_damaged_plan_is_one_sentence(ab, shm):
+    plan = one_run_lost(ab, shm)
+    cell, side = plan["cells"][0], plan["sides"][0]
+    one = plan["targets"][0]
+    for bad in [{"pairs": "x"}, {"cells": 5}, {"cells": []}, {"seed": -3},
+                {"cells": [{**cell, "job": 9}]}, {"sides": []}, {"fio": 3},
+                {"cells": [{**cell, "id": 1}]}, {"title": None}, {"looks": [2]},
+                {"environment": {}}, {"arguments": {}}, {"sides": [side]},
+                {"targets": [{**one, "size": None}]}, {"clients": [1]}]:
+        (ab.out / "campaign.json").write_text(json.dumps({**plan, **bad}))
+        sentence(ab("--resume", ab.out), "is not a campaign folder")
+    (ab.out / "campaign.json").write_text(json.dumps(plan))
+    assert ab("--resume", ab.out).returncode == 0
+
+
 def test_two_commands_never_share_a_folder(ab, shm):
     words = ["--b", "libaio", "--pairs", "9", "--target", f"{shm}/s", *LATENCY]
     with ab.start(*words) as started:
@@ -173,6 +209,17 @@ def test_two_commands_never_share_a_folder(ab, shm):
         started.send_signal(signal.SIGTERM)
         started.communicate(timeout=30)
     assert (second.returncode, third.returncode) == (1, 1)
+
+
+def test_a_refused_command_leaves_the_folder_of_another(ab, shm):
+    """Which has no plan yet, as its targets are still being prepared."""
+    with ExitStack() as stack:
+        first = store.Folder(str(ab.folder / "c"))
+        first.create(stack)
+        sentence(ab("--b", "libaio", "--target", f"{shm}/s", *FAST, "--out",
+                    first.path), "another command works in")
+        first.save_plan({"a": 1})
+    assert sorted(os.listdir(first.path)) == ["campaign.json", "runs"]
 
 
 def test_another_engine_under_the_same_name_is_refused(ab, shm, build_dir, san,
@@ -190,6 +237,49 @@ def test_another_engine_under_the_same_name_is_refused(ab, shm, build_dir, san,
     with open(engine, "ab") as file:
         file.write(b"\0")
     sentence(ab("--resume", ab.out), "has changed since the campaign began")
+
+
+def one_run_lost(ab, shm, *more, **change):
+    """The plan of a campaign of a pair that has to go on."""
+    done = ab("--b", "libaio", "--pairs", "1", "--target", f"{shm}/s",
+              *LATENCY, *more)
+    assert done.returncode == 0, done.stderr
+    (ab.out / "runs" / "000001.json").unlink()
+    plan = json.loads((ab.out / "campaign.json").read_text())
+    for place in (plan, plan["arguments"]):
+        place.update(change)
+    (ab.out / "campaign.json").write_text(json.dumps(plan))
+    return plan
+
+
+def test_another_fio_of_the_same_version_is_refused(ab, shm, tmp_path):
+    """And the same one is taken from where it is now."""
+    first, moved = tmp_path / "fio1", tmp_path / "fio2"
+    shutil.copy(shutil.which("fio"), first)
+    plan = one_run_lost(ab, shm, "--fio", os.path.relpath(first))
+    assert plan["fio"]["path"] == plan["arguments"]["fio"] == str(first)
+    shutil.copy(first, moved)
+    with open(first, "ab") as file:
+        file.write(b"\0")
+    sentence(ab("--resume", ab.out), "not the fio that the campaign began")
+    first.unlink()
+    sentence(ab("--resume", ab.out), f"no fio at '{first}'")
+    done = ab("--resume", ab.out, "--fio", moved)
+    assert done.returncode == 0, done.stderr
+    assert str(moved) in ab.report()["cells"][0]["command"]["A"]
+
+
+def test_a_cpu_that_is_gone(ab, shm):
+    """Nothing can go on, but a report needs no CPU of its own."""
+    one_run_lost(ab, shm, cpu=4095)
+    sentence(ab("--resume", ab.out), "pinned to CPU 4095, which may not")
+    kept = ab.out / "runs" / "000001.json"
+    other = json.loads((ab.out / "runs" / "000000.json").read_text())
+    other["role"] = ({"A", "B", "A'"} - {run["role"] for run in ab.runs()}
+                     ).pop()
+    kept.write_text(json.dumps(other))
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
 
 
 # Many sides, many cells

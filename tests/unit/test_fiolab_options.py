@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The command line, the sides, the job files and the child processes of jobs/ab.
 import argparse
+import dataclasses
 import os
 from pathlib import Path
 import signal
@@ -10,7 +11,8 @@ import time
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
+JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
+sys.path.insert(0, JOBS)
 
 from fiolab import (checks, cli, fio, jobfile, plan, probe,  # noqa: E402
                     process, side, target)
@@ -43,17 +45,19 @@ def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
 
 def test_defaults_and_repeats():
     args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
-    assert args.job == ["a", "b"] and args.cpu is None
-    assert not args.destroy_data
+    assert args.job == ["a", "b"] and not args.destroy_data
     plan.settle(args)
-    assert args.pairs == 20
+    assert args.cpu is None and args.pairs == 20
+    assert (args.runtime, args.ramp) == (0.5, 0.1)
+    assert args.build == os.path.abspath(cli.BUILD)
     assert plan._texts(args) == ["libaio", "kaio"]
 
 
 def settled(*arguments):
     args = cli.parser().parse_args(arguments)
     plan.refuse(args)
-    plan.settle(args)
+    if not args.resume:
+        plan.settle(args)
     return args
 
 
@@ -85,6 +89,33 @@ def test_the_sides_that_are_compared(arguments, sides):
 def test_options_that_contradict_each_other(arguments, word):
     with pytest.raises(Problem, match=word):
         settled(*arguments)
+
+
+def test_resume_refuses_every_option_that_it_would_ignore():
+    """Also one that is given as what it is anyway, or as 0 or 'all'."""
+    values = {"looks": "6,12", "size": "16M", "matrix": "bs=4k",
+              "cpu": "all", "seed": "0", "restore": "fill", "runtime": "0.5",
+              "ramp": "0.1", "pairs": "20"}
+    named = [word for action in cli.parser()._actions
+             for word in action.option_strings[:1]]
+    allowed = {"-h", "--resume", "--json", "--destroy-data", "--fio"}
+    assert allowed < set(named) and len(named) > 20
+    for word in set(named) - allowed:
+        flag = word in ("--aa", "--self-check", "--quick")
+        value = [] if flag else [values.get(word[2:], "x")]
+        with pytest.raises(Problem, match=f"leave out {word}[.]"):
+            settled("--resume", "d", word, *value)
+    settled("--resume", "d", "--json", "f", "--destroy-data", "--fio", "f")
+
+
+def test_fio_is_kept_as_an_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fio").write_text("#!/bin/sh\n")
+    (tmp_path / "fio").chmod(0o755)
+    assert settled("--fio", "./fio").fio == str(tmp_path / "fio")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("FIO", raising=False)
+    assert settled().fio == str(tmp_path / "fio")
 
 
 def test_one_side_or_too_many():
@@ -262,6 +293,9 @@ def test_which_jobs_write(line, writes):
 @pytest.mark.parametrize("line", ["include other.fio", "read_iolog=log",
                                   "stonewall", "wait_for=a",
                                   "include other.fio", "iomem=mmap:/dev/sdx",
+                                  "offset=16M", "Offset_Increment = 8M",
+                                  "fileoffset=1M", "zonemode=strided",
+                                  "zonerange=1M", "zoneskip=3M",
                                   "mem = mmapshared:/tmp/file"])
 def test_refused_jobs(line, tmp_path):
     path = tmp_path / "x.fio"
@@ -315,11 +349,30 @@ def changes(text):
     ("[a]\ntimeout=1m\n[b]\ntimeout=1m\n", "runtime 1m -> 0.5 s"),
     ("[a]\nsize=50%\n", "size 50% -> 256M"),
     ("[a]\nexec_prerun=reboot\n", "dropped: exec_prerun"),
+    ("[a]\nunified_rw_reporting=1\n", "dropped: unified_rw_reporting"),
     ("[a]\nioengine=psync\nfilename=/f\nrandseed=1\n",
      "ioengine psync -> the side's, filename /f -> the target, "
      "randseed 1 -> one per pair")])
 def test_what_was_changed_is_said(text, said):
     assert changes(text) == said
+
+
+def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
+    path = tmp_path / "x.fio"
+    path.write_text("[a]\nbs=4k\ncpus_allowed=0\nCPUmask=1\n")
+
+    def job(*more):
+        return plan.jobs_of(settled("--job", str(path), *more))[0]
+    one = job("--cpu", str(max(os.sched_getaffinity(0))))
+    assert one.changes([]) == "dropped: cpus_allowed, cpumask"
+    assert "cpu" not in one.effective([]).lower()
+    again = jobfile.Job(**dataclasses.asdict(one))      # as --resume reads it
+    assert again.effective([]) == one.effective([])
+    for free in (job("--cpu", "all"), job("--client", "h", "--target", "/f")):
+        assert free.changes([]) == "" and "cpus_allowed=0" in free.effective([])
+    with pytest.raises(Problem, match="'cpus_allowed' cannot be an axis"):
+        job("--matrix", "bs=4k", "cpus_allowed=0,1")
+    assert job("--matrix", "cpus_allowed=0,1", "--cpu", "all").label
 
 
 def test_what_fio_says_is_cut_between_words():
@@ -424,3 +477,25 @@ def test_wait_gives_status_and_usage():
     with process.Child(["sleep", "60"]) as child:
         assert not child.wait(0.05)
     assert child.status == -signal.SIGTERM
+
+
+STOPPED = """
+import argparse, os, signal, subprocess, sys, time
+sys.path.insert(0, sys.argv.pop(1))
+from fiolab import cli
+def work(args, stack):
+    stack.callback(print, "cleaned up")
+    os.register_at_fork(after_in_parent=lambda: signal.raise_signal(2))
+    subprocess.run(["true"], preexec_fn=int)
+    time.sleep(20)
+    print("not stopped")
+cli.main([], argparse.ArgumentParser("x"), work)
+"""
+
+
+def test_ctrl_c_within_a_fork_is_not_lost():
+    """Python drops what a callback of fork raises."""
+    done = subprocess.run([sys.executable, "-c", STOPPED, JOBS], text=True,
+                          capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (130, "cleaned up\n")
+    assert done.stderr == ""

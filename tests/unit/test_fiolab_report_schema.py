@@ -54,6 +54,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
     abreport.report([]), changed("cells.0.effects.0.ci95", None),
     changed("cells.0.effects.0.aa", None),
     changed("cells.0.pairs.0.values.A.iops", None),
+    changed("cells.0.pairs.0.values.A.ctx", 0),
     changed("cells.0.later_field", {"a": [1]}),
     changed("self_check", {"found": True}),
     changed("cells.0.target.path", "/tmp/\udcff")])
@@ -75,6 +76,10 @@ def test_what_is_allowed(data):
     ("cells.0.pairs.3.order", "BB", "none of AB, BA"),
     ("cells.0.pairs.3.values.B", KeyError, "values.B is missing"),
     ("cells.0.pairs.3.values.B.iops", "1", "values.B.iops is not a number"),
+    ("cells.0.pairs.3.values.A'", KeyError, "values.A' is missing"),
+    ("cells.0.pairs.3.values.A'.iops", -5, "A'.iops is not from 1e-30"),
+    ("cells.0.pairs.3.values.A.cpu_us", 0, "A.cpu_us is not from 1e-30"),
+    ("cells.0.pairs.3.values.B.later", "x", "B.later is not a number"),
     ("cells.0.latency.read.A.bins", [[2, 1], [2, 1]], "ascending order"),
     ("cells.0.latency.read.A.percentiles", {"x": 1}, "not a percentile"),
     ("cells.0.b", "C", "not the letter of a side"),

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `ab compare` on damaged reports, and as a check in CI: what cannot be
+# judged is a failure, and never passes in silence.
+import copy
+import json
+from pathlib import Path
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
+
+import abreport  # noqa: E402
+from fiolab import compare  # noqa: E402
+
+GOOD = abreport.typical()
+
+
+def command(tmp_path, new, *more, old=GOOD):
+    """What `ab compare` ends with: its exit status, or its sentence."""
+    paths = []
+    for name, one in (("old", old), ("new", new)):
+        paths.append(str(tmp_path / f"{name}.json"))
+        Path(paths[-1]).write_text(json.dumps(one))
+    with pytest.raises(SystemExit) as end:
+        compare.main([*paths, *more])
+        sys.exit(0)
+    return end.value.code
+
+
+def changed(change):
+    """GOOD, with the values of every run of its first cell changed."""
+    data = copy.deepcopy(GOOD)
+    for pair in data["cells"][0]["pairs"]:
+        for values in pair["values"].values():
+            change(values)
+    return data
+
+
+@pytest.mark.parametrize("value", [-5, 0, 1e-200, 1e200])
+def test_damaged_figures_are_one_sentence(value, tmp_path):
+    bad = changed(lambda values: values.update(iops=value))
+    assert "values.A.iops is not from 1e-30 to 1e+30" in command(tmp_path, bad)
+
+
+def test_a_pair_without_a_role_is_one_sentence(tmp_path):
+    bad = copy.deepcopy(GOOD)
+    del bad["cells"][0]["pairs"][0]["values"]["A'"]
+    assert "values.A' is missing" in command(tmp_path, bad)
+
+
+def test_the_widest_figures_have_a_ratio(tmp_path):
+    wild = copy.deepcopy(GOOD)
+    for pair in wild["cells"][0]["pairs"]:
+        pair["values"]["A"]["iops"] = 1e30
+        pair["values"]["B"]["iops"] = 1e-30
+    made = tmp_path / "made.json"
+    assert command(tmp_path, wild, "--json", str(made)) == 0
+    assert 0 < json.loads(made.read_text())[0]["changes"][0]["ratio"] < 1e-50
+
+
+# --fail-if
+
+def test_nothing_fails_between_equal_campaigns(tmp_path, capsys):
+    words = [x for word in ("slower", "more-cpu", "longer")
+             for x in ("--fail-if", word)]
+    assert command(tmp_path, GOOD, *words) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_metric_that_vanished_is_a_failure(tmp_path, capsys):
+    new = changed(lambda values: values.update(iops=None))
+    assert command(tmp_path, new) == 0
+    assert "RAM (tmpfs /dev/shm) has no iops in NEW" in capsys.readouterr().err
+    assert command(tmp_path, new, "--fail-if", "slower") == 3
+    assert "kaio on randread: iops was not measured" in capsys.readouterr().err
+    assert command(tmp_path, new, "--fail-if", "inconclusive") == 3
+    assert command(tmp_path, new, "--fail-if", "more-cpu") == 0
+    assert command(tmp_path, GOOD, "--fail-if", "slower", old=new) == 3
+
+
+def test_a_metric_that_neither_has_is_a_failure_only_if_asked_for(tmp_path,
+                                                                  capsys):
+    one = changed(lambda values: [values.pop(name) for name in list(values)
+                                  if name.startswith("lat_")])
+    assert command(tmp_path, one, "--fail-if", "slower", old=one) == 0
+    assert capsys.readouterr().err == ""
+    assert command(tmp_path, one, "--fail-if", "longer", old=one) == 3
+
+
+def test_a_cell_that_vanished_is_a_failure(tmp_path, capsys):
+    new = copy.deepcopy(GOOD)
+    del new["cells"][1]
+    assert command(tmp_path, new) == 0
+    assert "disk (ext4 on vda) is in OLD only" in capsys.readouterr().err
+    assert command(tmp_path, new, "--fail-if", "slower") == 3
+    assert "(disk (ext4 on vda)) is not in NEW" in capsys.readouterr().err
+    assert command(tmp_path, GOOD, "--fail-if", "slower", old=new) == 0
+
+
+@pytest.mark.parametrize("pairs, reason", [
+    (3, "iops has too few pairs"),
+    (4, "iops has too few pairs for so many comparisons")])
+def test_too_few_pairs_for_any_verdict_are_a_failure(pairs, reason, tmp_path,
+                                                     capsys):
+    new, old = copy.deepcopy(GOOD), copy.deepcopy(GOOD)
+    for one in (old, new):
+        for cell in one["cells"]:
+            del cell["pairs"][pairs:]
+            for effect in cell["effects"]:
+                effect["n"] = pairs
+    for pair in new["cells"][0]["pairs"]:
+        pair["values"]["B"]["iops"] *= 0.5
+    assert command(tmp_path, new, old=old) == 0
+    assert command(tmp_path, new, "--fail-if", "slower", old=old) == 3
+    assert reason in capsys.readouterr().err
+
+
+def test_an_unfinished_campaign_is_a_failure(tmp_path, capsys):
+    new = {**GOOD, "finished": False}
+    assert command(tmp_path, new) == 0
+    assert command(tmp_path, new, "--fail-if", "slower") == 3
+    assert "a campaign is not finished" in capsys.readouterr().err
+
+
+def test_nothing_measured_in_both_is_one_sentence(tmp_path):
+    none = copy.deepcopy(GOOD)
+    for cell in none["cells"]:
+        for pair in cell["pairs"]:
+            pair["values"] = {role: {} for role in pair["values"]}
+    assert "no metric was measured in both" in command(tmp_path, none)
+
+
+def test_what_reports_say_reaches_no_terminal_raw(tmp_path, capsys):
+    new = {**GOOD, "fio": {"path": "fio", "version": "fio-\x1b[2J\u202e"}}
+    assert command(tmp_path, new) == 0
+    err = capsys.readouterr().err
+    assert "fio-" in err and err.isascii() and "\x1b" not in err

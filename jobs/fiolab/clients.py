@@ -11,6 +11,12 @@
 # CPU per I/O is fio's own usr and sys here: the clocks of processes on another
 # machine cannot be read.  What is checked by other means than a run (system
 # calls, the stream of I/Os) is checked on this machine.
+#
+# What a target holds is seen by fio on the host alone, so every job sent there
+# has options that keep fio from making or replacing a file, and the last block
+# that the runs will use is read before anything else: see prepare().
+import errno
+import os
 import re
 import socket
 
@@ -92,7 +98,7 @@ class Run(fio_runs.Run):
             words += [f"--client={client['address']}", "effective.fio"]
         return words
 
-    def by_client(self, seconds):
+    def answers(self, seconds):
         """{name: its jobs}, or Lost for the first that gives no result."""
         ended = self.child.wait(seconds)
         try:
@@ -104,6 +110,11 @@ class Run(fio_runs.Run):
         for client in self.clients:
             if not found[client["name"]]:
                 raise campaign.Lost(client["name"], self._why(client, ended))
+        return found
+
+    def by_client(self, seconds):
+        """The same of a run without errors."""
+        found = self.answers(seconds)
         if self.child.status != 0 or any(
                 job["error"] for jobs in found.values() for job in jobs):
             raise self.problem(f"exit status {self.child.status}")
@@ -137,8 +148,7 @@ def _options(plan, side, target, seed):
     options = fio_runs.base_options(side, target, seed)
     options += [line for line in fio_runs.timed_options(
         plan.runtime, plan.ramp) if not line.startswith("exec_prerun")]
-    # A file that is not there is no target: fio would make one.
-    return options if target.writable else [*options, "allow_file_create=0"]
+    return [*options, *fio_runs.KEEP_FILES]
 
 
 def timed(plan, cell, role, seed):
@@ -172,7 +182,9 @@ def fill(plan):
     libaio = Side("libaio", "libaio")
 
     def restore_one(target):
-        options = fio_runs.base_options(libaio, target, 1)
+        # In place: a new file only where there is none.
+        options = [*fio_runs.base_options(libaio, target, 1),
+                   "create_on_open=1"]
         run(plan, libaio, FILL, target, options, FILL_PATIENCE)
     return restore_one
 
@@ -182,3 +194,68 @@ def restore(plan, job, choice):
         raise Problem("--restore trim is for targets of this machine: give "
                       "--restore fill.")
     return fill(plan) if job.writes() and choice != "none" else None
+
+
+# Before the first run
+
+LAST = 4096
+PROBE = Job("probe", f"[probe]\nrw=read\nbs={LAST}\ndirect=0\n")
+
+
+def _error(job):
+    """A read that ends early is none to fio where it is the last."""
+    short = job["read"]["io_bytes"] < LAST
+    return abs(job["error"]) or (errno.EIO if short else 0)
+
+
+def _errors(plan, target):
+    """{name: errno or 0} of reading the last block that runs would use."""
+    side = Side("psync", "psync")
+    options = ["ioengine=${ENGINE}", "filename=${TARGET}", f"size={LAST}",
+               f"offset={target.size - LAST}", *fio_runs.KEEP_FILES]
+    try:
+        with Run(plan.fio, side, PROBE, target, options,
+                 plan.clients) as started:
+            found = started.answers(PATIENCE)
+            return {name: max(map(_error, jobs))
+                    for name, jobs in found.items()}
+    except campaign.Lost as lost:
+        raise Problem("cannot look at {} on {} ({}): look at that host."
+                      .format(target.path, *lost.args)) from None
+
+
+def _may_make(target, error):
+    """Not in /dev, where a misspelt disk would become a file in memory."""
+    return error == errno.ENOENT and target.writable and not (
+        target.path.startswith("/dev/")
+        and not target.path.startswith("/dev/shm/"))
+
+
+def _refuse(target, name, error):
+    if error == errno.ENOENT:
+        hint = ("name one that is there" if target.writable else
+                "make it, or let --destroy-data do that")
+        raise Problem(f"there is no {target.path} on {name}: {hint}.")
+    if error == errno.EIO:
+        raise Problem(f"{target.path} on {name} cannot be read up to the "
+                      f"{target.size} bytes asked for, so it is smaller: give "
+                      "a smaller --size or a larger target.")
+    raise Problem(f"cannot use {target.path} on {name}: "
+                  f"{os.strerror(error)}.")
+
+
+def prepare(plan, target):
+    """Refuse a target that a host has not, or a smaller one.
+
+    One that may be overwritten is then filled, and made where it is not there.
+    """
+    for name, error in _errors(plan, target).items():
+        if error and not _may_make(target, error):
+            _refuse(target, name, error)
+    if target.writable:
+        try:
+            fill(plan)(target)
+        except campaign.Lost as lost:
+            raise Problem("{} was lost while {} was filled ({}): look at that "
+                          "host.".format(lost.args[0], target.path,
+                                         lost.args[1])) from None

@@ -109,6 +109,7 @@ def plain_job(plan, cell, side):
                                     cell.get("seed") or 1)
     options += [line for line in fio_runs.timed_options(
         plan["runtime_s"], plan["ramp_s"]) if "exec_prerun" not in line]
+    options += fio_runs.KEEP_FILES if plan["clients"] else ()
     return job.effective(fio_runs.literal(options, side_of(side), target))
 
 

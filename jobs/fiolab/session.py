@@ -112,6 +112,7 @@ class Session:
         for target in made:
             for job in self.jobs:
                 fairness.large_enough(job, target.size)
+        self._look_at_hosts(made)
         if self.args.self_check:
             self._plant(made[0])
         self.plan = plans.new(self, made)
@@ -119,6 +120,11 @@ class Session:
         _warn_of_few_pairs(self.args.pairs, len(self.cells),
                            self.plan["alpha"])
         self.save()
+
+    def _look_at_hosts(self, made):
+        if self.clients:
+            for target in made:
+                clients.prepare(self.live, target)
 
     def _plant(self, target):
         cell = campaign.Cell(self.jobs[0], target, [],
@@ -134,6 +140,7 @@ class Session:
         if plans.complete(plan, results):
             return
         made = _again(plan, self.args, self.jobs, self.stack)
+        self._look_at_hosts(made)
         self.sides = tuple(data.side_of(side) for side in plan["sides"])
         self.live.sides = self.sides
         self.make_cells(made)

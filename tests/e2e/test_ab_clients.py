@@ -2,6 +2,7 @@
 # jobs/ab through fio's own client/server mode, with two real servers on the
 # loopback interface: figures of each host and of both, and what becomes of a
 # server that dies.
+import os
 import socket
 import signal
 import subprocess
@@ -175,3 +176,78 @@ def test_a_file_that_no_host_has_is_not_made(ab, servers, shm_file):
     done = ab("--b", "psync", "--client", servers[0].name, "--target",
               shm_file, *LATENCY)
     assert done.returncode == 1 and "ab: " in done.stderr.splitlines()[-1]
+
+
+# What a host holds
+
+SMALL = b"precious" * 250000        # bytes, fewer than the 16M asked for
+
+
+@pytest.mark.parametrize("job, length, more", [
+    ("latency", len(SMALL), []), ("latency", (16 << 20) - 1, []),
+    ("latency", len(SMALL), ["--destroy-data"]),
+    ("randwrite", 0, ["--destroy-data"]),
+    ("randwrite", len(SMALL), ["--destroy-data"])])
+def test_a_smaller_file_survives(job, length, more, ab, servers, shm_file):
+    content = (SMALL * 9)[:length]
+    with open(shm_file, "wb") as file:
+        file.write(content)
+    number = os.stat(shm_file).st_ino
+    sentence(ab("--b", "psync", "--client", servers[0].name, "--target",
+                shm_file, "--job", job, "--pairs", "1", *FAST, *more),
+             "so it is smaller")
+    with open(shm_file, "rb") as file:
+        assert file.read() == content
+    assert os.stat(shm_file).st_ino == number
+    assert not ab.out.exists()
+
+
+def test_a_file_that_becomes_smaller_survives(ab, words, shm_file):
+    with ab.start(*words, "--pairs", "9") as started:
+        ab.await_runs(3, started)
+        os.truncate(shm_file, 5000)
+        _, err = started.communicate(timeout=120)
+    assert started.returncode == 1 and "Traceback" not in err
+    with open(shm_file, "rb") as file:
+        assert file.read() == b"x" * 5000
+
+
+def test_a_file_is_overwritten_in_place(ab, servers, shm_file):
+    """With --destroy-data too: the same file, and what is behind it stays."""
+    with open(shm_file, "wb") as file:
+        file.write(b"x" * (17 << 20))
+    number = os.stat(shm_file).st_ino
+    done = ab("--b", "psync", "--client", servers[0].name, "--target",
+              shm_file, "--job", "randwrite", "--pairs", "1", *FAST,
+              "--destroy-data")
+    assert done.returncode == 0, done.stderr
+    assert os.stat(shm_file).st_ino == number
+    with open(shm_file, "rb") as file:
+        found = file.read()
+    assert found[16 << 20:] == b"x" * (1 << 20)
+    assert b"x" * 4096 not in found[:16 << 20]
+    cell, = ab.report()["cells"]
+    assert "create_on_open=1" in cell["effective"]["A"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+@pytest.mark.parametrize("more", [[], ["--destroy-data"]])
+def test_a_smaller_device_is_refused(more, ab, servers, tmp_path):
+    content = SMALL[:1 << 20]
+    (tmp_path / "image").write_bytes(content)
+    device = subprocess.run(
+        ["losetup", "--find", "--show", tmp_path / "image"], check=True,
+        capture_output=True, text=True, timeout=20).stdout.strip()
+    try:
+        sentence(ab("--b", "psync", "--client", servers[0].name, "--target",
+                    device, *LATENCY, *more), "so it is smaller")
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True, timeout=20)
+    assert (tmp_path / "image").read_bytes() == content
+
+
+def test_a_misspelt_device_is_not_made(ab, servers):
+    path = "/dev/kaio-there-is-no-such-disk"
+    sentence(ab("--b", "psync", "--client", servers[0].name, "--target", path,
+                *LATENCY, "--destroy-data"), f"there is no {path} on")
+    assert not os.path.exists(path)

@@ -45,8 +45,13 @@ def _client(text):
 
 
 def parse(text):
-    """[{name, host, port, address}] of --client host1,host2:port."""
-    found = [_client(part) for part in (text or "").split(",") if part]
+    """[{name, host, port, address}] of --client host1,host2:port.
+
+    Only None is no client: an empty name, perhaps of a variable that is not
+    set, must not mean this machine.
+    """
+    found = [_client(part)
+             for part in ([] if text is None else text.split(","))]
     for client in found:
         if found.count(client) > 1:
             raise Problem(f"--client names {client['name']} twice: name each "

@@ -39,7 +39,7 @@ def refuse(args):
     if args.looks and (args.pairs or args.quick):
         raise Problem("--looks fixes the number of pairs: leave out --pairs "
                       "and --quick.")
-    if args.client and not args.target:
+    if args.client is not None and not args.target:
         raise Problem("--client needs --target: what is the file or device on "
                       "each host?")
 

@@ -33,8 +33,6 @@ def _memory(args, stack):
 
 
 def _targets(args, jobs, stack):
-    if args.client:
-        return plans.remote_targets(args)
     if not args.target:
         memory = _memory(args, stack)
         if memory and args.self_check:
@@ -108,7 +106,8 @@ class Session:
         self.folder = store.Folder(plans.out(self.args))
         self.stack.callback(self.folder.remove_if_empty)
         self.folder.create(self.stack)
-        made = _targets(self.args, self.jobs, self.stack)
+        made = (plans.remote_targets(self.args) if self.clients else
+                _targets(self.args, self.jobs, self.stack))
         for target in made:
             for job in self.jobs:
                 fairness.large_enough(job, target.size)

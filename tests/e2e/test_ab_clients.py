@@ -163,6 +163,9 @@ def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
 @pytest.mark.parametrize("arguments, word", [
     (["--client", "a b"], "is not a host"),
     (["--client", "h:0"], "is not a host"),
+    (["--client", ""], "'' is not a host"),
+    (["--client", ","], "'' is not a host"),
+    (["--client", "h,"], "'' is not a host"),
     (["--client", "h,h"], "names h twice"),
     (["--client", "127.0.0.1:1"], "no fio --server answers at 127.0.0.1:1"),
     (["--client", "h", "--target", "x"], "must be an absolute path")])
@@ -170,6 +173,16 @@ def test_mistakes_are_one_sentence(arguments, word, ab):
     sentence(ab("--b", "psync", "--target", "/dev/shm/x", *arguments,
                 *LATENCY), word)
     assert not ab.out.exists()
+
+
+def test_no_host_is_not_this_machine(ab, shm_file):
+    with open(shm_file, "wb") as file:
+        file.write(SMALL * 10)
+    sentence(ab("--b", "psync", "--target", shm_file, "--job", "randwrite",
+                "--destroy-data", "--client", ",", "--pairs", "1", *FAST),
+             "'' is not a host")
+    with open(shm_file, "rb") as file:
+        assert file.read() == SMALL * 10
 
 
 def test_a_file_that_no_host_has_is_not_made(ab, servers, shm_file):

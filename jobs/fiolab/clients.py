@@ -50,13 +50,42 @@ def parse(text):
     Only None is no client: an empty name, perhaps of a variable that is not
     set, must not mean this machine.
     """
-    found = [_client(part)
-             for part in ([] if text is None else text.split(","))]
-    for client in found:
-        if found.count(client) > 1:
-            raise Problem(f"--client names {client['name']} twice: name each "
-                          "host once.")
+    found, known = [], {}
+    for client in map(_client, [] if text is None else text.split(",")):
+        name = known.setdefault((client["host"].lower(), client["port"]),
+                                client["name"])
+        if len(known) == len(found):
+            raise Problem(f"--client names {client['name']} twice"
+                          f"{_as(name, client['name'])}: name each host once.")
+        found.append(client)
     return found
+
+
+def _as(first, second):
+    return "" if first == second else f" (it is {first})"
+
+
+def _addresses(client):
+    """{(address, port)} that a host's name stands for."""
+    try:
+        found = socket.getaddrinfo(client["host"], client["port"],
+                                   type=socket.SOCK_STREAM)
+    except OSError:
+        return set()            # reachable() says why
+    return {place[:2] for *_, place in found}
+
+
+def _refuse_one_twice(clients):
+    """One server under two names would be measured, and counted, twice."""
+    known = {}
+    for client in clients:
+        for place in _addresses(client):
+            first = known.setdefault(place, client["name"])
+            if first != client["name"]:
+                raise Problem(
+                    f"{first} and {client['name']} are one server "
+                    f"({place[0]}), which would run both jobs at once: name "
+                    "each host once.")
 
 
 def reachable(client):
@@ -79,6 +108,7 @@ def check(clients, sides, cells_write, destroy):
         raise Problem(f"job {cells_write[0]} writes on other machines, where "
                       "this command cannot see what a target holds: give "
                       "--destroy-data to overwrite it.")
+    _refuse_one_twice(clients)
     for client in clients:
         why = reachable(client)
         if why:

@@ -167,6 +167,8 @@ def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
     (["--client", ","], "'' is not a host"),
     (["--client", "h,"], "'' is not a host"),
     (["--client", "h,h"], "names h twice"),
+    (["--client", "h,H:8765"], "names H:8765 twice (it is h)"),
+    (["--client", "localhost,127.0.0.1"], "are one server (127.0.0.1)"),
     (["--client", "127.0.0.1:1"], "no fio --server answers at 127.0.0.1:1"),
     (["--client", "h", "--target", "x"], "must be an absolute path")])
 def test_mistakes_are_one_sentence(arguments, word, ab):

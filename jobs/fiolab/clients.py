@@ -203,7 +203,7 @@ def timed(plan, cell, role, seed):
     return {**whole, "hosts": {name: {key: value for key, value in
                                       values.items() if key != "latency"}
                                for name, values in hosts.items()},
-            "steal": 0.0, "repeats": 0, "options": options}
+            "steal": None, "repeats": 0, "options": options}
 
 
 # The state of targets on other machines is made by fio itself.

@@ -147,6 +147,17 @@ def _changes(plan, cell, options):
     return job.changes(options) if options else ""
 
 
+def _disturbances(plan, results):
+    """Of this machine's CPU; nothing of it is known of other machines."""
+    if plan["clients"] or not results.steal:
+        steal = None
+    else:
+        steal = {"mean": statistics.fmean(results.steal),
+                 "max": max(results.steal)}
+    return {"steal": steal,
+            "repeats": None if plan["clients"] else results.repeats}
+
+
 def _cell_data(plan, cell, results, group, hosts, folder):
     job, sides = plan["jobs"][cell["job"]], two(plan, cell)
     target = plan["targets"][cell["target"]]
@@ -166,9 +177,7 @@ def _cell_data(plan, cell, results, group, hosts, folder):
                       for letter, side in sides},
         "order_effect": {m: stats.order_effect(e.d, ab[m])
                          for m, e in group.effects.items()},
-        "steal": {"mean": statistics.fmean(results.steal or [0]),
-                  "max": max(results.steal or [0])},
-        "repeats": results.repeats,
+        **_disturbances(plan, results),
         "discarded": [results.discarded[pair]
                       for pair in sorted(results.discarded)],
         "pairs": pairs, "effects": group.data(),
@@ -200,10 +209,11 @@ def make(plan, results, folder, finished, warnings):
     """The whole report.json."""
     found, effects = evaluate(results, plan["alpha"])
     keep = ("title", "created", "command", "seed", "pairs", "looks", "alpha",
-            "margin", "runtime_s", "ramp_s", "cpu", "environment",
+            "margin", "runtime_s", "ramp_s", "environment",
             "self_check")
     return {
         "schema": SCHEMA, **{key: plan[key] for key in keep},
+        "cpu": None if plan["clients"] else plan["cpu"],
         "finished": finished, "comparisons": len(effects),
         "fio": plan["fio"],
         "clients": [client["name"] for client in plan["clients"]],

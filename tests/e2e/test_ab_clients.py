@@ -94,6 +94,17 @@ def test_figures_of_each_host_and_of_both(ab, words, servers):
     assert effect(cell, "cpu_us")["median"]["A"] > 0
     assert f"--client=ip:127.0.0.1,{servers[0].port}" in cell["command"]["A"]
     assert "identical on both sides, on this machine" in cell["stream"]
+    # What nobody measured has no figure.
+    assert (cell["steal"], cell["repeats"], report["cpu"]) == (None,) * 3
+    text = (ab.out / "report.txt").read_text()
+    page = (ab.out / "report.html").read_text()
+    assert "steal not measured" in text and "pinned to CPU" not in text
+    assert "for want of CPU" not in text + page
+    assert "<dt>Steal time</dt><dd>not measured</dd>" in page
+    assert "pinned to CPU" not in page
+    assert "Of this machine, which started the runs on the hosts" in page
+    assert not any("governor" in said or "load is" in said or "pinned" in said
+                   for said in report["warnings"])
 
 
 def test_a_server_that_dies_and_comes_back_costs_a_pair(ab, words, servers):

@@ -5,11 +5,11 @@
 from contextlib import ExitStack
 import os
 import sys
-import tempfile
 
 from . import campaign, cli, clients, compare as two_campaigns, data
 from . import fairness, fio as fio_runs, plan as plans, probe, progress
-from . import publish, restore, selfcheck, store, target as targets
+from . import publish, restore, scratch, selfcheck, store
+from . import target as targets
 from .problem import Problem
 from .results import Results
 from .verdict import count_pairs, fewest_pairs
@@ -80,10 +80,8 @@ class Session:
 
     def ask_fio(self):
         """Find the mistakes that fio can name, before anything is written."""
-        scratch = self.stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="kaio-ab-"))
         self.fio = fio_runs.Fio(cli.find_fio(self.args.fio), self.args.cpu,
-                                scratch)
+                                scratch.folder(self.stack))
         probe.check(self.fio, self.sides, self.jobs, self.args.size)
         libraries = probe.check_libraries(self.fio, self.sides)
         self.live = campaign.Plan(

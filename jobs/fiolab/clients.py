@@ -134,7 +134,7 @@ class Run(fio_runs.Run):
         return words
 
     def answers(self, seconds):
-        """{name: its jobs}, or Lost for the first that gives no result."""
+        """{name: its jobs}, or Lost where any gives no result."""
         ended = self.child.wait(seconds)
         try:
             jobs = fio_runs.parse(self.read("out.json"))[self.JOBS]
@@ -142,9 +142,10 @@ class Run(fio_runs.Run):
                      for client in self.clients}
         except (ValueError, KeyError, TypeError, RecursionError):
             found = {client["name"]: [] for client in self.clients}
-        for client in self.clients:
-            if not found[client["name"]]:
-                raise campaign.Lost(client["name"], self._why(client, ended))
+        silent = [client for client in self.clients
+                  if not found[client["name"]]]
+        if silent:
+            raise self._lost(silent, ended)
         return found
 
     def by_client(self, seconds):
@@ -155,11 +156,22 @@ class Run(fio_runs.Run):
             raise self.problem(f"exit status {self.child.status}")
         return found
 
-    def _why(self, client, ended):
-        why = reachable(client)
-        if why:
-            return f"no fio --server answers: {why}"
-        return "no result" if ended else "no end of the run"
+    def _lost(self, silent, ended):
+        """Lost, with the host that it was; None where several may be.
+
+        fio writes no result before all hosts have given theirs, so that one
+        that hangs, and takes connections still, silences the others too.
+        """
+        for client in silent:
+            why = reachable(client)
+            if why:
+                return campaign.Lost(client["name"],
+                                     f"no fio --server answers: {why}")
+        why = "no result" if ended else "no end of the run"
+        if len(silent) == 1:
+            return campaign.Lost(silent[0]["name"], why)
+        names = ", ".join(client["name"] for client in silent)
+        return campaign.Lost(None, f"{why} on one or more of {names}")
 
 
 def _is(client, job):
@@ -237,6 +249,11 @@ LAST = 4096
 PROBE = Job("probe", f"[probe]\nrw=read\nbs={LAST}\ndirect=0\n")
 
 
+def _said(lost):
+    host, why = lost.args
+    return f"{host}: {why}" if host else why
+
+
 def _error(job):
     """A read that ends early is none to fio where it is the last."""
     short = job["read"]["io_bytes"] < LAST
@@ -255,8 +272,8 @@ def _errors(plan, target):
             return {name: max(map(_error, jobs))
                     for name, jobs in found.items()}
     except campaign.Lost as lost:
-        raise Problem("cannot look at {} on {} ({}): look at that host."
-                      .format(target.path, *lost.args)) from None
+        raise Problem(f"cannot look at {target.path}: {_said(lost)}."
+                      ) from None
 
 
 def _may_make(target, error):
@@ -291,6 +308,5 @@ def prepare(plan, target):
         try:
             fill(plan)(target)
         except campaign.Lost as lost:
-            raise Problem("{} was lost while {} was filled ({}): look at that "
-                          "host.".format(lost.args[0], target.path,
-                                         lost.args[1])) from None
+            raise Problem(f"cannot fill {target.path}: {_said(lost)}."
+                          ) from None

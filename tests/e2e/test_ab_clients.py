@@ -147,6 +147,26 @@ def test_a_server_that_stays_dead_stops_it_cleanly(ab, words, servers):
     assert len(cell["pairs"]) == 5 - 3 and len(cell["discarded"]) == 3
 
 
+def test_a_server_that_hangs_is_not_called_another(ab, words, servers):
+    """It takes connections still, and fio gives no host's result."""
+    with ab.start(*words, "--pairs", "2", "--runtime", "1") as started:
+        ab.await_runs(3, started)
+        time.sleep(0.5)             # in a run of the second pair
+        hung = [servers[1].process.pid,
+                *fiorun.descendants(servers[1].process.pid)]
+        for pid in hung:
+            os.kill(pid, signal.SIGSTOP)
+        _, err = started.communicate(timeout=120)
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
+    assert started.returncode == 0, err
+    lost, = ab.report()["cells"][0]["discarded"]
+    assert lost["host"] is None
+    assert all(each.name in lost["why"] for each in servers)
+    page = (ab.out / "report.html").read_text()
+    assert "<td>not known</td>" in page
+
+
 def test_ctrl_c_ends_the_runs_on_all_hosts(ab, words, servers):
     words = [*words, "--pairs", "5", "--runtime", "1"]
     with ab.start(*words) as started:

@@ -60,8 +60,9 @@ def _again(known, args, jobs, stack):
     return made
 
 
-def _warn_of_few_pairs(pairs, cells, alpha):
-    comparisons = cells * len(data.METRICS)
+def _warn_of_few_pairs(pairs, groups, alpha):
+    """groups: the cells, and each host in each."""
+    comparisons = groups * len(data.METRICS)
     need = fewest_pairs(comparisons, alpha)
     if pairs < need:
         say(f"{count_pairs(pairs)} cannot tell faster from slower: with "
@@ -114,7 +115,8 @@ class Session:
             self._plant(made[0])
         self.plan = plans.new(self, made)
         self.make_cells(made)
-        _warn_of_few_pairs(self.args.pairs, len(self.cells),
+        _warn_of_few_pairs(self.args.pairs,
+                           len(self.cells) * (1 + len(self.clients)),
                            self.plan["alpha"])
         self.save()
 

@@ -7,7 +7,8 @@ import os
 import sys
 
 from . import campaign, cli, clients, compare as two_campaigns, data
-from . import fairness, fio as fio_runs, plan as plans, probe, progress
+from . import fairness, fio as fio_runs, hosttarget, plan as plans, probe
+from . import progress
 from . import publish, restore, scratch, selfcheck, store
 from . import target as targets
 from .problem import Problem
@@ -123,7 +124,7 @@ class Session:
     def _look_at_hosts(self, made):
         if self.clients:
             for target in made:
-                clients.prepare(self.live, target)
+                hosttarget.prepare(self.live, target)
 
     def _plant(self, target):
         cell = campaign.Cell(self.jobs[0], target, [],

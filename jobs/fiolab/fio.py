@@ -137,7 +137,8 @@ class Run:
         return os.path.join(self.folder, name)
 
     def _write(self, name, text):
-        with open(self.file(name), "w", encoding="utf-8") as file:
+        with open(self.file(name), "w", encoding="utf-8",
+                  errors="surrogateescape") as file:    # names that are not
             file.write(text)
 
     def read(self, name):

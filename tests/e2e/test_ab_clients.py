@@ -293,6 +293,15 @@ def test_a_smaller_device_is_refused(more, ab, servers, tmp_path):
     assert (tmp_path / "image").read_bytes() == content
 
 
+def test_a_name_that_is_not_utf_8(ab, servers, shm):
+    path = os.fsdecode(os.fsencode(shm) + b"/\xff")
+    with open(path, "wb") as file:
+        file.write(b"x" * (16 << 20))
+    done = ab("--b", "psync", "--client", servers[0].name, "--target", path,
+              "--pairs", "1", *LATENCY)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_misspelt_device_is_not_made(ab, servers):
     path = "/dev/kaio-there-is-no-such-disk"
     sentence(ab("--b", "psync", "--client", servers[0].name, "--target", path,

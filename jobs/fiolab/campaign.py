@@ -160,7 +160,7 @@ LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
 
 
 class Lost(Exception):
-    """A client gave no result: (host, why).  Its pair is discarded."""
+    """A client gave no result: (host or None, why).  Its pair is discarded."""
 
 
 class Stopped(Problem):
@@ -214,8 +214,9 @@ def keep_going(plan, cells, results, folder, tick, made=timed,
                                    made) else lost + 1
             if lost == LOST_IN_A_ROW:
                 why = results.cells[cell.id].discarded[number]
-                raise Stopped(f"{lost} pairs in a row were lost, the last by "
-                              f"{why['host']} ({why['why']}): look at that "
-                              "host, then go on with --resume.")
+                by = f"by {why['host']} " if why["host"] else ""
+                raise Stopped(f"{lost} pairs in a row were lost, the last "
+                              f"{by}({why['why']}): look at the hosts, then "
+                              "go on with --resume.")
         if ran and enough(number + 1):      # never a look of its own
             return

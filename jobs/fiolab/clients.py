@@ -11,6 +11,10 @@
 # CPU per I/O is fio's own usr and sys here: the clocks of processes on another
 # machine cannot be read.  What is checked by other means than a run (system
 # calls, the stream of I/Os) is checked on this machine.
+#
+# What a target holds is seen by fio on the host alone, so every job sent there
+# has options that keep fio from making or replacing a file, and the last block
+# that the runs will use is read before anything else: see hosttarget.py.
 import re
 import socket
 
@@ -39,13 +43,47 @@ def _client(text):
 
 
 def parse(text):
-    """[{name, host, port, address}] of --client host1,host2:port."""
-    found = [_client(part) for part in (text or "").split(",") if part]
-    for client in found:
-        if found.count(client) > 1:
-            raise Problem(f"--client names {client['name']} twice: name each "
-                          "host once.")
+    """[{name, host, port, address}] of --client host1,host2:port.
+
+    Only None is no client: an empty name, perhaps of a variable that is not
+    set, must not mean this machine.
+    """
+    found, known = [], {}
+    for client in map(_client, [] if text is None else text.split(",")):
+        name = known.setdefault((client["host"].lower(), client["port"]),
+                                client["name"])
+        if len(known) == len(found):
+            raise Problem(f"--client names {client['name']} twice"
+                          f"{_as(name, client['name'])}: name each host once.")
+        found.append(client)
     return found
+
+
+def _as(first, second):
+    return "" if first == second else f" (it is {first})"
+
+
+def _addresses(client):
+    """{(address, port)} that a host's name stands for."""
+    try:
+        found = socket.getaddrinfo(client["host"], client["port"],
+                                   type=socket.SOCK_STREAM)
+    except OSError:
+        return set()            # reachable() says why
+    return {place[:2] for *_, place in found}
+
+
+def _refuse_one_twice(clients):
+    """One server under two names would be measured, and counted, twice."""
+    known = {}
+    for client in clients:
+        for place in _addresses(client):
+            first = known.setdefault(place, client["name"])
+            if first != client["name"]:
+                raise Problem(
+                    f"{first} and {client['name']} are one server "
+                    f"({place[0]}), which would run both jobs at once: name "
+                    "each host once.")
 
 
 def reachable(client):
@@ -68,6 +106,7 @@ def check(clients, sides, cells_write, destroy):
         raise Problem(f"job {cells_write[0]} writes on other machines, where "
                       "this command cannot see what a target holds: give "
                       "--destroy-data to overwrite it.")
+    _refuse_one_twice(clients)
     for client in clients:
         why = reachable(client)
         if why:
@@ -92,8 +131,8 @@ class Run(fio_runs.Run):
             words += [f"--client={client['address']}", "effective.fio"]
         return words
 
-    def by_client(self, seconds):
-        """{name: its jobs}, or Lost for the first that gives no result."""
+    def answers(self, seconds):
+        """{name: its jobs}, or Lost where any gives no result."""
         ended = self.child.wait(seconds)
         try:
             jobs = fio_runs.parse(self.read("out.json"))[self.JOBS]
@@ -101,19 +140,36 @@ class Run(fio_runs.Run):
                      for client in self.clients}
         except (ValueError, KeyError, TypeError, RecursionError):
             found = {client["name"]: [] for client in self.clients}
-        for client in self.clients:
-            if not found[client["name"]]:
-                raise campaign.Lost(client["name"], self._why(client, ended))
+        silent = [client for client in self.clients
+                  if not found[client["name"]]]
+        if silent:
+            raise self._lost(silent, ended)
+        return found
+
+    def by_client(self, seconds):
+        """The same of a run without errors."""
+        found = self.answers(seconds)
         if self.child.status != 0 or any(
                 job["error"] for jobs in found.values() for job in jobs):
             raise self.problem(f"exit status {self.child.status}")
         return found
 
-    def _why(self, client, ended):
-        why = reachable(client)
-        if why:
-            return f"no fio --server answers: {why}"
-        return "no result" if ended else "no end of the run"
+    def _lost(self, silent, ended):
+        """Lost, with the host that it was; None where several may be.
+
+        fio writes no result before all hosts have given theirs, so that one
+        that hangs, and takes connections still, silences the others too.
+        """
+        for client in silent:
+            why = reachable(client)
+            if why:
+                return campaign.Lost(client["name"],
+                                     f"no fio --server answers: {why}")
+        why = "no result" if ended else "no end of the run"
+        if len(silent) == 1:
+            return campaign.Lost(silent[0]["name"], why)
+        names = ", ".join(client["name"] for client in silent)
+        return campaign.Lost(None, f"{why} on one or more of {names}")
 
 
 def _is(client, job):
@@ -137,8 +193,7 @@ def _options(plan, side, target, seed):
     options = fio_runs.base_options(side, target, seed)
     options += [line for line in fio_runs.timed_options(
         plan.runtime, plan.ramp) if not line.startswith("exec_prerun")]
-    # A file that is not there is no target: fio would make one.
-    return options if target.writable else [*options, "allow_file_create=0"]
+    return [*options, *fio_runs.KEEP_FILES]
 
 
 def timed(plan, cell, role, seed):
@@ -158,7 +213,7 @@ def timed(plan, cell, role, seed):
     return {**whole, "hosts": {name: {key: value for key, value in
                                       values.items() if key != "latency"}
                                for name, values in hosts.items()},
-            "steal": 0.0, "repeats": 0, "options": options}
+            "steal": None, "repeats": 0, "options": options}
 
 
 # The state of targets on other machines is made by fio itself.
@@ -172,7 +227,9 @@ def fill(plan):
     libaio = Side("libaio", "libaio")
 
     def restore_one(target):
-        options = fio_runs.base_options(libaio, target, 1)
+        # In place: a new file only where there is none.
+        options = [*fio_runs.base_options(libaio, target, 1),
+                   "create_on_open=1"]
         run(plan, libaio, FILL, target, options, FILL_PATIENCE)
     return restore_one
 

@@ -109,6 +109,7 @@ def plain_job(plan, cell, side):
                                     cell.get("seed") or 1)
     options += [line for line in fio_runs.timed_options(
         plan["runtime_s"], plan["ramp_s"]) if "exec_prerun" not in line]
+    options += fio_runs.KEEP_FILES if plan["clients"] else ()
     return job.effective(fio_runs.literal(options, side_of(side), target))
 
 
@@ -146,6 +147,17 @@ def _changes(plan, cell, options):
     return job.changes(options) if options else ""
 
 
+def _disturbances(plan, results):
+    """Of this machine's CPU; nothing of it is known of other machines."""
+    if plan["clients"] or not results.steal:
+        steal = None
+    else:
+        steal = {"mean": statistics.fmean(results.steal),
+                 "max": max(results.steal)}
+    return {"steal": steal,
+            "repeats": None if plan["clients"] else results.repeats}
+
+
 def _cell_data(plan, cell, results, group, hosts, folder):
     job, sides = plan["jobs"][cell["job"]], two(plan, cell)
     target = plan["targets"][cell["target"]]
@@ -165,9 +177,7 @@ def _cell_data(plan, cell, results, group, hosts, folder):
                       for letter, side in sides},
         "order_effect": {m: stats.order_effect(e.d, ab[m])
                          for m, e in group.effects.items()},
-        "steal": {"mean": statistics.fmean(results.steal or [0]),
-                  "max": max(results.steal or [0])},
-        "repeats": results.repeats,
+        **_disturbances(plan, results),
         "discarded": [results.discarded[pair]
                       for pair in sorted(results.discarded)],
         "pairs": pairs, "effects": group.data(),
@@ -201,10 +211,11 @@ def make(plan, results, folder, finished, warnings):
     if not finished:
         verdict.withhold(effects)
     keep = ("title", "created", "command", "seed", "pairs", "looks", "alpha",
-            "margin", "runtime_s", "ramp_s", "cpu", "environment",
+            "margin", "runtime_s", "ramp_s", "environment",
             "self_check")
     return {
         "schema": SCHEMA, **{key: plan[key] for key in keep},
+        "cpu": None if plan["clients"] else plan["cpu"],
         "finished": finished, "comparisons": len(effects),
         "fio": plan["fio"],
         "clients": [client["name"] for client in plan["clients"]],

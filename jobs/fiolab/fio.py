@@ -18,6 +18,9 @@ from .problem import Problem
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
 SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
 LIST = re.compile(r"^\{$", re.M)
+# On a host nothing but fio itself sees the target: it must not lay a file out
+# (which unlinks the one that is there), and make none where there is none.
+KEEP_FILES = ("create_on_open=1", "allow_file_create=0")
 # Whole latencies: what is between submission and completion is not comparable
 # between engines.
 LATENCY = ("lat_percentiles=1", "clat_percentiles=0", "slat_percentiles=0")
@@ -134,7 +137,8 @@ class Run:
         return os.path.join(self.folder, name)
 
     def _write(self, name, text):
-        with open(self.file(name), "w", encoding="utf-8") as file:
+        with open(self.file(name), "w", encoding="utf-8",
+                  errors="surrogateescape") as file:    # names that are not
             file.write(text)
 
     def read(self, name):

@@ -39,7 +39,7 @@ def refuse(args):
     if args.looks and (args.pairs or args.quick):
         raise Problem("--looks fixes the number of pairs: leave out --pairs "
                       "and --quick.")
-    if args.client and not args.target:
+    if args.client is not None and not args.target:
         raise Problem("--client needs --target: what is the file or device on "
                       "each host?")
 
@@ -190,7 +190,8 @@ def _cells_data(session, made, letters):
 
 def _warnings(session, made, direct):
     found = restore.warnings(session.jobs, session.args.restore)
-    found += fairness.machine(session.args.cpu, direct)
+    if not session.clients:     # else nothing is measured on this machine
+        found += fairness.machine(session.args.cpu, direct)
     for target in made:
         for job in session.jobs:
             io = jobfile.direct_io(job.text)

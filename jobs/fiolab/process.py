@@ -3,6 +3,8 @@
 # and all of its descendants, and end them all.  fio's forked jobs start
 # sessions of their own, so a process group does not reach them: they are found
 # by parent and signalled through pidfds, which cannot hit a recycled pid.
+# Should this process be killed, the kernel asks the child to end: fio hands
+# that on to its jobs, which else went on writing, beside whatever comes next.
 import ctypes
 import os
 import select
@@ -11,6 +13,8 @@ import subprocess
 import time
 
 GRACE = 3
+PR_SET_PDEATHSIG = 1        # <linux/prctl.h>
+LIBC = ctypes.CDLL(None)    # loaded before any fork
 
 
 def _parents():
@@ -37,19 +41,30 @@ def tree(pid):
 def cpu_clock(pid):
     """CPU seconds that all threads of a process used, to the nanosecond."""
     clock = ctypes.c_int()
-    libc = ctypes.CDLL(None)
-    if libc.clock_getcpuclockid(pid, ctypes.byref(clock)):
+    if LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)):
         raise ProcessLookupError(pid)
     return time.clock_gettime(clock.value)
+
+
+def _prepared(cpu):
+    """What the child does before it becomes the command."""
+    parent = os.getpid()
+
+    def prepare():
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:          # it was killed before that
+            os.kill(os.getpid(), signal.SIGKILL)
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
+    return prepare
 
 
 class Child:
     """A running command.  Use as a context manager: on leaving, it is gone."""
 
     def __init__(self, command, cpu=None, **popen):
-        pin = None if cpu is None else (lambda: os.sched_setaffinity(0, {cpu}))
         self.process = subprocess.Popen(command, start_new_session=True,
-                                        preexec_fn=pin,
+                                        preexec_fn=_prepared(cpu),
                                         stdin=subprocess.DEVNULL, **popen)
         self.pid = self.process.pid
         self.pidfd = os.pidfd_open(self.pid)

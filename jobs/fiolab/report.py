@@ -158,11 +158,17 @@ def _noise(cell):
     order = ", ".join(
         f"{names[m]} {'n/a' if d is None else f'{100 * d:+.1f}%'}"
         for m, d in cell["order_effect"].items() if m in names)
-    steal = cell["steal"]
     return [*(fitted(f"order effect (AB less BA): {order}") if order else []),
-            f"  steal {100 * steal['mean']:.1f}% (worst run "
-            f"{100 * steal['max']:.1f}%); runs repeated for want of CPU: "
-            f"{cell['repeats']}", *fitted(cell["stream"])]
+            _disturbances(cell), *fitted(cell["stream"])]
+
+
+def _disturbances(cell):
+    steal, repeats = cell["steal"], cell["repeats"]
+    said = ("steal not measured" if steal is None else
+            f"steal {100 * steal['mean']:.1f}% (worst run "
+            f"{100 * steal['max']:.1f}%)")
+    return f"  {said}" + ("" if repeats is None else
+                          f"; runs repeated for want of CPU: {repeats}")
 
 
 def _changes(cell):

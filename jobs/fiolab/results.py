@@ -94,7 +94,8 @@ class CellResults:
                  for host in runs["A"].get("hosts", {})}
         latencies = [(direction, role, latency) for role in "AB" for
                      direction, latency in runs[role]["latency"].items()]
-        steal = [float(run["steal"]) for run in runs.values()]
+        steal = [float(run["steal"]) for run in runs.values()
+                 if run["steal"] is not None]       # of other machines
         repeats = sum(run["repeats"] for run in runs.values())
         start = min(run["start"] for run in runs.values())
         for direction, role, latency in latencies:

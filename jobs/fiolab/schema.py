@@ -170,7 +170,7 @@ CELL = record(
     target=record(path=text, label=text, why=text, size=count,
                   direct=among("all", "some", "none")),
     calls_per_io=both, order_effect=table(maybe(number)),
-    steal=record(mean=share, max=share), repeats=count,
+    steal=maybe(record(mean=share, max=share)), repeats=maybe(count),
     discarded=each(record(pair=count, host=maybe(text), why=text)),
     pairs=each(PAIR), effects=each(EFFECT),
     latency=table(by_role(LATENCY)),

@@ -5,11 +5,12 @@
 from contextlib import ExitStack
 import os
 import sys
-import tempfile
 
 from . import campaign, cli, clients, compare as two_campaigns, data
-from . import fairness, fio as fio_runs, plan as plans, probe, progress
-from . import publish, restore, selfcheck, store, target as targets
+from . import fairness, fio as fio_runs, hosttarget, plan as plans, probe
+from . import progress
+from . import publish, restore, scratch, selfcheck, store
+from . import target as targets
 from .problem import Problem
 from .results import Results
 from .verdict import count_pairs, fewest_pairs
@@ -33,8 +34,6 @@ def _memory(args, stack):
 
 
 def _targets(args, jobs, stack):
-    if args.client:
-        return plans.remote_targets(args)
     if not args.target:
         memory = _memory(args, stack)
         if memory and args.self_check:
@@ -62,8 +61,9 @@ def _again(known, args, jobs, stack):
     return made
 
 
-def _warn_of_few_pairs(pairs, cells, alpha):
-    comparisons = cells * len(data.METRICS)
+def _warn_of_few_pairs(pairs, groups, alpha):
+    """groups: the cells, and each host in each."""
+    comparisons = groups * len(data.METRICS)
     need = fewest_pairs(comparisons, alpha)
     if pairs < need:
         say(f"{count_pairs(pairs)} cannot tell faster from slower: with "
@@ -82,10 +82,8 @@ class Session:
 
     def ask_fio(self):
         """Find the mistakes that fio can name, before anything is written."""
-        scratch = self.stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="kaio-ab-"))
         self.fio = fio_runs.Fio(cli.find_fio(self.args.fio), self.args.cpu,
-                                scratch)
+                                scratch.folder(self.stack))
         probe.check(self.fio, self.sides, self.jobs, self.args.size)
         libraries = probe.check_libraries(self.fio, self.sides)
         self.live = campaign.Plan(
@@ -107,17 +105,25 @@ class Session:
         """Plan a new campaign; prepares (and so may write) the targets."""
         self.folder = plans.folder(self.args)
         self.folder.create(self.stack)
-        made = _targets(self.args, self.jobs, self.stack)
+        made = (plans.remote_targets(self.args) if self.clients else
+                _targets(self.args, self.jobs, self.stack))
         for target in made:
             for job in self.jobs:
                 fairness.large_enough(job, target.size)
+        self._look_at_hosts(made)
         if self.args.self_check:
             self._plant(made[0])
         self.plan = plans.new(self, made)
         self.make_cells(made)
-        _warn_of_few_pairs(self.args.pairs, len(self.cells),
+        _warn_of_few_pairs(self.args.pairs,
+                           len(self.cells) * (1 + len(self.clients)),
                            self.plan["alpha"])
         self.save()
+
+    def _look_at_hosts(self, made):
+        if self.clients:
+            for target in made:
+                hosttarget.prepare(self.live, target)
 
     def _plant(self, target):
         cell = campaign.Cell(self.jobs[0], target, [],
@@ -133,6 +139,7 @@ class Session:
         if plans.complete(plan, results):
             return
         made = _again(plan, self.args, self.jobs, self.stack)
+        self._look_at_hosts(made)
         self.sides = tuple(data.side_of(side) for side in plan["sides"])
         self.live.sides = self.sides
         self.make_cells(made)

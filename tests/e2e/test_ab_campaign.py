@@ -8,6 +8,7 @@ from pathlib import Path
 import shutil
 import signal
 import sys
+import time
 
 import pytest
 
@@ -460,3 +461,39 @@ def test_a_matrix_that_cannot_be(axis, word, ab, shm):
     sentence(ab("--b", "libaio", "--matrix", axis, "--target", f"{shm}/s",
                 *FAST), word)
     assert os.listdir(shm) == [] and not ab.out.exists()
+
+
+def _fios(folder):
+    """The processes with a working directory below a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.readlink(path / "cwd").startswith(f"{folder}/"):
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_fio_dies_with_a_command_that_is_killed(ab, shm):
+    """And what the command left is gone after the next one."""
+    words = ["--b", "psync", "--pairs", "1", "--target", f"{shm}/s", *LATENCY,
+             "--runtime", "60"]
+    temporary = ab.environment["TMPDIR"]
+    started = ab.start(*words)
+    end = time.monotonic() + 60
+    while len(list(Path(temporary).glob("*/*/started"))) < 1 or not (
+            ab.out / "campaign.json").exists():
+        assert time.monotonic() < end and started.poll() is None
+        time.sleep(0.05)
+    assert len(_fios(temporary)) >= 2           # fio and its job
+    started.kill()
+    started.communicate(timeout=60)
+    end = time.monotonic() + 10
+    while _fios(temporary):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert os.listdir(temporary) != []
+    os.unlink(f"{shm}/s")
+    # Ab itself checks that the temporary folder is then empty.
+    sentence(ab("--b", "nosuch", "--target", f"{shm}/s", *LATENCY), "nosuch")

@@ -111,7 +111,7 @@ def test_a_matrix_that_is_too_large():
 # Hosts
 
 @pytest.mark.parametrize("text, addresses", [
-    ("", []), ("h", ["ip:h,8765"]), ("a.b:1,c-d", ["ip:a.b,1", "ip:c-d,8765"]),
+    (None, []), ("h", ["ip:h,8765"]), ("a.b:1,c-d", ["ip:a.b,1", "ip:c-d,8765"]),
     ("[::1]:99", ["ip6:::1,99"])])
 def test_hosts(text, addresses):
     assert [one["address"] for one in clients.parse(text)] == addresses

@@ -4,11 +4,14 @@
 # a warning, which the report repeats.
 import re
 
+from . import jobfile
 from .problem import Problem
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
 BUSY = 0.5              # load for each CPU
 STOLEN = 0.05
+NOT_DIRECT = {"none": "does not set direct=1",
+              "some": "sets direct=1 for a part of its I/O only"}
 UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 SIZE = re.compile(r"(\d+)([kmgt]?)(?:i?b)?", re.I)
 
@@ -91,6 +94,15 @@ def large_enough(job, size):
             f"{max(1, -(-need >> 20))}M.")
 
 
+def o_direct(job, path):
+    """Refuse a job that would measure the page cache of a disk."""
+    part = NOT_DIRECT.get(jobfile.direct_io(job.text))
+    if part:
+        raise Problem(f"job {job.name} {part}, so on {path} it would measure "
+                      "the page cache and not the device: set direct=1 in it, "
+                      "or give --buffered if the page cache is what you mean.")
+
+
 # Warnings
 
 def buffered(job, direct, target):
@@ -100,10 +112,8 @@ def buffered(job, direct, target):
                 "runs through the page cache there."]
     if direct == "all" or target.ram:
         return []
-    part = "does not set direct=1" if direct == "none" else (
-        "sets direct=1 for a part of its I/O only")
-    return [f"job {job.name} {part}: its figures on {target.path} are the page "
-            "cache's and not the device's."]
+    return [f"job {job.name} {NOT_DIRECT[direct]}: its figures on "
+            f"{target.path} are the page cache's and not the device's."]
 
 
 def machine(cpu, found):

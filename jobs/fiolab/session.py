@@ -105,6 +105,7 @@ class Session:
 
     def begin(self):
         """Plan a new campaign; prepares (and so may write) the targets."""
+        plans.refuse_buffered(self.args, self.jobs)
         self.folder = plans.folder(self.args)
         self.folder.create(self.stack)
         made = _targets(self.args, self.jobs, self.stack)

@@ -94,5 +94,15 @@ def test_several_jobs_are_compared_each(ab, several, shm):
 
 
 def test_a_number_of_jobs_that_cannot_be_told(ab, several, shm):
-    sentence(ab("--b", "psync", "--pairs", "1", "--job", several, "--target",
-                f"{shm}/s", *FAST, TWICE="2x"), "plain numjobs")
+    done = ab("--b", "psync", "--pairs", "1", "--job", several, "--target",
+              f"{shm}/s", *FAST, TWICE="2x")
+    sentence(done, "sets numjobs=${TWICE}, which fio may take for something")
+    assert "writing" not in done.stderr and not ab.out.exists()
+
+
+@pytest.mark.parametrize("axis", ["bs=4x", "iodepth=1k,2k"])
+def test_a_matrix_with_an_odd_value_is_refused(axis, ab, shm):
+    done = ab("--b", "psync", "--pairs", "1", "--matrix", axis, "--target",
+              f"{shm}/s", *FAST)
+    sentence(done, "write it plainly")
+    assert "writing" not in done.stderr and os.listdir(shm) == []

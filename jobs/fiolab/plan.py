@@ -92,7 +92,9 @@ def planted(sides, options):
 
 
 def disk(args):
-    return args.build if os.path.isdir(args.build) else os.getcwd()
+    """The build folder if it can be written, as an installed one cannot."""
+    usable = os.access(args.build, os.W_OK | os.X_OK)
+    return args.build if os.path.isdir(args.build) and usable else os.getcwd()
 
 
 def folder(args):

@@ -180,7 +180,8 @@ def _create(path, size, stack):
                                     0o600)
         target.created = True
     except OSError as error:
-        raise Problem(f"cannot create {path}: {error.strerror}.") from None
+        raise Problem(f"cannot create {path}: {error.strerror}: give another "
+                      "--target.") from None
     with contextlib.suppress(OSError):      # not every file system has locks
         fcntl.flock(target.descriptor, fcntl.LOCK_EX)   # see remove_stale()
     fill(target)

@@ -134,7 +134,9 @@ class Run:
         return os.path.join(self.folder, name)
 
     def _write(self, name, text):
-        with open(self.file(name), "w", encoding="utf-8") as file:
+        """A target's name may hold bytes that are no UTF-8."""
+        with open(self.file(name), "w", encoding="utf-8",
+                  errors="surrogateescape") as file:
             file.write(text)
 
     def read(self, name):

@@ -2,6 +2,7 @@
 # jobs/ab through fio's own client/server mode, with two real servers on the
 # loopback interface: figures of each host and of both, and what becomes of a
 # server that dies.
+import os
 import socket
 import signal
 import subprocess
@@ -157,6 +158,17 @@ def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
     assert done.returncode == 0, done.stderr
     with open(shm_file, "rb") as file:
         assert len(file.read()) == 16 << 20
+
+
+def test_a_target_whose_name_is_not_utf_8(ab, servers, shm):
+    name = os.fsencode(shm) + b"/caf\xe9"
+    with open(name, "wb") as file:
+        file.write(b"x" * (16 << 20))
+    done = ab("--b", "psync", "--client", servers[0].name, "--target",
+              os.fsdecode(name), "--pairs", "1", *LATENCY)
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(shm) == ["caf\udce9"]
+    assert len(ab.report()["cells"][0]["pairs"]) == 1
 
 
 @pytest.mark.parametrize("arguments, word", [

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 QUICK = ["--b", "libaio", "--pairs", "1", *FAST]
 
+
 @pytest.fixture
 def installed():
     """A folder that all may enter: jobs and build are not to be written,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Where jobs/ab puts its files, if the build folder cannot be written.
+# Where jobs/ab puts its files: a build folder that cannot be written, a folder
+# for temporary files without room.
 import os
 from pathlib import Path
 import shutil
@@ -8,7 +9,8 @@ import tempfile
 
 import pytest
 
-from abrun import FAST, sentence
+import targets
+from abrun import FAST, Ab, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -51,3 +53,16 @@ def test_a_target_that_cannot_be_made(installed):
     done = as_a_user(installed, "--target", str(installed / "build" / "s"))
     sentence(done, "Permission denied: give another --target.")
     assert os.listdir(installed / "here") == []
+
+
+@pytest.mark.skipif(bool(targets.why_no_root()),
+                    reason=str(targets.why_no_root()))
+@pytest.mark.parametrize("kib", [4, 8, 16, 32, 48])
+def test_temporary_files_without_room(kib, tmp_path, shm):
+    """From no room for a job file on to room for all but fio's result."""
+    ab = Ab(tmp_path)
+    with targets.small_tmpfs(str(tmp_path), kib << 10) as small:
+        ab.environment["TMPDIR"] = small
+        done = ab(*QUICK, "--target", f"{shm}/s")
+    sentence(done, "make room there, or set TMPDIR")
+    assert small in done.stderr and os.listdir(shm) == []

@@ -4,11 +4,12 @@
 import re
 import shutil
 
-from . import fairness, fio as fio_runs
+from . import apart, fairness, fio as fio_runs
 from .metrics import DIRECTIONS, figures
 from .problem import Problem
 
 STREAM_IOS = 500
+FEWEST_IOS = 50         # of each job, where a file has several
 CALL_IOS = (64, 8064)       # the difference leaves start-up out
 CAP = 3                     # seconds, should the device be slow
 LOGGED = re.compile(r" (read|write|trim|sync|datasync) (\d+) (\d+)$")
@@ -20,15 +21,28 @@ def limited(fio, side, job, target, ios, extra=(), **more):
     return fio_runs.run(fio, side, job, target, options, CAP, **more)
 
 
-def _stream(fio, side, job, target):
-    """(fio's result, the I/Os in the order of issue); None instead of these
-    if several jobs share the log."""
+def _logged(text):
+    """The I/Os of a log, in the order of issue."""
+    return [m.groups() for m in map(LOGGED.search, text.splitlines()) if m]
+
+
+def _streams(fio, side, job, target):
+    """(fio's result, the I/Os of each of its jobs).
+
+    fio adds the I/Os of all jobs to one log, without a word of whose they
+    are: where there are several, they run again with a log for each.
+    """
     result, kept = limited(fio, side, job, target, STREAM_IOS,
-                            ["write_iolog=iolog"], keep=["iolog"])
-    if len(result["jobs"]) > 1:
-        return result, None
-    return result, [m.groups() for m in
-                    map(LOGGED.search, kept["iolog"].splitlines()) if m]
+                           ["write_iolog=iolog"], keep=["iolog"])
+    number = len(result["jobs"])
+    if number == 1:
+        return result, [_logged(kept["iolog"])]
+    names = apart.logs(number)
+    again, kept = limited(fio, side, apart.Apart.of(job, result), target,
+                          max(FEWEST_IOS, STREAM_IOS // number), keep=names)
+    if len(again["jobs"]) != number:
+        raise apart.unlike(job)
+    return result, [_logged(kept[name]) for name in names]
 
 
 def _split(stream):
@@ -55,21 +69,33 @@ def compare_streams(a, b):
     return min(len(a), len(b)), ""
 
 
+def _same_streams(sides, job, first, second):
+    """The fewest I/Os that were compared of any job."""
+    fewest = []
+    for number, (a, b) in enumerate(zip(first, second), 1):
+        equal, where = compare_streams(a, b)
+        if equal is None:
+            one = f", its job {number}" if len(first) > 1 else ""
+            raise Problem(f"the comparison would be unfair: with the same "
+                          f"seed {sides[0].text} and {sides[1].text} do "
+                          f"different I/O on job {job.name}{one}: {where}.")
+        fewest.append(equal)
+    return min(fewest)
+
+
 def same_stream(fio, sides, job, target):
     """Refuse an unfair comparison; else say what was checked."""
-    (first, a), (second, b) = (_stream(fio, side, job, target)
+    (first, a), (second, b) = (_streams(fio, side, job, target)
                                for side in sides)
     fairness.same_options(sides, job, first, second)
-    note = fairness.depth_note(sides, first, second)
-    if a is None or b is None:
-        return ("I/O streams not compared (the job file has several jobs)" +
-                note)
-    equal, where = compare_streams(a, b)
-    if equal is None:
-        raise Problem(f"the comparison would be unfair: with the same seed "
-                      f"{sides[0].text} and {sides[1].text} do different I/O "
-                      f"on job {job.name}: {where}.")
-    return f"first {equal} I/Os identical on both sides{note}"
+    if len(a) != len(b):
+        raise Problem(f"the comparison would be unfair: job {job.name} is "
+                      f"{len(a)} jobs on {sides[0].text} and {len(b)} on "
+                      f"{sides[1].text}: give both the same.")
+    equal = _same_streams(sides, job, a, b)
+    each = f" of each of {len(a)} jobs" if len(a) > 1 else ""
+    return (f"first {equal} I/Os{each} identical on both sides" +
+            fairness.depth_note(sides, first, second))
 
 
 def parse_calls(text):

@@ -138,6 +138,8 @@ def _where(new):
     add("--destroy-data", action="store_true",
         help="existing targets may be overwritten, and will be; "
         "a device that is mounted or in use never is")
+    add("--buffered", action="store_true", help="jobs may run on a disk "
+        "without direct=1: their figures are then the page cache's")
     add("--restore", choices=restore.CHOICES, help="the state of a target "
         "before each run of a job that writes: fill (every byte is written "
         "again; the default), trim (discarded first) or none")

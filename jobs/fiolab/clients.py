@@ -134,6 +134,7 @@ class Run(fio_runs.Run):
     def answers(self, seconds):
         """{name: its jobs}, or Lost where any gives no result."""
         ended = self.child.wait(seconds)
+        fio_runs.check_room(self.folder)    # which no host is to blame for
         try:
             jobs = fio_runs.parse(self.read("out.json"))[self.JOBS]
             found = {client["name"]: [job for job in jobs if _is(client, job)]

@@ -2,15 +2,21 @@
 # Is the comparison fair, and do its figures mean something?  What is not fair
 # stops the command with a sentence; what only makes the figures worth less is
 # a warning, which the report repeats.
+import os
 import re
 
+from . import jobfile
 from .problem import Problem
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
 BUSY = 0.5              # load for each CPU
 STOLEN = 0.05
+NOT_DIRECT = {"none": "does not set direct=1",
+              "some": "sets direct=1 for a part of its I/O only"}
 UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-SIZE = re.compile(r"(\d+)([kmgt]?)(?:i?b)?", re.I)
+ONE = r"(\d{1,12})([kmgt]?)(?:i?b)?"
+SIZE = re.compile(ONE, re.A | re.I)
+SHARE = rf"{ONE}(/\d*)?"
 
 
 def _options(result):
@@ -56,29 +62,53 @@ def depth_note(sides, first, second):
 
 # Sizes
 
+# fio takes what it understands of a value and drops the rest: bs=4x is 4 bytes
+# and iodepth=4q is 4.  So what is not in a plain spelling is refused.
+
 def _bytes(text):
-    """The largest size in '4k', '4k-64k', '4k,128k'; None in other spellings."""
-    parts = re.split(r"[-,:/]", text)
-    found = [SIZE.fullmatch(part) for part in parts if part]
-    if not found or not all(found):
-        return None
-    return max(int(m[1]) << UNITS[m[2].lower()] for m in found)
+    """The largest size in '4k', '4k-64k' or '4k,128k'."""
+    found = [SIZE.fullmatch(part) for part in re.split(r"[-,:/]", text)]
+    return max(int(m[1]) << UNITS[m[2].lower()] for m in found if m)
 
 
-def _largest(job, parse, default, *keys):
-    values = [parse(value) for value in job.values(*keys)]
-    return max([value for value in values if value], default=default)
+def _split_bytes(text):
+    """The same of '4k/60:64k/40,8k'."""
+    return max(_bytes(part.split("/")[0]) for part in re.split("[,:]", text)
+               if part)
 
 
-def _count(text):
-    return int(text) if text.isdigit() else None
+# option -> (its plain spelling, an example of it, what it counts)
+SIZES = (re.compile(rf"(?:{ONE})?([-,](?:{ONE})?)*", re.A | re.I),
+         "4k or 4k,128k", _bytes)
+SPLIT = (re.compile(rf"{SHARE}([,:]{SHARE})*", re.A | re.I), "4k/60:64k/40",
+         _split_bytes)
+COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", int)
+PLAIN = {"bs": SIZES, "blocksize": SIZES, "bsrange": SIZES,
+         "blocksize_range": SIZES, "bssplit": SPLIT, "iodepth": COUNT,
+         "numjobs": COUNT}
+
+
+def _plain(job, key, text):
+    """The number that a value means, the variables in it replaced."""
+    spelling, example, meaning = PLAIN[key]
+    meant = os.path.expandvars(text)
+    if not re.search(r"\d", meant) or not spelling.fullmatch(meant):
+        raise Problem(f"job {job.name} sets {key}={ascii(text[:40])[1:-1]}, which "
+                      "fio may take for something else: write it plainly, "
+                      f"such as {key}={example}.")
+    return meaning(meant)
+
+
+def _largest(job, default, *keys):
+    return max((_plain(job, key, value) for key in keys
+                for value in job.values(key)), default=default)
 
 
 def in_flight(job):
     """Bytes that the job may have in flight, as far as its text says."""
-    return (_largest(job, _bytes, 4096, "bs", "blocksize") *
-            _largest(job, _count, 1, "iodepth") *
-            _largest(job, _count, 1, "numjobs"))
+    sizes = [key for key in PLAIN if PLAIN[key] is not COUNT]
+    return (_largest(job, 4096, *sizes) * _largest(job, 1, "iodepth") *
+            _largest(job, 1, "numjobs"))
 
 
 def large_enough(job, size):
@@ -91,6 +121,15 @@ def large_enough(job, size):
             f"{max(1, -(-need >> 20))}M.")
 
 
+def o_direct(job, path):
+    """Refuse a job that would measure the page cache of a disk."""
+    part = NOT_DIRECT.get(jobfile.direct_io(job.text))
+    if part:
+        raise Problem(f"job {job.name} {part}, so on {path} it would measure "
+                      "the page cache and not the device: set direct=1 in it, "
+                      "or give --buffered if the page cache is what you mean.")
+
+
 # Warnings
 
 def buffered(job, direct, target):
@@ -100,10 +139,8 @@ def buffered(job, direct, target):
                 "runs through the page cache there."]
     if direct == "all" or target.ram:
         return []
-    part = "does not set direct=1" if direct == "none" else (
-        "sets direct=1 for a part of its I/O only")
-    return [f"job {job.name} {part}: its figures on {target.path} are the page "
-            "cache's and not the device's."]
+    return [f"job {job.name} {NOT_DIRECT[direct]}: its figures on "
+            f"{target.path} are the page cache's and not the device's."]
 
 
 def machine(cpu, found):

@@ -2,6 +2,7 @@
 # One run of fio: writes the effective job file into a private folder, runs fio
 # there with a time limit, measures CPU while the timed part runs, and returns
 # fio's own figures beside it.
+import errno
 import json
 import os
 import re
@@ -103,6 +104,20 @@ def parse(text):
                       parse_constant=_no_number)
 
 
+def no_room(folder, why):
+    return Problem(f"cannot write fio's files in {os.path.dirname(folder)} "
+                   f"({why}): make room there, or set TMPDIR to a folder that "
+                   "has some.")
+
+
+def check_room(folder):
+    """Refuse a file system that is full to the last block."""
+    info = os.statvfs(folder)
+    free = info.f_bavail if os.geteuid() else info.f_bfree
+    if info.f_blocks and not free:      # without blocks: it has no limit
+        raise no_room(folder, os.strerror(errno.ENOSPC))
+
+
 class Run:
     """A fio process in its own folder; both are gone when the context ends.
 
@@ -113,7 +128,10 @@ class Run:
 
     def __init__(self, fio, side, job, target, options, wrap=()):
         self.side, self.job = side, job
-        self.folder = tempfile.mkdtemp(dir=fio.folder)
+        try:
+            self.folder = tempfile.mkdtemp(dir=fio.folder)
+        except OSError as error:
+            raise no_room(fio.folder, error.strerror) from None
         self._write("effective.fio", job.effective(options))
         with open(self.file("messages"), "wb") as messages:
             self.child = process.Child(
@@ -137,9 +155,13 @@ class Run:
         return os.path.join(self.folder, name)
 
     def _write(self, name, text):
-        with open(self.file(name), "w", encoding="utf-8",
-                  errors="surrogateescape") as file:    # names that are not
-            file.write(text)
+        """A target's name may hold bytes that are no UTF-8."""
+        try:
+            with open(self.file(name), "w", encoding="utf-8",
+                      errors="surrogateescape") as file:
+                file.write(text)
+        except OSError as error:
+            raise no_room(self.folder, error.strerror) from None
 
     def read(self, name):
         try:
@@ -158,7 +180,9 @@ class Run:
 
     def finish(self, seconds):
         """Wait for the end; fio's JSON, checked."""
-        if not self.child.wait(seconds):
+        ended = self.child.wait(seconds)
+        check_room(self.folder)     # what fio wrote may be cut short
+        if not ended:
             raise self.problem(f"still running after {seconds:.0f} s, ended")
         if self.child.status != 0:
             raise self.problem(f"exit status {self.child.status}")

@@ -129,6 +129,23 @@ def remote_targets(args):
     return [_remote_target(args, path) for path in dict.fromkeys(args.target)]
 
 
+def _is_disk(path):
+    """Of a target, also one that will be created; False for no place."""
+    path = os.path.realpath(path)
+    path = path if os.path.exists(path) else os.path.dirname(path)
+    return os.path.exists(path) and not targets.identify(path)[0]
+
+
+def refuse_buffered(args, jobs):
+    """Before anything is written; what a disk of other hosts is, only they
+    know, so every target there counts as one."""
+    places = args.target or ([] if args.self_check else [disk(args)])
+    for path in [] if args.buffered else places:
+        if args.client or _is_disk(path):
+            for job in jobs:
+                fairness.o_direct(job, path)
+
+
 def stand_in(cell, target):
     """A copy of a cell on a target of this machine, for the checks."""
     return replace(cell, target=target, calls={}, stream="", restore=None)

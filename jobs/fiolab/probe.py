@@ -59,8 +59,11 @@ def _check_side(fio, side):
 def _check_job(fio, side, job, size):
     target = Target("probe", size or DEFAULT_SIZE, False, "")
     path = os.path.join(fio.folder, "probe.fio")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(job.effective(fio_runs.base_options(side, target, 1)))
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(job.effective(fio_runs.base_options(side, target, 1)))
+    except OSError as error:
+        raise fio_runs.no_room(path, error.strerror) from None
     status, text = _ask(fio, "--parse-only", path,
                         env=fio_runs.environment(side, target))
     if status:

@@ -5,6 +5,7 @@ import sys
 import time
 
 PLAIN_EVERY = 10
+FEW = 6         # steps, after which their pace counts as much as the plan
 
 
 class Progress:
@@ -17,11 +18,11 @@ class Progress:
     def left(self):
         """Seconds left, from the plan at first and from the pace later on."""
         share = self.done / self.steps
-        passed = time.monotonic() - self.start
         if share == 0:
             return self.guess
-        pace = passed / share
-        return max(0, (share * pace + (1 - share) * self.guess) - passed)
+        pace = (time.monotonic() - self.start) / share
+        trust = self.done / (self.done + FEW)
+        return (1 - share) * (trust * pace + (1 - trust) * self.guess)
 
     def tick(self, text):
         """A step begins."""

@@ -103,6 +103,9 @@ class Session:
 
     def begin(self):
         """Plan a new campaign; prepares (and so may write) the targets."""
+        for job in self.jobs:
+            fairness.in_flight(job)     # before a mistake costs a target
+        plans.refuse_buffered(self.args, self.jobs)
         self.folder = plans.folder(self.args)
         self.folder.create(self.stack)
         made = (plans.remote_targets(self.args) if self.clients else

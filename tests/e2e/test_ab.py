@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -88,8 +89,12 @@ def test_the_command_of_the_report_repeats_a_run(ab, shm, tmp_path):
 def test_a_buffered_job_is_not_called_o_direct(text, direct, ab, tmp_path):
     job = tmp_path / "job.fio"
     job.write_text(text + "loops=2\n")
-    done = ab("--b", "psync", "--pairs", "1", "--job", str(job), "--target",
-              str(tmp_path / "scratch"), *FAST)
+    words = ["--b", "psync", "--pairs", "1", "--job", str(job), "--target",
+             str(tmp_path / "scratch"), *FAST]
+    done = ab(*words)
+    sentence(done, "give --buffered if the page cache is what you mean")
+    assert "writing" not in done.stderr and not ab.out.exists()
+    done = ab(*words, "--buffered")
     assert done.returncode == 0, done.stderr
     cell, = ab.report()["cells"]
     assert cell["target"]["direct"] == direct
@@ -110,6 +115,26 @@ def test_one_figure_for_reads_and_writes_is_not_wanted(ab, shm, tmp_path):
     cell, = ab.report()["cells"]
     assert cell["changes"] == "dropped: unified_rw_reporting"
     assert list(cell["latency"]) == ["read"]
+
+
+@pytest.mark.parametrize("where, fine", [
+    ([], False), (["--target", "/dev/shm/new"], True),
+    (["--target", "/dev/shm"], True), (["--target", "/none/x"], True),
+    (["--target", "/dev/shm/x", "--client", "h"], False),
+    (["--buffered"], True), (["--self-check"], True)])
+def test_where_a_job_must_set_direct(where, fine, tmp_path):
+    """On every disk; what a host's target is, is not known here."""
+    sys.path.insert(0, str(ROOT / "jobs"))
+    from fiolab import cli, jobfile, plan
+    from fiolab.problem import Problem
+    args = cli.parser().parse_args(["--build", str(tmp_path), *where])
+    plan.refuse_buffered(args, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
+    job = jobfile.Job("j.fio", "[a]\nrw=read\n")
+    if fine:
+        plan.refuse_buffered(args, [job])
+    else:
+        with pytest.raises(Problem, match="job j does not set direct=1"):
+            plan.refuse_buffered(args, [job])
 
 
 def check_runs(ab, pairs):
@@ -168,7 +193,6 @@ def test_writes_syncs_and_verification(ab, shm):
 
 def test_the_seed_moves_the_offsets(shm, tmp_path, fio_binary):
     """A new seed per pair must mean new I/O: fio's randseed alone does not."""
-    import sys
     sys.path.insert(0, str(ROOT / "jobs"))
     from fiolab import checks, fio, jobfile, side, target
     runner = fio.Fio(fio_binary, None, str(tmp_path))
@@ -411,7 +435,8 @@ def test_a_precious_file_is_safe(ab, tmp_path):
     sentence(ab("--job", "randwrite", *target), "--destroy-data")
     # A job that hides its writing is stopped by fio's own read-only mode.
     sneaky = tmp_path / "sneaky.fio"
-    sneaky.write_text("[a]\nrw=randread\nbs=4k\n[b]\nrw=${HOW}\nbs=4k\n")
+    sneaky.write_text("[global]\ndirect=1\n[a]\nrw=randread\nbs=4k\n"
+                      "[b]\nrw=${HOW}\nbs=4k\n")
     sentence(ab("--job", str(sneaky), *target, HOW="write"),
              "--destroy-data")
     assert precious.read_bytes() == b"x" * (16 << 20)

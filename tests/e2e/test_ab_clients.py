@@ -192,6 +192,17 @@ def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
         assert len(file.read()) == 16 << 20
 
 
+def test_a_target_whose_name_is_not_utf_8(ab, servers, shm):
+    name = os.fsencode(shm) + b"/caf\xe9"
+    with open(name, "wb") as file:
+        file.write(b"x" * (16 << 20))
+    done = ab("--b", "psync", "--client", servers[0].name, "--target",
+              os.fsdecode(name), "--pairs", "1", *LATENCY)
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(shm) == ["caf\udce9"]
+    assert len(ab.report()["cells"][0]["pairs"]) == 1
+
+
 @pytest.mark.parametrize("arguments, word", [
     (["--client", "a b"], "is not a host"),
     (["--client", "h:0"], "is not a host"),

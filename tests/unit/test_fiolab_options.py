@@ -418,9 +418,9 @@ def test_an_engine_without_options_and_one_that_is_refused(monkeypatch,
 
 def test_sides_that_do_other_io_are_refused(monkeypatch):
     result = {"jobs": [{"jobname": "a"}]}
-    streams = iter([(result, [("read", "0", "4096")]),
-                    (result, [("read", "0", "8192")])])
-    monkeypatch.setattr(checks, "_stream", lambda *_: next(streams))
+    streams = iter([(result, [[("read", "0", "4096")]]),
+                    (result, [[("read", "0", "8192")]])])
+    monkeypatch.setattr(checks, "_streams", lambda *_: next(streams))
     sides = side.parse("libaio", ""), side.parse("psync", "")
     with pytest.raises(Problem, match="unfair"):
         checks.same_stream(None, sides, jobfile.Job("x", ""), None)

@@ -57,13 +57,33 @@ def test_a_side_that_keeps_one_in_flight_is_named():
 @pytest.mark.parametrize("text, need", [
     ("bs=4k\niodepth=64\n", 1), ("bs=1m\niodepth=16\n", 64),
     ("bs=4k-64k\niodepth=16\nnumjobs=4\n", 16), ("bs=128KiB,1m\n", 4),
-    ("blocksize=2m\n", 8), ("iodepth=${D}\nbs=x\n", 1)])
+    ("blocksize=2m\n", 8), ("bs=,1m\niodepth=2\n", 8),
+    ("BSRANGE=4k-1m,8k-8k\n", 4), ("bssplit=4k/60:1m/40,2m/:4k/50\n", 8),
+    ("bssplit=64k/:4k/\niodepth=4\n", 1), ("bs = 1m ; most\n", 4)])
 def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
     job = Job("x.fio", "[a]\n" + text)
     fairness.large_enough(job, need * MIB)
     if need > 1:
         with pytest.raises(Problem, match=f"at least --size {need}M"):
             fairness.large_enough(job, need * MIB - 1)
+
+
+@pytest.mark.parametrize("line", [
+    "iodepth=1k", "iodepth=4q", "iodepth=0x40", "iodepth=", "iodepth=0",
+    "numjobs=2x", "numjobs=$ncpus", "iodepth=${KAIO_NOT_SET}", "bs=4x",
+    "bs=2*2k", "bs=4 k", "bs=4.5k", "bs=0x1000", "blocksize=", "bs=,",
+    "bsrange=4x-8k", "bssplit=4x/50:8k/50", "bssplit=half", "bs=\x1b[2J"])
+def test_a_size_or_count_that_fio_may_misread_is_refused(line):
+    job = Job("x.fio", f"[a]\n{line}\n")
+    with pytest.raises(Problem, match=line.split("=")[0] + ".* plainly") as e:
+        fairness.large_enough(job, 1 << 40)
+    assert "\x1b" not in str(e.value)
+
+
+def test_a_count_in_a_variable_is_taken_at_its_value(monkeypatch):
+    monkeypatch.setenv("DEPTH", "1024")
+    job = Job("x.fio", "[a]\nbs=4k\niodepth=${DEPTH}\n")
+    assert fairness.in_flight(job) == 4 * MIB
 
 
 @pytest.mark.parametrize("change, cpu, word", [

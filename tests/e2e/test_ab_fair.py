@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What jobs/ab compares before its runs, and what it refuses as unfair, with
+# real runs of fio.
+import os
+from pathlib import Path
+import sys
+
+import pytest
+
+from abrun import FAST, Ab, sentence
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from fiolab import checks, fio, jobfile, side, target  # noqa: E402
+from fiolab.problem import Problem  # noqa: E402
+
+# Jobs of which each does other I/O, two under one name, one twice.
+SEVERAL = """[global]
+bs=4k
+direct=1
+iodepth=4
+[a]
+rw=randread
+numjobs=${TWICE}
+[b]
+rw=randwrite
+bs=8k
+[global]
+numjobs=1
+[a]
+rw=read
+bs=16k
+"""
+
+
+@pytest.fixture
+def ab(tmp_path):
+    return Ab(tmp_path)
+
+
+@pytest.fixture
+def several(tmp_path, monkeypatch):
+    monkeypatch.setenv("TWICE", "2")
+    path = tmp_path / "several.fio"
+    path.write_text(SEVERAL)
+    return path
+
+
+def streams(path, shm, tmp_path, fio_binary):
+    runner = fio.Fio(fio_binary, None, str(tmp_path))
+    scratch = target.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
+    _, found = checks._streams(runner, side.parse("libaio", ""),
+                               jobfile.load(str(path)), scratch)
+    return found
+
+
+def test_the_streams_of_several_jobs_are_told_apart(several, shm, tmp_path,
+                                                    fio_binary):
+    found = streams(several, shm, tmp_path, fio_binary)
+    assert [{(kind, size) for kind, _, size in stream}
+            for stream in found] == [{("read", "4096")}, {("read", "4096")},
+                                     {("write", "8192")}, {("read", "16384")}]
+    assert {len(stream) for stream in found} == {125}
+    assert found[0] != found[1]
+    assert streams(several, shm, tmp_path, fio_binary) == found
+    # As they are without a log each: the same number, the same seed.
+    alone = tmp_path / "alone.fio"
+    alone.write_text(SEVERAL.split("[b]")[0].replace("${TWICE}", "1"))
+    first, = streams(alone, shm, tmp_path, fio_binary)
+    assert first[:125] == found[0]
+
+
+def test_one_of_several_jobs_that_does_other_io_is_named(
+        several, shm, tmp_path, fio_binary):
+    found = streams(several, shm, tmp_path, fio_binary)
+    other = [*found[:2], found[2][:7] + found[2][8:] + found[2][7:8],
+             found[3]]
+    sides = side.parse("libaio", ""), side.parse("psync", "")
+    job = jobfile.load(str(several))
+    assert checks._same_streams(sides, job, found, found) == 125
+    with pytest.raises(Problem, match="several, its job 3: I/O 8 is write"):
+        checks._same_streams(sides, job, found, other)
+
+
+def test_several_jobs_are_compared_each(ab, several, shm):
+    done = ab("--b", "psync", "--pairs", "1", "--job", several, "--target",
+              f"{shm}/s", *FAST, TWICE="2")
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert cell["stream"].startswith("first 125 I/Os of each of 4 jobs "
+                                     "identical on both sides")
+    assert os.listdir(shm) == []
+
+
+def test_a_number_of_jobs_that_cannot_be_told(ab, several, shm):
+    done = ab("--b", "psync", "--pairs", "1", "--job", several, "--target",
+              f"{shm}/s", *FAST, TWICE="2x")
+    sentence(done, "sets numjobs=${TWICE}, which fio may take for something")
+    assert "writing" not in done.stderr and not ab.out.exists()
+
+
+@pytest.mark.parametrize("axis", ["bs=4x", "iodepth=1k,2k"])
+def test_a_matrix_with_an_odd_value_is_refused(axis, ab, shm):
+    done = ab("--b", "psync", "--pairs", "1", "--matrix", axis, "--target",
+              f"{shm}/s", *FAST)
+    sentence(done, "write it plainly")
+    assert "writing" not in done.stderr and os.listdir(shm) == []

@@ -31,6 +31,7 @@ Engine options follow after commas: kaio,opt=value,opt=value
 (fio --enghelp=ENGINE lists them); other options belong in the job file.
 ENGINE,options@our-library runs that side on BUILD/libaio.so.1 instead of the
 distribution's libaio, and makes sure that fio really uses it.
+ENGINE,options@VARIABLE=VALUE runs that side with this in its environment.
 
 Without --target there are two: a file in /dev/shm (no device: shows the
 engine's own cost) and a scratch file in the build folder (a disk: the device

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A file of the report is whole or absent: written beside its place, brought
+# A file of a campaign's report is whole or absent: written beside its place, brought
 # to the disk, then renamed.
 import contextlib
 import os
@@ -19,9 +19,10 @@ def write(path, text):
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
-        shown = ascii(str(path))[1:-1]
-        raise Problem(f"cannot write {shown}: {error.strerror}: make room, "
-                      "or choose another folder.") from None
+        shown, folder = (ascii(str(name))[1:-1] for name in (
+            path, os.path.dirname(path)))
+        raise Problem(f"cannot write {shown}: {error.strerror}: make room; "
+                      f"then --resume {folder} makes the report.") from None
     finally:
         with contextlib.suppress(OSError):
             os.unlink(part)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One side of a comparison: an engine, its options and its environment, as
-# given to --side: ENGINE[,option=value...][@NAME].  "kaio" stands for the
-# engine in the build folder; "external:PATH" for any other engine file;
-# anything else is the name of an engine built into fio.  @NAME is one of
-# ENVIRONMENTS.
+# given to --side: ENGINE[,option=value...][@NAME], where "kaio" is the engine in
+# the build folder, "external:PATH" any other engine file, and anything else an
+# engine built into fio.  NAME is one of ENVIRONMENTS or VARIABLE=VALUE, a simple
+# value; @VARIABLE=VALUE may be repeated.
 from dataclasses import dataclass
 import os
 import re
@@ -44,15 +44,37 @@ def _our_library(build):
 ENVIRONMENTS = {"our-library": _our_library}
 
 
+# Ours: what the comparison itself sets, or has @our-library for.
+TAKEN = {"ENGINE", "TARGET", "LD_LIBRARY_PATH", "LD_PRELOAD", "LIBAIO_RING",
+         "PATH", "TMPDIR"}
+VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9_.:%+-]*)")
+
+
+def _variable(match, text):
+    if match[1] in TAKEN:
+        raise Problem(f"'{match[1]}' in '{text}' is set by the comparison "
+                      "itself: leave it out; @our-library runs a side on our "
+                      "libaio.so.1.")
+    return match[1], match[2]
+
+
 def _environment(text, build):
     """(text before @NAME, variables, library); an @ of a path is none."""
     before, mark, name = text.rpartition("@")
+    variable = VARIABLE.fullmatch(name)
     if not mark or "/" in name:
         return text, (), ""
+    if variable:
+        one = _variable(variable, text)
+        before, others, library = _environment(before, build)
+        if one[0] in dict(others):
+            raise Problem(f"'{text}' sets {one[0]} twice: leave one out.")
+        return before, (*others, one), library
     if name not in ENVIRONMENTS:
-        raise Problem(f"'{name}' in '{text}' is not an environment: write "
-                      "ENGINE,option=value@NAME with NAME one of "
-                      f"{', '.join(ENVIRONMENTS)}.")
+        raise Problem(f"'{ascii(name)[1:-1]}' in '{text}' is not an "
+                      "environment: write ENGINE,option=value@NAME with NAME "
+                      f"{', '.join(ENVIRONMENTS)} or VARIABLE=VALUE, where "
+                      "VALUE has only letters, digits and _.:%+-.")
     return before, *ENVIRONMENTS[name](build)
 
 

@@ -157,6 +157,30 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(ab, shm, tmp_path):
         assert len(ab.report()["cells"][0]["pairs"]) >= pairs - 1
 
 
+@pytest.mark.skipif(bool(targets.why_no_root()),
+                    reason=str(targets.why_no_root()))
+def test_no_room_for_the_report_alone(ab, shm, tmp_path):
+    """Of a campaign that has all of its runs."""
+    with targets.small_tmpfs(str(tmp_path), 4 << 20) as full:
+        out = Path(full) / "campaign"
+        assert ab("--b", "libaio", "--pairs", "1", "--target", f"{shm}/s",
+                  "--out", out, *LATENCY).returncode == 0
+        html, data = out / "report.html", out / "report.json"
+        # Room for any of the other files, of which one is new at a time.
+        room = data.stat().st_size + (16 << 10)
+        assert html.stat().st_size > room + (16 << 10)
+        html.unlink()
+        info = os.statvfs(full)
+        filler = Path(full) / "filler"
+        filler.write_bytes(bytes(info.f_bavail * info.f_frsize - room))
+        done = ab("--resume", out)
+        sentence(done, f"make room; then --resume {out} makes the report.")
+        assert "report.html: No space left" in done.stderr
+        assert not html.exists() and not list(out.glob("*.part"))
+        filler.unlink()
+        assert ab("--resume", out).returncode == 0 and html.exists()
+
+
 def test_resuming_a_finished_campaign_makes_its_report_again(ab, shm):
     assert ab("--b", "libaio", "--pairs", "1", "--target", f"{shm}/s",
               *LATENCY).returncode == 0

@@ -106,3 +106,21 @@ def test_a_matrix_with_an_odd_value_is_refused(axis, ab, shm):
               f"{shm}/s", *FAST)
     sentence(done, "write it plainly")
     assert "writing" not in done.stderr and os.listdir(shm) == []
+
+
+def test_a_variable_of_one_side_reaches_its_fio_only(ab, shm, tmp_path):
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nbs=4k\ndirect=1\nrw=${HOW}\n")
+    words = ["--a", "libaio", "--pairs", "1", "--job", job, "--target",
+             f"{shm}/s", *FAST]
+    done = ab(*words, "--b", "libaio@HOW=read", HOW="randread")
+    sentence(done, "runs with rw=randread on libaio and with rw=read on "
+             "libaio@HOW=read")
+    done = ab(*words, "--b", "libaio@OTHER=x:1", HOW="randread")
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    assert [one["environment"] for one in report["sides"]] == [
+        {}, {"OTHER": "x:1"}]
+    cell, = report["cells"]
+    assert "env OTHER=x:1 " in cell["command"]["B"]
+    assert "OTHER" not in cell["command"]["A"]

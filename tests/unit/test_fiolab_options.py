@@ -189,7 +189,25 @@ def test_an_at_sign_in_an_engine_path_is_no_environment(tmp_path):
     assert found.ioengine.endswith("/a@b/e.so") and not found.environment
 
 
+def test_a_side_with_variables(library):
+    found = side.parse("libaio,nowait=1@A=1@B_2=x:y-0.5", "")
+    assert found.ioengine == "libaio" and found.options == ("nowait=1",)
+    assert found.environment == (("A", "1"), ("B_2", "x:y-0.5"))
+    env = fio.environment(found, target.Target("/t", 1, True, ""))
+    assert env["A"] == "1" and env["B_2"] == "x:y-0.5"
+    found = side.parse("libaio@our-library@A=", str(library.parent))
+    assert found.library and dict(found.environment)["A"] == ""
+
+
 @pytest.mark.parametrize("text, word", [
+    ("libaio@ENGINE=x", "'ENGINE' in .* is set by the comparison"),
+    ("libaio@A=1@TARGET=/x", "is not an engine name"),
+    ("libaio@TARGET=x@A=1", "'TARGET' in"),
+    ("libaio@LD_LIBRARY_PATH=x", "@our-library runs a side"),
+    ("libaio@our-library@LIBAIO_RING=0", "'LIBAIO_RING' in"),
+    ("libaio@A=1@A=2", "sets A twice"), ("libaio@A=$HOME", "only letters"),
+    ("libaio@A=a b", "only letters"), ("libaio@1=2", "not an environment"),
+    ("libaio@=2", "is not an environment"),
     ("libaio@nowhere", "'nowhere' in 'libaio@nowhere' is not an environment"),
     ("libaio@", "is not an environment"),
     ("libaio@our-library,nowait", "is not an environment"),

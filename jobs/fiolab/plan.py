@@ -92,9 +92,10 @@ def planted(sides, options):
 
 
 def disk(args):
-    """The build folder if it can be written, as an installed one cannot."""
-    usable = os.access(args.build, os.W_OK | os.X_OK)
-    return args.build if os.path.isdir(args.build) and usable else os.getcwd()
+    """Where scratch files and campaigns go: the build folder, if it can be."""
+    there = os.path.isdir(args.build) and os.access(args.build,
+                                                    os.W_OK | os.X_OK)
+    return args.build if there else os.getcwd()
 
 
 def folder(args):

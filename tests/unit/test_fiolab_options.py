@@ -100,7 +100,7 @@ def test_resume_refuses_every_option_that_it_would_ignore():
     allowed = {"-h", "--resume", "--json", "--destroy-data", "--fio"}
     assert allowed < set(named) and len(named) > 20
     for word in set(named) - allowed:
-        flag = word in ("--aa", "--self-check", "--quick")
+        flag = word in ("--aa", "--self-check", "--quick", "--buffered")
         value = [] if flag else [values.get(word[2:], "x")]
         with pytest.raises(Problem, match=f"leave out {word}[.]"):
             settled("--resume", "d", word, *value)

@@ -117,26 +117,6 @@ def test_one_figure_for_reads_and_writes_is_not_wanted(ab, shm, tmp_path):
     assert list(cell["latency"]) == ["read"]
 
 
-@pytest.mark.parametrize("where, fine", [
-    ([], False), (["--target", "/dev/shm/new"], True),
-    (["--target", "/dev/shm"], True), (["--target", "/none/x"], True),
-    (["--target", "/dev/shm/x", "--client", "h"], False),
-    (["--buffered"], True), (["--self-check"], True)])
-def test_where_a_job_must_set_direct(where, fine, tmp_path):
-    """On every disk; what a host's target is, is not known here."""
-    sys.path.insert(0, str(ROOT / "jobs"))
-    from fiolab import cli, jobfile, plan
-    from fiolab.problem import Problem
-    args = cli.parser().parse_args(["--build", str(tmp_path), *where])
-    plan.refuse_buffered(args, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
-    job = jobfile.Job("j.fio", "[a]\nrw=read\n")
-    if fine:
-        plan.refuse_buffered(args, [job])
-    else:
-        with pytest.raises(Problem, match="job j does not set direct=1"):
-            plan.refuse_buffered(args, [job])
-
-
 def check_runs(ab, pairs):
     """Every block is A' A B or B A A', with one seed of its own."""
     blocks = {}

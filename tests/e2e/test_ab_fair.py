@@ -12,7 +12,8 @@ from abrun import FAST, Ab, sentence
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import checks, fio, jobfile, side, target  # noqa: E402
+from fiolab import (checks, cli, fio, jobfile, plan, side,  # noqa: E402
+                    target)
 from fiolab.problem import Problem  # noqa: E402
 
 # Jobs of which each does other I/O, two under one name, one twice.
@@ -124,3 +125,20 @@ def test_a_variable_of_one_side_reaches_its_fio_only(ab, shm, tmp_path):
     cell, = report["cells"]
     assert "env OTHER=x:1 " in cell["command"]["B"]
     assert "OTHER" not in cell["command"]["A"]
+
+
+@pytest.mark.parametrize("where, fine", [
+    ([], False), (["--target", "/dev/shm/new"], True),
+    (["--target", "/dev/shm"], True), (["--target", "/none/x"], True),
+    (["--target", "/dev/shm/x", "--client", "h"], False),
+    (["--buffered"], True), (["--self-check"], True)])
+def test_where_a_job_must_set_direct(where, fine, tmp_path):
+    """On every disk; what a host's target is, is not known here."""
+    args = cli.parser().parse_args(["--build", str(tmp_path), *where])
+    plan.refuse_buffered(args, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
+    job = jobfile.Job("j.fio", "[a]\nrw=read\n")
+    if fine:
+        plan.refuse_buffered(args, [job])
+    else:
+        with pytest.raises(Problem, match="job j does not set direct=1"):
+            plan.refuse_buffered(args, [job])

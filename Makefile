@@ -71,8 +71,12 @@ UNITS       := $(filter-out %/test_gate_model,$(UNITS))
 KAIO_PYTEST ?= -k 'e2e and (fio_features or modes or conformance or verify or \
 	       sync or stream or limits) and not process and not default and \
 	       not offload'
-export KAIO_PYTEST
 endif
+# There is nothing to sanitize in the harness.
+ifeq ($(SAN),address,undefined)
+KAIO_PYTEST ?= --ignore-glob='*/e2e/test_ab*.py' --ignore-glob='*/test_fiolab*'
+endif
+export KAIO_PYTEST
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine ab bench bench-lib test test-fio test-conformance lint \

@@ -133,11 +133,20 @@ class Run:
         except OSError as error:
             raise no_room(fio.folder, error.strerror) from None
         self._write("effective.fio", job.effective(options))
-        with open(self.file("messages"), "wb") as messages:
-            self.child = process.Child(
-                [*wrap, *self.command(fio, target)], cwd=self.folder, cpu=fio.cpu,
-                env=environment(side, target), stdout=messages,
-                stderr=subprocess.STDOUT)
+        self.child = self._start([*wrap, *self.command(fio, target)], fio.cpu,
+                                 environment(side, target))
+
+    def _start(self, command, cpu, env):
+        try:
+            with open(self.file("messages"), "wb") as messages:
+                return process.Child(command, cwd=self.folder, cpu=cpu,
+                                     env=env, stdout=messages,
+                                     stderr=subprocess.STDOUT)
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise Problem(f"cannot start {command[0]} on CPU {cpu} ({error}): "
+                          "is it still there, and may that CPU be used?"
+                          ) from None
 
     def command(self, fio, target):
         safe = [] if target.writable else ["--readonly"]

@@ -77,6 +77,7 @@ class CellResults:
     def add(self, run):
         """Of a run; a pair counts when all of its three runs are there."""
         pair = run["pair"]
+        sound(run)
         if "failed" in run:
             self.partial.pop(pair, None)
             self.discarded[pair] = {"pair": pair, **run["failed"]}
@@ -120,11 +121,30 @@ class CellResults:
                 if len(both) == 2}
 
 
+def _whole(number):
+    return type(number) is int and number >= 0
+
+
+def sound(run):
+    """ValueError, TypeError or KeyError for what jobs/ab does not write."""
+    if "failed" in run:
+        if {"host", "why"} != set(run["failed"]):
+            raise ValueError("failed")
+        return
+    if not all(isinstance(line, str) for line in run.get("options", [])):
+        raise ValueError("options")
+    for latency in run["latency"].values():
+        if not (_whole(latency["n"]) and 0 <= latency["mean_ns"] < math.inf
+                and all(_whole(ns) and _whole(count)
+                        for ns, count in latency["bins"])):
+            raise ValueError("latency")
+
+
 def values_of(figures):
     """The metrics among a run's figures; None where one was not measured."""
     found = {name: figures.get(name) for name in METRICS}
     for name, value in found.items():
-        if value is not None and not 0 < value < math.inf:
+        if value is not None and (value is True or not 0 < value < math.inf):
             raise ValueError(f"{name} is {value}")
     return found
 

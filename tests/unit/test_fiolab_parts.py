@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
-from fiolab import (clients, compare, fairness, matrix, metrics,  # noqa: E402
-                    restore, results, side, store, target)
+from fiolab import (clients, compare, fairness, fio, matrix,  # noqa: E402
+                    metrics, restore, results, side, store, target)
 from fiolab.jobfile import Job  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 
@@ -225,7 +225,12 @@ def test_a_pair_counts_when_all_of_its_runs_are_there(folder):
 @pytest.mark.parametrize("change", [
     {"campaign": "you"}, {"seed": 1}, {"role": "C"}, {"pair": 1},
     {"cell": 9}, {"values": {"iops": "x"}}, {"values": {"iops": -1.0}},
-    {"values": {"iops": float("inf")}}, {"values": None}, {"latency": 3}])
+    {"values": {"iops": float("inf")}}, {"values": None}, {"latency": 3},
+    {"values": {"iops": True}}, {"options": 5}, {"options": [5]},
+    {"latency": {"read": {"n": 1, "mean_ns": 1.0, "bins": [[1, -5]]}}},
+    {"latency": {"read": {"n": -1, "mean_ns": 1.0, "bins": []}}},
+    {"latency": {"read": {"n": 1, "mean_ns": 1.0, "bins": [[1]]}}},
+    {"failed": {}}, {"failed": {"host": "a"}}, {"failed": 3}])
 def test_a_run_that_is_not_this_campaigns_is_left_out(change, folder):
     found = results.Results(plan(1))
     for position in range(3):
@@ -234,6 +239,7 @@ def test_a_run_that_is_not_this_campaigns_is_left_out(change, folder):
                     json.dumps(made))
     found.load(folder)
     assert found.whole_pairs() == 0 and folder.strange
+    assert not found.cells[0].discarded and not found.cells[0].pools
 
 
 def test_a_file_is_whole_or_absent_on_a_full_disk(folder, monkeypatch):
@@ -354,3 +360,14 @@ def test_the_exit_status_of_fail_if(tmp_path, capsys):
     assert command(tmp_path, campaign(), slower, "--fail-if", "more-cpu") == 0
     assert command(tmp_path, slower, campaign(), "--fail-if", "slower") == 0
     assert "ab compare: " in command(tmp_path, campaign(), {"schema": "x"})
+
+
+@pytest.mark.parametrize("path, cpu", [("/nonexistent/fio", None),
+                                       ("/bin/true", 4095)])
+def test_a_fio_or_a_cpu_that_has_gone_is_one_sentence(path, cpu, tmp_path):
+    gone = fio.Fio.__new__(fio.Fio)
+    gone.path, gone.cpu, gone.folder = path, cpu, str(tmp_path)
+    with pytest.raises(Problem, match="cannot start"):
+        fio.Run(gone, side.parse("libaio", ""), Job("j.fio", "[a]\n"),
+                target.Target(str(tmp_path / "t"), 1 << 20, True, ""), [])
+    assert os.listdir(tmp_path) == []

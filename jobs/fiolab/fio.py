@@ -17,6 +17,7 @@ from .metrics import figures
 from .problem import Problem
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
+PAGE = 4096             # bytes, by which buffers are aligned
 SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
 LIST = re.compile(r"^\{$", re.M)
 # On a host nothing but fio itself sees the target: it must not lay a file out
@@ -62,11 +63,15 @@ def base_options(side, target, seed):
     """The option lines that hold for every run of a side on a target.
 
     randseed alone does not move random offsets: with fio's default
-    randrepeat=1 they depend on the job's number only.
+    randrepeat=1 they depend on the job's number only.  Without O_DIRECT fio
+    takes its buffers where the heap has them, so that an engine's own few
+    allocations decide how they are aligned: 128K reads of tmpfs took 4% longer
+    at 16 bytes beyond a multiple of 32 than at one.
     """
     options = ["ioengine=${ENGINE}", "filename=${TARGET}",
                f"size={target.size}", "randrepeat=0", "allrandrepeat=0",
-               f"randseed={seed}", *side.options, *side.plant]
+               f"randseed={seed}", f"iomem_align={PAGE}", *side.options,
+               *side.plant]
     return options if target.direct else [*options, "direct=0"]
 
 

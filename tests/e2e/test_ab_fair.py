@@ -3,6 +3,7 @@
 # real runs of fio.
 import os
 from pathlib import Path
+import re
 import sys
 
 import pytest
@@ -70,6 +71,25 @@ def test_the_streams_of_several_jobs_are_told_apart(several, shm, tmp_path,
     alone.write_text(SEVERAL.split("[b]")[0].replace("${TWICE}", "1"))
     first, = streams(alone, shm, tmp_path, fio_binary)
     assert first[:125] == found[0]
+
+
+@pytest.mark.parametrize("engine", ["libaio", "kaio"])
+def test_buffers_are_aligned_alike(engine, shm, tmp_path, fio_binary,
+                                   build_dir, need_strace):
+    """Also without O_DIRECT, where fio leaves it to the heap."""
+    path = tmp_path / "buffered.fio"
+    path.write_text("[a]\nrw=read\nbs=128k\niodepth=4\ndirect=0\n")
+    Path(shm, "s").write_bytes(bytes(1 << 20))
+    there = target.Target(f"{shm}/s", 1 << 20, True, "")
+    runner = fio.Fio(fio_binary, None, str(tmp_path))
+    one = side.parse(engine, str(build_dir))
+    trace = tmp_path / "trace"
+    fio.run(runner, one, jobfile.load(str(path)), there,
+            fio.base_options(one, there, 1), 20,
+            ["strace", "-f", "-o", str(trace), "-e", "trace=io_submit"])
+    places = re.findall(r"aio_buf=(0x[0-9a-f]+)", trace.read_text())
+    assert len(places) == 8
+    assert all(int(place, 16) % fio.PAGE == 0 for place in places), places
 
 
 def test_one_of_several_jobs_that_does_other_io_is_named(

@@ -45,15 +45,20 @@ def differences(rng, count, pairs, effect=0.0, looks=()):
     return b - x[..., 1], other - x[..., 1]
 
 
-def reports(rng, cells, pairs=PAIRS, effect=0.0, campaigns=CAMPAIGNS):
+def reports(rng, cells, pairs=PAIRS, effect=0.0):
     """The judged effects of campaigns, a list for each."""
     metrics = list(METRICS) * cells
-    d, floor = differences(rng, campaigns * len(metrics), pairs, effect)
-    every = verdict.many(metrics * campaigns, d, floor)
+    d, floor = differences(rng, CAMPAIGNS * len(metrics), pairs, effect)
+    return judged(metrics, d, floor)
+
+
+def judged(metrics, d, floor, alpha=verdict.ALPHA):
+    """The effects of the reports that d holds one after the other."""
+    every = verdict.many(metrics * (len(d) // len(metrics)), d, floor)
     found = [every[i:i + len(metrics)]
              for i in range(0, len(every), len(metrics))]
     for effects in found:
-        verdict.judge_all(effects)
+        verdict.judge_all(effects, alpha)
     return found
 
 
@@ -81,8 +86,8 @@ def test_at_most_5_percent_of_reports_claim_what_is_not_there(cells):
 def test_a_planted_slowdown_is_found():
     """The self-check's: a fifth, on seven metrics, with 20 pairs."""
     rng = np.random.default_rng(5)
-    found = [claims(effects) for effects in reports(
-        rng, 1, effect=math.log(0.8), campaigns=400)]
+    found = [claims(effects)
+             for effects in reports(rng, 1, effect=math.log(0.8))]
     assert np.mean([len(one) == 7 for one in found]) >= 0.97
     assert {e.estimate < 0 for one in found for e in one} == {True}
 
@@ -105,6 +110,19 @@ def test_planned_looks_err_no_more_than_one(looks):
     corrected = np.mean((p <= stats.look_alpha(len(looks))).any(axis=0))
     assert corrected <= 0.065
     assert np.mean((p <= 0.05).any(axis=0)) > corrected
+
+
+@pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
+def test_reports_with_looks_claim_no_more(looks):
+    """Whole verdicts on all metrics, a claim at any look being one."""
+    rng, metrics = np.random.default_rng(20 + len(looks)), list(METRICS)
+    d, floor = differences(rng, CAMPAIGNS * len(metrics), looks[-1],
+                           looks=looks)
+    wrong = np.zeros(CAMPAIGNS, dtype=bool)
+    for n in looks:
+        wrong |= [bool(claims(effects)) for effects in judged(
+            metrics, d[:, :n], floor[:, :n], stats.look_alpha(len(looks)))]
+    assert wrong.mean() <= 0.065
 
 
 def test_looking_after_every_pair_is_what_looks_are_for():

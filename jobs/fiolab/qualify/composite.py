@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# SNIA's composite workload (CBW, DIRTH): demand intensity against response
+# time over a grid of threads and depths, then a long look at three of its
+# points.  The pre-write stands before each row of the grid (one thread count).
+from .model import Phase, Stimulus, Test, Tracked
+from . import derive
+
+BLOCKS = ("512/4:1k/1:1536/1:2k/1:2560/1:3k/1:3584/1:4k/67:8k/10:16k/7:32k/3:"
+          "64k/3")
+ZONES = "random_distribution=zoned:50/5:30/15:20/80"
+AXIS, THIN_AXIS = (32, 16, 8, 6, 4, 2, 1), (32, 8, 1)
+MIXED = 40                  # percent of reads
+MINUTE = 60
+POINTS = ("Max", "Mid", "Min")
+
+
+def _load(name, read, threads, depth, **more):
+    return Stimulus(name, "randrw" if read else "randwrite", BLOCKS, read,
+                    threads, depth, options=(ZONES,), **more)
+
+
+def _pre_write(minutes):
+    return _load("pre-write", 0, 32, 32, seconds=minutes * MINUTE,
+                 record=False)
+
+
+def _row(threads, depths):
+    cells = tuple(_load(f"T{threads} QD{depth}", MIXED, threads, depth)
+                  for depth in depths)
+    return Phase(f"T{threads}", f"{threads} threads, each depth",
+                 (_pre_write(5), *cells))
+
+
+def _point(name):
+    def stimuli(phases):
+        """The point of that name, once the grid is known; () if none is."""
+        found = derive.points(phases).get(name)
+        if not found:
+            return ()
+        threads, depth = found
+        return (_pre_write(60),
+                _load(f"{name} IOPS point", MIXED, threads, depth,
+                      seconds=10 * MINUTE))
+    return Phase(f"{name} point", f"Latency histogram at the {name} IOPS "
+                 "point", stimuli, histogram=True)
+
+
+def test(profile):
+    axis = THIN_AXIS if profile.thin else AXIS
+    before = _load("T32 QD32 0/100", 0, 32, 32, seconds=30 * MINUTE)
+    return Test(
+        "dirth", "Composite workload, demand intensity",
+        "PTS 2.0.2, CBW and DIRTH tests",
+        (Phase("preconditioning", "Composite write, T32 QD32", (before,),
+               profile.most, (Tracked(before.name, "iops",
+                                      "composite write", "IOPS"),),
+               purge=True),
+         *(_row(threads, axis) for threads in axis),
+         *map(_point, POINTS)), derive=derive.demand)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a qualification is made of.  A Test is data: phases, each a round of
+# stimuli that is repeated until its tracked variables are steady.  Nothing here
+# runs anything.  Times are PTS seconds: a profile scales them.
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One kind of load, for a time or an amount; becomes one fio job."""
+    name: str                   # the cell: unique in its test
+    rw: str                     # fio's rw=
+    bs: str                     # fio's bs=, or bssplit= where it has a "/"
+    read: int = 100             # percent of reads, for rw=randrw or rw=rw
+    threads: int | None = None  # None: the profile's
+    depth: int | None = None    # of each thread; None: the profile's
+    seconds: float = 60
+    capacity: float = 0         # not 0: an amount, in active ranges, no time
+    wait: float = 0             # seconds without I/O before it
+    repeat: int = 1             # in a row, each with figures of its own
+    continues: bool = False     # goes on where the one before ended
+    record: bool = True         # False: only prepares what comes next
+    options: tuple = ()         # further fio options, "name=value"
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A steady-state variable: a metric of a stimulus (mean of its repeats)."""
+    stimulus: str
+    metric: str
+    label: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Rounds of stimuli: until all tracked variables are steady, at most
+    `rounds`; without tracked variables exactly `rounds`."""
+    name: str
+    title: str
+    # A tuple, or a function of the test's phases so far (as in qualify.json).
+    stimuli: tuple[Stimulus, ...] | Callable
+    rounds: int = 1
+    tracked: tuple[Tracked, ...] = ()
+    purge: bool = False         # before the first round
+    capacity: float = 0         # not 0: ends once so many active ranges are
+                                # written in it
+    histogram: bool = False     # keep the latency histograms of its stimuli
+    keep: bool = True           # its figures are results (False: it prepares)
+
+
+@dataclass(frozen=True)
+class Test:
+    name: str
+    title: str
+    section: str                # of the specification, or what it rests on
+    phases: tuple[Phase, ...]
+    group: str = "pts"
+    # (phases so far) -> {"tables": [...], "grids": [...], "checks": [...]}
+    derive: Callable | None = None
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """A test that is no table of stimuli, as a power cut is."""
+    name: str
+    title: str
+    group: str                  # integrity or queue
+    seconds: Callable           # (profile, bytes) -> seconds it will take
+    run: Callable               # (context) -> part of a test in qualify.json
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Of PTS: who the device is for; and how much of it all is done."""
+    name: str
+    title: str
+    threads: int
+    depth: int
+    active: int                 # percent of the device
+    write_cache: bool
+    minute: float = 60          # seconds that a PTS minute takes
+    shortest: float = 1         # seconds of any timed stimulus
+    repeats: float = 1          # of a stimulus' repeats, this share
+    window: int = 5             # rounds of the measurement window
+    most: int = 25              # rounds until steady
+    thin: bool = False          # leave cells out, so that all of it is quick
+
+    @property
+    def scaled(self):
+        """True: not the specification's test, whatever the figures are."""
+        return self.minute < 60 or self.thin or self.repeats < 1
+
+    def duration(self, seconds):
+        """Real seconds of so many PTS seconds."""
+        return max(seconds * self.minute / 60, self.shortest)
+
+    def times(self, repeat):
+        return max(1, round(repeat * self.repeats))

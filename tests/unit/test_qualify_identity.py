@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Device identity from sysfs (copies of it for drives that are not here, and
+# Device identity from sysfs (of drives that are not here a made-up one, and
 # this machine's own), health logs, and the write cache.  faketools.py says what
 # its tools can show and what not.
 from contextlib import ExitStack
@@ -239,7 +239,8 @@ def device(path, monkeypatch):
 
 STATE = """state={state}; [ -e $state ] || echo 1 > $state
 case "$1" in
-get-feature) echo "get-feature:0x06 (Volatile Write Cache), Current value:0x0000000$(cat $state)";;
+get-feature) printf "get-feature:0x06 (Volatile Write Cache), Current value:"
+    echo "0x0000000$(cat $state)";;
 set-feature) echo "${{5#--value=}}" > $state;;
 esac"""
 

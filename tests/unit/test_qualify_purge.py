@@ -171,8 +171,9 @@ def test_nvme_format_keeps_the_lba_format(file, fake, tmp_path, monkeypatch):
     assert method == "nvme-format" and "user data erase" in why
     assert not any(call.startswith("nvme format") for call in fake.calls())
     purge.run(target, method, print)
-    assert [call for call in fake.calls() if call.startswith("nvme format")] == [
-        f"nvme format {file.path} --ses=1 --force --lbaf=1"]
+    assert fake.calls()[-1] == (
+        f"nvme format {file.path} --ses=1 --force --lbaf=1")
+    assert sum(call.startswith("nvme format") for call in fake.calls()) == 1
 
 
 @pytest.mark.parametrize("flbas, number", [(0, 0), (0x12, 2), (0x2f, 31)])
@@ -299,6 +300,30 @@ esac""")
         purge.run(target, "ata-secure-erase", print)
     assert fake.calls()[-1] == (
         f"hdparm --user-master u --security-disable kaio {file.path}")
+
+
+def test_a_part_of_a_device_is_never_erased_as_a_whole(file, fake, tmp_path,
+                                                        monkeypatch):
+    target = ata(file, fake, tmp_path, monkeypatch)
+    target.size = MIB
+    method, why = purge.plan(target)
+    assert method == "blkdiscard" and why == (
+        f"ata secure erase erases all of a device, and only {MIB} bytes are "
+        "to be used; used blkdiscard instead")
+    assert fake.calls() == []
+
+
+def test_without_o_direct_the_rest_is_the_same(file, monkeypatch):
+    real_open = os.open
+
+    def old(path, flags, *rest):
+        if flags & os.O_DIRECT:
+            raise OSError(22, "Invalid argument")
+        return real_open(path, flags, *rest)
+    monkeypatch.setattr(purge.os, "open", old)
+    assert purge.verify(file).startswith("64 of 64")
+    purge.run(file, "punch-hole", lambda _: None)
+    assert purge.verify(file).startswith("all 64")
 
 
 def test_no_erase_through_usb(file, fake, tmp_path, monkeypatch):

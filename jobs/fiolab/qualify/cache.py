@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The device's write cache, as the profile asks, and as it was again at the end.
-# It is the drive that must change: what queue/write_cache holds is only what
-# the kernel believes, so that is read and never written.  NVMe: feature 6.
+# The device's write cache, as the profile asks, and at the end as it was.  It
+# is the drive that must change: what queue/write_cache holds is only what the
+# kernel believes, so that is read and never written.  NVMe: feature 6.
 # SATA: hdparm.  SCSI, virtio and SATA without hdparm: the driver's cache_type,
 # which it passes on to the drive.
 import glob

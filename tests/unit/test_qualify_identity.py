@@ -241,7 +241,7 @@ STATE = """state={state}; [ -e $state ] || echo 1 > $state
 case "$1" in
 get-feature) printf "get-feature:0x06 (Volatile Write Cache), Current value:"
     echo "0x0000000$(cat $state)";;
-set-feature) echo "${{5#--value=}}" > $state;;
+set-feature) echo "${{6#--value=}}" > $state;;
 esac"""
 
 
@@ -253,7 +253,8 @@ def test_nvme_cache_is_set_and_restored(fake, tmp_path, monkeypatch, stack):
     stack.close()
     assert (tmp_path / "state").read_text() == "1\n"
     assert [call for call in fake.calls() if "set-" in call] == [
-        f"nvme set-feature {path} -f 6 --value={n}" for n in (0, 1)]
+        f"nvme set-feature {path} -f 6 --namespace-id=0xffffffff --value={n}"
+        for n in (0, 1)]
 
 
 def test_a_cache_as_asked_is_left_alone(fake, tmp_path, monkeypatch, stack):

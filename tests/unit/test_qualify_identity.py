@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Device identity from sysfs (of drives that are not here a made-up one, and
-# this machine's own), health logs, and the write cache.  faketools.py says what
-# its tools can show and what not.
+# this machine's own), health logs, and the write cache.  faketools.py says
+# what its tools can show and what not.
 from contextlib import ExitStack
 import json
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Purges that are a device's own: NVMe's format and ATA's secure erase.  Each
-# is offered only where its tool is there, the device is of that kind and whole,
-# and nothing but the claimed device is erased; else a reason is given.
+# is offered only where its tool is there, the device is of that kind and used
+# as a whole, and nothing else is erased with it; else a reason is given.
 import json
 import os
 import re

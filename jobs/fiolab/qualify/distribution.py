@@ -33,7 +33,7 @@ def _pointers(axes, found):
     """A rule at each mark, and its name above, clear of the others."""
     to_axes = (axes.transData + axes.transAxes.inverted()).transform
     at = [to_axes((ns, 1))[0] for _, ns in found]
-    placed = pictures.apart(at, 0.13)
+    placed = pictures.apart(at, 0.185)
     right = max(placed, default=0) - 1.0
     for (name, ns), x in zip(found, placed):
         axes.axvline(ns, color=svg.MUTED, linewidth=0.9, linestyle=":")
@@ -94,10 +94,13 @@ def percentiles(latency, name, prefix):
     axes.plot(at, [y for _, y in shown], "o", color=svg.B, markersize=4.5)
     far = max([*at, 1.0])
     axes.set_xlim(0, far * 1.06)
-    axes.set_ylim(top=axes.get_ylim()[1] * 1.25)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low / 1.35, high * 1.25)
     plots.latency_axis(axes.yaxis)
-    for x, (_, y) in zip(at, shown):
-        axes.annotate(wording.duration(y), (x, y), (-3, 5), ha="right",
+    for x, (q, y) in zip(at, shown):
+        low = q == 50           # there is no room on its left
+        axes.annotate(wording.duration(y), (x, y), (2, -12) if low else
+                      (-3, 5), ha="left" if low else "right",
                       textcoords="offset points")
     axes.xaxis.set_major_locator(FixedLocator(at))
     axes.xaxis.set_major_formatter(FuncFormatter(

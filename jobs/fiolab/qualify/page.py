@@ -12,6 +12,9 @@ SMART_ROWS = 60
 FAILED = 6                  # named under the headline
 IDENTITY = ("vendor", "model", "serial", "firmware", "kind", "transport",
             "write_cache", "scheduler", "rotational")
+ELSEWHERE = ("name", "size_bytes", "logical_block", "physical_block")
+BELOW = ("name", "kind", "model", "serial", "size_bytes", "write_cache",
+         "scheduler", "rotational", "transport")    # a file
 
 
 # The result
@@ -19,7 +22,8 @@ IDENTITY = ("vendor", "model", "serial", "firmware", "kind", "transport",
 def failures(data):
     """What failed, one line each: limits first."""
     made = [f"{words.where(one, data)}: {words.label(one['metric'])} "
-            f"{words.bound(one)}, asked for {words.bar(one)}"
+            f"the bound of the mean is {words.bound(one)}, asked for is "
+            f"{words.bar(one)}"
             for one in data["limits"] if one["result"] == "fail"]
     many = len(data["targets"]) > 1
     return made + [f"{target['name'] + ', ' if many else ''}{check['title']}: "
@@ -75,13 +79,14 @@ def smart(target):
 
 
 def identity(target):
-    """[(name, text)]: the known fields first, in order."""
-    found = target["identity"]
-    names = [*IDENTITY, *(name for name in found if name not in IDENTITY
-                          and name != "size_bytes")]
-    return [(wording.label(name.replace("_", " ")), words.plain(value))
-            for name, value in ((name, found.get(name)) for name in names)
-            if name in IDENTITY or isinstance(value, (str, int, float))]
+    """[(name, text)]: the known fields first, in order, then what is set."""
+    found = flat(target["identity"])
+    rest = [name for name, value in found.items() if name not in
+            (*IDENTITY, *ELSEWHERE) and value is not None]
+    return [(wording.label(name.replace("_", " ").replace(".", ": ")),
+             words.plain(found.get(name))) for name in (*IDENTITY, *rest)
+            if name in IDENTITY or not name.startswith("below.")
+            or name.removeprefix("below.") in BELOW]
 
 
 def _target(target, number):
@@ -113,7 +118,8 @@ def _environment():
         rmark=words.MARKS.get, rtone=words.TONES.get, bar=words.bar,
         bound=words.bound, amount=words.amount, plain=words.plain,
         time=words.time, decimal=words.decimal_size, day=words.day,
-        sources=words.sources, metric=words.label, signed=words.signed,
+        sources=words.sources, sentence=words.sentence,
+        heading=words.heading, metric=words.label, signed=words.signed,
         unit=lambda name: words.UNITS.get(name, name),
         part=lambda x: "n/a" if x is None else f"{x:.1f}%")
     made.tests["figure"] = lambda x: isinstance(x, (int, float)) or x is None

@@ -135,7 +135,7 @@ def convergence(phase, names, metric, prefix, short=str):
         ends.append((name, means[-1], colour))
     rounds_axis(axes, [x for line in lines for x in line[1]])
     end_labels(axes, ends)
-    plots.caption(axes, _axis_name(metric))
+    plots.caption(axes, axis_name(metric))
     said = "; ".join(f"{name}: {words.amount(y[0], unit)} in round {x[0]}, "
                      f"{words.amount(y[-1], unit)} in round {x[-1]}"
                      for name, x, y in lines)
@@ -143,7 +143,7 @@ def convergence(phase, names, metric, prefix, short=str):
                       "over the rounds", said)
 
 
-def _axis_name(metric):
+def axis_name(metric):
     unit = words.unit(metric)
     said = wording.label(words.label(metric))
     return f"{said}, {unit}" if unit not in ("us", "1/s", "share", "") \

@@ -52,8 +52,8 @@ def _line(axes, cells, metric, **style):
 def _depth_axis(axes, depths):
     axes.set_xscale("log")
     axes.set_xlim(depths[0] / 1.15, depths[-1] * 1.15)
-    axes.xaxis.set_major_locator(FixedLocator(depths[::-(-len(depths) // 11)]
-                                              ))
+    axes.xaxis.set_major_locator(FixedLocator(
+        depths[::-(-len(depths) // 8)]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
 

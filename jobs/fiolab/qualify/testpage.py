@@ -206,9 +206,35 @@ def tables(test):
 
 def columns(cells):
     """The metrics to show of each cell."""
-    found = words.columns(cells)
-    return [name for name in found if name not in ("read_iops",
-                                                   "write_iops")]
+    return [name for name in words.columns(cells)
+            if name not in ("read_iops", "write_iops")]
+
+
+def _columns(test):
+    """With the one that had to be steady in front."""
+    found = columns(test["cells"])
+    first = next((one["metric"] for phase in test["phases"] if phase["steady"]
+                  for one in phase["steady"]["tracked"]), None)
+    return sorted(found, key=lambda name: name != first)
+
+
+def _load(cell):
+    """'T4 QD32', unless the name says it."""
+    load = cell["stimulus"]
+    parts = [f"{letter}{load[name]}" for letter, name in (
+        ("T", "threads"), ("QD", "depth")) if load[name]]
+    return "" if all(part in cell["name"].split() for part in parts) else (
+        " ".join(parts))
+
+
+def _head(metric):
+    """(short name, unit)"""
+    name = words.label(metric)
+    if name not in ("mean latency", "latency"):
+        name = name.removesuffix(" latency")
+    return {"throughput": "", "mean latency": "mean",
+            "inside io_submit": "in io_submit"}.get(name, name), (
+        words.UNITS.get(words.unit(metric), words.unit(metric)))
 
 
 def _figure(cell, metric):
@@ -224,18 +250,17 @@ def cells(test):
     """Header and rows: every figure of every cell, and where it is from."""
     if not test["cells"]:
         return None
-    names = columns(test["cells"])
+    names = _columns(test)
     first = names[0] if names else None
     rows = [{"name": cell["name"], "steady": cell["steady"],
-             "load": cell["stimulus"],
+             "load": _load(cell), "why": cell.get("why"),
              "figures": [_figure(cell, name) for name in names],
              "bounds": cell["values"].get(first),
              "n": max((v["n"] for v in cell["values"].values()), default=0),
              "source": words.sources(_sources([cell]))}
             for cell in test["cells"]]
     return {"first": words.label(first) if first else "", "rows": rows,
-            "heads": [(words.label(name), words.UNITS.get(
-                words.unit(name), words.unit(name))) for name in names]}
+            "heads": [_head(name) for name in names]}
 
 
 # Evidence
@@ -254,9 +279,9 @@ def preparation(test):
     made = []
     for phase in test["phases"]:
         if phase["steady"]:
-            break
-        made.append(phase["title"])
-    return made if len(made) < len(test["phases"]) else made[:1]
+            return made
+        made.append(phase["title"].removeprefix("Preconditioning: "))
+    return []
 
 
 def purges(test):

@@ -102,7 +102,7 @@ def samples(phases, metric, prefix, written=False):
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
     axes.set_xlabel("GB written" if written else name)
     _part_names(axes, [(p, x / scale, y) for p, x, y in found])
-    axes.text(0, 1.11 if named else 1.03, wording.label(words.label(metric)),
+    axes.text(0, 1.11 if named else 1.03, pictures.axis_name(metric),
               color=svg.MUTED, va="bottom", transform=axes.transAxes)
     return svg.render(made, prefix, f"{wording.label(words.label(metric))} "
                       "as measured", _said(found, unit))

@@ -2,6 +2,7 @@
 # How a qualify.json is put into words and figures, for the terminal, the page
 # and the pictures alike: results, limits, metrics with their units, sources.
 from collections import Counter
+import os
 
 from .. import wording
 from ..wording import figure, several
@@ -15,10 +16,12 @@ MARKS = {"pass": "✓", "fail": "✗", "not measured": "○", "done": "✓",
 METRICS = {
     "iops": ("IOPS", "1/s"), "read_iops": ("read IOPS", "1/s"),
     "write_iops": ("write IOPS", "1/s"), "mbps": ("throughput", "MB/s"),
-    "lat_mean_us": ("mean latency", "us"), "lat_p50_us": ("p50", "us"),
-    "lat_p99_us": ("p99", "us"), "lat_p99_9_us": ("p99.9", "us"),
-    "lat_p99_99_us": ("p99.99", "us"), "lat_p99_999_us": ("p99.999", "us"),
-    "lat_max_us": ("longest", "us"),
+    "lat_mean_us": ("mean latency", "us"),
+    "lat_p50_us": ("p50 latency", "us"), "lat_p99_us": ("p99 latency", "us"),
+    "lat_p99_9_us": ("p99.9 latency", "us"),
+    "lat_p99_99_us": ("p99.99 latency", "us"),
+    "lat_p99_999_us": ("p99.999 latency", "us"),
+    "lat_max_us": ("longest latency", "us"),
     "submit_share": ("inside io_submit", "share")}
 SHARES = ("submit_share",)
 UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
@@ -115,7 +118,19 @@ def headline(data):
                  else f"the one {what}" for found, what in (
                      (limits, "limit"), (made, "check")) if found]
     said = f"{wording.label(word)}: {' and '.join(parts)}"
+    if word == "not measured" and not parts:
+        return _undone(data)
     return said if parts else f"{wording.label(word)}: nothing was judged"
+
+
+def _undone(data):
+    """Nothing failed, but not all was made."""
+    states = [test["state"] for target in data["targets"]
+              for test in target["tests"]]
+    left = len(states) - states.count("done")
+    return ("Not measured: nothing was judged" if not left else
+            f"Not measured: {left} of {several(len(states), 'test')} "
+            "not done")
 
 
 # Steady state
@@ -187,12 +202,37 @@ def day(created):
     return created.replace("T", " ").replace("Z", " UTC")
 
 
+def _digits(text, end):
+    """Where the number begins that ends before that place."""
+    while end and text[end - 1].isdigit():
+        end -= 1
+    return end
+
+
 def sources(found):
-    """All of them in one line: the first, the last, and how many."""
+    """All of them in one line: 'runs/a-r02…r06.json#JOB (5 runs)'."""
     found = list(dict.fromkeys(found or ()))
     if len(found) < 2:
         return "".join(found)
-    return f"{found[0]} to {found[-1]} ({len(found)} runs)"
+    one, two = found[0], found[-1]
+    same = _digits(one, len(os.path.commonprefix([one, two])))
+    tail = len(os.path.commonprefix([one[same:][::-1], two[same:][::-1]]))
+    while tail and one[-tail].isdigit():
+        tail -= 1
+    end = one[len(one) - tail:] if tail else ""
+    return (f"{one[:len(one) - tail]}…{two[same:len(two) - tail]}{end} "
+            f"({len(found)} runs)")
+
+
+def sentence(text):
+    """With one full stop at its end."""
+    return f"{wording.label(text.rstrip('. '))}." if text else ""
+
+
+def heading(text):
+    """A table's head, with the units and signs of the page."""
+    return " ".join({"us": "µs", "x": "×"}.get(word, word)
+                    for word in text.split(" "))
 
 
 def columns(cells):

@@ -1,0 +1,3 @@
+from .verifying import check
+def seconds(p, s): return 1
+def run(context): return {"checks": []}

@@ -239,20 +239,24 @@ def _refuse(word):
     raise ValueError(f"{word} is not a number of JSON")
 
 
-def load(path):
-    """The report in a file."""
+def parsed(path, want="the report.json of a campaign"):
+    """What a JSON file holds; (value, the file's name to show)."""
     shown = ascii(str(path))[1:-1]
     try:
         with open(path, "rb") as file:
             content = file.read(BIGGEST + 1)
         if len(content) > BIGGEST:
             raise ValueError("it is larger than 1 GiB")
-        data = json.loads(content, parse_constant=_refuse)
+        return json.loads(content, parse_constant=_refuse), shown
     except OSError as error:
-        raise Problem(f"cannot read {shown}: {error.strerror}: give the "
-                      "report.json of a campaign.") from None
+        raise Problem(f"cannot read {shown}: {error.strerror}: give {want}."
+                      ) from None
     except (ValueError, RecursionError) as error:
         reason = str(error) or "nested too deeply"
-        raise Problem(f"{shown} is not JSON ({reason:.80}): give the "
-                      "report.json of a campaign.") from None
-    return check(data, shown)
+        raise Problem(f"{shown} is not JSON ({reason:.80}): give {want}."
+                      ) from None
+
+
+def load(path):
+    """The report in a file."""
+    return check(*parsed(path))

@@ -48,6 +48,8 @@ class Phase:
                                 # written in it
     histogram: bool = False     # keep the latency histograms of its stimuli
     keep: bool = True           # its figures are results (False: it prepares)
+    # Of a function: what it gives where it gives anything, for the plan.
+    planned: tuple[Stimulus, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,8 @@ def test_the_bound_decides(key, metric, limit, result, bound):
 
 def test_why_tells_a_lucky_mean_from_a_bad_one():
     where = target(cell(iops=ROUNDS))
-    assert "the mean meets it, but its 95% bound does not: more rounds could " \
-        "tell" in one(where, "min_iops", 995)["why"]
+    assert "the mean meets it, but its 95% bound does not: more rounds " \
+        "could tell" in one(where, "min_iops", 995)["why"]
     assert one(where, "min_iops", 1001)["why"].startswith(
         "the mean misses it (Student's bound of the mean of 5 rounds")
     assert "99.5% bound" in one(where, "min_iops", 995,

@@ -148,10 +148,11 @@ def _signed(text):
     return text.replace("-", "−")
 
 
-def _environment():
+def environment(*folders):
+    """jinja2 with the page's filters; templates are looked for in order."""
     made = Environment(autoescape=True, undefined=StrictUndefined,
-                       loader=FileSystemLoader(HERE), trim_blocks=True,
-                       lstrip_blocks=True)
+                       loader=FileSystemLoader([*folders, HERE]),
+                       trim_blocks=True, lstrip_blocks=True)
     made.filters.update(
         percent=lambda x: _signed(percent(x)), tone=wording.tone,
         span=lambda x: _signed(wording.span(x)).replace("..", " to "),
@@ -176,7 +177,7 @@ def page(data):
         forests = _forests(data)
     comparisons = [_comparison(data, b, found)
                    for b, found in wording.comparisons(data)]
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         data=data, cells=cells, forests=forests, comparisons=comparisons,
         pairs=pairs, runs=runs, planned=data["pairs"] * len(cells),

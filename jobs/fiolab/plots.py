@@ -143,7 +143,7 @@ def groups(count):
     return np.array_split(np.arange(count), min(count, POINTS))
 
 
-def _medians(values, parts):
+def medians(values, parts):
     return np.array([np.median(values[part]) for part in parts])
 
 
@@ -164,7 +164,7 @@ def _time_frame(upper, lower, effect):
     lower.axhline(math.log(effect["ratio"]), color=svg.B, linewidth=1.4)
 
 
-def _caption(axes, text):
+def caption(axes, text):
     axes.text(0, 1.03, text, transform=axes.transAxes,
               color=svg.MUTED, va="bottom")
 
@@ -185,7 +185,7 @@ def over_time(cell, effect, prefix, letter="B"):
     if not len(minutes):
         return None
     parts = groups(len(minutes))
-    minutes, a, b = (_medians(x, parts)
+    minutes, a, b = (medians(x, parts)
                      for x in (minutes, values["A"], values["B"]))
     made = svg.figure(290)
     upper = made.add_axes([0.165, 0.50, 0.82, 0.405])
@@ -197,8 +197,8 @@ def over_time(cell, effect, prefix, letter="B"):
     low, high = min(d.min(), -0.01) * 1.15, max(d.max(), 0.01) * 1.15
     lower.set_ylim(low, high)
     _percent_axis(lower.yaxis, low, high)
-    _caption(upper, label(effect["name"]))
-    _caption(lower, f"{letter} against A, with the effect's 95% CI")
+    caption(upper, label(effect["name"]))
+    caption(lower, f"{letter} against A, with the effect's 95% CI")
     return svg.render(
         made, prefix, f"{effect['name']} of each pair over time",
         f"{wording.several(len(minutes), 'point')}; effect "
@@ -234,7 +234,7 @@ def log_ticks(low, high):
     return found[::len(found) // 4]
 
 
-def _latency_axis(axis):
+def latency_axis(axis):
     """Once the limits are known."""
     axis.set_major_locator(FixedLocator(log_ticks(*axis.get_view_interval())))
     axis.set_minor_locator(NullLocator())
@@ -273,9 +273,9 @@ def cdf(found, direction, prefix, letter="B"):
     axes.set_xscale("log")
     axes.set_xlim(right=_far(points) * 1.05)
     axes.set_ylim(0, 101)
-    _latency_axis(axes.xaxis)
+    latency_axis(axes.xaxis)
     axes.set_xlabel("latency, up to p99.9")
-    _caption(axes, f"% of {direction}s done within")
+    caption(axes, f"% of {direction}s done within")
     return svg.render(made, prefix, f"Distribution of {direction} latency",
                       _percentile_text(found, letter))
 
@@ -289,7 +289,7 @@ def _percentile_text(found, letter):
     return "; ".join(said)
 
 
-def _nines(share):
+def nines(share):
     return -np.log10(np.maximum(1 - share, 1e-9))
 
 
@@ -305,17 +305,17 @@ def percentiles(found, direction, prefix, letter="B"):
     made = svg.figure(250)
     axes = made.add_axes([0.19, 0.18, 0.79, 0.70])
     _lines(axes, points, lambda at, style: axes.plot(
-        _nines(at[1]), at[0], **style), letter)
+        nines(at[1]), at[0], **style), letter)
     axes.set_yscale("log")
-    _latency_axis(axes.yaxis)
-    far = max(_nines(share).max() for _, share in points.values()
+    latency_axis(axes.yaxis)
+    far = max(nines(share).max() for _, share in points.values()
               if len(share))
-    shown = [q for q in PERCENTILES if _nines(q) <= max(far, 1)]
-    axes.xaxis.set_major_locator(FixedLocator([_nines(q) for q in shown]))
+    shown = [q for q in PERCENTILES if nines(q) <= max(far, 1)]
+    axes.xaxis.set_major_locator(FixedLocator([nines(q) for q in shown]))
     axes.xaxis.set_major_formatter(FuncFormatter(
         lambda x, _: f"{100 - 100 * 10 ** -x:.6g}"))
     axes.set_xlim(0, max(far, 1) * 1.02)
     axes.set_xlabel("percentile")
-    _caption(axes, f"{direction} latency")
+    caption(axes, f"{direction} latency")
     return svg.render(made, prefix, f"Percentiles of {direction} latency",
                       _percentile_text(found, letter))

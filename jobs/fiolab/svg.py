@@ -19,6 +19,10 @@ COLOURS = {"#010203": "--ink", "#010204": "--muted", "#010205": "--rule",
            "#010206": "--a", "#010207": "--b", "#010208": "--good",
            "#010209": "--bad", "#01020a": "--same", "#01020b": "--open",
            "#01020c": "--band", "#01020d": "--floor", "#01020e": "--paper"}
+# The lines of a picture that has many, in order; qualify.css has them.
+SERIES = {f"#01021{i}": f"--c{i + 1}" for i in range(8)}
+LINES = tuple(SERIES)
+EVERY = {**COLOURS, **SERIES}
 INK, MUTED, RULE, A, B, GOOD, BAD, SAME, UNDECIDED, BAND, FLOOR, PAPER = (
     COLOURS)
 STYLE = {
@@ -53,7 +57,7 @@ def _unique(tag, prefix):
 
 def _coloured(tag):
     return re.sub("#0102[0-9a-f]{2}", lambda match:
-                  f"var({COLOURS[match[0]]})" if match[0] in COLOURS
+                  f"var({EVERY[match[0]]})" if match[0] in EVERY
                   else match[0], tag)
 
 

@@ -147,7 +147,7 @@ def test_an_image_that_a_virtual_machine_runs_on(precious, stack):
 
 
 def test_files_of_the_kernel(stack):
-    for path in ("/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"):
+    for path in ("/proc/version", "/sys/kernel/uevent_seqnum"):
         if os.path.exists(path):
             refused(path, "it is the kernel's, in", stack, need=0)
 

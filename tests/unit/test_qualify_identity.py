@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Device identity from sysfs (copies of it for drives that are not here, and
-# this machine's own), health logs, and the write cache.  faketools.py says what
-# its tools can show and what not.
+# Device identity from sysfs (of drives that are not here a made-up one, and
+# this machine's own), health logs, and the write cache.  faketools.py says
+# what its tools can show and what not.
 from contextlib import ExitStack
 import json
 import os
@@ -239,8 +239,9 @@ def device(path, monkeypatch):
 
 STATE = """state={state}; [ -e $state ] || echo 1 > $state
 case "$1" in
-get-feature) echo "get-feature:0x06 (Volatile Write Cache), Current value:0x0000000$(cat $state)";;
-set-feature) echo "${{5#--value=}}" > $state;;
+get-feature) printf "get-feature:0x06 (Volatile Write Cache), Current value:"
+    echo "0x0000000$(cat $state)";;
+set-feature) echo "${{6#--value=}}" > $state;;
 esac"""
 
 
@@ -252,7 +253,8 @@ def test_nvme_cache_is_set_and_restored(fake, tmp_path, monkeypatch, stack):
     stack.close()
     assert (tmp_path / "state").read_text() == "1\n"
     assert [call for call in fake.calls() if "set-" in call] == [
-        f"nvme set-feature {path} -f 6 --value={n}" for n in (0, 1)]
+        f"nvme set-feature {path} -f 6 --namespace-id=0xffffffff --value={n}"
+        for n in (0, 1)]
 
 
 def test_a_cache_as_asked_is_left_alone(fake, tmp_path, monkeypatch, stack):

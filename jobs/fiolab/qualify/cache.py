@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The device's write cache, as the profile asks, and as it was again at the end.
-# It is the drive that must change: what queue/write_cache holds is only what
-# the kernel believes, so that is read and never written.  NVMe: feature 6.
+# The device's write cache, as the profile asks, and at the end as it was.  It
+# is the drive that must change: what queue/write_cache holds is only what the
+# kernel believes, so that is read and never written.  NVMe: feature 6.
 # SATA: hdparm.  SCSI, virtio and SATA without hdparm: the driver's cache_type,
 # which it passes on to the drive.
 import glob
@@ -13,6 +13,8 @@ from ..problem import Problem
 from . import identity, tools
 
 SECONDS = 20
+# Of a controller: it may refuse the feature for a single namespace.
+EVERYWHERE = "--namespace-id=0xffffffff"
 WORDS = {True: "on", False: "off"}
 STATES = {"write back": True, "write through": False}
 
@@ -34,16 +36,18 @@ class Nvme:
             return "that would change the controller's other namespaces, too"
         return None
 
+    def _run(self, what, *words):
+        return tools.run("nvme", what, self.path, "-f", "6", EVERYWHERE,
+                         *words, seconds=SECONDS)
+
     def get(self):
-        answer = tools.run("nvme", "get-feature", self.path, "-f", "6",
-                           seconds=SECONDS)
+        answer = self._run("get-feature")
         value = re.search(r"Current value:\s*(?:0x)?([0-9a-fA-F]+)",
                           answer.text)
         return None if not value else bool(int(value[1], 16) & 1)
 
     def set(self, on):
-        tools.run("nvme", "set-feature", self.path, "-f", "6",
-                  f"--value={int(on)}", seconds=SECONDS)
+        self._run("set-feature", f"--value={int(on)}")
 
 
 class Hdparm:

@@ -84,7 +84,8 @@ def _check_below(path, folder):
         device.check_file(backing, but=name)
     reason = number and device.held_by(number, but=name)
     if reason:
-        _refuse(path, f"it is a loop device on {backing}, and of that {reason}")
+        _refuse(path, f"it is a loop device on {backing}, and of that "
+                f"{reason}")
 
 
 def _check_device(path, number):

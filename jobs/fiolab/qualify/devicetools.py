@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Purges that are a device's own: NVMe's format and ATA's secure erase.  Each is
-# offered only where its tool is there, the device is of that kind and whole,
-# and nothing but the claimed device is erased; else a reason is given.
+# Purges that are a device's own: NVMe's format and ATA's secure erase.  Each
+# is offered only where its tool is there, the device is of that kind and used
+# as a whole, and nothing else is erased with it; else a reason is given.
 import json
 import os
 import re
@@ -138,11 +138,18 @@ WAYS = {"nvme": ("nvme-format", _nvme_blocked,
 ERASES = {"nvme-format": _format, "ata-secure-erase": _secure_erase}
 
 
+def _end(target):
+    return os.lseek(target.descriptor, 0, os.SEEK_END)
+
+
 def offer(target):
     """(method, why), (None, why not), or (None, None) for other kinds."""
     method, blocked, words = WAYS.get(target.kind, (None, None, None))
     if method is None:
         return None, None
+    if target.size < _end(target):
+        return None, (f"{words.partition(':')[0]} erases all of a device, and "
+                      f"only {target.size} bytes are to be used")
     reason = blocked(target)
     return (None, reason) if reason else (method, words)
 
@@ -162,6 +169,6 @@ def erase(target, method):
                       f"{reason or 'it is of another kind'}.")
     _check_path(target)
     ERASES[method](target)
-    if os.lseek(target.descriptor, 0, os.SEEK_END) < target.size:
+    if _end(target) < target.size:
         raise Problem(f"{target.path} is smaller after {method}: look at "
                       "dmesg.")

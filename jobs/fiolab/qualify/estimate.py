@@ -8,7 +8,7 @@ from . import job
 
 WRITE_SPEED = 500e6     # bytes/s
 PROCESS = 0.4           # seconds of a fio process beside its I/O
-LOAD = 0.12             # of each of its jobs
+LOAD = 0.25             # of each of its jobs
 
 
 @dataclass(frozen=True)

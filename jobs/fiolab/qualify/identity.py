@@ -11,12 +11,14 @@ from .. import device, target as targets
 from . import smart as smart_data
 
 # By the name that the kernel gives.
-KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"), ("vd", "virtio"),
-         ("dm-", "dm"), ("md", "md"), ("nbd", "nbd"), ("mmcblk", "mmc"),
-         ("pmem", "pmem"), ("ram", "ram"), ("nullb", "null"), ("xvd", "xen"))
-TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"), (r"/virtio\d", "virtio"),
-              (r"/end_device-", "sas"), (r"/rport-", "fc"),
-              (r"/session\d+/", "iscsi"), (r"/mmc_host/", "mmc"))
+KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
+         ("vd", "virtio"), ("dm-", "dm"), ("md", "md"), ("nbd", "nbd"),
+         ("mmcblk", "mmc"), ("pmem", "pmem"), ("ram", "ram"),
+         ("nullb", "null"), ("xvd", "xen"))
+TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
+              (r"/virtio\d", "virtio"), (r"/end_device-", "sas"),
+              (r"/rport-", "fc"), (r"/session\d+/", "iscsi"),
+              (r"/mmc_host/", "mmc"))
 # What must be the same when a qualification is resumed: the device, and the
 # settings that figures depend on.  Not the write cache: a run sets it, and a
 # run that was killed leaves it so.

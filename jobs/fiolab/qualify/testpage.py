@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One test, as the page shows it: its pictures, its determination of steady
+# state, its tables and heat maps, and the evidence behind each.
+import math
+
+from markupsafe import Markup
+
+from .. import wording
+from . import distribution, pictures, sweep, timeline, words
+
+LINES = 8                   # of one picture
+DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
+LEVELS = 8                  # shades of a heat map
+FAR_APART = 20              # times: shades by the logarithm
+LESS = ("us", "ns", "ms", "s", "share")     # units of which less is better
+TIMED = {"wsat": ("iops", "lat_mean_us", "lat_max_us"),
+         "xsr": ("mbps", "lat_mean_us", "lat_max_us")}
+
+
+def figure(picture, caption, source=""):
+    return {"svg": Markup(picture), "caption": caption, "source": source}
+
+
+def _present(made):
+    return [one for one in made if one]
+
+
+# Steady state
+
+def stimuli(phase):
+    return list(dict.fromkeys(r["stimulus"] for one in phase["rounds"]
+                              for r in one["results"]))
+
+
+def families(names):
+    """[(what they share, names, how to shorten one)]: few enough to draw."""
+    if len(names) <= LINES:
+        return [("", names, str)]
+    groups = {}
+    for name in names:
+        groups.setdefault(name.rpartition(" ")[2], []).append(name)
+    return [(f" {mix}", part[i:i + LINES],
+             lambda name, mix=mix: name.removesuffix(f" {mix}"))
+            for mix, part in groups.items()
+            for i in range(0, len(part), LINES)]
+
+
+def files(phase, rounds=None):
+    """The files behind some rounds, or all of them."""
+    return words.sources(r["source"].partition("#")[0] for one in
+                         phase["rounds"] for r in one["results"]
+                         if r["source"] and (rounds is None
+                                             or one["round"] in rounds))
+
+
+def _convergence(phase, prefix):
+    metrics = dict.fromkeys(t["metric"] for t in phase["steady"]["tracked"])
+    made = []
+    for metric in metrics:
+        for mix, names, short in families(stimuli(phase)):
+            picture = pictures.convergence(
+                phase, names, metric, f"{prefix}c{len(made)}", short)
+            if picture:
+                made.append(figure(picture, f"Convergence of {mix.strip()} "
+                                   f"{words.label(metric)}".replace("  ", " ")
+                                   + ", each round; shaded: the measurement "
+                                   "window.", files(phase)))
+    return made
+
+
+def _window_figure(phase, one, prefix):
+    steady = phase["steady"]
+    picture = pictures.window(steady, one, prefix)
+    return picture and figure(
+        picture, f"Measurement window, {one['label']}: its rounds, their "
+        "mean, the band of ±10% and the fitted line.",
+        files(phase, range(steady["first"], steady["last"] + 1)))
+
+
+def _share(part, mean):
+    return None if part is None or not mean else 100 * part / mean
+
+
+def determination(phase):
+    """A row for each tracked variable."""
+    steady = phase["steady"]
+    rounds = range(steady["first"] or 1, (steady["last"] or 0) + 1)
+    return [{**one, "formula": words.formula(one), "shares": {
+                name: _share(one[name], one["mean"]) for name in (
+                    "allowed_excursion", "measured_excursion",
+                    "allowed_slope", "measured_slope")},
+             "source": words.sources(
+                 r["source"] for each in phase["rounds"]
+                 if each["round"] in rounds for r in each["results"]
+                 if r["stimulus"] == one["stimulus"] and r["source"])}
+            for one in steady["tracked"]]
+
+
+def _steady(phase, prefix):
+    windows = [_window_figure(phase, one, f"{prefix}w{i}")
+               for i, one in enumerate(phase["steady"]["tracked"])]
+    return {"title": phase["title"], "said": words.steady(phase),
+            "reached": phase["steady"]["reached"],
+            "window": phase["steady"]["window"],
+            "rows": determination(phase),
+            "figures": _convergence(phase, prefix) + _present(windows)}
+
+
+# Over time, over depth, distributions
+
+def _timelines(test, prefix):
+    phases = timeline.parts(test)
+    recovery = timeline.recovery(test, f"{prefix}r")
+    if recovery:
+        return [figure(recovery, "Median and range of the samples after each "
+                       "wait, and of as many without.",
+                       ", ".join(files(p) for p in phases[:1]))]
+    samples = sum(len(one["results"]) for p in phases for one in p["rounds"])
+    rounds = sum(len(p["rounds"]) for p in phases)
+    if not phases or (test["name"] not in TIMED and samples == rounds):
+        return []
+    written = len(phases) == 1
+    made = [(timeline.samples(phases, metric, f"{prefix}s{i}", written),
+             metric) for i, metric in enumerate(TIMED.get(
+                 test["name"], ("iops", "lat_mean_us")))]
+    note = ("Medians of neighbouring samples; the band is their range."
+            if samples > 240 else "Each sample.")
+    return [figure(picture, f"{wording.label(words.label(metric))} "
+                   f"{'as it is written to' if written else 'over time'}. "
+                   f"{note}", "; ".join(files(p) for p in phases))
+            for picture, metric in made if picture]
+
+
+def _sweeps(test, prefix):
+    if test["group"] != "queue":
+        return []
+    at = sweep.knee(test)
+    return [figure(sweep.picture(cells, at, f"{prefix}d{i}"),
+                   f"{sweep.captions(key)}. Beyond the knee more depth buys "
+                   "latency." if at else f"{sweep.captions(key)}.",
+                   words.sources(_sources(cells)))
+            for i, (key, cells) in enumerate(sweep.families(test["cells"]))]
+
+
+def _sources(cells):
+    return [source for cell in cells for value in cell["values"].values()
+            for source in value["sources"]]
+
+
+def _spread(items, most):
+    """Some of them, evenly, with the first and the last."""
+    if len(items) <= most:
+        return items
+    step = (len(items) - 1) / (most - 1)
+    return [items[round(i * step)] for i in range(most)]
+
+
+def _distribution(cell, prefix, i):
+    found, name = cell["latency"], cell["name"]
+    source = words.sources(_sources([cell]))
+    drawn = ((distribution.histogram(found, name, f"{prefix}h{i}"),
+              f"All {found['n']:,} I/Os of {name}."),
+             (distribution.percentiles(found, name, f"{prefix}p{i}"),
+              "The same, each nine with the same width."))
+    return {"name": name, "latency": found, "source": source,
+            "nines": [(q, found["percentiles"].get(q))
+                      for q in distribution.NINES],
+            "figures": [figure(picture, caption, source)
+                        for picture, caption in drawn if picture]}
+
+
+def _distributions(test, prefix):
+    """Of some cells, and how many are left out."""
+    cells = [c for c in test["cells"] if c["latency"] and c["latency"]["n"]]
+    made = [_distribution(cell, prefix, i) for i, cell in
+            enumerate(_spread(cells, DISTRIBUTIONS))]
+    return made, len(cells) - len(made)
+
+
+# Tables
+
+def _level(value, low, high, log):
+    if value is None or high <= low:
+        return 0
+    if log:
+        value, low, high = map(math.log, (value, low, high))
+    return round(LEVELS * (value - low) / (high - low))
+
+
+def heat(grid):
+    """The grid with a shade for each figure."""
+    known = [z for row in grid["z"] for z in row if z is not None]
+    low, high = min(known, default=0), max(known, default=0)
+    log = low > 0 and high / low > FAR_APART
+    return {**grid, "less": grid["unit"] in LESS, "log": log, "rows": [
+        (name, [(words.plain(None if z is None else float(z)),
+                 _level(z, low, high, log)) for z in row])
+        for name, row in zip(grid["y"], grid["z"])]}
+
+
+def tables(test):
+    """Those that no heat map shows already."""
+    shown = {grid["title"] for grid in test["grids"]}
+    return [one for one in test["tables"] if one["title"] not in shown]
+
+
+def columns(cells):
+    """The metrics to show of each cell."""
+    return [name for name in words.columns(cells)
+            if name not in ("read_iops", "write_iops")]
+
+
+def _columns(test):
+    """With the one that had to be steady in front."""
+    found = columns(test["cells"])
+    first = next((one["metric"] for phase in test["phases"] if phase["steady"]
+                  for one in phase["steady"]["tracked"]), None)
+    return sorted(found, key=lambda name: name != first)
+
+
+def _load(cell):
+    """'T4 QD32', unless the name says it."""
+    load = cell["stimulus"]
+    parts = [f"{letter}{load[name]}" for letter, name in (
+        ("T", "threads"), ("QD", "depth")) if load[name]]
+    return "" if all(part in cell["name"].split() for part in parts) else (
+        " ".join(parts))
+
+
+def _head(metric):
+    """(short name, unit)"""
+    name = words.label(metric)
+    if name not in ("mean latency", "latency"):
+        name = name.removesuffix(" latency")
+    return {"throughput": "", "mean latency": "mean",
+            "inside io_submit": "in io_submit"}.get(name, name), (
+        words.UNITS.get(words.unit(metric), words.unit(metric)))
+
+
+def _figure(cell, metric):
+    value = cell["values"].get(metric)
+    if value is None or value["mean"] is None:
+        return "n/a"
+    if metric in words.SHARES:
+        return words.amount(value["mean"], metric=metric)
+    return wording.figure(value["mean"])
+
+
+def cells(test):
+    """Header and rows: every figure of every cell, and where it is from."""
+    if not test["cells"]:
+        return None
+    names = _columns(test)
+    first = names[0] if names else None
+    rows = [{"name": cell["name"], "steady": cell["steady"],
+             "load": _load(cell), "why": cell.get("why"),
+             "figures": [_figure(cell, name) for name in names],
+             "bounds": cell["values"].get(first),
+             "n": max((v["n"] for v in cell["values"].values()), default=0),
+             "source": words.sources(_sources([cell]))}
+            for cell in test["cells"]]
+    return {"first": words.label(first) if first else "", "rows": rows,
+            "heads": [_head(name) for name in names]}
+
+
+# Evidence
+
+def evidence(test):
+    """[(phase, round, seconds, bytes written, files)]"""
+    return [(phase["title"], one["round"], one["start"], one["seconds"],
+             sum(r["bytes_written"] or 0 for r in one["results"]),
+             list(dict.fromkeys(r["source"].partition("#")[0]
+                                for r in one["results"] if r["source"])))
+            for phase in test["phases"] for one in phase["rounds"]]
+
+
+def preparation(test):
+    """What was done before the phase that had to become steady."""
+    made = []
+    for phase in test["phases"]:
+        if phase["steady"]:
+            return made
+        made.append(phase["title"].removeprefix("Preconditioning: "))
+    return []
+
+
+def purges(test):
+    return [phase["purged"] for phase in test["phases"] if phase["purged"]]
+
+
+def made(test, anchor):
+    """All that the template asks for."""
+    found, left = _distributions(test, f"{anchor}-")
+    return {**test, "phases": None, "anchor": anchor,
+            "steady": [_steady(phase, f"{anchor}-{i}") for i, phase in
+                       enumerate(test["phases"]) if phase["steady"]],
+            "timelines": _timelines(test, f"{anchor}-"),
+            "sweeps": _sweeps(test, f"{anchor}-"),
+            "distributions": found, "left": left,
+            "heat": [heat(grid) for grid in test["grids"]],
+            "tables": tables(test), "cells": cells(test),
+            "evidence": evidence(test), "preparation": preparation(test),
+            "purges": purges(test)}

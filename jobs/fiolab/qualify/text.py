@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The summary on the terminal, in 79 columns: the result, the limits, the
+# checks, and the steady state of each test.  What they rest on is in
+# report.html.
+from .. import wording
+from ..report import fitted, narrow
+from . import words
+
+RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
+LISTED = 5                  # warnings
+ROOM = 24                   # of a limit's name beside its figures
+LIMIT = "  {:<12} {:<24} {:>14} {:>14} {:>9}"
+STATES = {"done": "done", "failed": "FAILED", "stopped": "stopped",
+          "not run": "not run"}
+PLAIN = str.maketrans({"µ": "u", "≥": ">", "≤": "<", "±": "+", "×": "x",
+                       "−": "-", "–": "-", "…": "."})
+
+
+def _column(text, width):
+    """What does not fit into a column loses its end."""
+    return text if len(text) <= width else text[:width - 2] + ".."
+
+
+def _plain(text):
+    return text.replace("≥", ">=").replace("≤", "<=").translate(PLAIN)
+
+
+# The head
+
+def _head(data):
+    profile, lines = data["profile"], []
+    if profile["scaled"]:
+        lines += [words.SCALED, ""]
+    for target in data["targets"]:
+        serial = target["identity"].get("serial")
+        lines += fitted(f"{target['name']}: {words.device(target)}, "
+                        f"{words.decimal_size(target['size_bytes'])}"
+                        + (f", serial {serial}" if serial else ""), "")
+    cache = {True: "on", False: "off"}.get(profile["write_cache"], "as it is")
+    return lines + fitted(
+        f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
+        f"{profile['active_percent']:g}% of the device, write cache {cache}; "
+        f"{data['engine']} on {data['fio']['version']}", "")
+
+
+def _verdict(data):
+    lines = fitted(words.headline(data).upper() if data["result"] == "fail"
+                   else words.headline(data), "")
+    if not data["finished"]:
+        lines += fitted("Stopped early: what was measured is here, the rest "
+                        "was not.", "")
+    return ["", *lines]
+
+
+# Limits and checks
+
+def _limit(data, one):
+    """One line, or two where the name is long; and why."""
+    name, metric = words.where(one, data), words.label(one["metric"])
+    name += f": {metric}" if metric not in name else ""
+    result, numbers = RESULTS[one["result"]], [
+        _column(words.bar(one), 14), _column(words.bound(one), 14),
+        f"line {one['line']}" if one["line"] else ""]
+    long = len(name) > ROOM
+    lines = fitted(f"{result:<12} {name}", more=" " * 13) if long else []
+    lines.append(LIMIT.format("" if long else result, "" if long else name,
+                              *numbers).rstrip())
+    return lines + (fitted(words.sentence(one["why"]), " " * 15)
+                    if one["why"] and one["result"] != "pass" else [])
+
+
+def _limits(data):
+    if not data["limits"]:
+        return ["", "No limit was given: the checks alone decide."]
+    confidence = (data["spec"] or {}).get("confidence") or 0.95
+    lines = ["", LIMIT.format("limits", "", "asked for",
+                              f"{100 * confidence:g}% bound", "").rstrip()]
+    for one in data["limits"]:
+        lines += _limit(data, one)
+    return lines
+
+
+def _checks(data):
+    lines, many = [], len(data["targets"]) > 1
+    for target, test, check in words.checks(data):
+        where = f"{target['name']}, " if many else ""
+        lines += fitted(f"{RESULTS[check['result']]:<12} {where}"
+                        f"{check['title']}: {check['text']}",
+                        more=" " * 13)
+    return ["", "  checks", *lines] if lines else []
+
+
+# Tests
+
+def _test(test):
+    said = [words.steady(phase) for phase in test["phases"]
+            if phase["steady"]]
+    lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
+                   f"{words.time(test['seconds'])}"
+                   + (f": {words.sentence(test['why'])}" if test["why"] else ""),
+                   more=" " * 13)
+    for text in said:
+        lines += fitted(f"steady state {text}", " " * 15)
+    return lines
+
+
+def _tests(data):
+    lines = []
+    for target in data["targets"]:
+        lines += ["", f"  tests of {target['name']}"[:79]]
+        for test in target["tests"]:
+            lines += _test(test)
+    return lines
+
+
+def _against(data):
+    if not data["against"]:
+        return []
+    found = data["against"]
+    lines = ["", *fitted(f"Against {found['other'].get('path')}:", "")]
+    for row in found["rows"]:
+        lines += fitted(f"{row['test']}, {row['cell']}, {row['label']}: "
+                        f"{wording.percent(row['ratio'])} "
+                        f"{row['verdict']}")
+    return lines
+
+
+def _warnings(data):
+    found = data["warnings"]
+    lines = [part for text in found[:LISTED]
+             for part in fitted(f"warning: {text}", "")]
+    if len(found) > LISTED:
+        lines.append(f"{len(found) - LISTED} more warnings: in report.html")
+    return ["", *lines] if lines else []
+
+
+def lines(data):
+    """The summary as lines."""
+    data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
+    found = [*_head(data), *_verdict(data), *_limits(data), *_checks(data),
+             *_tests(data), *_against(data), *_warnings(data), ""]
+    if data["profile"]["scaled"]:
+        found += [f"{words.SCALED}.", ""]
+    return [_plain(line) for line in [
+        *found, "All figures, and the evidence of each: report.html and "
+        "qualify.json."]]

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A qualify.json as jobs/qualify makes it, of an invented device.
+
+    data = qualifydata.report()             # every group, one target
+    data = qualifydata.report(profile=profiles.ENTERPRISE, targets=2)
+    data = qualifydata.scaled()             # the quick profile
+"""
+import dataclasses
+import math
+
+import numpy as np
+
+from inventeddevice import DONE, SIZE, Making, latency
+
+from fiolab.qualify import profiles, pts
+
+# Long enough to see every kind of picture, and no longer.
+SHORT = dataclasses.replace(profiles.ENTERPRISE, repeats=1 / 6, thin=True)
+DEPTHS = tuple(1 << i for i in range(11))
+MODEL, SERIAL = "EXAMPLE MZ7L3480HCHQ-00A07", "S64HNE0T501234"
+
+
+# Integrity and queue
+
+def check(name, title, text, result="pass", source=True):
+    return {"name": name, "title": title, "result": result, "text": text,
+            "source": f"runs/{name}.json#verify" if source else None}
+
+
+def integrity():
+    checks = [
+        check("write-verify", "Everything written is read back",
+              "480 GB written and read with crc32c: 0 mismatches."),
+        check("overlap", "Overlapping sizes", "40,960 overlapping writes of "
+              "0.5K to 1M in 1 GiB: 0 mismatches."),
+        check("planted", "A planted corruption is found", "One byte changed "
+              "at offset 268,435,712: found, and at that offset."),
+        check("power-cut", "Acknowledged synced writes survive a power cut",
+              "20 cuts under load, 81,337 acknowledged writes, all there."),
+        check("trim-read", "Reads after trim", "1,024 trimmed ranges: all "
+              "zeroes, as the device promises."),
+        check("soak", "Long soak", "The soak needs 12 h and was left out.",
+              "not measured", False)]
+    return [
+        {**DONE, "name": "verify", "title": "Write and verify",
+         "group": "integrity", "checks": checks[:3], "seconds": 5210.0},
+        {**DONE, "name": "powercut", "title": "Power cut",
+         "group": "integrity", "checks": checks[3:4], "seconds": 812.0,
+         "tables": [{"title": "Cuts", "note": "each after a random time under "
+                     "load", "columns": ["cut", "after s", "acknowledged",
+                                         "lost"],
+                     "rows": [[i + 1, 3.1 + 0.37 * i, 4066 + 11 * i, 0]
+                              for i in range(20)]}]},
+        {**DONE, "name": "trim", "title": "Trim", "group": "integrity",
+         "checks": checks[4:5], "seconds": 61.0},
+        {**DONE, "name": "soak", "title": "Long soak", "group": "integrity",
+         "state": "not run", "why": "its 12 h were left out with --skip soak",
+         "seconds": None, "checks": checks[5:]}]
+
+
+def sweep_cell(rng, depth):
+    iops = 1 / (1 / (11500 * depth) + 1 / 612e3)
+    mean = 1e6 * depth / iops
+    figures = {"iops": iops, "mbps": iops * 4096 / 1e6, "lat_mean_us": mean,
+               "lat_p50_us": 0.95 * mean, "lat_p99_us": 1.9 * mean,
+               "lat_p99_9_us": 2.7 * mean, "lat_p99_999_us": 6 * mean,
+               "submit_share": min(0.4, 0.012 + depth / 4000)}
+    source = f"runs/depth.json#QD {depth}"
+    return {"name": f"QD {depth}", "steady": None, "window": None,
+            "stimulus": {"rw": "randread", "bs": "4k", "read_percent": 100,
+                         "threads": 1, "depth": depth},
+            "values": {name: {
+                "mean": x, "n": 3, "values": [x * (1 + 0.01 * math.sin(i))
+                                              for i in (1, 2, 3)],
+                "low": 0.98 * x, "high": 1.02 * x, "sources": [source] * 3}
+                for name, x in figures.items()},
+            "latency": latency(rng, mean) if depth in (1, 64) else None}
+
+
+def queue(rng):
+    cells = [sweep_cell(rng, depth) for depth in DEPTHS]
+    rows = [[c["stimulus"]["depth"], c["values"]["iops"]["mean"],
+             c["values"]["lat_mean_us"]["mean"],
+             c["values"]["submit_share"]["mean"]] for c in cells]
+    return [
+        {**DONE, "name": "depth", "title": "Depth sweep", "group": "queue",
+         "seconds": 690.0, "cells": cells, "tables": [
+             {"title": "Depth sweep", "rows": rows, "note": "4K random read, "
+              "one thread", "columns": ["depth", "IOPS", "mean latency us",
+                                        "submit share"]},
+             {"title": "Knee", "columns": ["depth", "IOPS",
+                                           "mean latency us"],
+              "rows": [rows[6][:3]], "note": "the depth after which more of "
+              "it buys latency and not IOPS"}],
+         "checks": [check("depth-submit", "io_submit does not block",
+                          "At the knee 2.8% of the run was inside io_submit, "
+                          "at most 5% is taken as not blocking.")]},
+        {**DONE, "name": "full", "title": "Device full", "group": "queue",
+         "state": "failed", "why": "fio ended with status 1: write: No space "
+         "left on device", "seconds": 3.0,
+         "checks": [check("enospc", "A full device says so",
+                          "7 of 4,096 writes past the end were reported as "
+                          "done.", "fail")]}]
+
+
+# The whole
+
+def target(rng, path, profile, host=None):
+    tests = []
+    for test in pts.tests(profile):
+        making = Making(rng, test, profile, restless=test.name == "latency")
+        tests.append(making.run())
+    smart = {"critical_warning": 0, "temperature": 311, "avail_spare": 100,
+             "percent_used": 1, "data_units_written": 4102201,
+             "media_errors": 0, "power_on_hours": 212,
+             "num_err_log_entries": 0, "firmware slots": {"afi": 1}}
+    after = {**smart, "temperature": 331, "power_on_hours": 331,
+             "data_units_written": 120533411}
+    return {
+        "name": f"{host}:{path}" if host else path, "host": host,
+        "path": path, "size_bytes": SIZE,
+        "active_bytes": SIZE * profile.active // 100, "logical_block": 512,
+        "physical_block": 4096, "identity": {
+            "model": MODEL, "serial": SERIAL, "firmware": "GDC5602Q",
+            "vendor": "EXAMPLE", "kind": "nvme", "size_bytes": SIZE,
+            "write_cache": "write through", "scheduler": "none",
+            "rotational": False, "transport": "pcie"},
+        "smart": {"before": smart, "after": after, "why": None},
+        "purge": {"method": "nvme-format", "why": "the device is NVMe and "
+                  "nvme-cli is here"},
+        "tests": [*tests, *integrity(), *queue(rng)]}
+
+
+def limit(line, where, key, metric, bar, unit, result="pass", why=None,
+          **found):
+    test, cell, path = where
+    better = 1 if key.startswith("min") else -1
+    factor = {"pass": 1.1, "fail": 0.93}.get(result)
+    mean = factor and bar * factor ** better
+    return {"line": line, "target": path, "test": test, "cell": cell,
+            "key": key, "metric": metric, "limit": bar, "unit": unit,
+            "value": mean, "bound": mean and mean * (1 - 0.01 * better),
+            "confidence": 0.95, "n": 5 if mean else 0, "result": result,
+            "why": why, "source": [f"runs/{test}-rounds-r{i:02d}.json#{cell}"
+                                   for i in range(3, 8)] if mean else [],
+            **found}
+
+
+def limits(path):
+    return [
+        limit(6, ("iops", "4K 0/100", path), "min_iops", "iops", 120000,
+              "1/s"),
+        limit(7, ("iops", "4K 100/0", path), "min_iops", "iops", 700000,
+              "1/s", "fail", "the bound 644,490 is below the limit"),
+        limit(11, ("throughput", "128K SEQ 0/100", path), "min_mbps", "mbps",
+              1500, "MB/s"),
+        limit(12, ("throughput", "1M SEQ 100/0", path), "min_mbps", "mbps",
+              2800, "MB/s"),
+        limit(16, ("latency", "4K 0/100", path), "max_p99", "lat_p99_us", 60,
+              "us", "not measured",
+              "steady state was not reached in 25 rounds"),
+        limit(20, ("depth", "QD 64", path), "max_submit_share",
+              "submit_share", 0.05, "1"),
+        limit(24, ("wsat", "4K 0/100", path), "max_excursion", "excursion",
+              0.2, "1")]
+
+
+def ab():
+    return None
+
+
+def against():
+    def row(cell, metric, label, unit, better, this, ratio, ci, verdict, why):
+        return {"test": "iops", "cell": cell, "metric": metric,
+                "label": label, "unit": unit, "better": better, "this": this,
+                "other": this / ratio, "ratio": ratio, "ci95": ci,
+                "p": 0.008, "p_holm": 0.024, "verdict": verdict,
+                "reason": why, "detectable": 0.02, "n": 5}
+    return {"other": {"path": "/lab/runs/gdc5502/qualify.json",
+                      "created": "2026-10-02T09:12:44Z",
+                      "identity": {"model": MODEL, "serial": SERIAL,
+                                   "firmware": "GDC5502Q"}},
+            "rows": [
+                row("4K 0/100", "iops", "IOPS", "1/s", "higher", 131e3, 1.081,
+                    [1.06, 1.1], "faster", "p 0.024"),
+                row("4K 100/0", "iops", "IOPS", "1/s", "higher", 651e3, 0.957,
+                    [0.94, 0.97], "slower", "p 0.024"),
+                row("64K 65/35", "iops", "IOPS", "1/s", "higher", 31e3, 1.002,
+                    [0.99, 1.01], "equivalent", "90% CI inside +-2%"),
+                row("4K 0/100", "lat_p99_us", "latency p99", "us", "lower",
+                    2051, 1.04, [0.93, 1.15], "inconclusive",
+                    "smallest detectable effect about 9%")],
+            "warnings": ["the two runs have different fio: fio-3.33, "
+                         "fio-3.36"],
+            "note": "Rounds of the measurement windows, unpaired; Welch's "
+            "test, corrected by Holm over 4 comparisons."}
+
+
+def report(profile=SHORT, targets=1, seed=1, **changes):
+    rng = np.random.default_rng(seed)
+    made = [target(rng, f"/dev/nvme{i}n1", profile) for i in range(targets)]
+    return {
+        "schema": "kaio-qualify/1", "created": "2026-11-24T20:00:00Z",
+        "finished": True, "command": [
+            "jobs/qualify", "--target", "/dev/nvme0n1", "--profile", "pts-e",
+            "--spec", "vendor.toml", "--destroy-data"], "seed": 401341546,
+        "engine": "kaio", "ioengine": "external:/usr/lib/fio/fio-kaio.so",
+        "kaio": "kaio 1.0, built for fio-3.33",
+        "fio": {"path": "/usr/bin/fio", "version": "fio-3.33"},
+        "environment": {
+            "kernel": "6.18.1", "machine": "x86_64", "cpus": 32,
+            "cpu_model": "Example CPU @ 2.50GHz", "memory_bytes": 256 << 30,
+            "distribution": "Debian GNU/Linux 12 (bookworm)",
+            "governor": "performance", "clocksource": "tsc", "load_1m": 0.04,
+            "virtual": None},
+        "profile": {"name": profile.name, "title": profile.title,
+                    "threads": profile.threads, "depth": profile.depth,
+                    "active_percent": profile.active,
+                    "write_cache": profile.write_cache,
+                    "minute_s": profile.minute, "scaled": profile is not SHORT
+                    and profile.scaled},
+        "spec": {"path": "vendor.toml", "name": "Example 480 GB, rev. B",
+                 "confidence": 0.95},
+        "targets": made, "limits": [one for t in made
+                                    for one in limits(t["name"])],
+        "result": "fail", "ab": ab(), "against": against(),
+        "warnings": ["The scheduler of /dev/nvme0n1 could not be read."],
+        **changes}
+
+
+def passed(**changes):
+    """Nothing failed, nothing left out."""
+    data = report(**changes)
+    for one in data["targets"]:
+        one["tests"] = [t for t in one["tests"]
+                        if t["name"] not in ("soak", "full", "latency")]
+    data["limits"] = [x for x in data["limits"] if x["result"] == "pass"]
+    return {**data, "result": "pass", "against": None, "warnings": []}
+
+
+def scaled(**changes):
+    return report(profiles.QUICK, result="not measured", against=None,
+                  limits=[], spec=None, **changes)

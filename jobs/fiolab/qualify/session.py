@@ -130,8 +130,7 @@ class Session:
 
 def _await(workers, watch):
     for one in workers:
-        while one.is_alive():
-            one.join(WAIT)
+        while not one.ended.wait(WAIT):
             watch.again()
 
 

@@ -52,6 +52,8 @@ class Worker(threading.Thread):
         super().__init__(name=place.name, daemon=True)
         self.session, self.place, self.watch = session, place, watch
         self.number, self.fault = number, None
+        # Thread.join() takes a thread for ended where a signal interrupts it.
+        self.ended = threading.Event()
         self.tests = [runner.entry(test) for test in session.tests]
         self.after = None           # {"smart", "why"} once all is done
         self.later = 0.0            # seconds of the tests after this one
@@ -76,6 +78,8 @@ class Worker(threading.Thread):
             pass
         except BaseException as error:      # the command tells it, at its end
             self.fault = error
+        finally:
+            self.ended.set()
 
     def _run(self):
         for number, test in enumerate(self.session.tests):

@@ -178,6 +178,21 @@ def test_the_smallest_change_is_found_as_often_as_it_says():
     assert 0.7 <= np.mean(p <= 0.05) <= 0.9
 
 
+@pytest.mark.parametrize("within,holm,ratio,better,word", [
+    (0.05, 0.9, 1.0, "higher", "equivalent"),
+    (0.051, 0.9, 1.0, "higher", "inconclusive"),
+    (0.051, 0.05, 1.2, "higher", "faster"),
+    (0.051, 0.051, 1.2, "higher", "inconclusive"),
+    (0.9, 0.01, 1.2, "lower", "slower"), (0.9, 0.01, 0.8, "lower", "faster")])
+def test_verdicts(within, holm, ratio, better, word):
+    """The bounds of alpha themselves, of one row; Holm's p is then p."""
+    row = {"error": 0.01, "degrees": 8, "within": within, "p": holm,
+           "ratio": ratio, "better": better}
+    assert against.judge([row]) == 1
+    assert row["verdict"] == word and row["p_holm"] == holm
+    assert not {"error", "degrees", "within"} & row.keys()
+
+
 # Two runs
 
 def figures(numbers):

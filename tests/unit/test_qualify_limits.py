@@ -270,6 +270,8 @@ def test_the_end_of_fios_bins():
     width = 1 << (1_000_000).bit_length() - 7
     start = 1_000_000 // width * width
     assert limits.bin_end(start + width // 2) == start + width
+    latency = histogram([(258, 99), (1000, 1)])
+    assert limits.order_bound(latency, 0.5, 0.95) == 260
     # No latency is beyond the longest.
     assert limits.order_bound(histogram([(258, 100)], 257), 0.5, 0.95) == 257
 

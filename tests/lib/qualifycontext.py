@@ -1,142 +1,78 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What a procedure of jobs/qualify is given, with a real fio on a real target:
-# so that a test can run one procedure alone.
-import json
+# What a procedure of jobs/qualify is given, on a real target: so that a test
+# can run one procedure alone, and do something to the target between two of
+# its fio runs.
 import os
-import re
-import subprocess
 import sys
-from dataclasses import dataclass, field
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import device, process, side as sides  # noqa: E402
-from fiolab.fio import parse  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab import device, fio as fio_runs, side as sides  # noqa: E402
+from fiolab.qualify import context, execute, folder, runner  # noqa: E402
 from fiolab.qualify.profiles import QUICK  # noqa: E402
 
-BASE = ("[global]\nioengine=${ENGINE}\nfilename=${TARGET}\ndirect=1\n"
-        "group_reporting=1\nlat_percentiles=1\nclat_percentiles=0\n"
-        "slat_percentiles=0\n")
 
+class Watched(context.Context):
+    """before and after: functions of a run's name."""
+    before = after = staticmethod(lambda name: None)
+    power_cut = None
 
-@dataclass
-class Target:
-    path: str
-    size: int
-    logical_block: int = 512
-    host: str | None = None
-
-
-@dataclass
-class Ran:
-    jobs: list
-    stats: list
-    status: int
-    messages: str
-    source: str
-    seconds: float
-
-
-@dataclass
-class Context:
-    target: Target
-    fio_path: str
-    build: str
-    folder: str
-    engine: str = "kaio"
-    profile: object = QUICK
-    seed: int = 1
-    power_cut: str | None = None
-    local: bool = True
-    said: list = field(default_factory=list)
-    before: list = field(default_factory=list)      # called with (name)
-    after: list = field(default_factory=list)
-
-    def __post_init__(self):
-        self.side = sides.parse(self.engine, self.build)
-
-    def progress(self, text):
-        self.said.append(text)
-
-    def scaled(self, seconds):
-        return self.profile.duration(seconds)
-
-    def store(self, name, content):
-        with open(self.file(f"{name}.json"), "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        return f"runs/{name}.json"
-
-    def file(self, name):
-        return os.path.join(self.folder, name)
-
-    def _base(self):
-        if "kaio" not in self.side.ioengine:
-            return BASE
-        return (f"{BASE}engine_stats=1\n"
-                f"stats_file={self.file('stats')}\n")
-
-    def fio(self, job_text, name, seconds, tolerant=False, extra=(),
-            base=True):
-        for call in self.before:
-            call(name)
-        job = (self._base() if base else "") + job_text
-        with open(self.file(f"{name}.fio"), "w", encoding="utf-8") as file:
-            file.write(job)
-        command = [self.fio_path, "--eta=never", "--output-format=json+",
-                   f"--output={self.file('out')}", *extra,
-                   self.file(f"{name}.fio")]
-        ran = self._run(command, name, seconds)
-        for call in self.after:
-            call(name)
-        if ran.status and not tolerant:
-            raise Problem(f"fio failed: {ran.messages}")
+    def fio(self, job_text, name, *args, **how):
+        self.before(name)
+        ran = super().fio(job_text, name, *args, **how)
+        self.after(name)
         return ran
 
-    def _run(self, command, name, seconds):
-        for old in ("out", "stats"):
-            if os.path.exists(self.file(old)):
-                os.unlink(self.file(old))
-        with open(self.file("messages"), "wb") as out, process.Child(
-                command, cwd=self.folder, stdout=out,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "ENGINE": self.side.ioengine,
-                     "TARGET": self.target.path}) as child:
-            assert child.wait(seconds + 30), f"{name} hung"
-        return self._result(name, child.status)
 
-    def _result(self, name, status):
-        messages = self._text("messages")
-        try:
-            jobs = parse(self._text("out"))["jobs"]
-        except ValueError:
-            jobs = []
-        # What a job prints while it runs comes before the JSON.
-        messages += re.split(r"^\{$", self._text("out"), 1, re.M)[0]
-        stats = [json.loads(line) for line in
-                 self._text("stats").splitlines()]
-        source = self.store(name, {"jobs": jobs, "messages": messages})
-        seconds = sum(job["job_runtime"] for job in jobs) / 1000
-        return Ran(jobs, stats, status, messages, source, seconds)
-
-    def _text(self, name):
-        try:
-            with open(self.file(name), encoding="utf-8",
-                      errors="replace") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
+def _logical_block(path):
+    number = device.device_number(path)
+    if number is None:
+        return 512
+    with open(f"{device.sysfs(number)}/queue/logical_block_size",
+              encoding="ascii") as file:
+        return int(file.read())
 
 
-def on(path, fio_path, build, folder, **more):
-    """A context for a target, whose logical block is the kernel's."""
-    number, block = device.device_number(path), 512
-    if number is not None:
-        with open(f"{device.sysfs(number)}/queue/logical_block_size",
-                  encoding="ascii") as file:
-            block = int(file.read())
-    target = Target(path, device.size(path), block)
-    os.makedirs(folder, exist_ok=True)
-    return Context(target, fio_path, str(build), str(folder), **more)
+def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
+          seed=1, size=None):
+    """A real one, in a folder of its own until the stack unwinds."""
+    out = folder.Folder(os.path.join(where, "out"))
+    out.create(stack)
+    out.id = "test"
+    scratch = os.path.join(where, "scratch")
+    os.makedirs(scratch)
+    side = sides.parse(engine, str(build))
+    total = device.size(path)
+    place = execute.Place(path, path, size or total, total,
+                          _logical_block(path))
+    executor = execute.Executor(
+        fio_runs.Fio(str(fio_path), None, scratch), side, place, out,
+        threading.Event(), "kaio" in side.ioengine)
+    return runner.Bench(1, place, executor, out, profile, seed, "",
+                        lambda text, left: None)
+
+
+def run(bench_, test, **hooks):
+    """A test in qualify.json, and the context that it had."""
+    found = runner.entry(test)
+    if hasattr(test, "phases"):
+        runner.run(bench_, test, found)
+        return found, None
+    given = Watched(bench_, test)
+    for name, value in hooks.items():
+        setattr(given, name, value)
+    with runner.outcome(found):
+        found.update(test.run(given))
+    return found, given
+
+
+def results(found):
+    """{check: result} of a test."""
+    return {one["name"]: one["result"] for one in found["checks"]}
+
+
+def text(found, name):
+    return next(one["text"] for one in found["checks"] if one["name"] == name)

@@ -35,6 +35,11 @@ def disk(path):
     return os.path.dirname(folder) if whole else folder
 
 
+def attribute(folder, name):
+    """Of a disk's queue, as text; None where there is none."""
+    return _read(f"{folder}/queue/{name}")
+
+
 def count(folder):
     """Flushes that the disk has completed; None where that is not told."""
     fields = (_read(folder + "/stat") or "").split()
@@ -95,7 +100,7 @@ def _arrives(context, kind, ran, flushed):
     syncs, why = _syncs(ran), _unseen(context)
     if why:
         return check(name, title, UNKNOWN, why, ran.source)
-    cache = _read(disk(context.target.path) + "/queue/write_cache")
+    cache = attribute(disk(context.target.path), "write_cache")
     if cache == "write through":
         return check(name, title, PASS, "the device says that it has no "
                      "volatile write cache (write through), so there is "
@@ -108,14 +113,15 @@ def _arrives(context, kind, ran, flushed):
 
 
 def _row(kind, ran):
-    """Of the latencies in us; none in it where fio gives none."""
+    """Of the latencies in us; a percentile of fewer calls than it takes is
+    none."""
     times = ran.jobs[0]["sync"].get("lat_ns", {}) if ran.jobs else {}
     found = {float(key): value for key, value in
              times.get("percentile", {}).items()}
-    mean = times.get("mean")
-    return [kind, _syncs(ran), mean and mean / 1e3] + [
-        found[float(p)] / 1e3 if float(p) in found else None
-        for p in PERCENTILES]
+    mean, calls = times.get("mean"), _syncs(ran)
+    return [kind, calls, mean and mean / 1e3] + [
+        found[float(p)] / 1e3 if float(p) in found and
+        calls * (100 - float(p)) >= 100 else None for p in PERCENTILES]
 
 
 def run(context):

@@ -44,7 +44,7 @@ def _order(context, name, write, read, size):
     def start(rw, what, seed):
         context.progress(f"{name}: {what} {megabytes(total)}")
         return lambda: context.fio(_whole(context, rw, size, seed),
-                                   f"write-verify {name} {what}",
+                                   f"{name} {what}",
                                    patience(total), tolerant=True)
     ran, why = first_fault([
         (start(write, "writing", context.seed), None),
@@ -71,7 +71,7 @@ def overlap(context):
         "overlap", rw="randwrite", bsrange=f"{unit}-{unit * SPREAD}",
         size=size, io_size=4 * size, norandommap=1, serialize_overlap=1,
         iodepth=context.profile.depth, do_verify=1, randseed=context.seed),
-        "overlap", patience(6 * size), tolerant=True)
+        "run", patience(6 * size), tolerant=True)
     why, read = fault(ran), done(ran, "read")
     if not why and (done(ran, "write") < 4 * size or read < size // 4):
         why = (f"only {done(ran, 'write'):,} bytes were written and {read:,} "
@@ -94,7 +94,7 @@ def backlog(context):
         "backlog", rw="randwrite", bs=unit, size=size, do_verify=1,
         iodepth=context.profile.depth, verify_backlog=1024,
         verify_backlog_batch=64, randseed=context.seed),
-        "backlog", patience(2 * size), tolerant=True)
+        "run", patience(2 * size), tolerant=True)
     return {"checks": [judged(
         "backlog", "Read back while writing", ran, fault(ran, size),
         f"{size:,} bytes written at random, each {unit} read back at most "
@@ -120,7 +120,7 @@ def soak(context):
         "soak", rw="randrw", rwmixread=30, bs=16 << 10, size=size,
         loops=loops, do_verify=1, iodepth=context.profile.depth,
         verify_backlog=1024, randseed=context.seed),
-        "soak", patience(3 * size * loops), tolerant=True)
+        "run", patience(3 * size * loops), tolerant=True)
     wrote, read = done(ran, "write"), done(ran, "read")
     # Each place is either written, and then read back, or read.
     why = fault(ran, size * loops)

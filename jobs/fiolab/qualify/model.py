@@ -56,7 +56,7 @@ class Phase:
 class Test:
     name: str
     title: str
-    section: str                # of the specification, or what it rests on
+    section: str | None         # of the specification, or what it rests on
     phases: tuple[Phase, ...]
     group: str = "pts"
     # (phases so far) -> {"tables": [...], "grids": [...], "checks": [...]}
@@ -71,6 +71,7 @@ class Procedure:
     group: str                  # integrity or queue
     seconds: Callable           # (profile, bytes) -> seconds it will take
     run: Callable               # (context) -> part of a test in qualify.json
+    cells: tuple = ()           # the names of its cells, for a spec
 
 
 @dataclass(frozen=True)

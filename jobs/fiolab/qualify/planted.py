@@ -78,7 +78,7 @@ def _damage_afar(context, places):
     def write(name, **options):
         context.fio(section(name, rw="write", bs=_unit(context),
                             offset=places[0], size=_unit(context), **options),
-                    f"planted {name}", 30)
+                    name, 30)
     del places[1:]
     write("damage", zero_buffers=1)
     return lambda: write("mend", verify="crc32c", do_verify=0,
@@ -107,7 +107,7 @@ def run(context):
                                  "smaller than 16 blocks")]}
     places = _places(context, offset, length)
     start = {what: lambda rw=rw, what=what: context.fio(
-        _job(context, rw, offset, length), f"planted {what}",
+        _job(context, rw, offset, length), what,
         patience(length), tolerant=True) for what, rw in (
             ("write", "randwrite"), ("sequential", "read"),
             ("random", "randread"), ("mended", "read"))}

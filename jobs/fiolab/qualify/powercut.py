@@ -99,7 +99,7 @@ def _fio(context, path, size, tag, name, options, **how):
                    allow_file_create=0, randrepeat=0, allrandrepeat=0,
                    randseed=context.seed,
                    **{"iodepth": context.profile.depth, **options})
-    return context.fio("\n".join(front) + job, f"power-cut {name}",
+    return context.fio("\n".join(front) + job, name,
                        patience(size), base=False, **how)
 
 
@@ -155,7 +155,7 @@ def _judge(context, name, ran, path, size):
     count, lost = int(acked.sum()), int((acked & ~new).sum())
     # Of those in flight, any part may have arrived.
     begun = int((~acked & ~old).sum())
-    source = context.store(f"power-cut {name} found", {
+    source = context.store(f"{name} found", {
         "run": ran.source, "blocks": len(acked), "acknowledged": count,
         "lost": lost, "neither": int((~old & ~new).sum()),
         "new but not acknowledged": int((new & ~acked).sum()),

@@ -2,7 +2,6 @@
 # Trim (discard) every other piece of a region, and look at all of it: a
 # trimmed block may read as zeroes or as before (the standards leave it to the
 # device), but the same each time; what lies between is as it was written.
-import os
 from collections import Counter
 
 from . import blockio, flushes
@@ -22,7 +21,7 @@ def seconds(_profile, _size):
 
 
 def _number(folder, name):
-    return int(flushes._read(f"{folder}/queue/{name}") or 0)
+    return int(flushes.attribute(folder, name) or 0)
 
 
 def why_not(context):
@@ -86,7 +85,7 @@ def _checks(context, size, pieces):
 
     def fio(name):
         text, wanted = jobs[name]
-        return (lambda: context.fio(text, f"trim {name}", patience(
+        return (lambda: context.fio(text, name, patience(
             size * pieces), tolerant=True)), wanted
     ran, why = first_fault([fio("write")])
     if why:
@@ -120,12 +119,11 @@ def _content(context, before, now, ran):
     another place would be."""
     kinds = _kinds(before, now)
     folder = flushes.disk(context.target.path)
-    told = ("and promises zeroes" if _number(folder, "discard_zeroes_data")
-            else "and promises neither")
-    good = not kinds[OTHER] and (kinds[ZEROES] == len(now) or
-                                 not _number(folder, "discard_zeroes_data"))
+    promised = _number(folder, "discard_zeroes_data")
+    told = ("the device promises zeroes" if promised else
+            "the kernel knows of no promise which of both")
+    good = not kinds[OTHER] and (kinds[ZEROES] == len(now) or not promised)
     held = ", ".join(f"{n} read as {kind}" if kind != OTHER else
                      f"{n} as {kind}" for kind, n in kinds.most_common())
     return check(*NAMES[3], PASS if good else FAIL, f"of {len(now)} trimmed "
-                 f"pieces {held}; the kernel calls this device "
-                 f"{os.path.basename(folder)} {told}", ran.source)
+                 f"pieces {held}; {told}", ran.source)

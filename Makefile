@@ -9,6 +9,8 @@
 #>                 (BENCH_ARGS="..." passes options on; see jobs/bench --help)
 #> make bench-lib  our libaio.so.1 against the distribution's, 2-3 minutes
 #>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)
+#> make qualify    the storage qualification scaled down, on a scratch target,
+#>                 up to 10 minutes (QUALIFY_ARGS="...": jobs/qualify --help)
 #> make test       build and run every test
 #> make test-fio   FIO_SRCS="DIR DIR ...": the engine on other built fio trees,
 #>                 and each engine refused by each other fio
@@ -70,17 +72,19 @@ ifeq ($(SAN),thread)
 UNITS       := $(filter-out %/test_gate_model,$(UNITS))
 KAIO_PYTEST ?= -k 'e2e and (fio_features or modes or conformance or verify or \
 	       sync or stream or limits) and not process and not default and \
-	       not offload'
+	       not offload and not qualify'
 endif
 # There is nothing to sanitize in the harness.
 ifeq ($(SAN),address,undefined)
-KAIO_PYTEST ?= --ignore-glob='*/e2e/test_ab*.py' --ignore-glob='*/test_fiolab*'
+KAIO_PYTEST ?= --ignore-glob='*/e2e/test_ab*.py' --ignore-glob='*/test_fiolab*' \
+	       --ignore-glob='*/test_qualify*'
 endif
 export KAIO_PYTEST
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine ab bench bench-lib test test-fio test-conformance lint \
-	install uninstall clean help deps build-tests FORCE
+.PHONY: all lib engine ab bench bench-lib qualify test test-fio \
+	test-conformance lint install uninstall clean help deps build-tests \
+	FORCE
 .DELETE_ON_ERROR:
 all: lib engine
 lib: $(LIBS)
@@ -166,9 +170,13 @@ bench-lib: lib
 	$(Q).setup/packages ab bench
 	$(Q)jobs/bench-lib --build $(O) $(BENCH_ARGS)
 
+qualify: engine
+	$(Q).setup/packages ab qualify
+	$(Q)jobs/qualify --scratch --profile quick --build $(O) $(QUALIFY_ARGS)
+
 # --- upkeep ---
 deps:
-	$(Q).setup/packages build ab bench test lint
+	$(Q).setup/packages build ab bench qualify devices test lint
 
 lint:
 	$(Q).setup/packages build test lint

@@ -238,8 +238,11 @@ def _dropped(exception):
     signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
-def main(arguments=None, new=None, action=None):
-    """Run the command of a parser: action(args, exit stack)."""
+def main(arguments=None, new=None, action=None, failure=1):
+    """Run the command of a parser: action(args, exit stack).
+
+    failure: the exit status of a Problem.
+    """
     args = new.parse_args(arguments)
     sys.unraisablehook = _dropped
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -248,6 +251,7 @@ def main(arguments=None, new=None, action=None):
         with ExitStack() as stack:
             action(args, stack)
     except Problem as problem:
-        sys.exit(f"{new.prog}: {problem}")
+        print(f"{new.prog}: {problem}", file=sys.stderr)
+        sys.exit(failure)
     except BrokenPipeError:
         os._exit(1)

@@ -80,8 +80,11 @@ def family(number):
     return folders
 
 
-def held_by(number):
-    """What uses the device or an overlapping one, in words; None if nothing."""
+def held_by(number, but=""):
+    """What uses the device or an overlapping one, in words; None if nothing.
+
+    but: the name of a loop device that may be on it.
+    """
     folders = family(number)
     numbers = {_number(folder) for folder in folders}
     for mounted, point, _, source in mounts():
@@ -91,7 +94,7 @@ def held_by(number):
         if device_number(path) in numbers:
             return f"{path} is swap space"
     for name, path in loop_files():
-        if device_number(path) in numbers:
+        if name != but and device_number(path) in numbers:
             return f"/dev/{name} is a loop device on it"
     for folder in folders:
         for holder in os.listdir(folder + "/holders"):
@@ -114,13 +117,17 @@ def claim(path):
                       f"{error.strerror}.") from None
 
 
-def check_file(path):
-    """Refuse to overwrite a file that is swap space or backs a loop device."""
+def check_file(path, but=""):
+    """Refuse to overwrite a file that is swap space or backs a loop device.
+
+    but: the name of a loop device that may be on it.
+    """
     for other in swaps():
         if os.path.exists(other) and os.path.samefile(path, other):
             raise Problem(REFUSE.format(path, "it is swap space"))
     for name, other in loop_files():
-        if os.path.exists(other) and os.path.samefile(path, other):
+        if (name != but and os.path.exists(other)
+                and os.path.samefile(path, other)):
             raise Problem(REFUSE.format(path, f"/dev/{name} is a loop device "
                                         "on it"))
 

@@ -61,14 +61,17 @@ def _refuse(target, name, error):
                   f"{os.strerror(error)}.")
 
 
-def prepare(plan, target):
-    """Refuse a target that a host has not, or a smaller one.
-
-    One that may be overwritten is then filled, and made where it is not there.
-    """
+def check(plan, target, may_make=_may_make):
+    """Refuse a target that a host has not, or a smaller one."""
     for name, error in _errors(plan, target).items():
-        if error and not _may_make(target, error):
+        if error and not may_make(target, error):
             _refuse(target, name, error)
+
+
+def prepare(plan, target):
+    """Check a target; one that may be overwritten is then filled, and made
+    where it is not there."""
+    check(plan, target)
     if target.writable:
         try:
             clients.fill(plan)(target)

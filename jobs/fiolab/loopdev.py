@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A read-only loop device with direct I/O: its I/O completes later, as a real
-# device's does.  The kernel itself detaches it when our descriptor goes, so
-# that none is left behind, whatever ends us.
+# A loop device with direct I/O: its I/O completes later, as a real device's
+# does.  Read-only, and direct, unless asked for otherwise.  The kernel itself
+# detaches it when our descriptor goes, so that none is left behind, whatever
+# ends us.
 import contextlib
 import errno
 import fcntl
@@ -25,20 +26,23 @@ def _free():
         os.close(descriptor)
 
 
-def _configure(device, backing, stack):
-    descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+def _configure(device, backing, writable, direct, stack):
+    descriptor = os.open(device, os.O_CLOEXEC |
+                         (os.O_RDWR if writable else os.O_RDONLY))
     stack.callback(os.close, descriptor)
+    flags = (AUTOCLEAR | (DIRECT_IO if direct else 0) |
+             (0 if writable else READ_ONLY))
     fcntl.ioctl(descriptor, CONFIGURE, struct.pack(
-        CONFIG, backing, 0, 0, 0, 0, READ_ONLY | AUTOCLEAR | DIRECT_IO))
+        CONFIG, backing, 0, 0, 0, 0, flags))
 
 
-def _taken(backing, stack):
+def _taken(backing, writable, direct, stack):
     """A device on the backing descriptor; another program may be quicker."""
     for left in reversed(range(TRIES)):
         device = _free()
         with contextlib.ExitStack() as trial:
             try:
-                _configure(device, backing, trial)
+                _configure(device, backing, writable, direct, trial)
             except OSError as error:
                 if error.errno != errno.EBUSY or not left:
                     raise
@@ -53,20 +57,22 @@ def _is_direct(device):
         return file.read().strip() == "1"
 
 
-def make(path, stack):
-    """The loop device on a file, until the stack unwinds."""
+def make(path, stack, writable=False, direct=True):
+    """The loop device on a file, until the stack unwinds.  One that is not
+    direct keeps what is written to it in the page cache until a flush."""
     try:
-        backing = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        backing = os.open(path, os.O_CLOEXEC |
+                          (os.O_RDWR if writable else os.O_RDONLY))
         try:
-            device = _taken(backing, stack)
+            device = _taken(backing, writable, direct, stack)
         finally:
             os.close(backing)
-        direct = _is_direct(device)
+        is_direct = _is_direct(device)
     except OSError as error:
         raise Problem(f"cannot make a loop device on {path} "
                       f"({error.strerror}): be root, and modprobe "
                       "loop.") from None
-    if not direct:
+    if direct and not is_direct:
         raise Problem(f"the file system of {path} does not let a loop device "
                       "use direct I/O (tmpfs does from Linux 6.6 on).")
     return device

@@ -151,7 +151,7 @@ def stand_in(cell, target):
     return replace(cell, target=target, calls={}, stream="", restore=None)
 
 
-def _fingerprint(path):
+def fingerprint(path):
     """Of an engine or a library, so that a resumed campaign uses the same."""
     try:
         with open(path, "rb") as file:
@@ -161,7 +161,7 @@ def _fingerprint(path):
 
 
 def _files(one):
-    return [_fingerprint(path) for path in (
+    return [fingerprint(path) for path in (
         one.ioengine.removeprefix("external:"), one.library)
         if path.startswith("/")]
 
@@ -244,7 +244,7 @@ def new(session, made):
         "margin": verdict.MARGIN, "runtime_s": args.runtime,
         "ramp_s": args.ramp, "cpu": args.cpu,
         "fio": {"path": session.fio.path, "version": session.fio.version,
-                "sha256": _fingerprint(session.fio.path)},
+                "sha256": fingerprint(session.fio.path)},
         "clients": session.clients, "environment": here, "sides": sides,
         "jobs": [asdict(job) for job in session.jobs],
         "targets": [_target_data(target) for target in made],
@@ -291,7 +291,7 @@ def _same_fio(fio, known):
         raise Problem(f"the campaign ran with {known['version']}, and "
                       f"{fio.path} is {fio.version}: name the same with "
                       "--fio.")
-    if known.get("sha256") not in (None, _fingerprint(fio.path)):
+    if known.get("sha256") not in (None, fingerprint(fio.path)):
         raise Problem(f"{fio.path} is not the fio that the campaign began "
                       "with, though of its version: name the same with --fio.")
     known["path"] = fio.path    # where it is now, for the report's commands

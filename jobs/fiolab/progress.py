@@ -24,10 +24,13 @@ class Progress:
         trust = self.done / (self.done + FEW)
         return (1 - share) * (trust * pace + (1 - trust) * self.guess)
 
+    def remaining(self):
+        return f"{self.left():.0f} s"
+
     def tick(self, text):
         """A step begins."""
         self.done = min(self.done + 1, self.steps)
-        line = f"[{self.done}/{self.steps}] {self.left():.0f} s left: {text}"
+        line = f"[{self.done}/{self.steps}] {self.remaining()} left: {text}"
         now = time.monotonic()
         if self.tty:
             self.stream.write("\r\033[K" + line[:79])

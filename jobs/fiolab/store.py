@@ -15,9 +15,8 @@ import secrets
 from . import planschema, schema
 from .problem import Problem
 
-PLAN, RUNS = "campaign.json", "runs"
-RUN_NAME = re.compile(r"(\d{6,})\.json")
 PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
+RUNS = "runs"
 SCHEMA = "kaio-campaign/1"
 
 
@@ -47,10 +46,11 @@ def dump(content, **how):
     return json.dumps(content, allow_nan=False, **how) + "\n"
 
 
-def fresh(stem):
+def fresh(stem, kind=None):
     """A Folder under a name that no other command has taken."""
+    kind = kind or Folder
     for number in itertools.count(1):
-        folder = Folder(stem if number == 1 else f"{stem}-{number}")
+        folder = kind(stem if number == 1 else f"{stem}-{number}")
         try:
             os.mkdir(folder.path)
             folder.made = [folder.path]
@@ -58,10 +58,15 @@ def fresh(stem):
         except FileExistsError:
             continue
         except OSError as error:
-            raise folder.full(error, "a campaign") from None
+            raise folder.full(error, f"a {kind.KIND}") from None
 
 
 class Folder:
+    # What another kind of folder has otherwise.
+    PLAN, SCHEMA = "campaign.json", SCHEMA
+    RUN_NAME = re.compile(r"(\d{6,})\.json")
+    KIND, COMMAND = "campaign", "jobs/ab"
+
     def __init__(self, path):
         self.path = os.path.realpath(path)
         self.shown = ascii(path)[1:-1]
@@ -74,7 +79,7 @@ class Folder:
 
     def full(self, error, what):
         hint = (f"; make room and go on with --resume {self.shown}"
-                if os.path.exists(self.file(PLAN)) else
+                if os.path.exists(self.file(self.PLAN)) else
                 ": give another folder with --out")
         return Problem(f"cannot write {what} in {self.shown} "
                        f"({reason(error)}){hint}.")
@@ -90,7 +95,7 @@ class Folder:
             self._hold(stack)
         except OSError as error:
             self._remove_if_empty()
-            raise self.full(error, "a campaign") from None
+            raise self.full(error, f"a {self.KIND}") from None
         # While the lock is held: another command may be about to take it.
         stack.callback(self._remove_if_empty)
         self._refuse_another()
@@ -102,12 +107,14 @@ class Folder:
                 self.made.append(path)
 
     def _refuse_another(self):
-        if os.path.exists(self.file(PLAN)) or os.listdir(self.file(RUNS)):
-            raise Problem(f"{self.shown} holds another campaign: give another "
-                          f"--out, or go on with --resume {self.shown}.")
+        if os.path.exists(self.file(self.PLAN)) or os.listdir(
+                self.file(RUNS)):
+            raise Problem(f"{self.shown} holds another {self.KIND}: give "
+                          "another --out, or go on with --resume "
+                          f"{self.shown}.")
 
     def _remove_if_empty(self):
-        if not os.path.exists(self.file(PLAN)):
+        if not os.path.exists(self.file(self.PLAN)):
             for path in reversed(self.made):
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
@@ -140,24 +147,31 @@ class Folder:
 
     def plan(self):
         try:
-            with open(self.file(PLAN), encoding="utf-8") as file:
+            with open(self.file(self.PLAN), encoding="utf-8") as file:
                 found = json.load(file)
-            if found["schema"] != SCHEMA:
+            if found["schema"] != self.SCHEMA:
                 raise ValueError(f"its schema is {found['schema']!r}")
-            planschema.check(found)
+            self.check(found)
             return found
         except schema.Wrong as wrong:
-            raise Problem(f"{self.shown} is not a campaign folder ({PLAN}: "
+            raise Problem(f"{self.shown} is not a {self.KIND} folder "
+                          f"({self.PLAN}: "
                           f"{ascii(' '.join(wrong.args))[1:-1]:.120}): name "
-                          "one that jobs/ab of this version wrote.") from None
+                          f"one that {self.COMMAND} of this version wrote."
+                          ) from None
         except (OSError, ValueError, KeyError, TypeError,
                 RecursionError) as error:
             why = error.strerror if isinstance(error, OSError) else error
-            raise Problem(f"{self.shown} is not a campaign folder ({PLAN}: "
-                          f"{why}): name one that jobs/ab wrote.") from None
+            raise Problem(f"{self.shown} is not a {self.KIND} folder "
+                          f"({self.PLAN}: {why}): name one that "
+                          f"{self.COMMAND} wrote.") from None
+
+    @staticmethod
+    def check(found):
+        planschema.check(found)
 
     def save_plan(self, plan):
-        self._save(PLAN, "the plan", dump(plan, indent=1))
+        self._save(self.PLAN, "the plan", dump(plan, indent=1))
 
     def save_run(self, number, run):
         """Compact: the latency bins are most of it."""
@@ -206,10 +220,10 @@ class Folder:
             raise Problem(f"cannot read {self.shown}/{RUNS}: {error.strerror}."
                           ) from None
         for name in names:
-            match = RUN_NAME.fullmatch(name)
+            match = self.RUN_NAME.fullmatch(name)
             run = self._read(name) if match else None
             if run is None:
-                self.disown(name, "it is not a run of jobs/ab, whole")
+                self.disown(name, f"it is not a run of {self.COMMAND}, whole")
             else:
                 yield int(match[1]), run
 

@@ -67,7 +67,7 @@ class Target:
                 pass
 
 
-def _mount_of(path):
+def mount_of(path):
     """The mountinfo row of the file system that holds a path."""
     path, best = os.path.realpath(path), None
     for row in device.mounts():
@@ -98,7 +98,7 @@ def identify(path):
         name = _device_label(number)
         ram = name.startswith(RAM_DEVICES)
         return ram, f"{'RAM' if ram else 'device'} {name}"
-    row = _mount_of(path)
+    row = mount_of(path)
     if row is None:             # in a chroot that is not a mount point
         return False, f"disk ({_device_label(os.stat(path).st_dev)})"
     _, point, fstype, source = row

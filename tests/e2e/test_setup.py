@@ -130,6 +130,43 @@ def test_packages_as_an_ordinary_user():
         assert not log.exists()
 
 
+def test_qualify_wants_one_browser_of_several(tmp_path):
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    path = private_path(tmp_path / "bin", "apt-get", *browsers)
+    env = {"PATH": f"{path}", "NO_INSTALL": "1"}
+    line = one_sentence(run("packages", "qualify", env=env), "packages")
+    assert "chromium (for qualify)" in line
+    write_program(path / "google-chrome", "exit 0\n")
+    assert run("packages", "qualify", env=env).returncode == 0
+
+
+@pytest.mark.parametrize("drive, wanted", [
+    (None, ""), ("nvme/nvme0", "nvme-cli smartmontools"),
+    ("ata_device/dev1.0", "hdparm"), ("scsi_disk/0:0:0:0", "smartmontools")])
+def test_tools_of_drives_are_wanted_only_where_there_are_drives(
+        drive, wanted, tmp_path):
+    tools = ("nvme", "hdparm", "smartctl")
+    path = private_path(tmp_path / "bin", "apt-get", *tools)
+    copy = tmp_path / "setup"
+    shutil.copytree(SETUP, copy)
+    script = copy / "packages"
+    script.write_text(script.read_text().replace(
+        "/sys/class", f"{tmp_path}/class").replace(":/usr/sbin:/sbin", ""))
+    if drive:
+        (tmp_path / "class" / drive).mkdir(parents=True)
+    result = run("packages", "devices", setup=copy,
+                 env={"PATH": f"{path}", "NO_INSTALL": "1"})
+    if not wanted:
+        assert (result.returncode, result.stderr) == (0, "")
+        return
+    assert one_sentence(result, "packages").endswith(
+        f"apt-get install --no-install-recommends {wanted}")
+    for name in tools:
+        write_program(path / name, "exit 0\n")
+    assert run("packages", "devices", setup=copy, env={
+        "PATH": f"{path}", "NO_INSTALL": "1"}).returncode == 0
+
+
 @only_root
 def test_packages_announces_and_fetches_lists_only_when_needed(tmp_path):
     env, log, path = path_with_apt_get(tmp_path, f"""
@@ -518,7 +555,8 @@ def test_source_package_of_what_is_not_installed():
 
 # --- make runs the set-up before anything else
 
-@pytest.mark.parametrize("goal", ["all", "lib", "test", "ab", "install"])
+@pytest.mark.parametrize("goal", ["all", "lib", "test", "ab", "qualify",
+                                  "install"])
 def test_make_begins_with_the_packages(tmp_path, goal):
     """On a machine that lacks something, its name comes before any compiler
     error for want of it."""

@@ -6,6 +6,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
+from pathlib import Path
+
+import pytest
 
 
 def run(*argv):
@@ -93,3 +97,44 @@ def small_tmpfs(directory, size):
     where = os.path.join(directory, "small")
     with mounted("tmpfs", where, "-t", "tmpfs", "-o", "size=%d" % size):
         yield where
+
+
+def remove_partitions(disk):
+    """Those that an earlier user of a loop device left over."""
+    name = os.path.basename(disk)
+    for part in Path(f"/sys/block/{name}").glob(f"{name}p*"):
+        run("delpart", disk, (part / "partition").read_text().strip())
+
+
+@contextlib.contextmanager
+def partition(disk, number, start, length):
+    """A partition made in the kernel only (BLKPG), as partx -a does."""
+    run("addpart", disk, str(number), str(start // 512), str(length // 512))
+    try:
+        yield await_node(f"{disk}p{number}")
+    finally:
+        run("delpart", disk, str(number))
+
+
+def await_node(path):
+    for _ in range(50):
+        if os.path.exists(path):
+            return path
+        time.sleep(0.1)
+    return pytest.skip("partition device nodes do not appear here")
+
+
+@contextlib.contextmanager
+def zram(size):
+    """A zram device of its own."""
+    with open("/sys/class/zram-control/hot_add", encoding="ascii") as file:
+        number = file.read().strip()
+    try:
+        with open("/sys/block/zram%s/disksize" % number, "w",
+                  encoding="ascii") as file:
+            file.write(str(size))
+        yield "/dev/zram" + number
+    finally:
+        with open("/sys/class/zram-control/hot_remove", "w",
+                  encoding="ascii") as file:
+            file.write(number)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What jobs/ab may overwrite: refusals on real loop devices (root only), the
 # protection of existing files, and lack of space.
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 import errno
 import fcntl
 import os
@@ -9,7 +9,6 @@ from pathlib import Path
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -17,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
+from targets import partition, remove_partitions  # noqa: E402
 from fiolab import cli, device, session, target  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 
@@ -250,12 +250,6 @@ def loop(tmp_path):
         yield path
 
 
-def remove_partitions(disk):
-    name = os.path.basename(disk)
-    for part in Path(f"/sys/block/{name}").glob(f"{name}p*"):
-        real.run("delpart", disk, (part / "partition").read_text().strip())
-
-
 @needs_root
 def test_a_free_device_needs_destroy_data(loop, stack):
     refused(loop, "--destroy-data", stack, destroy=False)
@@ -316,25 +310,6 @@ def test_a_device_or_file_under_a_loop_device_is_refused(loop, stack,
     refused(next(tmp_path.glob("backing-*")), "is a loop device on it", stack)
     with real.loop(loop, direct=False) as upper:
         refused(loop, f"{upper} is a loop device on it", stack)
-
-
-@contextmanager
-def partition(disk, number, start, length):
-    """A partition made in the kernel only (BLKPG), as partx -a does."""
-    real.run("addpart", disk, str(number), str(start // 512),
-             str(length // 512))
-    try:
-        yield await_node(f"{disk}p{number}")
-    finally:
-        real.run("delpart", disk, str(number))
-
-
-def await_node(path):
-    for _ in range(50):
-        if os.path.exists(path):
-            return path
-        time.sleep(0.1)
-    return pytest.skip("partition device nodes do not appear here")
 
 
 @needs_root

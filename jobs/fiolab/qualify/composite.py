@@ -31,18 +31,18 @@ def _row(threads, depths):
                  (_pre_write(5), *cells))
 
 
+def _at(name, threads, depth):
+    return (_pre_write(60), _load(f"{name} IOPS point", MIXED, threads, depth,
+                                  seconds=10 * MINUTE))
+
+
 def _point(name):
     def stimuli(phases):
         """The point of that name, once the grid is known; () if none is."""
         found = derive.points(phases).get(name)
-        if not found:
-            return ()
-        threads, depth = found
-        return (_pre_write(60),
-                _load(f"{name} IOPS point", MIXED, threads, depth,
-                      seconds=10 * MINUTE))
+        return _at(name, *found) if found else ()
     return Phase(f"{name} point", f"Latency histogram at the {name} IOPS "
-                 "point", stimuli, histogram=True)
+                 "point", stimuli, histogram=True, planned=_at(name, 32, 32))
 
 
 def test(profile):

@@ -48,13 +48,15 @@ class Phase:
                                 # written in it
     histogram: bool = False     # keep the latency histograms of its stimuli
     keep: bool = True           # its figures are results (False: it prepares)
+    # Of a function: what it gives where it gives anything, for the plan.
+    planned: tuple[Stimulus, ...] = ()
 
 
 @dataclass(frozen=True)
 class Test:
     name: str
     title: str
-    section: str                # of the specification, or what it rests on
+    section: str | None         # of the specification, or what it rests on
     phases: tuple[Phase, ...]
     group: str = "pts"
     # (phases so far) -> {"tables": [...], "grids": [...], "checks": [...]}
@@ -69,6 +71,7 @@ class Procedure:
     group: str                  # integrity or queue
     seconds: Callable           # (profile, bytes) -> seconds it will take
     run: Callable               # (context) -> part of a test in qualify.json
+    cells: tuple = ()           # the names of its cells, for a spec
 
 
 @dataclass(frozen=True)

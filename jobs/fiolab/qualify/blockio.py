@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Our own reads and writes of a target, past the page cache: to damage it in
+# one place, and to look at it with other eyes than fio's.  Nothing outside of
+# the target's bytes is ever written.
+import contextlib
+import mmap
+import os
+
+
+class Raw:
+    """An open target.  Offsets and lengths are multiples of its blocks."""
+
+    def __init__(self, path, size, writable=False):
+        self.size = size
+        flags = os.O_RDWR if writable else os.O_RDONLY
+        self.descriptor = os.open(path, flags | os.O_DIRECT | os.O_SYNC |
+                                  os.O_CLOEXEC)
+
+    def close(self):
+        os.close(self.descriptor)
+
+    def read(self, offset, length):
+        """Exactly so many bytes; OSError or EOFError if there are fewer."""
+        with mmap.mmap(-1, length) as buffer:
+            got = os.preadv(self.descriptor, [buffer], offset)
+            if got != length:
+                raise EOFError(f"{got} of {length} bytes at {offset}")
+            return buffer[:]
+
+    def write(self, offset, data):
+        if offset < 0 or offset + len(data) > self.size:
+            raise ValueError(f"{offset} is not within the target")
+        with mmap.mmap(-1, len(data)) as buffer:
+            buffer[:] = data
+            if os.pwritev(self.descriptor, [buffer], offset) != len(data):
+                raise EOFError(f"a short write at {offset}")
+
+
+@contextlib.contextmanager
+def opened(target, writable=False):
+    raw = Raw(target.path, target.size, writable)
+    try:
+        yield raw
+    finally:
+        raw.close()

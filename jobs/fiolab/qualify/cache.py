@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The device's write cache, as the profile asks, and at the end as it was.  It
+# is the drive that must change: what queue/write_cache holds is only what the
+# kernel believes, so that is read and never written.  NVMe: feature 6.
+# SATA: hdparm.  SCSI, virtio and SATA without hdparm: the driver's cache_type,
+# which it passes on to the drive.
+import glob
+import os
+import re
+import stat
+
+from ..problem import Problem
+from . import identity, tools
+
+SECONDS = 20
+# Of a controller: it may refuse the feature for a single namespace.
+EVERYWHERE = "--namespace-id=0xffffffff"
+WORDS = {True: "on", False: "off"}
+STATES = {"write back": True, "write through": False}
+
+
+class Nvme:
+    """Feature 6, which is the controller's: of all its namespaces."""
+
+    def __init__(self, disk, path):
+        self.disk, self.path = disk, path
+
+    def lacks(self):
+        if not tools.find("nvme"):
+            return f"that needs {tools.hint('nvme')}"
+        others = [name for pattern in ("nvme*n*", "nvme*/nvme*n*")
+                  for name in glob.glob(f"{self.disk}/device/{pattern}")
+                  if re.fullmatch(r"nvme\d+n\d+", os.path.basename(name))]
+        if {os.path.basename(name) for name in others} - {
+                os.path.basename(self.disk)}:
+            return "that would change the controller's other namespaces, too"
+        return None
+
+    def _run(self, what, *words):
+        return tools.run("nvme", what, self.path, "-f", "6", EVERYWHERE,
+                         *words, seconds=SECONDS)
+
+    def get(self):
+        answer = self._run("get-feature")
+        value = re.search(r"Current value:\s*(?:0x)?([0-9a-fA-F]+)",
+                          answer.text)
+        return None if not value else bool(int(value[1], 16) & 1)
+
+    def set(self, on):
+        self._run("set-feature", f"--value={int(on)}")
+
+
+class Hdparm:
+    def __init__(self, disk, path):
+        self.path = path
+
+    def lacks(self):
+        return None if tools.find("hdparm") else (
+            f"that needs {tools.hint('hdparm')}")
+
+    def get(self):
+        answer = tools.run("hdparm", "-W", self.path, seconds=SECONDS)
+        value = re.search(r"write-caching\s*=\s*([01])", answer.text)
+        return None if not value else value[1] == "1"
+
+    def set(self, on):
+        tools.run("hdparm", f"-W{int(on)}", self.path, seconds=SECONDS)
+
+
+class CacheType:
+    """The driver's own switch: sd sends a MODE SELECT, virtio sets its
+    configuration."""
+
+    def __init__(self, disk, _path):
+        found = [*glob.glob(f"{disk}/device/scsi_disk/*/cache_type"),
+                 *glob.glob(f"{disk}/cache_type")]
+        self.file = found[0] if found else None
+
+    def lacks(self):
+        # Root may write anywhere: what the driver allows is in the mode.
+        if not self.file or not os.stat(self.file).st_mode & stat.S_IWUSR:
+            return "its driver has no switch for it"
+        return None
+
+    def get(self):
+        return _state(identity.read(self.file))
+
+    def set(self, on):
+        with open(self.file, "w", encoding="ascii") as file:
+            file.write("write back" if on else "write through")
+
+
+SWITCHES = {"nvme": (Nvme,), "sata": (Hdparm, CacheType),
+            "scsi": (CacheType,), "virtio": (CacheType,)}
+
+
+def _state(text):
+    """True for on; sd says "write through", "write back, no read ..." ."""
+    return STATES.get((text or "").split(",")[0])
+
+
+def _switch(disk, path, kind):
+    """(a switch, None), or (None, why there is none)."""
+    reason = f"a {kind} device has no switch for it"
+    for make in SWITCHES.get(kind, ()):
+        switch = make(disk, path)
+        reason = switch.lacks()
+        if reason is None:
+            return switch, None
+    return None, reason
+
+
+def _sentence(path, on, believed, reason):
+    now = (f"the kernel takes it to be {believed!r}" if believed else
+           "whether it is on is not known")
+    return (f"the write cache of {path} should be {WORDS[on]} and was not "
+            f"set, as {reason}; {now}.")
+
+
+def _restore(switch, before, path):
+    try:
+        switch.set(before)
+        done = switch.get() == before
+    except OSError:
+        done = False
+    if not done:
+        raise Problem(f"cannot set the write cache of {path} back to "
+                      f"{WORDS[before]}: do so by hand.")
+
+
+def _apply(switch, path, on, stack):
+    """None, or why it did not help."""
+    before = switch.get()
+    if before is None:
+        return "the device does not tell whether it has one"
+    if before == on:
+        return None
+    stack.callback(_restore, switch, before, path)
+    switch.set(on)
+    return None if switch.get() == on else "the device did not take it"
+
+
+def _device(path, on, stack):
+    folder = identity.place(path)
+    disk = identity.whole(folder)
+    believed = identity.read(disk, "queue/write_cache")
+    switch, reason = _switch(disk, path, identity.kind(disk))
+    if switch and folder != disk:
+        switch, reason = None, ("that would change the disk's other "
+                                "partitions, too")
+    if switch:
+        try:
+            reason = _apply(switch, path, on, stack)
+        except OSError as error:
+            reason = error.strerror
+        return reason and _sentence(path, on, believed, reason)
+    if _state(believed) == on:
+        return None
+    return _sentence(path, on, believed, reason)
+
+
+def _file(path, on):
+    below = identity.describe(path)["below"] or {}
+    believed = below.get("write_cache")
+    if _state(believed) == on:
+        return None
+    return _sentence(path, on, believed, "it is a file, and others use the "
+                     "device below it")
+
+
+def set(path, on, stack):
+    """None, or a sentence for the report where it could not be set."""
+    path = os.path.realpath(path)
+    if not stat.S_ISBLK(os.stat(path).st_mode):
+        return _file(path, on)
+    return _device(path, on, stack)

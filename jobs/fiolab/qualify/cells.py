@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The figures that count: of each stimulus, the rounds of the measurement
+# window, their mean and its confidence bounds.
+from statistics import fmean
+
+from . import bounds, derive, job, values
+
+CONFIDENCE = 0.95
+MIXED_MAX = ("lat_max_us",)     # of repeats, the longest and not the mean
+
+
+def _of_round(results, metric):
+    known = [r["values"][metric] for r in results
+             if r["values"][metric] is not None]
+    if not known:
+        return None
+    return max(known) if metric in MIXED_MAX else fmean(known)
+
+
+def _samples(rounds, name, metric):
+    """[(value, sources)]: one of each round; of each repeat where there is
+    but one round."""
+    groups = [[r for r in one["results"] if r["stimulus"] == name]
+              for one in rounds]
+    if len(groups) == 1:
+        groups = [[result] for result in groups[0]]
+    found = [(_of_round(results, metric), [r["source"] for r in results])
+             for results in groups if results]
+    return [one for one in found if one[0] is not None]
+
+
+def _value(rounds, name, metric):
+    samples = _samples(rounds, name, metric)
+    if not samples:
+        return None
+    numbers = [number for number, _ in samples]
+    low, high = bounds.mean_bounds(numbers, CONFIDENCE)
+    return {"mean": fmean(numbers), "n": len(numbers), "values": numbers,
+            "low": low, "high": high,
+            "sources": [one for _, each in samples for one in each]}
+
+
+def _latency(phase, rounds, name):
+    """All of the window pooled, where the phase keeps histograms."""
+    numbers = {one["round"] for one in rounds}
+    return values.pool(
+        latency for one, kept in zip(phase.rounds, phase.latencies)
+        if one["round"] in numbers
+        for result, latency in zip(one["results"], kept)
+        if result["stimulus"] == name)
+
+
+def shape(stimulus, profile):
+    return {"rw": stimulus.rw, "bs": stimulus.bs,
+            "read_percent": stimulus.read,
+            "threads": job.threads_of(stimulus, profile),
+            "depth": job.depth_of(stimulus, profile)}
+
+
+def _cell(phase, stimulus, rounds, state):
+    first = next(r for r in rounds[0]["results"]
+                 if r["stimulus"] == stimulus.name)
+    known = {metric: _value(rounds, stimulus.name, metric)
+             for metric in first["values"]}
+    return {"name": stimulus.name, "stimulus": shape(stimulus,
+                                                     phase.bench.profile),
+            "steady": state and state["reached"],
+            "window": state and [state["first"], state["last"]],
+            "values": {metric: value for metric, value in known.items()
+                       if value},
+            "latency": _latency(phase, rounds, stimulus.name)}
+
+
+def of(phases):
+    """The cells of a test, from its phases' runs."""
+    found = []
+    for phase in phases:
+        if not phase.phase.keep or not phase.rounds:
+            continue
+        state = phase.steady()
+        rounds = derive.window(phase.entry())
+        found += [_cell(phase, one, rounds, state) for one in phase.stimuli
+                  if one.record]
+    return found
+
+
+def omitted(stimulus, why, phase):
+    """A cell that the device cannot do."""
+    return {"name": stimulus.name,
+            "stimulus": shape(stimulus, phase.bench.profile), "steady": None,
+            "window": None, "values": {}, "latency": None, "why": why}

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The command line of jobs/qualify.
+import argparse
+import os
+
+from .. import cli
+from ..problem import Problem
+from .profiles import PROFILES
+
+UNSET = cli.UNSET
+SCRATCH_SIZE = 256 << 20
+
+ABOUT = """Qualify storage: the SNIA performance tests, integrity tests and
+tests of queue behaviour on a whole device or file, judged against acceptance
+limits.  Everything on the target is overwritten."""
+MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the integrity
+and queue tests; or the groups pts, integrity, queue.  --plan lists them all.
+
+exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
+one was not measured, or the command could not run; 130 after Ctrl-C, which
+keeps what was measured."""
+
+
+def parser():
+    new = argparse.ArgumentParser(
+        "qualify", description=ABOUT, epilog=MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    _what(new)
+    _where(new)
+    _kept(new)
+    return new
+
+
+def _what(new):
+    add = new.add_argument
+    add("--profile", choices=PROFILES, default=UNSET, help="; ".join(
+        f"{one.name}: {one.title}" for one in PROFILES.values()) + " (pts-e)")
+    add("--tests", metavar="LIST", default=UNSET,
+        help="only these tests or groups, separated by commas (all)")
+    add("--spec", metavar="FILE", default=UNSET,
+        help="acceptance limits, TOML")
+    add("--engine", metavar="ENGINE", default=UNSET, help="kaio, libaio, or "
+        "any other engine of fio: NAME[,option=value...] (kaio)")
+    add("--against", metavar="RUN", default=UNSET, help="compare with an "
+        "earlier run: its folder or its qualify.json")
+    add("--ab", action="store_true", help="at the end, measure the engine "
+        "beside libaio (kaio, where it is libaio) in pairs of runs, to show "
+        "that the verdicts do not depend on it")
+    add("--seed", type=cli.number(int, 0, 2**63 - 1, "a number"), metavar="N",
+        default=UNSET, help="repeat the I/O of an earlier run")
+
+
+def _where(new):
+    add = new.add_argument
+    add("--target", action="append", metavar="DEV", help="a block device, or "
+        "a file that exists; may be repeated: all are tested at once")
+    add("--scratch", action="store_true", help="instead: a loop device on a "
+        "file in memory (without root: that file), made for this run")
+    add("--client", metavar="HOST,HOST", default=UNSET, help="test --target "
+        "on each of these hosts, through the `fio --server` that runs there; "
+        "needs --size")
+    add("--size", type=cli.size, metavar="N", default=UNSET,
+        help="use so much of each target (all of it)")
+    add("--destroy-data", action="store_true", help="the targets may be "
+        "overwritten, and will be; one that is in use never is")
+    add("--plan", action="store_true", help="only show the plan")
+    add("--build", default=UNSET, metavar="DIR",
+        help="the build folder (environment O, else ../build)")
+    add("--fio", default=UNSET, metavar="PATH",
+        help="fio (environment FIO, else PATH's)")
+
+
+def _kept(new):
+    add = new.add_argument
+    add("--out", metavar="DIR", default=UNSET, help="the folder of the "
+        "results (BUILD/qualify-DATE-TIME)")
+    add("--resume", metavar="DIR", default=UNSET, help="go on with the run in "
+        "DIR at its last finished round; beside it only --destroy-data, "
+        "--no-pdf and --fio (where the same fio is now) are allowed")
+    add("--no-pdf", action="store_true", help="no report.pdf")
+
+
+DEFAULTS = {"profile": "pts-e", "tests": None, "spec": None, "engine": "kaio",
+            "against": None, "seed": None, "client": None, "size": None,
+            "out": None, "resume": None}
+WITH_RESUME = ("resume", "destroy_data", "no_pdf", "fio")
+# Arguments that are not the run's own.
+OTHER = ("resume", "out", "destroy_data", "no_pdf", "plan", "fio")
+
+
+def _given(args):
+    new = parser()
+    return [name for name, value in vars(args).items()
+            if value is not new.get_default(name)]
+
+
+def refuse(args):
+    """Options that contradict each other."""
+    given = _given(args)
+    if "resume" in given:
+        extra = [name for name in given if name not in WITH_RESUME]
+        if extra:
+            raise Problem("--resume goes on with a run as it was planned: "
+                          f"leave out --{extra[0].replace('_', '-')}.")
+        return
+    if args.scratch and (args.target or "client" in given):
+        raise Problem("--scratch makes a target of its own: leave out "
+                      "--target and --client.")
+    if not args.scratch and not args.target:
+        raise Problem("there is nothing to test: name a device with --target, "
+                      "or try it with --scratch.")
+    if "client" in given and "size" not in given:
+        raise Problem("how large a target on another host is cannot be seen "
+                      "from here: give --size.")
+
+
+def settle(args):
+    """The defaults, and the paths that must not depend on here."""
+    found = {**cli.defaults(), **DEFAULTS}
+    for name, value in vars(args).items():
+        if value is UNSET:
+            setattr(args, name, found[name])
+    args.build = os.path.abspath(args.build)
+    args.fio = cli.find_fio(args.fio)
+    if args.scratch and args.size is None:
+        args.size = SCRATCH_SIZE
+    for name in ("spec", "against"):
+        if getattr(args, name):
+            setattr(args, name, os.path.abspath(getattr(args, name)))

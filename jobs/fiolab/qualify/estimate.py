@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# How long a qualification takes and how much it writes, as far as that is known
+# before it: the time of timed stimuli is, that of an amount rests on the speed
+# that is assumed here and said in the plan.
+from dataclasses import dataclass
+
+from . import job
+
+WRITE_SPEED = 500e6     # bytes/s
+PROCESS = 0.4           # seconds of a fio process beside its I/O
+LOAD = 0.25             # of each of its jobs
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a test on one target."""
+    test: object
+    least: int | None       # rounds; None: it is no table of stimuli
+    most: int | None
+    shortest: float         # seconds
+    longest: float
+    amount: float           # bytes written for their own sake
+    writes: bool            # does it write more, by time?
+
+
+def of_loads(loads, profile, size, speed=WRITE_SPEED):
+    """Seconds of one fio process."""
+    return PROCESS + sum(
+        job.seconds(load, profile) + LOAD +
+        load.stimulus.capacity * size / speed for load in loads)
+
+
+def stimuli_of(phase):
+    """What a phase runs, or would, where that depends on earlier phases."""
+    return phase.planned if callable(phase.stimuli) else phase.stimuli
+
+
+def round_seconds(stimuli, profile, size):
+    loads = job.loads(stimuli, profile)
+    return sum(of_loads(one, profile, size) for one in job.processes(loads))
+
+
+def _rounds(phase, profile):
+    """(least, most)"""
+    least = min(profile.window, phase.rounds) if phase.tracked else phase.rounds
+    return (1 if phase.capacity else least), phase.rounds
+
+
+def _phase(phase, profile, size):
+    """(least rounds, most, shortest, longest, amount)"""
+    least, most = _rounds(phase, profile)
+    each = round_seconds(stimuli_of(phase), profile, size)
+    amount = sum(one.capacity * size * one.repeat * job.writes(one)
+                 for one in stimuli_of(phase)) * least
+    if phase.capacity:
+        amount = 0          # an upper limit
+    return least, most, least * each, most * each, amount
+
+
+def longest(phase, profile, size):
+    return _phase(phase, profile, size)[3]
+
+
+def of(test, profile, size):
+    """The Estimate of any test."""
+    if not hasattr(test, "phases"):
+        seconds = test.seconds(profile, size)
+        return Estimate(test, None, None, seconds, seconds, 0, True)
+    rows = [_phase(phase, profile, size) for phase in test.phases]
+    timed = any(job.writes(one) and not one.capacity
+                for phase in test.phases for one in stimuli_of(phase))
+    return Estimate(test, *(sum(row[i] for row in rows) for i in range(5)),
+                    timed)
+
+
+def cell_names(test):
+    """The cells that a test may have: what a spec may name."""
+    if not hasattr(test, "phases"):
+        return set(test.cells)
+    return {one.name for phase in test.phases if phase.keep
+            for one in stimuli_of(phase) if one.record}
+
+
+def clock(seconds):
+    """"4 min", "3.5 h", "12 days" """
+    for unit, name in ((86400 * 2, "days"), (7200, "h"), (120, "min")):
+        if seconds >= unit:
+            value = seconds / {"days": 86400, "h": 3600, "min": 60}[name]
+            return f"{value:.1f} {name}" if value < 10 else f"{value:.0f} {name}"
+    return f"{seconds:.0f} s"

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One job file run with fio: on a target of this machine, or on a host through
+# its `fio --server`.  Each process leaves one file with all that it was told
+# and all that it said.  A process ends with the command, and when the command
+# is asked to stop.
+from dataclasses import dataclass, field
+import json
+import math
+import os
+import time
+
+from .. import campaign, clients, fio as fio_runs
+from ..problem import Problem
+
+LOOK = 0.2              # seconds between looks at a request to stop
+STATS = "stats"         # the engine's, in the run's private folder
+ENGINE_NOTE = "kaio: {"
+
+
+class Stopped(Exception):
+    """The command was asked to end."""
+
+
+@dataclass
+class Place:
+    """A target: where it is, and how much of it is used."""
+    name: str
+    path: str
+    size: int               # active bytes
+    total: int
+    logical_block: int
+    physical_block: int | None = None
+    kind: str = ""          # as claim.py has it
+    client: dict | None = None      # of clients.parse(); None: this machine
+    direct: bool = True
+    writable: bool = True       # claimed, or ours
+    claim: object = None        # what a purge takes: all that may be purged
+    descriptor: int = -1        # of the claim alone
+
+    @property
+    def host(self):
+        return self.client["name"] if self.client else None
+
+
+@dataclass
+class Ran:
+    jobs: list
+    stats: list
+    status: int | None
+    messages: str
+    source: str
+    seconds: float
+    extra: dict = field(default_factory=dict)
+
+    def named(self, name):
+        """(its JSON entries, its engine's figures) of one job."""
+        return ([job for job in self.jobs if job["jobname"] == name],
+                [one for one in self.stats if one.get("job") == name])
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A job file as it is; takes the part of jobfile.Job in fio.Run."""
+    name: str
+    text: str
+
+    def effective(self, options):
+        front = ["[global]", *options, ""] if options else []
+        return "\n".join([*front, self.text, ""])
+
+
+class Local(fio_runs.Run):
+    def __init__(self, fio, side, job, place, options, words):
+        self.words = words
+        super().__init__(fio, side, job, place, options)
+
+    def command(self, fio, target):
+        *front, file = super().command(fio, target)
+        return [*front, *self.words, file]
+
+    def whole(self):
+        return self.finish(0)
+
+
+class Remote(clients.Run):
+    def __init__(self, fio, side, job, place, options, words):
+        self.words = words
+        text, = fio_runs.literal([job.text], side, place)
+        super().__init__(fio, side, Whole(job.name, text), place, options,
+                         [place.client])
+
+    def command(self, fio, target):
+        front = super().command(fio, target)
+        return [*front[:4], *self.words, *front[4:]]
+
+    def whole(self):
+        """fio's JSON, with the host's own jobs alone."""
+        try:
+            found, = self.by_client(0).values()
+        except campaign.Lost as lost:
+            raise Problem(f"{lost.args[0] or 'the host'} gave no result in "
+                          f"{self.job.name} ({lost.args[1]}): look at it, "
+                          "then go on with --resume.") from None
+        return {**fio_runs.parse(self.read("out.json")), self.JOBS: found}
+
+
+def _await(started, seconds, stop):
+    end = time.monotonic() + seconds
+    while not started.child.wait(min(LOOK, max(0, end - time.monotonic()))):
+        if stop.is_set():
+            raise Stopped
+        if time.monotonic() >= end:
+            raise started.problem(f"still running after {seconds:.0f} s, "
+                                  "ended")
+    # The one that ended it may have ended fio, too, as Ctrl-C does.
+    if stop.is_set() and started.child.status:
+        raise Stopped
+
+
+def _without_nan(value):
+    """fio's figures with null for what is no number of JSON."""
+    if isinstance(value, dict):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _loosely(text):
+    """The JSON of a fio that failed; {} where it has none."""
+    start = fio_runs.LIST.search(text)
+    try:
+        found = json.loads(text[start.start():]) if start else {}
+    except (ValueError, RecursionError):
+        return {}
+    return _without_nan(found) if isinstance(found, dict) else {}
+
+
+def _notes(started):
+    """What fio said in its output, before the JSON."""
+    text = started.read("out.json")
+    start = fio_runs.LIST.search(text)
+    return text[:start.start()] if start else text
+
+
+def _objects(lines):
+    """The JSON object of each line that is one."""
+    found = []
+    for line in lines:
+        try:
+            one = json.loads(line)
+        except ValueError:
+            continue
+        found += [one] if isinstance(one, dict) else []
+    return found
+
+
+def _stats(started, said):
+    """Of the engine: from its file, or from what a host's fio printed."""
+    noted = [line[line.index(ENGINE_NOTE) + len(ENGINE_NOTE) - 1:]
+             for line in said.splitlines() if ENGINE_NOTE in line]
+    return _objects(started.read(STATS).splitlines() or noted)
+
+
+class Executor:
+    """Runs job files on one place with one engine, into a folder."""
+
+    def __init__(self, fio, side, place, folder, stop, has_stats):
+        self.fio, self.side, self.place = fio, side, place
+        self.folder, self.stop, self.has_stats = folder, stop, has_stats
+
+    def base(self):
+        """The [global] lines in front of every job file."""
+        stats = (["engine_stats=1"] if self.place.client else
+                 [f"stats_file={STATS}"]) if self.has_stats else []
+        keep = fio_runs.KEEP_FILES if self.place.client else ()
+        return ["ioengine=${ENGINE}", "filename=${TARGET}",
+                f"direct={int(self.place.direct)}", "group_reporting=1",
+                *fio_runs.LATENCY, *self.side.options, *stats, *keep]
+
+    def _start(self, text, name, base, extra):
+        kind = Remote if self.place.client else Local
+        return kind(self.fio, self.side, Whole(name, text), self.place,
+                    self.base() if base else [], tuple(extra))
+
+    def run(self, text, name, seconds, tolerant=False, base=True, extra=()):
+        """Ran, whose file has that name; Problem where fio fails, unless
+        tolerant; Stopped."""
+        if self.stop.is_set():
+            raise Stopped
+        if not self.place.writable:
+            raise Problem(f"{self.place.name} has rounds left to run: give "
+                          "--destroy-data with --resume.")
+        began, clock = time.time(), time.monotonic()
+        with self._start(text, name, base, extra) as started:
+            _await(started, seconds + fio_runs.PATIENCE, self.stop)
+            taken = time.monotonic() - clock
+            result = self._result(started, tolerant)
+            said = started.read("messages") + _notes(started)
+            stats = _stats(started, said)
+            record = {"name": name, "start": began, "seconds": taken,
+                      "command": self._command(started),
+                      "job": started.read("effective.fio"),
+                      "environment": self._environment(),
+                      "status": started.child.status, "result": result,
+                      "stats": stats, "messages": said}
+            jobs = result.get(started.JOBS, [])
+        return Ran(jobs, stats, record["status"], said,
+                   self.folder.save_run(name, record), taken)
+
+    def _result(self, started, tolerant):
+        try:
+            return started.whole()
+        except Problem:
+            fio_runs.check_room(started.folder)
+            if not tolerant:
+                raise
+            return _loosely(started.read("out.json"))
+
+    @staticmethod
+    def _command(started):
+        return list(started.child.process.args)
+
+    def _environment(self):
+        """What the job file's ${...} stand for, to repeat the run."""
+        known = fio_runs.environment(self.side, self.place)
+        return {name: known[name] for name in (
+            "ENGINE", "TARGET", *dict(self.side.environment))}
+
+
+def can_direct(path):
+    """Does a file of this machine take O_DIRECT?"""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The folder of a qualification: plan.json (all that decides the runs), runs/
+# (one file for each fio process, the evidence) and rounds/ (what each finished
+# round or procedure came to).  A resumed command takes finished rounds from
+# rounds/ and makes the rest; a file that is torn or not ours is named and not
+# read.  A gap ends a test: what comes after it is made anew.
+import os
+import re
+
+from .. import store
+
+ROUNDS = "rounds"
+SCHEMA = "kaio-qualify-plan/1"
+RUN_SCHEMA = "kaio-qualify-run/1"
+ROUND_SCHEMA = "kaio-qualify-round/1"
+NAME = re.compile(r"t\d{2}-[A-Za-z0-9._-]+\.json")
+FIELDS = ("id", "created", "command", "arguments", "seed", "profile", "tests",
+          "engine", "fio", "targets", "environment", "warnings")
+
+
+class Folder(store.Folder):
+    PLAN, SCHEMA = "plan.json", SCHEMA
+    KIND, COMMAND = "qualification", "jobs/qualify"
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.id = None          # of the plan
+
+    @staticmethod
+    def check(found):
+        missing = [name for name in FIELDS if name not in found]
+        if missing:
+            raise ValueError(f"it lacks {missing[0]}")
+
+    def _make(self):
+        super()._make()
+        os.makedirs(self.file(ROUNDS), exist_ok=True)
+
+    def _remove_if_empty(self):
+        if not os.path.exists(self.file(self.PLAN)) and \
+                os.path.isdir(self.file(ROUNDS)):
+            self.made.append(self.file(ROUNDS))
+        super()._remove_if_empty()
+
+    def open(self, stack):
+        plan = super().open(stack)
+        try:
+            os.makedirs(self.file(ROUNDS), exist_ok=True)
+            self._look_over(store.RUNS)
+            self._look_over(ROUNDS)
+        except OSError as error:
+            raise self.full(error, "a round") from None
+        self.id = plan["id"]
+        return plan
+
+    def _look_over(self, folder):
+        """Remove what was being written; name what is not ours."""
+        for name in sorted(os.listdir(self.file(folder))):
+            if store.PART_NAME.fullmatch(name):
+                os.unlink(self.file(folder, name))
+            elif not NAME.fullmatch(name):
+                self._disown(folder, name, "jobs/qualify writes none of that "
+                             "name")
+
+    def _disown(self, folder, name, why):
+        said = f"{folder}/{ascii(name)[1:-1]} is ignored: {why}."
+        if said not in self.strange:
+            self.strange.append(said)
+
+    def save_plan(self, plan):
+        super().save_plan(plan)
+        self.id = plan["id"]
+
+    def save_run(self, name, run):
+        """A fio process; the source of its figures."""
+        content = {"schema": RUN_SCHEMA, "campaign": self.id, **run}
+        self._save(os.path.join(store.RUNS, f"{name}.json"), "a run",
+                   store.dump(content, separators=(",", ":")))
+        return f"{store.RUNS}/{name}.json"
+
+    def save_round(self, name, content):
+        self._save(os.path.join(ROUNDS, f"{name}.json"), "a round",
+                   store.dump({"schema": ROUND_SCHEMA, "campaign": self.id,
+                               "content": content}, separators=(",", ":")))
+
+    def load_round(self, name):
+        """The content of a finished round; None if it is not there, whole."""
+        path = os.path.join(ROUNDS, f"{name}.json")
+        if not os.path.lexists(self.file(path)):
+            return None
+        found = self._read(os.path.join("..", path))
+        if not found or found.get("schema") != ROUND_SCHEMA or \
+                found.get("content") is None:
+            self._disown(ROUNDS, f"{name}.json", "it is not a round of "
+                         "jobs/qualify, whole")
+            return None
+        if found.get("campaign") != self.id:
+            self._disown(ROUNDS, f"{name}.json", "it is of another "
+                         "qualification")
+            return None
+        return found["content"]
+
+    def save_result(self, name, text):
+        self._save(name, "the report", text)
+
+    def save_report(self, content):
+        self._save("qualify.json", "the report", store.dump(content, indent=1))

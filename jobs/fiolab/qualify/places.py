@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The targets of a qualification: claimed devices and files of this machine, a
+# scratch target of our own, or a path on each host.
+from dataclasses import replace
+import os
+
+from .. import cli, clients, device, jobfile, loopdev, target as targets
+from ..problem import Problem
+from . import claim, identity
+from .execute import Place, can_direct
+
+SMALLEST = 16 << 20         # of what a qualification needs
+WHOLE = 1 << 20             # the active range is a multiple
+REMOTE_BLOCK = 512          # fio on a host does not tell
+
+
+def active(total, profile, size):
+    """Bytes that are used of a target."""
+    return min(total, size or total) * profile.active // 100 // WHOLE * WHOLE
+
+
+def _refuse_small(path, size):
+    if size < SMALLEST:
+        raise Problem(f"{path} would be used with {size} bytes, and the tests "
+                      f"need {SMALLEST}: name a larger target.")
+
+
+def _from_claim(name, made, profile, size):
+    used = active(made.size, profile, size)
+    _refuse_small(name, used)
+    return Place(name, made.path, used, made.size, made.logical_block,
+                 made.physical_block, made.kind or "device",
+                 claim=replace(made, size=min(made.size, size or made.size))
+                 ), list(made.warnings)
+
+
+def local(path, profile, size, destroy, stack):
+    """(Place, warnings) of a target of the user's."""
+    made = claim.prepare(path, max(size or 0, SMALLEST), destroy, stack)
+    return _from_claim(made.path, made, profile, size)
+
+
+def _scratch_file(made, profile, stack):
+    direct = can_direct(made.path)
+    warnings = [] if direct else [
+        f"{made.path} takes no O_DIRECT, so the figures are those of the page "
+        "cache."]
+    return Place("scratch file", made.path, active(made.size, profile, None),
+                 made.size, 512, 512, "file", direct=direct,
+                 claim=claim.Target(made.path, made.size, 512, 512, "file",
+                                    made.descriptor)), warnings
+
+
+def scratch(profile, size, stack):
+    """A target of our own, gone when the stack unwinds: a loop device on a
+    file in memory, or that file where there is no loop device."""
+    made = targets.scratch(cli.MEMORY, size, stack)
+    if os.geteuid():
+        return _scratch_file(made, profile, stack)
+    try:
+        path = loopdev.make(made.path, stack, writable=True)
+    except Problem as problem:
+        place, warnings = _scratch_file(made, profile, stack)
+        return place, [*warnings, f"the target is a file, as there is no loop "
+                       f"device: {problem}"]
+    place, warnings = _from_claim("scratch device", claim.prepare(
+        path, SMALLEST, True, stack), profile, None)
+    return place, warnings
+
+
+def remote(path, client, size, profile):
+    if jobfile.misread(path) or not os.path.isabs(path):
+        raise Problem(f"the target {path!r} on other machines must be an "
+                      "absolute path without ; # $ or a backslash.")
+    used = active(size, profile, size)
+    _refuse_small(path, used)
+    return Place(f"{client['name']}:{path}", path, used, size, REMOTE_BLOCK,
+                 None, "remote", client)
+
+
+def look(path):
+    """(bytes, logical block) of a target that is only planned for."""
+    path = os.path.realpath(path)
+    try:
+        total = device.size(path)
+        known = identity.describe(path)
+    except OSError as error:
+        raise Problem(f"cannot use {path}: {error.strerror}: name a block "
+                      "device, or a file that exists.") from None
+    return total, known.get("logical_block") or 512
+
+
+def planned(path, profile, size):
+    """A Place that nothing may be run on."""
+    total, block = look(path)
+    used = active(total, profile, size)
+    _refuse_small(path, used)
+    return Place(path, path, used, total, block, writable=False)
+
+
+def hosts(args, profile):
+    """The Places on all hosts, in order; [] without --client."""
+    found = clients.parse(args.client)
+    return [remote(path, client, args.size, profile)
+            for client in found for path in dict.fromkeys(args.target)]

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Is every write there, after a power cut, that was acknowledged as synced?
+# Blocks of one generation are written over a region and flushed; then a second
+# generation at random with O_DSYNC, several in flight, while fio logs each
+# write that completed; then the power goes.  Afterwards each acknowledged
+# block must be of the second generation to its last byte, and no other block
+# may be of neither.  fio's own verify_state looks at the same region, too.
+#
+# A real device needs the user's command, run by fio's --trigger.  The quick
+# profile cuts a scratch disk for real, under load, and does so without syncs
+# as well: if then nothing is lost, the drill proves nothing, and fails.
+import contextlib
+import os
+import threading
+import time
+
+import numpy as np
+
+from .. import device
+from . import blockio
+from .verifying import (FAIL, PASS, UNKNOWN, check, fault, mismatches,
+                        patience, verified)
+from .volatiledisk import VolatileDisk, missing
+
+BLOCK = 4096
+SKIPPED = 64                # bytes at the beginning of a block: fio's header
+CHUNK = 1 << 20
+DRILL, REGION = 32 << 20, 1 << 30       # bytes
+CUT_AT = 4                  # a drill is cut at 1/4 of the blocks
+LEAST = 100                 # acknowledged writes, to speak of a test
+RATE, TRIGGER = 50_000, 2   # IOPS at most, so that it runs when the cut comes
+RETURN = 300                # seconds until a real device must be back
+OLD, NEW = 0x6F6C64206F6C6421, 0x6E6577206E657721
+SYNCED, OTHERS, FIO, REAL = (
+    ("power-cut synced", "Every acknowledged synced write is there"),
+    ("power-cut others", "Blocks that nobody wrote are unharmed"),
+    ("power-cut verify_state", "fio's verify_state agrees"),
+    ("power-cut is real", "Without syncs, acknowledged writes are lost"))
+
+
+def seconds(profile, _size):
+    return 15 if profile.thin else 60
+
+
+# Generations of blocks
+
+def pattern(tag):
+    """fio's verify_pattern: the tag and the block's own offset, repeated."""
+    return f"0x{tag:016x}%o"
+
+
+def _expected(tag, offset, count):
+    """What such blocks hold, but for fio's headers: (count, BLOCK/8) words."""
+    found = np.empty((count, BLOCK // 8), dtype=">u8")
+    found[:, 0::2] = tag
+    found[:, 1::2] = (offset + BLOCK * np.arange(count, dtype=np.uint64)
+                      ).astype("<u8").view(">u8")[:, None]
+    return found[:, SKIPPED // 8:]
+
+
+def generations(data, offset):
+    """Of each block at that offset: is it the old one, is it the new one."""
+    words = np.frombuffer(data, dtype=">u8").reshape(-1, BLOCK // 8)
+    words = words[:, SKIPPED // 8:]
+    return [(words == _expected(tag, offset, len(words))).all(axis=1)
+            for tag in (OLD, NEW)]
+
+
+def look(path, size):
+    """(old, new) of all blocks of a region, as it is on the device."""
+    raw = blockio.Raw(path, size)
+    try:
+        parts = [generations(raw.read(at, min(CHUNK, size - at)), at)
+                 for at in range(0, size, CHUNK)]
+    finally:
+        raw.close()
+    return [np.concatenate(column) for column in zip(*parts)]
+
+
+def acknowledged(log, size):
+    """Which blocks fio logged as written, from its log of latencies."""
+    found = np.zeros(size // BLOCK, dtype=bool)
+    with open(log, encoding="ascii") as file:
+        for line in file:
+            _, _, direction, _, offset = line.split(",")[:5]
+            if int(direction) == 1:
+                found[int(offset) // BLOCK] = True
+    return found
+
+
+# What fio runs
+
+def _fio(context, path, size, tag, name, options, **how):
+    """A run on a device that may be another than the target: fio would add a
+    second filename= to the first, so the usual lines in front are left out."""
+    front = ["[global]", "ioengine=${ENGINE}", *context.side.options, ""]
+    job = verified("power", filename=path.replace(":", "\\:"), direct=1,
+                   size=size, bs=BLOCK, verify_pattern=pattern(tag),
+                   allow_file_create=0, randrepeat=0, allrandrepeat=0,
+                   randseed=context.seed,
+                   **{"iodepth": context.profile.depth, **options})
+    return context.fio("\n".join(front) + job, name,
+                       patience(size), base=False, **how)
+
+
+def _prepare(context, path, size):
+    """With another checksum than the second: fio would take an old block for
+    a new one, as each is consistent in itself."""
+    _fio(context, path, size, OLD, "old", {"rw": "write", "end_fsync": 1,
+                                           "verify": "md5"})
+
+
+def _log(context, name):
+    return os.path.join(context.folder, f"acknowledged-{name}")
+
+
+def _second(context, path, size, name, sync, extra=(), **options):
+    """The run that the cut hits."""
+    return _fio(context, path, size, NEW, name, {
+        "rw": "randwrite", "sync": sync, "write_lat_log": _log(context, name),
+        "log_offset": 1, "disable_slat": 1, "disable_clat": 1,
+        "verify_state_save": 1, **options}, tolerant=True,
+        extra=(f"--aux-path={context.folder}", *extra))
+
+
+def _fio_agrees(context, path, size, acked):
+    """fio's verify_state: it looks at the writes in their order, up to the
+    first of the last ones that was still in flight.  One read at a time, as
+    it would else have begun to read what lies beyond.  It takes for complete
+    what is older than the last iodepth writes, so it may blame a write that
+    was not acknowledged: that is no loss."""
+    ran = _fio(context, path, size, NEW, "verify_state", {
+        "rw": "randwrite", "verify_only": 1, "do_verify": 1, "iodepth": 1,
+        "verify_state_load": 1}, tolerant=True,
+        extra=(f"--aux-path={context.folder}",))
+    why, wrong = fault(ran), mismatches(ran.messages)
+    read = sum(job["read"]["total_ios"] for job in ran.jobs)
+    if wrong and not acked[[at // BLOCK for at in wrong]].any():
+        return check(*FIO, UNKNOWN, f"{why}, which was not acknowledged",
+                     ran.source)
+    if not why and not read:
+        why = "it looked at no block"
+    return check(*FIO, FAIL if why else PASS, why or
+                 f"it read {read:,} blocks, up to the first that was in "
+                 "flight: 0 mismatches", ran.source)
+
+
+# What came of it
+
+def _judge(context, name, ran, path, size):
+    """The checks of a run that was cut."""
+    depth = context.profile.depth
+    acked = acknowledged(_log(context, name) + "_lat.1.log", size)
+    old, new = look(path, size)
+    count, lost = int(acked.sum()), int((acked & ~new).sum())
+    # Of those in flight, any part may have arrived.
+    begun = int((~acked & ~old).sum())
+    source = context.store(f"{name} found", {
+        "run": ran.source, "blocks": len(acked), "acknowledged": count,
+        "lost": lost, "neither": int((~old & ~new).sum()),
+        "new but not acknowledged": int((new & ~acked).sum()),
+        "first lost": int(np.argmax(acked & ~new)) * BLOCK if lost else None})
+    few = count < LEAST or count == len(acked)
+    return [
+        check(*SYNCED, FAIL if lost else UNKNOWN if few else PASS,
+              f"{lost:,} of {count:,} acknowledged writes were lost, with "
+              f"{depth} in flight" + (
+                  ": the cut came too early or too late" if few else ""),
+              source),
+        check(*OTHERS, PASS if begun <= depth else FAIL,
+              f"{begun:,} blocks changed that were not acknowledged, and "
+              f"{depth} were in flight", source),
+        _fio_agrees(context, path, size, acked)]
+
+
+class Cutter(threading.Thread):
+    """Cuts once the device has completed so many writes."""
+
+    def __init__(self, path, cut, count):
+        super().__init__(daemon=True)
+        self.stat = device.sysfs(device.device_number(path)) + "/stat"
+        self.cut, self.last = cut, self._writes() + count
+        self.ended = threading.Event()
+        self.was = False
+
+    def _writes(self):
+        with open(self.stat, encoding="ascii") as file:
+            return int(file.read().split()[4])
+
+    def run(self):
+        while not self.ended.is_set():
+            if self._writes() >= self.last:
+                self.cut()
+                self.was = True
+                return
+            time.sleep(0.001)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
+
+
+def _drill(context, disk, name, sync):
+    """(the run that was cut, its checks), after the disk is back."""
+    with disk.attached() as (path, cut):
+        _prepare(context, path, DRILL)
+        with Cutter(path, cut, DRILL // BLOCK // CUT_AT) as cutter:
+            ran = _second(context, path, DRILL, name, sync)
+    if not cutter.was:
+        return [check(*SYNCED, UNKNOWN, "fio ended before the cut: "
+                      f"{fault(ran) or 'it was too fast'}", ran.source)]
+    with disk.attached() as (path, _):
+        return _judge(context, name, ran, path, DRILL)
+
+
+def _is_real(found):
+    """Without syncs both we and fio have to miss something."""
+    bare, *_, fio = found
+    lost = bare["result"] == FAIL and fio["result"] == FAIL
+    return check(*REAL, PASS if lost else FAIL, f"{bare['text']}, and of fio's "
+                 f"verify_state {fio['text']}" + (
+                     "" if lost else ": the drill proves nothing"),
+                 bare["source"])
+
+
+def drill(context):
+    """A cut with syncs, and one without."""
+    disk = VolatileDisk(context.folder, DRILL)
+    with contextlib.ExitStack() as stack:
+        stack.callback(disk.remove)
+        context.progress("cutting the power of a scratch disk under load")
+        found = _drill(context, disk, "synced", "dsync")
+        context.progress("the same without syncs")
+        found.append(_is_real(_drill(context, disk, "unsynced", None)))
+    for one in found:
+        one["text"] = f"On a scratch disk, not on the target: {one['text']}"
+    return found
+
+
+# A real device
+
+def _await_return(path, size):
+    """True once the device is back, whole."""
+    end = time.monotonic() + RETURN
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError, EOFError):
+            raw = blockio.Raw(path, size)
+            try:
+                raw.read(size - BLOCK, BLOCK)
+                return True
+            finally:
+                raw.close()
+        time.sleep(0.5)
+    return False
+
+
+def real(context, command):
+    """The user's command cuts the power of the target, and gives it back."""
+    path = context.target.path
+    size = min(context.target.size, REGION) // BLOCK * BLOCK
+    context.progress("writing; then the power is cut")
+    _prepare(context, path, size)
+    ran = _second(context, path, size, "synced", "dsync", (
+        f"--trigger-timeout={TRIGGER}", f"--trigger={command}"),
+        rate_iops=RATE)
+    if not _await_return(path, size):
+        return [check(*SYNCED, FAIL, f"the device did not come back in "
+                      f"{RETURN} s", ran.source)]
+    return _judge(context, "synced", ran, path, size)
+
+
+def run(context):
+    command = getattr(context, "power_cut", None)
+    if not context.local:
+        why = "the target is on another host"
+    elif command:
+        return {"checks": real(context, command)}
+    elif context.profile.thin:
+        why = missing()
+        if not why:
+            return {"checks": drill(context)}
+    else:
+        why = "give --power-cut COMMAND, which cuts and gives back its power"
+    return {"checks": [check(*SYNCED, UNKNOWN, why)]}

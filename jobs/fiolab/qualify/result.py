@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# qualify.json: all that was found, and what it means; and the reports on it.
+import datetime
+import os
+import sys
+
+from . import against, limits, page, pdf, schema, text
+
+NOT_FINISHED = ("the run is not finished: jobs/qualify --resume {} goes on "
+                "with it.")
+
+
+def _profile(profile):
+    return {"name": profile.name, "title": profile.title,
+            "threads": profile.threads, "depth": profile.depth,
+            "active_percent": profile.active,
+            "write_cache": profile.write_cache, "minute_s": profile.minute,
+            "scaled": profile.scaled}
+
+
+def _target(worker, known):
+    place, after = worker.place, worker.after or {"smart": None, "why": None}
+    return {"name": place.name, "host": place.host, "path": place.path,
+            "size_bytes": place.total, "active_bytes": place.size,
+            "logical_block": place.logical_block,
+            "physical_block": place.physical_block,
+            "identity": known["identity"],
+            "smart": {"before": known["smart"], "after": after["smart"],
+                      "why": known["smart_why"] or after["why"]},
+            "purge": known["purge"], "tests": worker.tests}
+
+
+def _kaio(engine):
+    """What tells one build of the engine from another."""
+    if not os.path.basename(engine["ioengine"]).startswith("fio-kaio"):
+        return None
+    return f"{os.path.basename(engine['ioengine'])}, sha256 " \
+           f"{engine['sha256'] or 'unknown'}"
+
+
+def _warnings(session, targets, finished):
+    found = [*session.plan["warnings"], *session.warnings,
+             *session.folder.strange]
+    for target in targets:
+        for test in target["tests"]:
+            left = {one["why"] for one in test["cells"] if "why" in one}
+            found += [f"{target['name']}, {test['name']}: stimuli were left "
+                      f"out, as {why}." for why in sorted(left)]
+    if not finished:
+        found.append(NOT_FINISHED.format(session.folder.shown))
+    return list(dict.fromkeys(found))
+
+
+def _spec(session):
+    spec = session.spec
+    return spec and {"path": spec.path, "name": spec.name,
+                     "confidence": spec.confidence}
+
+
+def make(session, workers, finished):
+    """The content of qualify.json, but for its verdict."""
+    plan = session.plan
+    targets = [_target(*each) for each in zip(workers, plan["targets"])]
+    return {
+        "schema": schema.VERSION, "created": datetime.datetime.now(
+            datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "finished": finished, "command": plan["command"],
+        "seed": plan["seed"], "engine": plan["engine"]["text"],
+        "ioengine": plan["engine"]["ioengine"], "kaio": _kaio(plan["engine"]),
+        "fio": {key: plan["fio"][key] for key in ("path", "version")},
+        "environment": plan["environment"],
+        "profile": _profile(session.profile), "spec": _spec(session),
+        "targets": targets, "limits": [], "result": "not measured",
+        "ab": None, "against": None,
+        "warnings": _warnings(session, targets, finished)}
+
+
+def judge(session, data):
+    """Limits, the comparison with another run, and the result."""
+    tests = [test for target in data["targets"] for test in target["tests"]]
+    if session.spec:
+        data["limits"] = [one for target in data["targets"]
+                          for one in limits.judge(session.spec, target)]
+    if session.other:
+        data["against"] = against.compare(data, session.other)
+    checks = [check for test in tests for check in test["checks"]]
+    word = limits.overall(data["limits"], checks)
+    if word == "pass" and any(test["state"] != "done" for test in tests):
+        word = "not measured"       # what was left undone has not passed
+    data["result"] = word
+
+
+def publish(session, data):
+    """All reports; what was found goes to stdout."""
+    folder = session.folder
+    schema.check(data)
+    folder.save_report(data)
+    folder.save_result("report.html", page.render(data))
+    lines = text.lines(data)
+    folder.save_result("report.txt", "\n".join(lines) + "\n")
+    print("\n".join(lines))
+    print(f"Report: {folder.shown}/report.html")
+    if not session.args.no_pdf:
+        why = pdf.write(folder.file("report.html"), folder.file("report.pdf"))
+        if why:
+            print(f"qualify: no report.pdf: {why}", file=sys.stderr)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs one test on one target: phases, each a purge where asked for and rounds
+# of stimuli until the tracked variables are steady.  What a finished round came
+# to is kept, so that a later command goes on after it.
+import contextlib
+from dataclasses import dataclass
+import datetime
+from statistics import fmean
+import time
+
+from ..problem import Problem
+from . import cells, estimate, job, purge, steady, values
+from .execute import Stopped
+
+SLOWEST = 5e6           # bytes a second; one that writes slower hangs
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).strftime(
+        "%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Bench:
+    """What the tests of one target share."""
+    number: int             # of the target, in the plan
+    place: object
+    executor: object
+    folder: object
+    profile: object
+    seed: int
+    purge: str              # the method
+    progress: object        # (text, seconds that the test may last yet)
+
+    def label(self, *parts):
+        """The name of a file of this target."""
+        return "-".join([f"t{self.number:02d}", *parts])
+
+
+def entry(test):
+    """A test in qualify.json, before anything of it was run."""
+    return {"name": test.name, "title": test.title, "group": test.group,
+            "section": getattr(test, "section", None), "state": "not run",
+            "why": None, "seconds": 0.0, "phases": [], "cells": [],
+            "checks": [], "tables": [], "grids": []}
+
+
+def measured(load, jobs, stats):
+    found, latency = values.of(jobs, stats)
+    if not found["iops"] > 0:
+        raise Problem(f"'{load.stimulus.name}' completed no I/O: the target "
+                      "hangs, or the time is too short for it.")
+    return found, latency
+
+
+class PhaseRun:
+    """One phase of a test."""
+
+    def __init__(self, bench, test, number, phase, earlier):
+        self.bench, self.test, self.phase = bench, test, phase
+        self.number, self.position = number, 0
+        self.rounds, self.latencies = [], []
+        self.kept = True        # nothing was run: rounds may come from disk
+        self.purged, self.omitted = None, []
+        stimuli = phase.stimuli
+        if callable(stimuli):
+            stimuli = stimuli(earlier)
+        self.stimuli = [one for one in stimuli if not self._leave_out(one)]
+        self.round_seconds = estimate.round_seconds(
+            self.stimuli, bench.profile, bench.place.size)
+
+    def _leave_out(self, stimulus):
+        why = job.left_out(stimulus, self.bench.place.logical_block)
+        if why:
+            self.omitted.append((stimulus, why))
+        return bool(why)
+
+    def _name(self, number, *more):
+        return self.bench.label(self.test.name, f"p{self.number:02d}",
+                                f"r{number:04d}", *more)
+
+    def _purge(self):
+        """Before the first round, as often as that is begun."""
+        if self.phase.purge and self.bench.purge:
+            self.purged = {"method": self.bench.purge,
+                           "seconds": self._do_purge()}
+
+    def _do_purge(self):
+        bench = self.bench
+        return purge.run(
+            bench.place.claim or bench.place, bench.purge,
+            lambda text: self._tell(text, 1), lambda text, _name, seconds:
+            bench.executor.run(f"[global]\nsize={bench.place.size}\n{text}",
+                               self._name(1, "purge"), seconds))
+
+    def _tell(self, text, number):
+        """The progress of a round, and how long the test may last yet."""
+        size = self.bench.place.size
+        left = self.phase.rounds - number + 1
+        later = self.test.phases[self.number + 1:]
+        self.bench.progress(
+            f"{self.test.name}: {text}", left * self.round_seconds +
+            sum(estimate.longest(phase, self.bench.profile, size)
+                for phase in later))
+
+    def _process(self, number, order, loads):
+        """Run the loads of one fio process."""
+        bench = self.bench
+        known = [job.seed(bench.seed, self.test.name, self.phase.name, number,
+                          load.index) for load in loads]
+        offset = self.position if loads[0].stimulus.continues else 0
+        text = job.text(loads, bench.profile, bench.place.size, known, offset)
+        ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
+                                 self._limit(loads))
+        if loads[0].stimulus.continues:
+            self.position = job.next_offset(offset, values.written(ran.jobs),
+                                            bench.place.size)
+        return ran
+
+    def _limit(self, loads):
+        size = self.bench.place.size
+        return estimate.of_loads(loads, self.bench.profile, size, SLOWEST)
+
+    def _results(self, ran, loads):
+        """(entries of qualify.json, latencies, bytes written)."""
+        entries, latencies, size = [], [], 0
+        for load in loads:
+            jobs, stats = ran.named(load.name)
+            found, latency = measured(load, jobs, stats)
+            size += values.written(jobs)
+            if load.stimulus.record:
+                entries.append({
+                    "stimulus": load.stimulus.name, "values": found,
+                    "bytes_written": values.written(jobs),
+                    "source": f"{ran.source}#{load.name}"})
+                latencies.append(latency if self.phase.histogram else None)
+        return entries, latencies, size
+
+    def _run_round(self, number):
+        began, clock = now(), time.monotonic()
+        if number == 1:
+            self._purge()
+        found = job.loads(self.stimuli, self.bench.profile)
+        results, latencies, size = [], [], 0
+        for order, loads in enumerate(job.processes(found)):
+            self._tell(f"{self.phase.title}, round {number} of at most "
+                       f"{self.phase.rounds}: {loads[0].stimulus.name}",
+                       number)
+            more = self._results(self._process(number, order, loads), loads)
+            results, latencies = results + more[0], latencies + more[1]
+            size += more[2]
+        return {"round": {"round": number, "start": began,
+                          "seconds": time.monotonic() - clock,
+                          "results": results},
+                "latencies": latencies, "written": size,
+                "position": self.position, "purged": self.purged}
+
+    def _round(self, number):
+        """A round of this command or an earlier one."""
+        folder, name = self.bench.folder, self._name(number)
+        content = folder.load_round(name) if self.kept else None
+        if content is None:
+            self.kept = False
+            content = self._run_round(number)
+            folder.save_round(name, content)
+        self.position, self.purged = content["position"], content["purged"]
+        self.rounds.append(content["round"])
+        self.latencies.append(content["latencies"])
+        return content["written"]
+
+    def series(self, tracked):
+        """One number for each round: the mean of the stimulus' repeats."""
+        found = [[r["values"][tracked.metric] for r in one["results"]
+                  if r["stimulus"] == tracked.stimulus] for one in self.rounds]
+        return [None if None in each else fmean(each) for each in found]
+
+    def steady(self):
+        """The steady state after the rounds so far; None without one."""
+        there = {one.name for one in self.stimuli}
+        tracked = [one for one in self.phase.tracked if one.stimulus in there]
+        if not tracked or not self.rounds:
+            return None
+        return steady.state([
+            (one.stimulus, one.metric, one.label, one.unit, self.series(one))
+            for one in tracked], self.bench.profile.window)
+
+    def run(self, kept):
+        """All rounds; kept: nothing before it had to be run."""
+        self.kept = kept
+        written = 0
+        for number in range(1, self.phase.rounds + 1 if self.stimuli else 1):
+            written += self._round(number)
+            state = self.steady()
+            if state and state["reached"]:
+                break
+            if self.phase.capacity and written >= (
+                    self.phase.capacity * self.bench.place.size):
+                break
+        return self.kept
+
+    def entry(self):
+        return {"name": self.phase.name, "title": self.phase.title,
+                "purged": self.purged, "rounds": self.rounds,
+                "steady": self.steady()}
+
+
+def _whole(found, phases, test):
+    """What follows from the phases: cells, tables, grids, checks."""
+    found["cells"] = cells.of(phases)
+    for phase in phases:
+        for stimulus, why in phase.omitted:
+            found["cells"].append(cells.omitted(stimulus, why, phase))
+    if test.derive and any(one["rounds"] for one in found["phases"]):
+        more = test.derive(found["phases"])
+        for key in ("tables", "grids", "checks"):
+            found[key] += more.get(key, [])
+
+
+def _phases(bench, test, found, made):
+    kept = True
+    for number, phase in enumerate(test.phases):
+        one = PhaseRun(bench, test, number, phase, found["phases"])
+        made.append(one)
+        found["phases"].append(one.entry())
+        try:
+            kept = one.run(kept)
+        finally:
+            found["phases"][-1] = one.entry()
+
+
+@contextlib.contextmanager
+def outcome(found):
+    """The state of a test by how it ends, unless the body says another;
+    Stopped goes on up."""
+    clock, found["state"] = time.monotonic(), None
+    try:
+        yield
+        found["state"] = found["state"] or "done"
+    except Stopped:
+        found.update(state="stopped", why="the command was asked to end")
+        raise
+    except Problem as problem:
+        found.update(state="failed", why=str(problem))
+    except OSError as error:
+        found.update(state="failed", why=f"I/O outside of fio failed: {error}")
+    finally:
+        found["state"] = found["state"] or "failed"
+        found["seconds"] += time.monotonic() - clock
+
+
+def run(bench, test, found):
+    """A test of tables, into its entry."""
+    made = []
+    try:
+        with outcome(found):
+            _phases(bench, test, found, made)
+    finally:
+        _whole(found, made, test)
+        if found["state"] == "done":
+            # Of this and earlier commands.
+            found["seconds"] = sum(r["seconds"] for phase in found["phases"]
+                                   for r in phase["rounds"])

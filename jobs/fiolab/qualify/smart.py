@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A device's own health log, by smartctl or else nvme: {name: number or text}.
+# Only tells; a log that cannot be read is a sentence and no fault.
+import json
+
+from . import tools
+
+SECONDS = 20
+KELVIN = 273
+FAILED = 3          # smartctl's status: a bad command line, or no such device
+SMART_KINDS = ("nvme", "sata", "scsi")
+NEEDS = ("SMART data need smartctl ("
+         f"{tools.hint('smartctl')}){{}}.")
+
+
+def _parsed(answer):
+    try:
+        found = json.loads(answer.text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _scalars(table):
+    return {name: value for name, value in table.items()
+            if isinstance(value, (int, float, str))}
+
+
+def _ata(found):
+    """Raw values of the attributes, each by its name."""
+    rows = found.get("ata_smart_attributes", {}).get("table", [])
+    return {row["name"]: row["raw"]["value"] for row in rows
+            if "value" in row.get("raw", {})}
+
+
+def _scsi(found):
+    """How often a SAS drive corrected what it read or wrote, and not."""
+    log = found.get("scsi_error_counter_log", {})
+    return {f"{kind}_errors_uncorrected": row["total_uncorrected_errors"]
+            for kind, row in log.items() if "total_uncorrected_errors" in row}
+
+
+def flat(found):
+    """What smartctl -j -a told, as one table of scalars."""
+    table = {"tool": "smartctl " + ".".join(
+        map(str, found.get("smartctl", {}).get("version", []))),
+        "passed": found.get("smart_status", {}).get("passed"),
+        "temperature_c": found.get("temperature", {}).get("current"),
+        "power_on_hours": found.get("power_on_time", {}).get("hours"),
+        "power_cycles": found.get("power_cycle_count"),
+        "grown_defects": found.get("scsi_grown_defect_list")}
+    health = found.get("nvme_smart_health_information_log", {})
+    table = {name: value for name, value in table.items() if value is not None}
+    return {**_scalars(health), **_ata(found), **_scsi(found), **table}
+
+
+def _said(found, answer):
+    texts = [message.get("string") for message in
+             found.get("smartctl", {}).get("messages", [])]
+    return next(filter(None, texts), None) or answer.why()
+
+
+def _by_smartctl(path):
+    answer = tools.run("smartctl", "-j", "-a", path, seconds=SECONDS)
+    if answer is None:
+        return None, NEEDS.format("")
+    found = _parsed(answer)
+    if answer.status is None or answer.status & FAILED or not found:
+        return None, f"smartctl -a {path}: {_said(found, answer)}."
+    return flat(found), None
+
+
+def kelvin(log):
+    """nvme-cli's names, with its temperatures in degrees Celsius."""
+    return {f"{name}_c" if name.startswith("temperature") else name:
+            value - KELVIN if name.startswith("temperature") else value
+            for name, value in _scalars(log).items()}
+
+
+def _by_nvme(path):
+    answer = tools.run("nvme", "smart-log", path, "-o", "json",
+                       seconds=SECONDS)
+    if answer is None:
+        return None, NEEDS.format(f" or nvme ({tools.hint('nvme')})")
+    found = _parsed(answer)
+    if answer.status != 0 or not found:
+        return None, f"nvme smart-log {path}: {answer.why()}."
+    return {**kelvin(found), "tool": "nvme smart-log"}, None
+
+
+def of(path, kind):
+    """(table, None) or (None, a sentence) of a whole device."""
+    if kind not in SMART_KINDS:
+        return None, f"{path} is of a kind without SMART data ({kind})."
+    found, why = _by_smartctl(path)
+    if found is None and kind == "nvme":
+        other, other_why = _by_nvme(path)
+        if other or not tools.find("smartctl"):
+            return other, other_why
+    return found, why

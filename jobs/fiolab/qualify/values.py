@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# From fio's JSON to the figures of a stimulus.  Mixed loads: reads and writes
+# together, rates added.  Latencies are whole ones, of all directions.
+from collections import Counter
+
+from ..metrics import DIRECTIONS, figures, percentile
+
+PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
+NAMES = {"lat_p50_us": "50", "lat_p99_us": "99", "lat_p99_9_us": "99.9",
+         "lat_p99_99_us": "99.99", "lat_p99_999_us": "99.999"}
+
+
+def _pooled(parts):
+    """{"n", "mean_ns", "max_ns", "percentiles", "bins"} of several."""
+    bins, count = Counter(), sum(part["n"] for part in parts)
+    if not count:
+        return None
+    for part in parts:
+        bins.update(dict(map(tuple, part["bins"])))
+    ordered = sorted([ns, n] for ns, n in bins.items())
+    return {"n": count,
+            "mean_ns": sum(p["mean_ns"] * p["n"] for p in parts) / count,
+            "max_ns": max(part["max_ns"] for part in parts),
+            "percentiles": {name: percentile(ordered, float(name) / 100)
+                            for name in PERCENTILES}, "bins": ordered}
+
+
+def pool(latencies):
+    """One latency of many; None where there is none."""
+    return _pooled([one for one in latencies if one])
+
+
+def _latency(jobs, found):
+    longest = max((job[d]["lat_ns"]["max"] for job in jobs
+                   for d in DIRECTIONS if job[d]["lat_ns"]["N"]), default=0)
+    return _pooled([{**one, "max_ns": longest}
+                    for one in found["latency"].values()])
+
+
+def _us(latency):
+    """The latency metrics, in microseconds."""
+    if latency is None:
+        return dict.fromkeys(("lat_mean_us", *NAMES, "lat_max_us"))
+    found = {name: latency["percentiles"][share]
+             for name, share in NAMES.items()}
+    return {"lat_mean_us": latency["mean_ns"] / 1000,
+            **{name: None if ns is None else ns / 1000
+               for name, ns in found.items()},
+            "lat_max_us": latency["max_ns"] / 1000}
+
+
+def submit_share(stats):
+    """The share of the runs inside io_submit; None if no engine tells."""
+    run = sum(one["run_ns"] for one in stats)
+    return sum(one["submit_ns"] for one in stats) / run if run else None
+
+
+def of(jobs, stats):
+    """(values, latency or None) of the JSON entries of one stimulus."""
+    found = figures(jobs)
+    latency = _latency(jobs, found)
+    return {"iops": found["iops"],
+            "read_iops": sum(job["read"]["iops"] for job in jobs),
+            "write_iops": sum(job["write"]["iops"] for job in jobs),
+            "mbps": found["bw_mib"] * (1 << 20) / 1e6, **_us(latency),
+            "submit_share": submit_share(stats)}, latency
+
+
+def written(jobs):
+    return sum(job["write"]["io_bytes"] for job in jobs)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the integrity and queue tests share: sections of a job file, what fio
+# said of data that it read back, and the checks of qualify.json.
+import re
+
+from ..fio import words
+
+PASS, FAIL, UNKNOWN = "pass", "fail", "not measured"
+# "verify: bad magic header 0, wanted acca at file F offset 4096, length 4096",
+# "crc32c: verify failed at file F offset 4096, length 0".
+MISMATCH = re.compile(r"verify[: ][^\n]* at file [^\n]*? offset (\d+), length ")
+SLOWEST = 10e6              # bytes/s, of any device: only then is fio ended
+EXPECTED = 250e6            # bytes/s, for the plan's total time
+
+
+def check(name, title, result, text, source=None):
+    return {"name": name, "title": title, "result": result, "text": text,
+            "source": source}
+
+
+def section(name, **options):
+    """A job of a job file; an option that is None is left out."""
+    lines = [f"{key}={value}" for key, value in options.items()
+             if value is not None]
+    return "\n".join([f"[{name}]", *lines, ""])
+
+
+def verified(name, **options):
+    """A job whose data carry a checksum; nothing is read back unless said."""
+    return section(name, **{"verify": "crc32c", "verify_fatal": 1,
+                            "do_verify": 0, "verify_state_save": 0, **options})
+
+
+def patience(count):
+    """Seconds after which a run over so many bytes has hung."""
+    return count / SLOWEST + 30
+
+
+def part(context, most, block):
+    """Bytes, in whole blocks, of the target's beginning: at most so many."""
+    return min(context.target.size, most) // block * block
+
+
+def mismatches(messages):
+    """Offsets of the blocks that fio read back wrong, in its order."""
+    return [int(found) for found in MISMATCH.findall(messages)]
+
+
+def done(ran, way):
+    """Bytes that the jobs of a run read or wrote."""
+    return sum(job[way]["io_bytes"] for job in ran.jobs)
+
+
+def fault(ran, wanted=None):
+    """What went wrong in a run, in words, or None.
+
+    wanted is how many bytes had to be read: a target that became shorter must
+    not pass because less was looked at.
+    """
+    wrong = mismatches(ran.messages)
+    if wrong:
+        return (f"{len(wrong)} blocks read back wrong, the first at byte "
+                f"{wrong[0]}")
+    errors = [job["error"] for job in ran.jobs if job["error"]]
+    if ran.status or errors or not ran.jobs:
+        said = words(ran.messages) or f"exit status {ran.status}"
+        return f"fio failed: {said}"
+    read = done(ran, "read")
+    if wanted is not None and read != wanted:
+        return f"{read} bytes were read back instead of {wanted}"
+    return None
+
+
+def judged(name, title, ran, why, text):
+    """A check of one run: failed for a reason, or passed with a sentence."""
+    return check(name, title, FAIL if why else PASS, why or text, ran.source)
+
+
+def first_fault(runs):
+    """(the run that decides, what is wrong with it or None); each of runs is
+    (function that runs fio, bytes that must be read or None).  Stops at the
+    first fault."""
+    for start, wanted in runs:
+        ran = start()
+        why = fault(ran, wanted)
+        if why:
+            return ran, why
+    return ran, None
+
+
+def megabytes(count):
+    return f"{count / 1e6:,.1f} MB"

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# All tests of one target, one after the other, in a thread: a target that fails
+# does not end the others.  And the progress of all of them, in one line.
+import threading
+import time
+
+from .. import progress
+from . import context, estimate, identity, runner
+from .execute import Executor, Stopped
+
+
+class Watch(progress.Progress):
+    """What is done, and the time left on the slowest target."""
+
+    def __init__(self, tests, names):
+        super().__init__(tests, 0)
+        self.names = names
+        self.ends = {}              # worker: when it ends at the latest
+        self.lock, self.finished, self.text = threading.Lock(), 0, ""
+
+    def left(self):
+        end = max(self.ends.values(), default=0)
+        return max(0, end - time.monotonic())
+
+    def remaining(self):
+        return f"at most {estimate.clock(self.left())}"
+
+    def begin(self, number, text, left):
+        with self.lock:
+            self.ends[number] = time.monotonic() + left
+            self.text = (f"{self.names[number]}: {text}"
+                         if len(self.names) > 1 else text)
+            self._show()
+
+    def _show(self):
+        self.done = self.finished - 1
+        self.tick(self.text)
+
+    def end_test(self):
+        with self.lock:
+            self.finished += 1
+
+    def again(self):
+        """The time has gone on."""
+        with self.lock:
+            if self.tty and self.text:
+                self._show()
+
+
+class Worker(threading.Thread):
+    def __init__(self, session, number, place, purge, watch):
+        super().__init__(name=place.name, daemon=True)
+        self.session, self.place, self.watch = session, place, watch
+        self.number, self.fault = number, None
+        # Thread.join() takes a thread for ended where a signal interrupts it.
+        self.ended = threading.Event()
+        self.tests = [runner.entry(test) for test in session.tests]
+        self.after = None           # {"smart", "why"} once all is done
+        self.later = 0.0            # seconds of the tests after this one
+        self.bench = runner.Bench(
+            number, place, Executor(
+                session.fio, session.side, place, session.folder, session.stop,
+                session.has_stats), session.folder, session.profile,
+            session.args.seed, purge, self._progress)
+        self.spans = [estimate.of(test, session.profile, place.size).longest
+                      for test in session.tests]
+        self.span = 0.0
+
+    def _progress(self, text, left):
+        """left: None where the test cannot tell."""
+        left = self.span if left is None else left
+        self.watch.begin(self.number, text, left + self.later)
+
+    def run(self):
+        try:
+            self._run()
+        except Stopped:
+            pass
+        except BaseException as error:      # the command tells it, at its end
+            self.fault = error
+        finally:
+            self.ended.set()
+
+    def _run(self):
+        for number, test in enumerate(self.session.tests):
+            self.later = sum(self.spans[number + 1:])
+            self.span = self.spans[number]
+            kind = runner if hasattr(test, "phases") else context
+            kind.run(self.bench, test, self.tests[number])
+            self.watch.end_test()
+        self._finish()
+
+    def _label(self):
+        return self.bench.label("complete")
+
+    def _finish(self):
+        """The health after it all, of the command that ended it."""
+        self.after = self.session.folder.load_round(self._label())
+        if self.after is None:
+            found, why = smart(self.place)
+            self.after = {"smart": found, "why": why}
+            if all(test["state"] == "done" for test in self.tests):
+                self.session.folder.save_round(self._label(), self.after)
+
+
+def smart(place):
+    """(health log or None, why there is none)"""
+    if place.client:
+        return None, "the health log of a device on a host is not read"
+    return identity.smart(place.path)

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# jobs/qualify as a user runs it, on scratch and loop devices and through a fio
+# server: what it leaves, what Ctrl-C and SIGKILL leave, going on from that.
+import json
+import os
+from pathlib import Path
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import fiorun
+import targets
+from test_ab_clients import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+QUALIFY = str(ROOT / "jobs" / "qualify")
+MIB = 1 << 20
+# Of a fixed number of rounds, whatever the figures are.
+FIXED = ["--profile", "quick", "--tests", "xsr", "--size", "32M", "--no-pdf"]
+ROUNDS = [4, 3, 4]
+
+
+class Qualify:
+    def __init__(self, folder, build):
+        self.folder, self.out = folder, folder / "out"
+        self.build = str(build)
+        (folder / "tmp").mkdir()
+        self.environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
+
+    def command(self, *words):
+        words = list(map(str, words))
+        if "--resume" not in words:
+            words += ["--out", str(self.out), "--build", self.build]
+        return [QUALIFY, *words]
+
+    def __call__(self, *words):
+        done = subprocess.run(self.command(*words), timeout=80, text=True,
+                              capture_output=True, check=False,
+                              env=self.environment)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert os.listdir(self.environment["TMPDIR"]) == []
+        return done
+
+    def start(self, *words):
+        return subprocess.Popen(self.command(*words), text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                env=self.environment)
+
+    def report(self):
+        return json.loads((self.out / "qualify.json").read_text())
+
+    def tests(self):
+        return [target["tests"][0] for target in self.report()["targets"]]
+
+    def rounds(self):
+        """{name: text} of the finished rounds."""
+        folder = self.out / "rounds"
+        return {path.name: path.read_text() for path in folder.glob("*-r*")}
+
+    def await_rounds(self, count, process):
+        end = time.monotonic() + 60
+        while not (self.out / "rounds").is_dir() or len(
+                self.rounds()) < count:
+            assert process.poll() is None and time.monotonic() < end, (
+                process.communicate())
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def qualify(tmp_path, build_dir):
+    return Qualify(tmp_path, build_dir)
+
+
+def sentence(done, word):
+    assert done.returncode == 2 and done.stdout == "", done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("qualify: ") and word in last, done.stderr
+
+
+def counts(test):
+    return [len(phase["rounds"]) for phase in test["phases"]]
+
+
+def scratches():
+    return set(Path("/dev/shm").glob("kaio-ab-*")) | {
+        line for line in subprocess.run(
+            ["losetup", "-l", "-n", "-O", "BACK-FILE"], capture_output=True,
+            text=True, check=False).stdout.split("\n") if "kaio-ab" in line}
+
+
+def test_a_scratch_device_is_measured_and_gone(qualify):
+    before = scratches()
+    done = qualify("--scratch", "--profile", "quick", "--tests", "wsat",
+                   "--size", "32M", "--no-pdf")
+    assert done.returncode == 0, done.stderr
+    assert scratches() <= before
+    assert "total" in done.stderr and "Report: " in done.stdout
+    report = qualify.report()
+    target, = report["targets"]
+    test, = target["tests"]
+    assert report["finished"] and report["engine"] == "kaio"
+    assert report["profile"]["scaled"] and test["state"] == "done"
+    assert report["kaio"].startswith("fio-kaio.so, sha256 ")
+    if not targets.why_no_root():
+        assert target["identity"]["kind"] == "loop"
+        assert test["phases"][0]["purged"]["method"] == "blkdiscard"
+    saturation, histogram = test["cells"]
+    assert saturation["values"]["iops"]["mean"] > 0
+    assert 0 < saturation["values"]["submit_share"]["mean"] <= 1
+    assert histogram["latency"]["n"] == sum(
+        n for _, n in histogram["latency"]["bins"]) > 100
+    for name in ("report.html", "report.txt", "plan.json"):
+        assert (qualify.out / name).stat().st_size > 0
+    for phase in test["phases"]:
+        for one in phase["rounds"]:
+            for result in one["results"]:
+                assert (qualify.out / result["source"].split("#")[0]).exists()
+
+
+def changed(path):
+    with open(path, "ab") as file:
+        file.write(b"\0")
+
+
+@pytest.mark.usefixtures("need_root")
+def test_killed_in_a_round_it_goes_on_with_the_same_rounds(qualify, shm,
+                                                           tmp_path):
+    build = tmp_path / "build"
+    build.mkdir()
+    shutil.copy(Path(qualify.build) / "fio-kaio.so", build)
+    qualify.build = str(build)
+    with targets.loop_of(shm, 32 * MIB) as device:
+        words = ["--target", device, "--destroy-data", "--seed", "5", *FIXED]
+        started = qualify.start(*words)
+        qualify.await_rounds(6, started)
+        time.sleep(0.3)                     # in the middle of the next
+        started.kill()
+        started.communicate(timeout=60)
+        kept = qualify.rounds()
+        assert 6 <= len(kept) < sum(ROUNDS)
+        _refused(qualify, build, tmp_path)
+        _goes_on(qualify, kept)
+        again = _done_again(qualify)
+    # All is there: neither the device nor leave to write to it is needed.
+    assert _done_again(qualify) == again
+
+
+def _refused(qualify, build, tmp_path):
+    """Another engine, another fio, no leave, and a torn and a foreign file."""
+    engine = build / "fio-kaio.so"
+    good = engine.read_bytes()
+    resume = ["--resume", qualify.out, "--destroy-data"]
+    changed(engine)
+    sentence(qualify(*resume), "the engine kaio has changed since")
+    engine.write_bytes(good)
+    other = tmp_path / "fio"
+    shutil.copy(shutil.which(os.environ.get("FIO", "fio")), other)
+    changed(other)
+    sentence(qualify(*resume, "--fio", other), "not the fio that the run")
+    sentence(qualify("--resume", qualify.out), "give --destroy-data")
+    (qualify.out / "rounds" / "t00-xsr-p00-r0004.json").write_text("{")
+    (qualify.out / "runs" / "mine.txt").write_text("mine")
+
+
+def _goes_on(qualify, kept):
+    done = qualify("--resume", qualify.out, "--destroy-data", "--no-pdf")
+    assert done.returncode == 0, done.stderr
+    report, (test,) = qualify.report(), qualify.tests()
+    assert report["finished"] and report["seed"] == 5
+    assert counts(test) == ROUNDS and test["state"] == "done"
+    now = qualify.rounds()
+    assert len(now) == sum(ROUNDS)
+    # The torn one and all after it are made anew, the three before are not.
+    same = {name for name in kept if now[name] == kept[name]}
+    assert same == {f"t00-xsr-p00-r000{i}.json" for i in (1, 2, 3)}
+    for word in ("t00-xsr-p00-r0004.json is ignored", "mine.txt is ignored"):
+        assert any(word in said for said in report["warnings"])
+    assert [cell["values"]["mbps"]["n"] for cell in test["cells"]] == ROUNDS
+
+
+def _done_again(qualify):
+    done = qualify("--resume", qualify.out, "--no-pdf")
+    assert done.returncode == 0, done.stderr
+    return qualify.tests()
+
+
+@pytest.mark.parametrize("number, status", [
+    (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_request_to_end_keeps_what_was_measured(qualify, number, status):
+    before = scratches()
+    started = qualify.start("--scratch", *FIXED)
+    qualify.await_rounds(2, started)
+    began = time.monotonic()
+    started.send_signal(number)
+    out, err = started.communicate(timeout=60)
+    assert time.monotonic() - began < 8
+    assert started.returncode == status and "Traceback" not in err, err
+    assert f"--resume {qualify.out}" in err and "Report: " in out
+    report, (test,) = qualify.report(), qualify.tests()
+    assert not report["finished"] and test["state"] == "stopped"
+    assert report["result"] == "not measured"
+    assert 2 <= sum(counts(test)) < sum(ROUNDS)
+    assert any("is not finished" in said for said in report["warnings"])
+    assert scratches() <= before
+    assert os.listdir(qualify.environment["TMPDIR"]) == []
+    if number == signal.SIGINT:
+        done = qualify("--resume", qualify.out, "--no-pdf")
+        assert done.returncode == 0, done.stderr
+        assert counts(*qualify.tests()) == ROUNDS
+
+
+@pytest.mark.usefixtures("need_root")
+def test_two_targets_at_once_of_which_one_fails(qualify, shm):
+    """Behind the second there is room for half of what it says."""
+    with targets.loop_of(shm, 32 * MIB) as good, \
+            targets.small_tmpfs(shm, 16 * MIB) as small, \
+            targets.loop_of(small, 33 * MIB) as bad:
+        done = qualify("--target", good, "--target", bad, "--destroy-data",
+                       *FIXED)
+    assert done.returncode == 2, done.stderr
+    first, second = qualify.report()["targets"]
+    assert [first["name"], second["name"]] == [good, bad]
+    whole, failed = first["tests"][0], second["tests"][0]
+    assert whole["state"] == "done" and counts(whole) == ROUNDS
+    assert failed["state"] == "failed" and re.search(
+        "fio failed|no space|No space|Input/output", failed["why"])
+    assert qualify.report()["result"] == "not measured"
+
+
+@pytest.fixture
+def server(fio_binary, tmp_path):
+    made = Server(fio_binary, tmp_path)
+    yield made
+    if made.process.poll() is None:
+        made.die()
+
+
+def test_a_target_on_a_host(qualify, server, shm_file):
+    words = ["--client", server.name, "--target", shm_file, "--size", "32M",
+             "--profile", "quick", "--tests", "wsat", "--no-pdf",
+             "--destroy-data"]
+    sentence(qualify(*words), f"there is no {shm_file} on {server.name}")
+    with open(shm_file, "wb") as file:
+        file.write(bytes(32 * MIB))
+    inode = os.stat(shm_file).st_ino
+    done = qualify(*words)
+    assert done.returncode == 0, done.stderr
+    target, = qualify.report()["targets"]
+    assert (target["name"], target["host"]) == (
+        f"{server.name}:{shm_file}", server.name)
+    cell = target["tests"][0]["cells"][0]
+    assert cell["values"]["iops"]["mean"] > 0
+    assert 0 < cell["values"]["submit_share"]["mean"] <= 1
+    assert os.stat(shm_file).st_ino == inode
+    with open(shm_file, "rb") as file:
+        assert any(file.read(MIB))
+
+
+def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
+    """And the next command removes what it left."""
+    started = qualify.start("--scratch", *FIXED)
+    qualify.await_rounds(1, started)
+    pids = fiorun.descendants(started.pid)
+    started.kill()
+    started.communicate(timeout=60)
+    end = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    done = qualify("--resume", qualify.out, "--no-pdf")
+    assert done.returncode == 0, done.stderr
+    assert any("scratch target is a new one" in said
+               for said in qualify.report()["warnings"])

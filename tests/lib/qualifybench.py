@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One target of a qualification without its command: a real file in memory, a
+# real fio, a folder for what it finds.
+from contextlib import ExitStack
+import os
+from pathlib import Path
+import shutil
+import sys
+import threading
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from fiolab import fio, side  # noqa: E402
+from fiolab.qualify import claim, folder, runner  # noqa: E402
+from fiolab.qualify.execute import Executor, Place  # noqa: E402
+from fiolab.qualify.profiles import QUICK  # noqa: E402
+
+MIB = 1 << 20
+PLAN = {"schema": folder.SCHEMA, **dict.fromkeys(folder.FIELDS),
+        "id": "the one"}
+
+
+class Lab:
+    """bench() is what a command has; the next one is a resumed command's."""
+
+    def __init__(self, tmp_path, shm, size=16 * MIB, block=512):
+        self.tmp, self.size, self.block = tmp_path, size, block
+        self.path = os.path.join(shm, "target")
+        if not os.path.exists(self.path):
+            Path(self.path).write_bytes(os.urandom(MIB) * (size // MIB))
+        self.stack, self.said, self.stop = ExitStack(), [], None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def _folder(self):
+        made = folder.Folder(str(self.tmp / "out"))
+        if os.path.exists(made.file("plan.json")):
+            made.open(self.stack)
+        else:
+            made.create(self.stack)
+            made.save_plan(PLAN)
+        return made
+
+    def bench(self, profile=QUICK, fio_path=None, method="punch-hole"):
+        self.stack.close()
+        self.stop = threading.Event()
+        scratch = self.tmp / "scratch"
+        scratch.mkdir(exist_ok=True)
+        tool = fio.Fio(fio_path or shutil.which(os.environ.get("FIO", "fio")),
+                       None, str(scratch))
+        held = claim.prepare(self.path, 0, True, self.stack)
+        place = Place(self.path, self.path, self.size, self.size, self.block,
+                      self.block, "file", claim=held)
+        made = self._folder()
+        run = Executor(tool, side.parse("psync", ""), place, made, self.stop,
+                       False)
+        return runner.Bench(0, place, run, made, profile, 1, method,
+                            lambda text, left: self.said.append((text, left)))
+
+
+def test_of(lab, test, **more):
+    """The entry of a test, run to its end."""
+    bench, found = lab.bench(**more), runner.entry(test)
+    runner.run(bench, test, found)
+    return found

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a procedure of jobs/qualify is given, on a real target: so that a test
+# can run one procedure alone, and do something to the target between two of
+# its fio runs.
+import os
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from fiolab import device, fio as fio_runs, side as sides  # noqa: E402
+from fiolab.qualify import context, execute, folder, runner  # noqa: E402
+from fiolab.qualify.profiles import QUICK  # noqa: E402
+
+
+class Watched(context.Context):
+    """before and after: functions of a run's name."""
+    before = after = staticmethod(lambda name: None)
+    power_cut = None
+
+    def fio(self, job_text, name, *args, **how):
+        self.before(name)
+        ran = super().fio(job_text, name, *args, **how)
+        self.after(name)
+        return ran
+
+
+def _logical_block(path):
+    number = device.device_number(path)
+    if number is None:
+        return 512
+    with open(f"{device.sysfs(number)}/queue/logical_block_size",
+              encoding="ascii") as file:
+        return int(file.read())
+
+
+def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
+          seed=1, size=None):
+    """A real one, in a folder of its own until the stack unwinds."""
+    out = folder.Folder(os.path.join(where, "out"))
+    out.create(stack)
+    out.id = "test"
+    scratch = os.path.join(where, "scratch")
+    os.makedirs(scratch)
+    side = sides.parse(engine, str(build))
+    total = device.size(path)
+    place = execute.Place(path, path, size or total, total,
+                          _logical_block(path))
+    executor = execute.Executor(
+        fio_runs.Fio(str(fio_path), None, scratch), side, place, out,
+        threading.Event(), "kaio" in side.ioengine)
+    return runner.Bench(1, place, executor, out, profile, seed, "",
+                        lambda text, left: None)
+
+
+def run(bench_, test, **hooks):
+    """A test in qualify.json, and the context that it had."""
+    found = runner.entry(test)
+    if hasattr(test, "phases"):
+        runner.run(bench_, test, found)
+        return found, None
+    given = Watched(bench_, test)
+    for name, value in hooks.items():
+        setattr(given, name, value)
+    with runner.outcome(found):
+        found.update(test.run(given))
+    return found, given
+
+
+def results(found):
+    """{check: result} of a test."""
+    return {one["name"]: one["result"] for one in found["checks"]}
+
+
+def text(found, name):
+    return next(one["text"] for one in found["checks"] if one["name"] == name)

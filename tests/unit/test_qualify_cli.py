@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The command line of jobs/qualify and its plan: what is refused, and with which
+# words; nothing here runs a test.
+from dataclasses import replace
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+from fiolab.problem import Problem  # noqa: E402
+from fiolab.qualify import (cli, estimate, plan, pts, session,  # noqa: E402
+                            worker)
+from fiolab.qualify.execute import Place  # noqa: E402
+from fiolab.qualify.profiles import ENTERPRISE, QUICK  # noqa: E402
+
+QUALIFY = str(ROOT / "jobs" / "qualify")
+GIB = 1 << 30
+
+
+def qualify(*words, **changes):
+    return subprocess.run([QUALIFY, *map(str, words)], capture_output=True,
+                          text=True, timeout=60, check=False,
+                          env={**os.environ, **changes})
+
+
+def sentence(done, word):
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("qualify: ") and word in last, done.stderr
+    return last
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "target"
+    path.write_bytes(b"keep me " * (4 << 20))
+    return path
+
+
+PSYNC = ("--engine", "psync", "--profile", "quick")
+
+
+@pytest.mark.parametrize("words, said", [
+    ((), "there is nothing to test"),
+    (("--scratch", "--target", "x"), "leave out --target"),
+    (("--scratch", "--client", "h"), "leave out --target and --client"),
+    (("--client", "h", "--target", "/x"), "give --size"),
+    (("--resume", "x", "--seed", "1"), "leave out --seed"),
+    (("--resume", "x", "--scratch"), "leave out --scratch"),
+    (("--resume", "x", "--profile", "quick"), "leave out --profile"),
+    (("--resume", "/nonexistent"), "is not a qualification folder"),
+    (("--target", "/nonexistent", *PSYNC), "cannot use /nonexistent"),
+    (("--target", "/dev/null", *PSYNC), "/dev/null"),
+    (("--target", "/nonexistent", *PSYNC, "--destroy-data"),
+     "there is no /nonexistent"),
+    (("--scratch", "--engine", "nosuch"), "nosuch"),
+    (("--scratch", "--engine", "libaio,nosuch=1"), "'nosuch'"),
+    (("--scratch", "--engine", "external:/x.so"), "no engine at /x.so"),
+    (("--scratch", "--build", "/nonexistent"), "no engine at"),
+    (("--scratch", "--fio", "/nonexistent/fio"), "no fio at"),
+    (("--scratch", *PSYNC, "--tests", "iops,nosuch"), "no test 'nosuch'"),
+    (("--scratch", *PSYNC, "--against", "/nonexistent"), "/nonexistent"),
+    (("--scratch", *PSYNC, "--spec", "/nonexistent"), "/nonexistent")])
+def test_a_mistake_is_one_sentence(words, said):
+    sentence(qualify(*words), said)
+
+
+@pytest.mark.parametrize("words", [
+    ("--profile", "nosuch"), ("--size", "3"), ("--seed", "-1"), ("--nosuch",)])
+def test_a_bad_option_shows_the_usage(words):
+    done = qualify(*words)
+    assert done.returncode == 2 and "usage: qualify" in done.stderr
+
+
+def test_without_leave_the_plan_is_shown_and_nothing_written(target):
+    before = target.read_bytes()
+    done = qualify("--target", target, *PSYNC)
+    assert "give --destroy-data" in sentence(done, "nothing was written")
+    for word in ("iops", "dirth", "total", str(target), "destroyed"):
+        assert word in done.stderr
+    assert target.read_bytes() == before
+
+
+def test_the_plan_alone_is_no_failure(target):
+    before = target.read_bytes()
+    done = qualify("--target", target, *PSYNC, "--plan", "--destroy-data")
+    assert done.returncode == 0, done.stderr
+    assert "wsat" in done.stdout and "total" in done.stdout
+    assert target.read_bytes() == before
+
+
+def test_help_names_the_exit_status():
+    done = qualify("--help")
+    assert done.returncode == 0 and "exit status" in done.stdout
+
+
+# The plan
+
+def place(size=GIB):
+    return Place("/dev/x", "/dev/x", size, size, 512)
+
+
+def by_name(profile):
+    return {test.name: test for test in pts.tests(profile)}
+
+
+def test_the_time_of_snias_iops_test():
+    """7 x 8 stimuli of a minute: 56 min a round, 5 to 25 rounds."""
+    one = estimate.of(by_name(ENTERPRISE)["iops"], ENTERPRISE, 500e9)
+    assert (one.least, one.most) == (6, 26)
+    fill = 2 * 500e9 / estimate.WRITE_SPEED
+    assert one.shortest == pytest.approx(fill + 5 * 56 * 60, rel=0.01)
+    assert one.longest == pytest.approx(fill + 25 * 56 * 60, rel=0.01)
+    assert one.amount == pytest.approx(2 * 500e9) and one.writes
+
+
+def test_a_day_is_said_in_days():
+    assert [estimate.clock(x) for x in (59.4, 150, 7300, 86400 * 3)] == [
+        "59 s", "2.5 min", "2.0 h", "3.0 days"]
+
+
+def test_tests_by_name_and_group():
+    names = [test.name for test in plan.tests_of(QUICK, "hir, iops")]
+    assert names == ["iops", "hir"]
+    assert {test.group for test in plan.tests_of(QUICK, "pts")} == {"pts"}
+    with pytest.raises(Problem, match="there is no test ''"):
+        plan.tests_of(QUICK, "iops,")
+
+
+def test_the_cells_that_a_spec_may_name():
+    tests = by_name(QUICK)
+    assert "4K 65/35" in estimate.cell_names(tests["iops"])
+    assert "128K SEQ 0/100" not in estimate.cell_names(tests["iops"])
+    assert "Max IOPS point" in estimate.cell_names(tests["dirth"])
+    assert "pre-write" not in estimate.cell_names(tests["dirth"])
+
+
+def test_a_changed_table_is_another_test():
+    test = by_name(QUICK)["latency"]
+    assert plan.digest(test) == plan.digest(by_name(QUICK)["latency"])
+    first, *others = test.phases
+    changed = replace(test, phases=(replace(first, rounds=2), *others))
+    assert plan.digest(changed) != plan.digest(test)
+    assert plan.digest(by_name(QUICK)["dirth"]) == plan.digest(
+        by_name(QUICK)["dirth"])
+
+
+def test_the_time_left_is_that_of_the_slowest_target():
+    watch = worker.Watch(2, ["a", "b"])
+    watch.begin(0, "x", 100)
+    watch.begin(1, "y", 900)
+    assert 890 < watch.left() <= 900
+    assert watch.text == "b: y" and watch.remaining() == "at most 15 min"
+
+
+def test_the_seed_is_kept_for_resume():
+    args = cli.parser().parse_args(["--scratch"])
+    cli.settle(args)
+    assert (args.seed, args.size, args.engine) == (None, 256 << 20, "kaio")
+    known = {"arguments": {"seed": 7}, "fio": {"path": "/f"}}
+    given = cli.parser().parse_args(["--resume", "d"])
+    assert session._arguments(known, given).seed == 7

@@ -2,6 +2,7 @@
 # One test, as the page shows it: its pictures, its determination of steady
 # state, its tables and heat maps, and the evidence behind each.
 import math
+import re
 
 from markupsafe import Markup
 
@@ -10,6 +11,7 @@ from . import distribution, pictures, sweep, timeline, words
 
 LINES = 8                   # of one picture
 DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
+CELL = re.compile(r"[\w.]+ \d+/\d+")
 LEVELS = 8                  # shades of a heat map
 FAR_APART = 20              # times: shades by the logarithm
 LESS = ("us", "ns", "ms", "s", "share")     # units of which less is better
@@ -32,17 +34,22 @@ def stimuli(phase):
                               for r in one["results"]))
 
 
+def _part(mix, names):
+    return [(f" {mix}" if mix else "", names[i:i + LINES],
+             lambda name: name.removesuffix(f" {mix}"))
+            for i in range(0, len(names), LINES)]
+
+
 def families(names):
-    """[(what they share, names, how to shorten one)]: few enough to draw."""
-    if len(names) <= LINES:
-        return [("", names, str)]
+    """[(what they share, names, how to shorten one)]: few enough to draw.
+    Of PTS's cells, "4K 65/35", each mix has a picture."""
     groups = {}
-    for name in names:
-        groups.setdefault(name.rpartition(" ")[2], []).append(name)
-    return [(f" {mix}", part[i:i + LINES],
-             lambda name, mix=mix: name.removesuffix(f" {mix}"))
-            for mix, part in groups.items()
-            for i in range(0, len(part), LINES)]
+    if len(names) > LINES and all(map(CELL.fullmatch, names)):
+        for name in names:
+            groups.setdefault(name.rpartition(" ")[2], []).append(name)
+    else:
+        groups[""] = names
+    return [one for mix, part in groups.items() for one in _part(mix, part)]
 
 
 def files(phase, rounds=None):
@@ -246,14 +253,20 @@ def _figure(cell, metric):
     return wording.figure(value["mean"])
 
 
+def _why(cell):
+    """What a reader must know before the figures."""
+    if cell["steady"] is False:
+        return "not steady"
+    return cell.get("why")
+
+
 def cells(test):
     """Header and rows: every figure of every cell, and where it is from."""
     if not test["cells"]:
         return None
     names = _columns(test)
     first = names[0] if names else None
-    rows = [{"name": cell["name"], "steady": cell["steady"],
-             "load": _load(cell), "why": cell.get("why"),
+    rows = [{"name": cell["name"], "load": _load(cell), "why": _why(cell),
              "figures": [_figure(cell, name) for name in names],
              "bounds": cell["values"].get(first),
              "n": max((v["n"] for v in cell["values"].values()), default=0),

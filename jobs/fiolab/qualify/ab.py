@@ -5,6 +5,7 @@
 # Its campaign stays in the folder of the run, with its own report.
 import os
 import re
+import shutil
 import signal
 import sys
 
@@ -63,11 +64,14 @@ def _write_jobs(folder, chosen, profile):
 
 
 def command(place, files, target, engines, how):
-    """The words of jobs/ab; it goes on where an earlier one stopped."""
+    """The words of jobs/ab; it goes on where an earlier one stopped, unless
+    its scratch target is gone."""
+    if how["anew"]:
+        shutil.rmtree(place, ignore_errors=True)
     if os.path.exists(os.path.join(place, "campaign.json")):
         return [COMMAND, "--resume", place, "--destroy-data"]
     words = [COMMAND, "--target", target["path"], "--destroy-data",
-             "--size", str(target["active_bytes"]), "--out", place,
+             "--size", f"{target['active_bytes'] >> 20}M", "--out", place,
              "--build", how["build"], "--fio", how["fio"], "--cpu", "all",
              "--pairs", str(how["pairs"]), "--runtime", str(how["runtime"]),
              "--seed", str(how["seed"]), "--restore", "none"]
@@ -157,7 +161,8 @@ def run(folder, targets, tests, profile, limits, how):
     """data["ab"] of a run.
 
     targets: those of qualify.json that are on this machine, their claims let
-    go; how: engine, build, fio, pairs, runtime (s), seed.
+    go; how: engine, build, fio, pairs, runtime (s), seed, anew (the targets
+    of an earlier command are gone).
     """
     engines = (how["engine"], other_engine(how["engine"]))
     chosen = cells(tests, limits)

@@ -13,7 +13,7 @@ from .. import cli as common, fio as fio_runs, plan as ab_plan, probe, scratch
 from .. import campaign, hosttarget, side, store
 from ..clients import check as check_hosts
 from ..problem import Problem
-from . import cache, cli, estimate, identity, limits, places, plan, purge
+from . import ab, cache, cli, estimate, identity, limits, places, plan, purge
 from . import result, schema, spec as specs, worker
 from .execute import Place
 from .folder import Folder
@@ -21,6 +21,9 @@ from .profiles import PROFILES
 
 WAIT = 0.5              # seconds between looks at the workers
 SPEC = "spec.toml"      # the copy in the folder
+AB = "ab"               # the round that keeps the A/B section
+AB_PAIRS, AB_SECONDS = 20, 3
+AB_QUICK = 12, 0.2      # with 3 cells the fewest that can decide
 
 
 def say(text):
@@ -207,10 +210,11 @@ def _arguments(known, given):
                       "written by this jobs/qualify.") from None
 
 
-def _finished(folder, known):
+def _finished(folder, known, args):
     """Was all of it run?"""
     return all(folder.load_round(f"t{number:02d}-complete")
-               for number in range(len(known["targets"])))
+               for number in range(len(known["targets"]))) and (
+                   not args.ab or folder.load_round(AB) is not None)
 
 
 def _as_planned(one):
@@ -244,7 +248,7 @@ def _go_on(given, stack):
     session.folder, session.plan = folder, known
     plan.same(session, known)
     session.load_spec(folder.file(SPEC) if args.spec else None)
-    if _finished(folder, known):
+    if _finished(folder, known, args):
         return session, [_as_planned(one) for one in known["targets"]]
     if not args.destroy_data and not args.scratch:
         raise Problem("--resume writes to the targets again: give "
@@ -259,12 +263,40 @@ def _go_on(given, stack):
     return session, made
 
 
-def _end(session, workers, ending):
+def _compare(session, made, data):
+    """data["ab"]: the engines beside each other, on this machine's targets."""
+    kept = session.folder.load_round(AB)
+    if kept is None:
+        for place in made:
+            if place.release:
+                place.release()     # jobs/ab claims it now
+        pairs, seconds = AB_QUICK if session.profile.thin else (
+            AB_PAIRS, AB_SECONDS)
+        args = session.args
+        kept = ab.run(
+            session.folder.path, [target for target in data["targets"]
+                                  if not target["host"]],
+            session.tests, session.profile, data["limits"],
+            {"engine": args.engine, "build": args.build, "fio": args.fio,
+             "pairs": pairs, "runtime": seconds, "anew": args.scratch,
+             "seed": args.seed % 2**31})
+        session.folder.save_round(AB, kept)
+    data["ab"] = kept
+
+
+def _end(session, made, workers, ending):
     """The report, whole or not, and the exit status."""
     fault = next((one.fault for one in workers if one.fault), None)
-    finished = ending is None and fault is None
-    data = result.make(session, workers, finished)
+    data = result.make(session, workers, ending is None and fault is None)
     result.judge(session, data)
+    if session.args.ab and data["finished"]:
+        try:
+            _compare(session, made, data)
+        except (Problem, SystemExit) as error:
+            ending = error
+            data = {**result.make(session, workers, False), **{
+                key: data[key] for key in ("limits", "against", "result")}}
+    finished = ending is None and fault is None
     try:
         result.publish(session, data)
     finally:
@@ -285,7 +317,7 @@ def qualify(args, stack):
     if made is None:
         return
     workers, ending = session.run(made)
-    _end(session, workers, ending)
+    _end(session, made, workers, ending)
 
 
 def main(arguments=None):

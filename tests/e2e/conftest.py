@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
 import fiorun  # noqa: E402
+import qualifyrun  # noqa: E402
 import targets  # noqa: E402
 
 
@@ -128,3 +129,9 @@ def target(request):
 def as_thread(request):
     """A forked job, and a thread."""
     return request.param == "thread"
+
+
+@pytest.fixture
+def qualify(tmp_path, build_dir):
+    """Runs jobs/qualify."""
+    return qualifyrun.Qualify(tmp_path, build_dir)

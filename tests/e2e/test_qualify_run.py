@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # jobs/qualify as a user runs it, on scratch and loop devices and through a fio
 # server: what it leaves, what Ctrl-C and SIGKILL leave, going on from that.
-import json
 import os
 from pathlib import Path
 import re
@@ -13,79 +12,14 @@ import time
 import pytest
 
 import fiorun
+from qualifyrun import SPEC, sentence
 import targets
 from test_ab_clients import Server
 
-ROOT = Path(__file__).resolve().parents[2]
-QUALIFY = str(ROOT / "jobs" / "qualify")
 MIB = 1 << 20
 # Of a fixed number of rounds, whatever the figures are.
 FIXED = ["--profile", "quick", "--tests", "xsr", "--size", "32M", "--no-pdf"]
 ROUNDS = [4, 3, 4]
-# A limit that every scratch device keeps: without one nothing is judged, and
-# the exit status is 2.
-SPEC = """[xsr."1: 1M sequential write"]
-min_mb_per_s = 0.1
-"""
-
-
-class Qualify:
-    def __init__(self, folder, build):
-        self.folder, self.out = folder, folder / "out"
-        self.build = str(build)
-        (folder / "tmp").mkdir()
-        self.spec = folder / "limits.toml"
-        self.spec.write_text(SPEC)
-        self.environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
-
-    def command(self, *words):
-        words = list(map(str, words))
-        if "--resume" not in words:
-            words += ["--out", str(self.out), "--build", self.build]
-        return [QUALIFY, *words]
-
-    def __call__(self, *words):
-        done = subprocess.run(self.command(*words), timeout=80, text=True,
-                              capture_output=True, check=False,
-                              env=self.environment)
-        assert "Traceback" not in done.stderr, done.stderr
-        assert os.listdir(self.environment["TMPDIR"]) == []
-        return done
-
-    def start(self, *words):
-        return subprocess.Popen(self.command(*words), text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                env=self.environment)
-
-    def report(self):
-        return json.loads((self.out / "qualify.json").read_text())
-
-    def tests(self):
-        return [target["tests"][0] for target in self.report()["targets"]]
-
-    def rounds(self):
-        """{name: text} of the finished rounds."""
-        folder = self.out / "rounds"
-        return {path.name: path.read_text() for path in folder.glob("*-r*.json")}
-
-    def await_rounds(self, count, process):
-        end = time.monotonic() + 60
-        while not (self.out / "rounds").is_dir() or len(
-                self.rounds()) < count:
-            assert process.poll() is None and time.monotonic() < end, (
-                process.communicate())
-            time.sleep(0.02)
-
-
-@pytest.fixture
-def qualify(tmp_path, build_dir):
-    return Qualify(tmp_path, build_dir)
-
-
-def sentence(done, word):
-    assert done.returncode == 2 and done.stdout == "", done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("qualify: ") and word in last, done.stderr
 
 
 def counts(test):

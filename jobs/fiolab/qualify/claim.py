@@ -4,6 +4,7 @@
 # and exclusive, for the whole qualification.  The path is resolved once, to an
 # O_PATH descriptor: what that stands for is judged, and is what gets opened,
 # whatever happens to the name meanwhile.
+import contextlib
 from dataclasses import dataclass, field
 import errno
 import fcntl
@@ -66,6 +67,12 @@ def _check_type(path, mode):
         raise Problem(f"the target {path!r} has a character that fio would "
                       "misread (; # $ a backslash or an outer blank): rename "
                       "it.")
+
+
+def check_kind(path):
+    """Refuse what is neither a block device nor a file, untouched."""
+    with contextlib.ExitStack() as stack:
+        _check_type(path, os.fstat(_look(path, stack)).st_mode)
 
 
 def _check_leave(path, destroy):

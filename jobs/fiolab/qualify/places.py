@@ -81,6 +81,7 @@ def remote(path, client, size, profile):
 def look(path):
     """(bytes, logical block) of a target that is only planned for."""
     path = os.path.realpath(path)
+    claim.check_kind(path)
     try:
         total = device.size(path)
         known = identity.describe(path)

@@ -82,7 +82,8 @@ def judge(session, data):
         data["limits"] = [one for target in data["targets"]
                           for one in limits.judge(session.spec, target)]
     if session.other:
-        data["against"] = against.compare(data, session.other)
+        data["against"] = against.compare(data, session.other,
+                                          session.args.against)
     checks = [check for test in tests for check in test["checks"]]
     word = limits.overall(data["limits"], checks)
     if word == "pass" and any(test["state"] != "done" for test in tests):

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Whole qualifications: everything on a scratch target within its time, a slow
+# device that is found, and the same on another engine.
+import re
+import subprocess
+import time
+
+import pytest
+
+from qualifyrun import sentence
+import targets
+import throttle
+
+MIB = 1 << 20
+SHORT = ["--profile", "quick", "--tests", "xsr", "--no-pdf"]
+SLOW, ENOUGH = 100, 500         # IOPS
+LIMITS = f"""[spec]
+name = "8K random write"
+[xsr."2: 8K random write"]
+min_iops = {ENOUGH}
+"""
+GROUPS = {"pts": 7, "integrity": 8, "queue": 5}     # tests
+
+
+@pytest.mark.alone
+def test_all_of_it_within_ten_minutes(qualify):
+    """What make qualify runs.  All checks that could be made pass."""
+    began = time.monotonic()
+    done = qualify("--scratch", "--profile", "quick", seconds=900)
+    assert time.monotonic() - began < 600
+    report = qualify.report()
+    tests = report["targets"][0]["tests"]
+    assert {test["state"] for test in tests} == {"done"}
+    assert {name: sum(test["group"] == name for test in tests)
+            for name in GROUPS} == GROUPS
+    checks = [check for test in tests for check in test["checks"]]
+    assert not [check for check in checks if check["result"] == "fail"]
+    left = [c for c in checks if c["result"] == "not measured"]
+    if not targets.why_no_root():
+        assert left == [] and len(checks) > 20
+    assert done.returncode == (2 if left else 0), done.stderr
+    assert (qualify.out / "report.pdf").read_bytes()[:5] == b"%PDF-"
+    page = (qualify.out / "report.html").read_text()
+    for test in tests:
+        assert test["title"] in page
+        # Every figure can be traced to what fio said.
+        for source in re.findall(r"runs/[^\"#]+\.json", str(test)):
+            assert (qualify.out / source.strip("'")).exists()
+
+
+@pytest.mark.usefixtures("need_root")
+def test_a_slow_device_is_found(qualify, shm):
+    """By the spec, which the same device keeps unthrottled, and beside it."""
+    qualify.spec.write_text(LIMITS)
+    with targets.loop_of(shm, 64 * MIB) as device:
+        words = ["--target", device, "--destroy-data", *SHORT, "--spec",
+                 qualify.spec]
+        with throttle.to(device, SLOW) as before:
+            slow = qualify(*words, seconds=170, preexec_fn=before)
+        limit, = qualify.report()["limits"]
+        assert slow.returncode == 1 and limit["result"] == "fail", slow.stdout
+        assert limit["value"] < 1.5 * SLOW and "mean" in limit["why"]
+        earlier = qualify.out.rename(qualify.folder / "slow")
+        fast = qualify(*words, "--against", earlier)
+    report = qualify.report()
+    limit, = report["limits"]
+    assert fast.returncode == 0 and limit["result"] == "pass", fast.stdout
+    assert limit["bound"] >= ENOUGH and limit["line"] == 4
+    found = {(row["cell"], row["metric"]): row["verdict"]
+             for row in report["against"]["rows"]}
+    assert found["2: 8K random write", "iops"] == "faster"
+
+
+def test_all_of_it_on_another_engine(qualify):
+    done = qualify("--scratch", "--size", "32M", "--engine", "libaio",
+                   "--profile", "quick", "--tests", "xsr,reap,write-verify",
+                   "--no-pdf")
+    assert done.returncode == 2, done.stderr
+    report = qualify.report()
+    assert (report["engine"], report["ioengine"]) == ("libaio", "libaio")
+    xsr, verify, reap = report["targets"][0]["tests"]
+    assert all(cell["values"]["iops"]["mean"] > 0 and
+               "submit_share" not in cell["values"] for cell in xsr["cells"])
+    assert {check["result"] for check in verify["checks"]} == {"pass"}
+    check, = reap["checks"]
+    assert check["result"] == "not measured" and "kaio" in check["text"]
+
+
+@pytest.mark.alone
+@pytest.mark.usefixtures("need_root")
+def test_engines_are_compared(qualify):
+    qualify.spec.write_text('[iops."64K 65/35"]\nmin_iops = 1\n'
+                            '[iops."4K 100/0"]\nmax_mean_us = 1e9\n')
+    done = qualify("--scratch", "--size", "64M", "--profile", "quick",
+                   "--tests", "iops", "--ab", "--no-pdf", "--spec",
+                   qualify.spec, seconds=170)
+    report = qualify.report()
+    found = report["ab"]
+    assert found["engines"] == ["kaio", "libaio"], done.stderr
+    rows = {(row["cell"], row["metric"]) for row in found["rows"]}
+    assert rows >= {("64K 65/35", "iops"), ("4K 100/0", "lat_mean_us")}
+    assert all(row["ratio"] > 0 for row in found["rows"])
+    assert len(found["limits"]) == sum(
+        limit["bound"] is not None for limit in report["limits"])
+    assert all(one["same"] for one in found["limits"])
+    assert found["text"] in (qualify.out / "report.html").read_text()
+    assert (qualify.out / "ab-0" / "report.html").exists()
+
+
+@pytest.mark.parametrize("words, said", [
+    ([], "there is nothing to test"),
+    (["--target", "/none/x"], "there is no /none/x"),
+    (["--target", "/dev/shm"], "neither"),
+    (["--scratch", "--target", "/dev/x"], "leave out --target"),
+    (["--scratch", "--tests", "speed"], "there is no test 'speed'"),
+    (["--scratch", "--engine", "kaio,hold=1"], "is not an option"),
+    (["--scratch", "--fio", "/bin/true"], "is not fio"),
+    (["--scratch", "--spec", "/none.toml"], "/none.toml"),
+    (["--scratch", "--against", "/none"], "/none"),
+    (["--scratch", "--size", "1M"], "larger"),
+    (["--client", "h", "--target", "/dev/x"], "give --size"),
+    (["--resume", "/none"], "/none")])
+def test_bad_input_is_one_sentence(words, said, qualify):
+    if "--profile" not in words and "--resume" not in words:
+        words = [*words, "--profile", "quick"]
+    sentence(qualify(*words), said)
+    assert not qualify.out.exists()
+
+
+@pytest.mark.alone
+def test_make_qualify_is_that(root):
+    shown = subprocess.run(["make", "-n", "qualify"], cwd=root, text=True,
+                           capture_output=True, check=True).stdout
+    assert "jobs/qualify --scratch --profile quick" in shown

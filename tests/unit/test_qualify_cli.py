@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The command line of jobs/qualify and its plan: what is refused, and with which
-# words; nothing here runs a test.
+# The command line of jobs/qualify and its plan: what is refused, and with
+# which words; nothing here runs a test.
 from dataclasses import replace
 import os
 from pathlib import Path

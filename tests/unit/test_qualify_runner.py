@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The runner of tests, with a real fio on a file in memory: rounds until steady,
-# at most so many, or so much written; phases that depend on earlier ones; and
-# going on at the last finished round with the same result.
+# The runner of tests, with a real fio on a file in memory: rounds until
+# steady, at most so many, or so much written; phases that depend on earlier
+# ones; and going on at the last finished round with the same result.
 from dataclasses import replace
 import json
 import os

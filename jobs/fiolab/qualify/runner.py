@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs one test on one target: phases, each a purge where asked for and rounds
-# of stimuli until the tracked variables are steady.  What a finished round came
-# to is kept, so that a later command goes on after it.
+# of stimuli until the tracked variables are steady.  What a finished round
+# came to is kept, so that a later command goes on after it.
 import contextlib
 from dataclasses import dataclass
 import datetime

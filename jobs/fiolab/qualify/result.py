@@ -100,7 +100,7 @@ def publish(session, data):
     folder.save_result("report.txt", "\n".join(lines) + "\n")
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")
-    if not session.args.no_pdf:
+    if data["finished"] and not session.args.no_pdf:
         why = pdf.write(folder.file("report.html"), folder.file("report.pdf"))
         if why:
             print(f"qualify: no report.pdf: {why}", file=sys.stderr)

@@ -91,7 +91,8 @@ class Session:
 
     def describe(self, place):
         """What plan.json keeps of a target that may be overwritten."""
-        found = {} if place.client else identity.describe(place.path)
+        found = ({**identity.EMPTY, "kind": "remote"} if place.client
+                 else identity.describe(place.path))
         health, why = worker.smart(place)
         return {"place": place, "identity": found, "smart": health,
                 "smart_why": why,

@@ -87,13 +87,9 @@ def queue(rng):
     return [
         {**DONE, "name": "depth", "title": "Depth sweep", "group": "queue",
          "seconds": 690.0, "cells": cells, "tables": [
-             {"title": "Depth sweep", "rows": rows, "note": "4K random read, "
-              "one thread", "columns": ["depth", "IOPS", "mean latency us",
-                                        "submit share"]},
-             {"title": "Knee", "columns": ["depth", "IOPS",
-                                           "mean latency us"],
-              "rows": [rows[6][:3]], "note": "the depth after which more of "
-              "it buys latency and not IOPS"}],
+             {"title": "Depth and throughput", "rows": rows, "note":
+              "Medians of 3 rounds.", "columns": [
+                  "depth", "IOPS", "mean latency us", "submit share"]}],
          "checks": [check("depth-submit", "io_submit does not block",
                           "At the knee 2.8% of the run was inside io_submit, "
                           "at most 5% is taken as not blocking.")]},

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import side, verdict
 from ..results import SEQUENCES, planned_orders
-from . import cells, estimate, job, limits, pts, runner, values
+from . import cells, estimate, job, limits, pts, runner
 from .execute import Executor
 
 TEST = "iops"               # whose cells these are

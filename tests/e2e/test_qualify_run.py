@@ -22,6 +22,11 @@ MIB = 1 << 20
 # Of a fixed number of rounds, whatever the figures are.
 FIXED = ["--profile", "quick", "--tests", "xsr", "--size", "32M", "--no-pdf"]
 ROUNDS = [4, 3, 4]
+# A limit that every scratch device keeps: without one nothing is judged, and
+# the exit status is 2.
+SPEC = """[xsr."1: 1M sequential write"]
+min_mb_per_s = 0.1
+"""
 
 
 class Qualify:
@@ -29,6 +34,8 @@ class Qualify:
         self.folder, self.out = folder, folder / "out"
         self.build = str(build)
         (folder / "tmp").mkdir()
+        self.spec = folder / "limits.toml"
+        self.spec.write_text(SPEC)
         self.environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
 
     def command(self, *words):
@@ -59,7 +66,8 @@ class Qualify:
     def rounds(self):
         """{name: text} of the finished rounds."""
         folder = self.out / "rounds"
-        return {path.name: path.read_text() for path in folder.glob("*-r*")}
+        return {path.name: path.read_text()
+                for path in folder.glob("*-r*.json")}
 
     def await_rounds(self, count, process):
         end = time.monotonic() + 60
@@ -96,7 +104,7 @@ def test_a_scratch_device_is_measured_and_gone(qualify):
     before = scratches()
     done = qualify("--scratch", "--profile", "quick", "--tests", "wsat",
                    "--size", "32M", "--no-pdf")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr    # as nothing was judged
     assert scratches() <= before
     assert "total" in done.stderr and "Report: " in done.stdout
     report = qualify.report()
@@ -134,7 +142,8 @@ def test_killed_in_a_round_it_goes_on_with_the_same_rounds(qualify, shm,
     shutil.copy(Path(qualify.build) / "fio-kaio.so", build)
     qualify.build = str(build)
     with targets.loop_of(shm, 32 * MIB) as device:
-        words = ["--target", device, "--destroy-data", "--seed", "5", *FIXED]
+        words = ["--target", device, "--destroy-data", "--seed", "5", *FIXED,
+                 "--spec", qualify.spec]
         started = qualify.start(*words)
         qualify.await_rounds(6, started)
         time.sleep(0.3)                     # in the middle of the next
@@ -192,7 +201,7 @@ def _done_again(qualify):
     (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_request_to_end_keeps_what_was_measured(qualify, number, status):
     before = scratches()
-    started = qualify.start("--scratch", *FIXED)
+    started = qualify.start("--scratch", *FIXED, "--spec", qualify.spec)
     qualify.await_rounds(2, started)
     began = time.monotonic()
     started.send_signal(number)
@@ -211,6 +220,18 @@ def test_a_request_to_end_keeps_what_was_measured(qualify, number, status):
         done = qualify("--resume", qualify.out, "--no-pdf")
         assert done.returncode == 0, done.stderr
         assert counts(*qualify.tests()) == ROUNDS
+
+
+def test_a_spec_is_read_before_anything_is_written(qualify, tmp_path):
+    path = tmp_path / "target"
+    path.write_bytes(b"keep me " * (4 * MIB))
+    before = path.read_bytes()
+    for text, word in ((SPEC + "min_mbs = 1\n", "line 3"),
+                       (SPEC.replace("1: 1M", "1: 2M"), "1: 2M sequential")):
+        qualify.spec.write_text(text)
+        sentence(qualify("--target", path, "--destroy-data", *FIXED,
+                         "--spec", qualify.spec), word)
+    assert path.read_bytes() == before and not qualify.out.exists()
 
 
 @pytest.mark.usefixtures("need_root")
@@ -248,7 +269,7 @@ def test_a_target_on_a_host(qualify, server, shm_file):
         file.write(bytes(32 * MIB))
     inode = os.stat(shm_file).st_ino
     done = qualify(*words)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 2, done.stderr    # as nothing was judged
     target, = qualify.report()["targets"]
     assert (target["name"], target["host"]) == (
         f"{server.name}:{shm_file}", server.name)
@@ -261,8 +282,10 @@ def test_a_target_on_a_host(qualify, server, shm_file):
 
 
 def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
-    """And the next command removes what it left."""
-    started = qualify.start("--scratch", *FIXED)
+    """And the next command removes what it left, and judges by the spec as it
+    was."""
+    qualify.spec.write_text(SPEC.replace("0.1", "1_000_000_000"))
+    started = qualify.start("--scratch", *FIXED, "--spec", qualify.spec)
     qualify.await_rounds(1, started)
     pids = fiorun.descendants(started.pid)
     started.kill()
@@ -271,7 +294,11 @@ def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
     while any(os.path.exists(f"/proc/{pid}") for pid in pids):
         assert time.monotonic() < end
         time.sleep(0.05)
+    qualify.spec.unlink()
     done = qualify("--resume", qualify.out, "--no-pdf")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
+    limit, = qualify.report()["limits"]
+    assert limit["result"] == "fail" and limit["line"] == 2
+    assert limit["bound"] < limit["limit"]
     assert any("scratch target is a new one" in said
                for said in qualify.report()["warnings"])

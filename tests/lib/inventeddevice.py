@@ -4,7 +4,7 @@ invented device whose figures follow from a few rules, so that what has to be
 seen is known.  The tests of SNIA are those of fiolab.qualify.pts, run here on
 the invention; steady state is computed by its definition, not by the project.
 """
-import dataclasses
+import collections
 import math
 from pathlib import Path
 import re
@@ -23,6 +23,7 @@ UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 TAIL = {"lat_p50_us": 0.93, "lat_p99_us": 2.1, "lat_p99_9_us": 3.9,
         "lat_p99_99_us": 8.2, "lat_p99_999_us": 14.0, "lat_max_us": 31.0}
 PERCENTILES = (50, 90, 99, 99.9, 99.99, 99.999)
+Named = collections.namedtuple("Named", "stimulus metric label unit")
 DONE = {"section": None, "state": "done", "why": None, "seconds": 60.0,
         "phases": [], "cells": [], "checks": [], "tables": [], "grids": []}
 
@@ -89,8 +90,8 @@ def tracked(one, series, window=5):
     empty = dict.fromkeys(("mean", "allowed_excursion", "measured_excursion",
                            "allowed_slope", "measured_slope", "slope",
                            "intercept"))
-    found = {**dataclasses.asdict(one), "series": series, **empty,
-             "holds": False}
+    found = {**{name: getattr(one, name) for name in Named._fields},
+             "series": series, **empty, "holds": False}
     if len(series) < window:
         return found
     rounds = range(len(series) - window + 1, len(series) + 1)

@@ -4,7 +4,9 @@
     data = qualifydata.report()             # every group, one target
     data = qualifydata.report(profile=profiles.ENTERPRISE, targets=2)
     data = qualifydata.scaled()             # the quick profile
+    data = qualifydata.poisoned(attack)     # every text from outside hostile
 """
+import copy
 import dataclasses
 import math
 
@@ -85,13 +87,9 @@ def queue(rng):
     return [
         {**DONE, "name": "depth", "title": "Depth sweep", "group": "queue",
          "seconds": 690.0, "cells": cells, "tables": [
-             {"title": "Depth sweep", "rows": rows, "note": "4K random read, "
-              "one thread", "columns": ["depth", "IOPS", "mean latency us",
-                                        "submit share"]},
-             {"title": "Knee", "columns": ["depth", "IOPS",
-                                           "mean latency us"],
-              "rows": [rows[6][:3]], "note": "the depth after which more of "
-              "it buys latency and not IOPS"}],
+             {"title": "Depth and throughput", "rows": rows, "note":
+              "Medians of 3 rounds.", "columns": [
+                  "depth", "IOPS", "mean latency us", "submit share"]}],
          "checks": [check("depth-submit", "io_submit does not block",
                           "At the knee 2.8% of the run was inside io_submit, "
                           "at most 5% is taken as not blocking.")]},
@@ -105,10 +103,11 @@ def queue(rng):
 
 # The whole
 
-def target(rng, path, profile, host=None):
+def target(rng, path, profile, restless, host=None):
     tests = []
     for test in pts.tests(profile):
-        making = Making(rng, test, profile, restless=test.name == "latency")
+        making = Making(rng, test, profile, restless=restless or
+                        test.name == "latency")
         tests.append(making.run())
     smart = {"critical_warning": 0, "temperature": 311, "avail_spare": 100,
              "percent_used": 1, "data_units_written": 4102201,
@@ -196,9 +195,11 @@ def against():
             "test, corrected by Holm over 4 comparisons."}
 
 
-def report(profile=SHORT, targets=1, seed=1, **changes):
+def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
+    """restless: steady state is never reached."""
     rng = np.random.default_rng(seed)
-    made = [target(rng, f"/dev/nvme{i}n1", profile) for i in range(targets)]
+    made = [target(rng, f"/dev/nvme{i}n1", profile, restless)
+            for i in range(targets)]
     return {
         "schema": "kaio-qualify/1", "created": "2026-11-24T20:00:00Z",
         "finished": True, "command": [
@@ -236,6 +237,50 @@ def passed(**changes):
                         if t["name"] not in ("soak", "full", "latency")]
     data["limits"] = [x for x in data["limits"] if x["result"] == "pass"]
     return {**data, "result": "pass", "against": None, "warnings": []}
+
+
+def empty(**changes):
+    """Asked to end before anything was run."""
+    data = passed()
+    for one in data["targets"]:
+        one["tests"] = [{**DONE, "name": t["name"], "title": t["title"],
+                         "group": t["group"], "state": "not run",
+                         "why": "the command was asked to end"}
+                        for t in one["tests"]]
+        one["identity"] = {}
+        one["smart"] = {"before": None, "after": None, "why": "no tool"}
+    return {**data, "result": "not measured", "finished": False,
+            "limits": [], "spec": None, "kaio": None, **changes}
+
+
+# Words with a meaning for the program, and names that stand for others.
+FIXED = {"schema", "created", "result", "state", "group", "metric", "key",
+         "better", "verdict", "start", "target", "test"}
+
+
+def poison(value, attack, name=""):
+    """A copy in which every free text is followed by the attack."""
+    if isinstance(value, dict):
+        return {key: poison(x, attack, key) for key, x in value.items()}
+    if isinstance(value, list):
+        return [poison(x, attack, name) for x in value]
+    if isinstance(value, str) and name not in FIXED:
+        return f"{value}{attack}"
+    return value
+
+
+def poisoned(attack):
+    data = poison(copy.deepcopy(report()), attack)
+    target, = data["targets"]
+    target["identity"][attack] = attack
+    target["smart"]["before"][attack] = {attack: [attack]}
+    data["ab"] = {attack: attack, "rows": [{attack: attack}]}
+    for one in data["limits"]:
+        one["target"] = target["name"]
+    for test in target["tests"]:
+        for cell in test["cells"]:
+            cell["why"] = attack
+    return data
 
 
 def scaled(**changes):

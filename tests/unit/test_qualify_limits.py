@@ -89,8 +89,8 @@ def test_the_bound_decides(key, metric, limit, result, bound):
 
 def test_why_tells_a_lucky_mean_from_a_bad_one():
     where = target(cell(iops=ROUNDS))
-    assert "the mean meets it, but its 95% bound does not: more rounds could " \
-        "tell" in one(where, "min_iops", 995)["why"]
+    assert "the mean meets it, but its 95% bound does not: more rounds " \
+        "could tell" in one(where, "min_iops", 995)["why"]
     assert one(where, "min_iops", 1001)["why"].startswith(
         "the mean misses it (Student's bound of the mean of 5 rounds")
     assert "99.5% bound" in one(where, "min_iops", 995,
@@ -270,6 +270,8 @@ def test_the_end_of_fios_bins():
     width = 1 << (1_000_000).bit_length() - 7
     start = 1_000_000 // width * width
     assert limits.bin_end(start + width // 2) == start + width
+    latency = histogram([(258, 99), (1000, 1)])
+    assert limits.order_bound(latency, 0.5, 0.95) == 260
     # No latency is beyond the longest.
     assert limits.order_bound(histogram([(258, 100)], 257), 0.5, 0.95) == 257
 

@@ -13,8 +13,9 @@ SCRATCH_SIZE = 256 << 20
 ABOUT = """Qualify storage: the SNIA performance tests, integrity tests and
 tests of queue behaviour on a whole device or file, judged against acceptance
 limits.  Everything on the target is overwritten."""
-MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the integrity
-and queue tests; or the groups pts, integrity, queue.  --plan lists them all.
+MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the
+integrity and queue tests; or the groups pts, integrity, queue.  --plan lists
+them all.
 
 exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
 one was not measured, or the command could not run; 130 after Ctrl-C, which

@@ -206,8 +206,8 @@ def _decide(limit, figure, confidence):
     if not _keeps(limit, figure.value):
         return "fail", f"the {figure.what} misses it ({figure.method})"
     return "fail", (f"the {figure.what} meets it, but its "
-                    f"{100 * confidence:g}% bound does not: more {figure.more} "
-                    f"could tell ({figure.method})")
+                    f"{100 * confidence:g}% bound does not: more "
+                    f"{figure.more} could tell ({figure.method})")
 
 
 def _row(limit, target, cell, confidence, **more):

@@ -21,8 +21,8 @@ BELOW = ("name", "kind", "model", "serial", "size_bytes", "write_cache",
 
 def failures(data):
     """What failed, one line each: limits first."""
-    made = [f"{words.where(one, data)}: {words.label(one['metric'])} "
-            f"the bound of the mean is {words.bound(one)}, asked for is "
+    made = [f"{words.where(one, data)}: {words.label(one['metric'])}, "
+            f"bound of the mean {words.bound(one)}, asked for "
             f"{words.bar(one)}"
             for one in data["limits"] if one["result"] == "fail"]
     many = len(data["targets"]) > 1

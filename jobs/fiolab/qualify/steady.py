@@ -47,9 +47,9 @@ def _figures(values, first):
         abs(slope) * (len(values) - 1), slope, intercept)))
 
 
-def _holds(found, values):
+def _holds(found):
     """A device that does nothing, or less, is not steady."""
-    return (min(values) >= 0 and found["mean"] > 0
+    return (found["mean"] > 0
             and found["measured_excursion"] <= found["allowed_excursion"]
             and found["measured_slope"] <= found["allowed_slope"])
 
@@ -71,7 +71,7 @@ def evaluate(series, window=WINDOW):
     found = _figures(values, len(shown) - window + 1)
     return {"series": shown,
             **{name: float(value) for name, value in found.items()},
-            "holds": _holds(found, values)}
+            "holds": _holds(found)}
 
 
 def state(tracked, window=WINDOW):

@@ -2,6 +2,7 @@
 # One test, as the page shows it: its pictures, its determination of steady
 # state, its tables and heat maps, and the evidence behind each.
 import math
+import re
 
 from markupsafe import Markup
 
@@ -10,6 +11,7 @@ from . import distribution, pictures, sweep, timeline, words
 
 LINES = 8                   # of one picture
 DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
+CELL = re.compile(r"[\w.]+ \d+/\d+")
 LEVELS = 8                  # shades of a heat map
 FAR_APART = 20              # times: shades by the logarithm
 LESS = ("us", "ns", "ms", "s", "share")     # units of which less is better
@@ -32,17 +34,22 @@ def stimuli(phase):
                               for r in one["results"]))
 
 
+def _part(mix, names):
+    return [(f" {mix}" if mix else "", names[i:i + LINES],
+             lambda name: name.removesuffix(f" {mix}"))
+            for i in range(0, len(names), LINES)]
+
+
 def families(names):
-    """[(what they share, names, how to shorten one)]: few enough to draw."""
-    if len(names) <= LINES:
-        return [("", names, str)]
+    """[(what they share, names, how to shorten one)]: few enough to draw.
+    Of PTS's cells, "4K 65/35", each mix has a picture."""
     groups = {}
-    for name in names:
-        groups.setdefault(name.rpartition(" ")[2], []).append(name)
-    return [(f" {mix}", part[i:i + LINES],
-             lambda name, mix=mix: name.removesuffix(f" {mix}"))
-            for mix, part in groups.items()
-            for i in range(0, len(part), LINES)]
+    if len(names) > LINES and all(map(CELL.fullmatch, names)):
+        for name in names:
+            groups.setdefault(name.rpartition(" ")[2], []).append(name)
+    else:
+        groups[""] = names
+    return [one for mix, part in groups.items() for one in _part(mix, part)]
 
 
 def files(phase, rounds=None):
@@ -113,8 +120,10 @@ def _timelines(test, prefix):
     recovery = timeline.recovery(test, f"{prefix}r")
     if recovery:
         return [figure(recovery, "Median and range of the samples after each "
-                       "wait, and of as many without.",
-                       ", ".join(files(p) for p in phases[:1]))]
+                       "wait, and of as many without.", words.sources(
+                           r["source"] for p in phases if not p["steady"]
+                           for one in p["rounds"] for r in one["results"]
+                           if r["source"]))]
     samples = sum(len(one["results"]) for p in phases for one in p["rounds"])
     rounds = sum(len(p["rounds"]) for p in phases)
     if not phases or (test["name"] not in TIMED and samples == rounds):
@@ -131,15 +140,18 @@ def _timelines(test, prefix):
             for picture, metric in made if picture]
 
 
+def _sweep(key, cells, prefix):
+    at = sweep.knee_of(cells)
+    return figure(sweep.picture(cells, at, prefix), f"{sweep.captions(key)}."
+                  + (" Beyond the knee more depth buys latency." if at
+                     else ""), words.sources(_sources(cells)))
+
+
 def _sweeps(test, prefix):
     if test["group"] != "queue":
         return []
-    at = sweep.knee(test)
-    return [figure(sweep.picture(cells, at, f"{prefix}d{i}"),
-                   f"{sweep.captions(key)}. Beyond the knee more depth buys "
-                   "latency." if at else f"{sweep.captions(key)}.",
-                   words.sources(_sources(cells)))
-            for i, (key, cells) in enumerate(sweep.families(test["cells"]))]
+    return [_sweep(key, cells, f"{prefix}d{i}") for i, (key, cells) in
+            enumerate(sweep.families(test["cells"]))]
 
 
 def _sources(cells):
@@ -233,7 +245,7 @@ def _head(metric):
     if name not in ("mean latency", "latency"):
         name = name.removesuffix(" latency")
     return {"throughput": "", "mean latency": "mean",
-            "inside io_submit": "in io_submit"}.get(name, name), (
+            "inside io_submit": "in submit"}.get(name, name), (
         words.UNITS.get(words.unit(metric), words.unit(metric)))
 
 
@@ -246,14 +258,20 @@ def _figure(cell, metric):
     return wording.figure(value["mean"])
 
 
+def _why(cell):
+    """What a reader must know before the figures."""
+    if cell["steady"] is False:
+        return "not steady"
+    return cell.get("why")
+
+
 def cells(test):
     """Header and rows: every figure of every cell, and where it is from."""
     if not test["cells"]:
         return None
     names = _columns(test)
     first = names[0] if names else None
-    rows = [{"name": cell["name"], "steady": cell["steady"],
-             "load": _load(cell), "why": cell.get("why"),
+    rows = [{"name": cell["name"], "load": _load(cell), "why": _why(cell),
              "figures": [_figure(cell, name) for name in names],
              "bounds": cell["values"].get(first),
              "n": max((v["n"] for v in cell["values"].values()), default=0),

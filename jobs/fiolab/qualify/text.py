@@ -59,7 +59,8 @@ def _limit(data, one):
     name, metric = words.where(one, data), words.label(one["metric"])
     name += f": {metric}" if metric not in name else ""
     result, numbers = RESULTS[one["result"]], [
-        _column(words.bar(one), 14), _column(words.bound(one), 14),
+        *(_column(_plain(text), 14) for text in (words.bar(one),
+                                                 words.bound(one))),
         f"line {one['line']}" if one["line"] else ""]
     long = len(name) > ROOM
     lines = fitted(f"{result:<12} {name}", more=" " * 13) if long else []
@@ -134,9 +135,19 @@ def _warnings(data):
     return ["", *lines] if lines else []
 
 
+def _summary(data):
+    """Without the thousands of texts that are not shown."""
+    phases = ("name", "title", "steady")
+    return {**data, "targets": [{**target, "tests": [
+        {**test, "cells": [], "tables": [], "grids": [], "phases": [
+            {name: one[name] for name in phases} for one in test["phases"]]}
+        for test in target["tests"]]} for target in data["targets"]]}
+
+
 def lines(data):
     """The summary as lines."""
-    data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
+    data = wording.cleaned(
+        _summary(data), lambda text: _plain(narrow(wording.line(text))))
     found = [*_head(data), *_verdict(data), *_limits(data), *_checks(data),
              *_tests(data), *_against(data), *_warnings(data), ""]
     if data["profile"]["scaled"]:

@@ -226,7 +226,10 @@ def sources(found):
 
 def sentence(text):
     """With one full stop at its end."""
-    return f"{wording.label(text.rstrip('. '))}." if text else ""
+    text = text.rstrip(". ")
+    if not text.startswith(("fio", "io_")):     # names are as they are
+        text = wording.label(text)
+    return f"{text}." if text else ""
 
 
 def heading(text):

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The summary on the terminal: 79 columns of plain characters whatever the
+# report holds, the result before the figures, and every limit and check.  And
+# the words that page and terminal share.
+from pathlib import Path
+import re
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
+
+import hostile  # noqa: E402
+import qualifydata  # noqa: E402
+from fiolab.qualify import text, words  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def full():
+    return qualifydata.report(targets=2)
+
+
+def said(data):
+    return "\n".join(text.lines(data))
+
+
+@pytest.mark.parametrize("make", [qualifydata.report, qualifydata.scaled,
+                                  qualifydata.passed, qualifydata.empty])
+def test_it_keeps_to_the_width(make):
+    lines = text.lines(make())
+    assert lines and all(len(line) <= 79 for line in lines)
+    assert all(line.isascii() and line == line.rstrip() for line in lines)
+
+
+def test_hostile_text_stays_in_its_line():
+    data = qualifydata.poisoned(" ".join(hostile.ATTACKS))
+    lines = text.lines(data)
+    assert max(map(len, lines)) <= 79
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", "".join(lines))
+
+
+def test_the_result_comes_before_any_figure(full):
+    out = said(full)
+    assert out.index("FAIL: 2 OF 14 LIMITS AND 2 OF 16 CHECKS") < out.index(
+        "limits") < out.index("checks") < out.index("tests of")
+
+
+def test_each_limit_has_its_bound_and_its_reason():
+    out = said(qualifydata.report())
+    assert re.search(r"pass +IOPS, 4K 0/100 +>= 120,000 +130,680 +line 6", out)
+    assert re.search(r"FAIL +IOPS, 4K 100/0 +>= 700,000 +644,490 +line 7", out)
+    assert "Steady state was not reached in 25 rounds." in out
+    assert re.search(r"not measured Latency, 4K 0/100: p99 latency\n"
+                     r" +<= 60.00 us +n/a +line 16", out)
+
+
+def test_every_check_is_there(full):
+    out = " ".join(said(full).split())
+    for _, _, check in words.checks(full):
+        assert f"{check['title']}: {check['text']}" in out
+
+
+def test_each_test_says_whether_it_was_steady():
+    out = said(qualifydata.report())
+    assert "steady state NOT REACHED in 25 rounds" in out
+    assert "steady state reached in round 6, window 2 to 6" in out
+    assert re.search(r"not run +Long soak", out)
+    assert re.search(r"FAILED +Device full, 3 s: fio ended", out)
+
+
+def test_a_scaled_run_says_that_it_qualifies_nothing():
+    lines = text.lines(qualifydata.scaled())
+    assert lines[0] == "SCALED DOWN: qualifies nothing"
+    assert sum("qualifies nothing" in line for line in lines) == 2
+
+
+def test_an_early_stop_and_warnings():
+    out = said(qualifydata.report(finished=False,
+                                  warnings=[f"w{i}." for i in range(9)]))
+    assert "Stopped early" in out and "4 more warnings" in out
+
+
+# The words
+
+@pytest.mark.parametrize("result, limits, checks, headline", [
+    ("pass", ["pass"] * 3, ["pass"], "Pass: all 3 limits and the one check"),
+    ("pass", [], ["pass"] * 2, "Pass: all 2 checks"),
+    ("fail", ["pass", "fail"], ["pass"], "Fail: 1 of 2 limits"),
+    ("fail", ["pass"], ["fail", "pass"], "Fail: 1 of 2 checks"),
+    ("not measured", ["pass"], ["not measured"],
+     "Not measured: 1 of 1 check"),
+    ("not measured", ["pass"], ["pass"], "Not measured: 1 of 2 tests not "
+     "done"),
+    ("not measured", [], [], "Not measured: 1 of 2 tests not done"),
+    ("pass", [], [], "Pass: nothing was judged")])
+def test_the_headline(result, limits, checks, headline):
+    tests = [{"checks": [{"result": r} for r in checks], "state": "done"},
+             {"checks": [], "state": "stopped"}]
+    data = {"result": result, "limits": [{"result": r} for r in limits],
+            "targets": [{"tests": tests}]}
+    assert words.headline(data) == headline
+
+
+@pytest.mark.parametrize("found, line", [
+    ([], ""), (None, ""), (["runs/a.json#x"], "runs/a.json#x"),
+    (["runs/a.json#x"] * 3, "runs/a.json#x"),
+    ([f"runs/a-r{i:02d}-000.json#4K 0/100" for i in range(3, 8)],
+     "runs/a-r03…07-000.json#4K 0/100 (5 runs)"),
+    ([f"runs/a-r{i}.json#x" for i in (9, 10)], "runs/a-r9…10.json#x (2 runs)"),
+    ([f"runs/a.json#QD {i}" for i in (1, 11)], "runs/a.json#QD 1…11 (2 runs)"),
+    (["runs/a.json#x", "other.json#y"], "runs/a.json#x…other.json#y (2 runs)")
+])
+def test_sources_in_one_line(found, line):
+    assert words.sources(found) == line
+
+
+def test_a_bound_that_rounds_to_the_limit_shows_more_digits():
+    limit = {"limit": 120000, "bound": 119999.9, "unit": "1/s",
+             "metric": "iops", "key": "min_iops"}
+    assert words.bound(limit).startswith("119999.9")
+    assert words.bound({**limit, "bound": 120000}) == "120,000"
+
+
+@pytest.mark.parametrize("value, unit, metric, amount", [
+    (1203.4, "us", "lat_p99_us", "1,203 µs"), (0.042, "1", "submit_share",
+                                              "4.20%"),
+    (None, "us", "x", "n/a"), (120000, "1/s", "iops", "120,000"),
+    (2100.5, "MB/s", "mbps", "2,100 MB/s"), (4.2, "%", "x", "4.20%")])
+def test_amounts(value, unit, metric, amount):
+    assert words.amount(value, unit, metric) == amount
+
+
+@pytest.mark.parametrize("seconds, said", [
+    (None, "n/a"), (0, "0 s"), (4.123, "4.12 s"), (60, "1 min"),
+    (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
+def test_times(seconds, said):
+    assert words.time(seconds) == said

@@ -274,7 +274,7 @@ def real(context, command):
 
 
 def run(context):
-    command = getattr(context, "power_cut", None)
+    command = context.power_cut
     if not context.local:
         why = "the target is on another host"
     elif command:

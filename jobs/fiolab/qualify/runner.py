@@ -31,6 +31,7 @@ class Bench:
     seed: int
     purge: str              # the method
     progress: object        # (text, seconds that the test may last yet)
+    power_cut: str | None = None    # the command that cuts the target's power
 
     def label(self, *parts):
         """The name of a file of this target."""

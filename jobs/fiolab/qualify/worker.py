@@ -62,7 +62,7 @@ class Worker(threading.Thread):
             number, place, Executor(
                 session.fio, session.side, place, session.folder, session.stop,
                 session.has_stats), session.folder, session.profile,
-            session.args.seed, purge, self._progress)
+            session.args.seed, purge, self._progress, session.args.power_cut)
         self.spans = [estimate.of(test, session.profile, place.size).longest
                       for test in session.tests]
         self.span = 0.0

@@ -19,42 +19,11 @@ import abrun  # noqa: E402
 import browser as browsers  # noqa: E402
 import hostile  # noqa: E402
 from fiolab import html, schema  # noqa: E402
+from pagechecks import CONTRAST, OPEN, OVER, SMALLEST, spoken  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not browsers.find(),
                                 reason="needs chromium: run make deps")
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
-OPEN = """document.querySelectorAll('details').forEach(d => d.open = true)"""
-# What reaches over the right edge and cannot be scrolled in its own frame.
-OVER = """[...document.body.querySelectorAll('*')].filter(e =>
-    !e.closest('.scroll, svg') && e.getClientRects().length &&
-    e.getBoundingClientRect().right > innerWidth + 1).map(e =>
-    e.tagName + '.' + e.className).slice(0, 5)"""
-CONTRAST = """(() => {
-  const parts = c => c.match(/[\\d.]+/g).map(Number);
-  const light = c => { const [r, g, b] = parts(c).map(x => x / 255).map(
-    x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const under = e => { for (; e; e = e.parentElement) {
-    const c = getComputedStyle(e).backgroundColor;
-    if (parts(c)[3] !== 0) return c; } };
-  const walk = document.createTreeWalker(document.body,
-                                         NodeFilter.SHOW_TEXT);
-  let worst = [99, ''], n = 0;
-  while (walk.nextNode()) {
-    const e = walk.currentNode.parentElement;
-    if (!walk.currentNode.data.trim() || !e.getClientRects().length) continue;
-    const style = getComputedStyle(e);
-    const [a, b] = [light(e.closest('svg') ? style.fill : style.color),
-                    light(under(e))].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    n++;
-    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 90)];
-  }
-  return [...worst, n]; })()"""
-SMALLEST = """Math.min(...[...document.querySelectorAll('svg.plot text')].map(
-  t => { const s = t.ownerSVGElement; return parseFloat(
-    getComputedStyle(t).fontSize) * s.getBoundingClientRect().width /
-    s.viewBox.baseVal.width; }))"""
 BOTTOM = """[...document.querySelectorAll('h1, .card')].slice(0, 2).map(
   e => e.getBoundingClientRect().bottom)"""
 
@@ -149,13 +118,7 @@ def test_pictures_can_be_read(page):
 
 
 def test_what_a_screen_reader_gets(page):
-    nodes = page.call("Accessibility.getFullAXTree")["nodes"]
-    seen = {}
-    for node in nodes:
-        if not node.get("ignored"):
-            role = node["role"]["value"]
-            name = node.get("name", {}).get("value", "")
-            seen.setdefault(role, []).append(name)
+    seen = spoken(page)
     assert len(seen["heading"]) > 5 and all(seen["heading"])
     assert "Results" in seen["table"] and len(seen["row"]) > 2
     assert {"Cell", "Effect", "95% CI", "Verdict"} <= set(

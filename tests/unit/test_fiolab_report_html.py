@@ -2,7 +2,6 @@
 # report.html: complete in itself, the right figures in it, ids unique, and a
 # structure that no text from outside can change.  What a browser makes of it
 # is in tests/e2e/test_ab_report.py.
-from html.parser import HTMLParser
 from pathlib import Path
 import re
 import sys
@@ -16,47 +15,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 import abreport  # noqa: E402
 import hostile  # noqa: E402
 from fiolab import html, plots, schema, svg  # noqa: E402
-
-VOID = {"meta", "link", "br", "path", "use", "rect", "circle"}
-LOADS = {"src", "srcset", "data", "action", "poster", "background", "style"}
-
-
-class Outline(HTMLParser):
-    """The elements in order, with the ids and addresses among them."""
-
-    def __init__(self, page):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.ids, self.links, self.attributes = [], [], [], []
-        self.text, self.open = [], []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        names = [name for name, _ in attrs]
-        assert len(set(names)) == len(names)
-        self.tags.append((tag, *sorted(names)))
-        self.attributes += [(tag, *attr) for attr in attrs]
-        self.ids += [value for name, value in attrs if name == "id"]
-        self.links += [value for name, value in attrs
-                       if name in ("href", "xlink:href")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append(data)
-
-    def handle_comment(self, data):
-        self.tags.append(("comment",))
-
+from outline import Outline  # noqa: E402
 
 def page_of(data):
     return html.page(schema.check(data))
@@ -70,10 +29,6 @@ def typical():
 @pytest.fixture(scope="module")
 def outline(typical):
     return Outline(typical)
-
-
-def words(outline):
-    return " ".join(" ".join(outline.text).split())
 
 
 def test_it_needs_nothing_else(typical, outline):
@@ -128,7 +83,7 @@ def test_the_verdict_and_its_figures_are_there(outline):
     effect = data["cells"][0]["effects"][0]
     effect.update(ratio=1.2164, ci95=[1.164, 1.259], p_holm=7.6e-6, n=19,
                   aa={"ratio": 1, "ci95": [0.994, 1.089]}, verdict="faster")
-    text = words(Outline(page_of({**data, "cells": data["cells"][:1]})))
+    text = Outline(page_of({**data, "cells": data["cells"][:1]})).words()
     assert text.index("kaio is faster than libaio") < text.index("Results")
     for figure in ("+21.6%", "+16.4 to +25.9%", "−0.6 to +8.9%", "7.6e-06",
                    "19 pairs"):
@@ -167,7 +122,7 @@ def test_each_cell_says_how_to_repeat_it(outline):
 def test_discards_warnings_and_an_early_stop():
     data = abreport.typical()
     data.update(finished=False, warnings=[f"warning {i}." for i in range(7)])
-    text = words(Outline(page_of(data)))
+    text = Outline(page_of(data)).words()
     assert "7 warnings" in text and "4 more" in text and "Warning 6." in text
     assert "Stopped early: 40 of 40 pairs" in text
     assert "8 this machine fio did no I/O" in text
@@ -197,7 +152,7 @@ def test_only_some_cells_get_pictures():
     cells = [abreport.cell(rng, i, n=6, effect=i / 100, job=f"job{i}")
              for i in range(45)]
     found = Outline(page_of(abreport.report(cells)))
-    text = words(found)
+    text = found.words()
     assert "Pictures are drawn for 12 of 45 cells" in text
     assert "5 cells are left out here: the 40 with the clearest" in text
     drawn = {x for x in found.ids if re.fullmatch(r"cell\d+t0-title", x)}
@@ -229,10 +184,7 @@ def test_hostile_text_changes_no_structure(attack, harmless):
     page.encode()
     found = Outline(page)
 
-    def outside(outline):
-        return [tag for tag in outline.tags if tag[0] not in (
-            "g", "path", "use", "text", "defs", "clippath", "style")]
-    assert outside(found) == outside(harmless)
+    assert found.outside() == harmless.outside()
     assert len(found.ids) == len(set(found.ids))
     assert {tag for tag, *_ in found.tags} == {
         tag for tag, *_ in harmless.tags}

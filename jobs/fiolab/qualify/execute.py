@@ -35,7 +35,6 @@ class Place:
     direct: bool = True
     writable: bool = True       # claimed, or ours
     claim: object = None        # what a purge takes: all that may be purged
-    release: object = None      # lets others of this user open it
     descriptor: int = -1        # of the claim alone
 
     @property

@@ -95,21 +95,30 @@ def _answers(kind, ran):
                  "succeeded", ran.source)
 
 
-def _arrives(context, kind, ran, flushed):
+def reaches(kind, ran, flushed, cache):
+    """cache: what the kernel takes the device's cache for."""
     name, title = f"{kind} flushes", f"{kind} reaches the device"
-    syncs, why = _syncs(ran), _unseen(context)
-    if why:
-        return check(name, title, UNKNOWN, why, ran.source)
-    cache = attribute(disk(context.target.path), "write_cache")
+    syncs = _syncs(ran)
+    if not syncs:
+        return check(name, title, UNKNOWN, "no sync was done", ran.source)
     if cache == "write through":
         return check(name, title, PASS, "the device says that it has no "
                      "volatile write cache (write through), so there is "
                      f"nothing to flush: {flushed:,} flushes in {syncs:,} "
                      "syncs", ran.source)
-    good = syncs and flushed >= syncs
+    good = flushed >= syncs
     return check(name, title, PASS if good else FAIL,
                  f"{syncs:,} syncs made the device complete {flushed:,} "
                  "flushes" + ("" if good else ": fewer"), ran.source)
+
+
+def _arrives(context, kind, ran, flushed):
+    why = _unseen(context)
+    if why:
+        return check(f"{kind} flushes", f"{kind} reaches the device", UNKNOWN,
+                     why, ran.source)
+    return reaches(kind, ran, flushed, attribute(disk(context.target.path),
+                                                 "write_cache"))
 
 
 def _row(kind, ran):

@@ -15,7 +15,8 @@ RUN_SCHEMA = "kaio-qualify-run/1"
 ROUND_SCHEMA = "kaio-qualify-round/1"
 NAME = re.compile(r"t\d{2}-[A-Za-z0-9._-]+\.json")
 FIELDS = ("id", "created", "command", "arguments", "seed", "profile", "tests",
-          "engine", "fio", "targets", "environment", "warnings")
+          "engine", "other_engine", "fio", "targets", "environment",
+          "warnings")
 
 
 class Folder(store.Folder):

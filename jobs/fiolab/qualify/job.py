@@ -91,7 +91,7 @@ def _amount(load, profile, active):
             f"runtime={round(profile.duration(one.seconds) * 1000)}ms"]
 
 
-def blocks(one):
+def _blocks(one):
     mix = [f"rwmixread={one.read}"] if one.rw in MIXED else []
     return [f"rw={one.rw}", *mix,
             ("bssplit=" if "/" in one.bs else "bs=") + one.bs]
@@ -100,7 +100,7 @@ def blocks(one):
 def section(load, profile, active, number, offset=0):
     """The lines of one job."""
     one = load.stimulus
-    lines = [f"[{load.name}]", "stonewall", *blocks(one),
+    lines = [f"[{load.name}]", "stonewall", *_blocks(one),
              f"numjobs={load.threads}", f"iodepth={load.depth}",
              f"offset={offset}", f"size={active - offset}",
              f"randseed={number}", *_amount(load, profile, active)]

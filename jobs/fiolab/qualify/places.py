@@ -30,8 +30,8 @@ def _from_claim(name, made, profile, size):
     _refuse_small(name, used)
     return Place(name, made.path, used, made.size, made.logical_block,
                  made.physical_block, made.kind or "device",
-                 claim=replace(made, size=min(made.size, size or made.size)),
-                 release=made.close), list(made.warnings)
+                 claim=replace(made, size=min(made.size, size or made.size))
+                 ), list(made.warnings)
 
 
 def local(path, profile, size, destroy, stack):

@@ -266,7 +266,7 @@ def real(context, command):
     _prepare(context, path, size)
     ran = _second(context, path, size, "synced", "dsync", (
         f"--trigger-timeout={TRIGGER}", f"--trigger={command}"),
-        rate_iops=RATE)
+        rate_iops=min(RATE, size // BLOCK // (2 * TRIGGER)))
     if not _await_return(path, size):
         return [check(*SYNCED, FAIL, f"the device did not come back in "
                       f"{RETURN} s", ran.source)]
@@ -274,7 +274,7 @@ def real(context, command):
 
 
 def run(context):
-    command = getattr(context, "power_cut", None)
+    command = context.power_cut
     if not context.local:
         why = "the target is on another host"
     elif command:

@@ -10,20 +10,17 @@ import sys
 import threading
 
 from .. import cli as common, fio as fio_runs, plan as ab_plan, probe, scratch
-from .. import campaign, hosttarget, side, store
+from .. import hosttarget, side, store
 from ..clients import check as check_hosts
 from ..problem import Problem
-from . import ab, cache, cli, estimate, identity, limits, places, plan, purge
-from . import result, schema, spec as specs, worker
+from . import cache, cli, engines, estimate, identity, limits, places, plan
+from . import purge, result, schema, spec as specs, worker
 from .execute import Place
 from .folder import Folder
 from .profiles import PROFILES
 
 WAIT = 0.5              # seconds between looks at the workers
 SPEC = "spec.toml"      # the copy in the folder
-AB = "ab"               # the round that keeps the A/B section
-AB_PAIRS, AB_SECONDS = 20, 3
-AB_QUICK = 12, 0.2      # with 3 cells the fewest that can decide
 
 
 def say(text):
@@ -46,16 +43,20 @@ class Session:
         self.spec = self.other = self.folder = self.plan = None
         self.warnings, self.stop = [], threading.Event()
         self.fio = fio_runs.Fio(args.fio, None, scratch.folder(stack))
-        self._ask_engine()
+        self.has_stats = self.ask_engine(self.side)
+        self.other_side, self.other_has_stats = None, False
+        if args.ab:
+            engines.prepare(self)
 
-    def _ask_engine(self):
-        known = probe.engine_options(self.fio, self.side)
-        for option in self.side.options:
+    def ask_engine(self, one):
+        """Does it take its options, and tell its statistics?"""
+        known = probe.engine_options(self.fio, one)
+        for option in one.options:
             name = option.partition("=")[0]
             if name not in known:
-                raise Problem(f"'{name}' in '{self.side.text}' is not an "
-                              "option of that engine: leave it out.")
-        self.has_stats = {"stats_file", "engine_stats"} <= known
+                raise Problem(f"'{name}' in '{one.text}' is not an option of "
+                              "that engine: leave it out.")
+        return {"stats_file", "engine_stats"} <= known
 
     def load_spec(self, path):
         """The limits, whose tests and cells must be known."""
@@ -66,6 +67,7 @@ class Session:
                 for test in plan.all_tests(self.profile)})
         if self.args.against:
             self.other = schema.load(_json_of(self.args.against))
+            _refuse_another_profile(self.other, self.profile)
 
     # Targets
 
@@ -142,6 +144,14 @@ def _unlike(paths):
     return list(dict.fromkeys(map(os.path.realpath, paths)))
 
 
+def _refuse_another_profile(other, profile):
+    """Before a day of tests; against.py looks at the rest."""
+    if other["profile"]["name"] != profile.name:
+        raise Problem("the run of --against has the profile "
+                      f"{ascii(other['profile']['name'])[1:-1]:.40}: give "
+                      "--profile the same.")
+
+
 def _json_of(path):
     return os.path.join(path, "qualify.json") if os.path.isdir(path) else path
 
@@ -160,7 +170,7 @@ def _read(path):
 
 
 def _show(session, made):
-    lines = plan.lines(made, session.tests, session.profile, session.side)
+    lines = plan.lines(made, session)
     print("\n".join(lines), flush=True,
           file=sys.stdout if session.args.plan else sys.stderr)
 
@@ -210,11 +220,10 @@ def _arguments(known, given):
                       "written by this jobs/qualify.") from None
 
 
-def _finished(folder, known, args):
+def _finished(folder, known):
     """Was all of it run?"""
     return all(folder.load_round(f"t{number:02d}-complete")
-               for number in range(len(known["targets"]))) and (
-                   not args.ab or folder.load_round(AB) is not None)
+               for number in range(len(known["targets"])))
 
 
 def _as_planned(one):
@@ -248,7 +257,7 @@ def _go_on(given, stack):
     session.folder, session.plan = folder, known
     plan.same(session, known)
     session.load_spec(folder.file(SPEC) if args.spec else None)
-    if _finished(folder, known, args):
+    if _finished(folder, known):
         return session, [_as_planned(one) for one in known["targets"]]
     if not args.destroy_data and not args.scratch:
         raise Problem("--resume writes to the targets again: give "
@@ -263,40 +272,13 @@ def _go_on(given, stack):
     return session, made
 
 
-def _compare(session, made, data):
-    """data["ab"]: the engines beside each other, on this machine's targets."""
-    kept = session.folder.load_round(AB)
-    if kept is None:
-        for place in made:
-            if place.release:
-                place.release()     # jobs/ab claims it now
-        pairs, seconds = AB_QUICK if session.profile.thin else (
-            AB_PAIRS, AB_SECONDS)
-        args = session.args
-        kept = ab.run(
-            session.folder.path, [target for target in data["targets"]
-                                  if not target["host"]],
-            session.tests, session.profile, data["limits"],
-            {"engine": args.engine, "build": args.build, "fio": args.fio,
-             "pairs": pairs, "runtime": seconds, "anew": args.scratch,
-             "seed": args.seed % 2**31})
-        session.folder.save_round(AB, kept)
-    data["ab"] = kept
-
-
-def _end(session, made, workers, ending):
+def _end(session, workers, ending):
     """The report, whole or not, and the exit status."""
     fault = next((one.fault for one in workers if one.fault), None)
-    data = result.make(session, workers, ending is None and fault is None)
-    result.judge(session, data)
-    if session.args.ab and data["finished"]:
-        try:
-            _compare(session, made, data)
-        except (Problem, SystemExit) as error:
-            ending = error
-            data = {**result.make(session, workers, False), **{
-                key: data[key] for key in ("limits", "against", "result")}}
     finished = ending is None and fault is None
+    data = result.make(session, workers, finished)
+    result.compare_engines(session, workers, data)
+    result.judge(session, data)
     try:
         result.publish(session, data)
     finally:
@@ -317,7 +299,7 @@ def qualify(args, stack):
     if made is None:
         return
     workers, ending = session.run(made)
-    _end(session, made, workers, ending)
+    _end(session, workers, ending)
 
 
 def main(arguments=None):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # IOPS and latency over the queue depth, with the knee: beyond it more depth
 # buys latency and no more I/Os.
+from statistics import median
+
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from .. import svg, wording
-from . import pictures, words
+from . import knee, pictures, words
 
 FEWEST = 4                  # depths that make a sweep
 LATENCIES = (("lat_mean_us", "mean", "-"), ("lat_p99_us", "p99", (0, (4, 2))))
@@ -29,15 +31,16 @@ def _stem(name, depth):
         f"QD{depth}", "").split())
 
 
-def knee(test):
-    """The depth that a table about the knee names, or None."""
-    for table in test["tables"]:
-        if "knee" not in table["title"].lower() or not table["rows"]:
-            continue
-        for name, value in zip(table["columns"], table["rows"][0]):
-            if "depth" in name.lower() and isinstance(value, (int, float)):
-                return value
-    return None
+def _median(cell, metric):
+    found = [x for x in cell["values"].get(metric, {}).get("values", ())
+             if x is not None]
+    return median(found) if found else None
+
+
+def knee_of(cells):
+    """The depth of the knee, as the test itself finds it; None without."""
+    return knee.find([(cell["stimulus"]["depth"], _median(cell, "iops"),
+                       _median(cell, "lat_mean_us")) for cell in cells]).depth
 
 
 def _line(axes, cells, metric, **style):

@@ -120,8 +120,10 @@ def _timelines(test, prefix):
     recovery = timeline.recovery(test, f"{prefix}r")
     if recovery:
         return [figure(recovery, "Median and range of the samples after each "
-                       "wait, and of as many without.",
-                       ", ".join(files(p) for p in phases[:1]))]
+                       "wait, and of as many without.", words.sources(
+                           r["source"] for p in phases if not p["steady"]
+                           for one in p["rounds"] for r in one["results"]
+                           if r["source"]))]
     samples = sum(len(one["results"]) for p in phases for one in p["rounds"])
     rounds = sum(len(p["rounds"]) for p in phases)
     if not phases or (test["name"] not in TIMED and samples == rounds):
@@ -138,15 +140,18 @@ def _timelines(test, prefix):
             for picture, metric in made if picture]
 
 
+def _sweep(key, cells, prefix):
+    at = sweep.knee_of(cells)
+    return figure(sweep.picture(cells, at, prefix), f"{sweep.captions(key)}."
+                  + (" Beyond the knee more depth buys latency." if at
+                     else ""), words.sources(_sources(cells)))
+
+
 def _sweeps(test, prefix):
     if test["group"] != "queue":
         return []
-    at = sweep.knee(test)
-    return [figure(sweep.picture(cells, at, f"{prefix}d{i}"),
-                   f"{sweep.captions(key)}. Beyond the knee more depth buys "
-                   "latency." if at else f"{sweep.captions(key)}.",
-                   words.sources(_sources(cells)))
-            for i, (key, cells) in enumerate(sweep.families(test["cells"]))]
+    return [_sweep(key, cells, f"{prefix}d{i}") for i, (key, cells) in
+            enumerate(sweep.families(test["cells"]))]
 
 
 def _sources(cells):
@@ -240,7 +245,7 @@ def _head(metric):
     if name not in ("mean latency", "latency"):
         name = name.removesuffix(" latency")
     return {"throughput": "", "mean latency": "mean",
-            "inside io_submit": "in io_submit"}.get(name, name), (
+            "inside io_submit": "in submit"}.get(name, name), (
         words.UNITS.get(words.unit(metric), words.unit(metric)))
 
 

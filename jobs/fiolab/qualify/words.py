@@ -58,19 +58,40 @@ def plain(value):
 
 # Limits
 
+def _of(limit, name):
+    return amount(limit[name], limit["unit"], limit["metric"])
+
+
 def bar(limit):
-    """'≥ 120,000': what is asked for."""
+    """'≥ 120,000': what is asked for; of an identity, its pattern."""
+    if "pattern" in limit:
+        return f"like {limit['pattern']}"
     sign = "≥" if limit["key"].startswith("min") else "≤"
-    return f"{sign} {amount(limit['limit'], limit['unit'], limit['metric'])}"
+    return f"{sign} {_of(limit, 'limit')}"
 
 
 def bound(limit):
-    """The bound; where rounding would make it the limit, with more digits."""
-    said, asked = (amount(limit[name], limit["unit"], limit["metric"])
-                   for name in ("bound", "limit"))
-    if said == asked and limit["bound"] != limit["limit"]:
-        return f"{limit['bound']:.9g} {limit['unit']}"
+    """What was compared with it: the bound, or what was observed where there
+    is none.  Where rounding would make it the limit, with more digits."""
+    if "pattern" in limit:
+        return plain(limit.get("found"))
+    name = "value" if limit["bound"] is None else "bound"
+    said = _of(limit, name)
+    if said == _of(limit, "limit") and limit[name] != limit["limit"]:
+        return f"{limit[name]:.9g} {limit['unit']}"
     return said
+
+
+def metric_of(limit):
+    return limit["key"] if "pattern" in limit else label(limit["metric"])
+
+
+def failure(limit, data):
+    """'IOPS, 4K 100/0: IOPS 644,490 (95% bound), asked for ≥ 700,000'."""
+    kind = ("" if limit["bound"] is None else
+            f" ({100 * (limit['confidence'] or 0.95):g}% bound)")
+    return (f"{where(limit, data)}: {metric_of(limit)} {bound(limit)}{kind}, "
+            f"asked for {bar(limit)}")
 
 
 def title(data, limit):

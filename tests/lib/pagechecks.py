@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a browser is asked about a page: JavaScript for browser.Page.evaluate.
+"""
+OPEN = "document.querySelectorAll('details').forEach(d => d.open = true)"
+# What reaches over the right edge and cannot be scrolled in its own frame.
+OVER = """[...document.body.querySelectorAll('*')].filter(e =>
+    !e.closest('.scroll, svg') && e.getClientRects().length &&
+    e.getBoundingClientRect().right > innerWidth + 1).map(e =>
+    e.tagName + '.' + e.className).slice(0, 5)"""
+CONTRAST = """(() => {
+  const parts = c => c.match(/[\\d.]+/g).map(Number);
+  const light = c => { const [r, g, b] = parts(c).map(x => x / 255).map(
+    x => x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const under = e => { for (; e; e = e.parentElement) {
+    const c = getComputedStyle(e).backgroundColor;
+    if (parts(c)[3] !== 0) return c; } };
+  const walk = document.createTreeWalker(document.body,
+                                         NodeFilter.SHOW_TEXT);
+  let worst = [99, ''], n = 0;
+  while (walk.nextNode()) {
+    const e = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !e.getClientRects().length) continue;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(e.closest('svg') ? style.fill : style.color),
+                    light(under(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    n++;
+    if (ratio < worst[0]) worst = [ratio, e.outerHTML.slice(0, 90)];
+  }
+  return [...worst, n]; })()"""
+SMALLEST = """Math.min(...[...document.querySelectorAll('svg.plot text')].map(
+  t => { const s = t.ownerSVGElement; return parseFloat(
+    getComputedStyle(t).fontSize) * s.getBoundingClientRect().width /
+    s.viewBox.baseVal.width; }))"""
+# Texts of a picture that lie on one another: [text, text].
+CROWDED = """[...document.querySelectorAll('svg.plot')].flatMap(s => {
+  const all = [...s.querySelectorAll('text')].map(t =>
+    [t.textContent, t.getBoundingClientRect()]);
+  return all.flatMap(([a, p], i) => all.slice(i + 1).filter(([, q]) =>
+    Math.min(p.right, q.right) - Math.max(p.left, q.left) > 2 &&
+    Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top) > 4)
+    .map(([b]) => a + ' / ' + b)); })"""
+# Texts of a picture that leave it: they would lie on what is beside it.
+OUTSIDE = """[...document.querySelectorAll('svg.plot')].flatMap(s => {
+  const box = s.getBoundingClientRect();
+  return [...s.querySelectorAll('text')].filter(t => {
+    const r = t.getBoundingClientRect();
+    return r.left < box.left - 2 || r.right > box.right + 2 ||
+      r.top < box.top - 2 || r.bottom > box.bottom + 2; })
+    .map(t => t.textContent); })"""
+
+
+def spoken(page):
+    """{role: [names]}: what a screen reader gets."""
+    seen = {}
+    for node in page.call("Accessibility.getFullAXTree")["nodes"]:
+        if not node.get("ignored"):
+            name = node.get("name", {}).get("value", "")
+            seen.setdefault(node["role"]["value"], []).append(name)
+    return seen

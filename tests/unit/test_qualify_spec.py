@@ -3,15 +3,17 @@
 # one sentence with the file and the line.
 from pathlib import Path
 import random
+import re
 import sys
 import tomllib
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import spec  # noqa: E402
+from fiolab.qualify import estimate, plan, profiles, spec  # noqa: E402
 
 GOOD = """\
 # What the vendor promises.
@@ -235,3 +237,15 @@ def test_names_that_there_are_not(tmp_path, header, words):
         spec.check_names(found, TESTS)
     assert words in str(caught.value)
     assert "vendor.toml, line 4: " in str(caught.value)
+
+
+def test_the_readme_s_example_is_one(tmp_path):
+    """Its tests, cells and keys exist, in the profile of SNIA's tests."""
+    path = tmp_path / "vendor.toml"
+    path.write_text(re.search(r"```toml\n(.*?)```", (
+        ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1])
+    found = spec.load(str(path))
+    spec.check_names(found, {
+        test.name: estimate.cell_names(test)
+        for test in plan.all_tests(profiles.PROFILES["pts-e"])})
+    assert len(found.limits) >= 7

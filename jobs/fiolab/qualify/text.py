@@ -86,7 +86,7 @@ def _checks(data):
     for target, test, check in words.checks(data):
         where = f"{target['name']}, " if many else ""
         lines += fitted(f"{RESULTS[check['result']]:<12} {where}"
-                        f"{check['title']}: {check['text']}",
+                        f"{check['title']}: {words.ended(check['text'])}",
                         more=" " * 13)
     return ["", "  checks", *lines] if lines else []
 

@@ -245,8 +245,13 @@ def sources(found):
             f"({len(found)} runs)")
 
 
-def sentence(text):
+def ended(text):
     """With one full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def sentence(text):
+    """That begins a line, and ends."""
     text = text.rstrip(". ")
     if not text.startswith(("fio", "io_")):     # names are as they are
         text = wording.label(text)

@@ -66,7 +66,8 @@ class Qualify:
     def rounds(self):
         """{name: text} of the finished rounds."""
         folder = self.out / "rounds"
-        return {path.name: path.read_text() for path in folder.glob("*-r*.json")}
+        return {path.name: path.read_text()
+                for path in folder.glob("*-r*.json")}
 
     def await_rounds(self, count, process):
         end = time.monotonic() + 60

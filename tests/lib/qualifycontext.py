@@ -18,7 +18,6 @@ from fiolab.qualify.profiles import QUICK  # noqa: E402
 class Watched(context.Context):
     """before and after: functions of a run's name."""
     before = after = staticmethod(lambda name: None)
-    power_cut = None
 
     def fio(self, job_text, name, *args, **how):
         self.before(name)

@@ -2,6 +2,7 @@
 # Files and block devices for tests to write to: tmpfs, loop devices, and
 # ext4 on one.  Each is a context manager that removes what it made.
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81     # <linux/loop.h>
 
 
 def run(*argv):
@@ -50,6 +53,38 @@ def loop(backing, direct=True):
         yield device
     finally:
         run("losetup", "--detach", device)
+
+
+def _say_cache(device, kind):
+    with open("/sys/block/%s/queue/write_cache" % os.path.basename(device),
+              "w", encoding="ascii") as file:
+        file.write(kind)
+
+
+@contextlib.contextmanager
+def write_through(device):
+    """The kernel takes the device for one without a volatile cache.  (A loop
+    device would remember that for its next user.)"""
+    _say_cache(device, "write through")
+    try:
+        yield
+    finally:
+        _say_cache(device, "write back")
+
+
+def _loop_control(request, device):
+    with open("/dev/loop-control", "rb") as control:
+        fcntl.ioctl(control, request, int(device[len("/dev/loop"):]))
+
+
+@contextlib.contextmanager
+def added_loops(devices):
+    """Loop devices of these names, which no one is given by chance."""
+    with contextlib.ExitStack() as stack:
+        for device in devices:
+            _loop_control(LOOP_CTL_ADD, device)
+            stack.callback(_loop_control, LOOP_CTL_REMOVE, device)
+        yield
 
 
 @contextlib.contextmanager

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The command line of jobs/qualify and its plan: what is refused, and with which
-# words; nothing here runs a test.
+# The command line of jobs/qualify and its plan: what is refused, and with
+# which words; nothing here runs a test.
+from contextlib import ExitStack
 from dataclasses import replace
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,10 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import (cli, estimate, plan, pts, session,  # noqa: E402
-                            worker)
+from fiolab.qualify import (cli, estimate, identity, places,  # noqa: E402
+                            plan, pts, session, worker)
 from fiolab.qualify.execute import Place  # noqa: E402
-from fiolab.qualify.profiles import ENTERPRISE, QUICK  # noqa: E402
+from fiolab.qualify.profiles import (ENTERPRISE, PROFILES,  # noqa: E402
+                                     QUICK)
 
 QUALIFY = str(ROOT / "jobs" / "qualify")
 GIB = 1 << 30
@@ -156,6 +160,30 @@ def test_the_time_left_is_that_of_the_slowest_target():
     watch.begin(1, "y", 900)
     assert 890 < watch.left() <= 900
     assert watch.text == "b: y" and watch.remaining() == "at most 15 min"
+
+
+def test_another_file_under_the_old_name_is_refused(target):
+    with ExitStack() as stack:
+        made, _ = places.local(str(target), QUICK, None, True, stack)
+        known = {"size": made.size, "total": made.total,
+                 "logical_block": made.logical_block,
+                 "identity": identity.describe(made.path)}
+        resumed = SimpleNamespace(plan={"targets": [known]},
+                                  args=SimpleNamespace(scratch=False))
+        session._same_targets(resumed, [made])
+        shutil.copy(target, f"{target}.new")
+        os.rename(f"{target}.new", target)
+        with pytest.raises(Problem, match="inode"):
+            session._same_targets(resumed, [made])
+        with pytest.raises(Problem, match="its size or its block size"):
+            session._same_targets(resumed, [replace(made, total=1)])
+
+
+def test_the_run_to_compare_with_has_the_same_profile():
+    other = {"profile": {"name": "pts-c"}}
+    session._refuse_another_profile(other, PROFILES["pts-c"])
+    with pytest.raises(Problem, match="has the profile pts-c"):
+        session._refuse_another_profile(other, QUICK)
 
 
 def test_the_seed_is_kept_for_resume():

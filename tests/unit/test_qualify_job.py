@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# From stimuli to fio's job files: what stands in them, that fio takes them all,
-# and that a device gets what the table says (real runs on a file in memory).
+# From stimuli to fio's job files: what stands in them, that fio takes them
+# all, and that a device gets what the table says (real runs on a file in
+# memory).
 import json
 import os
 from pathlib import Path

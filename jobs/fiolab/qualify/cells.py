@@ -57,17 +57,22 @@ def shape(stimulus, profile):
             "depth": job.depth_of(stimulus, profile)}
 
 
-def _cell(phase, stimulus, rounds, state):
+def plain(stimulus, rounds, profile):
+    """A cell of rounds that are no search for a steady state."""
     first = next(r for r in rounds[0]["results"]
                  if r["stimulus"] == stimulus.name)
     known = {metric: _value(rounds, stimulus.name, metric)
              for metric in first["values"]}
-    return {"name": stimulus.name, "stimulus": shape(stimulus,
-                                                     phase.bench.profile),
+    return {"name": stimulus.name, "stimulus": shape(stimulus, profile),
+            "steady": None, "window": None, "latency": None,
+            "values": {metric: value for metric, value in known.items()
+                       if value}}
+
+
+def _cell(phase, stimulus, rounds, state):
+    return {**plain(stimulus, rounds, phase.bench.profile),
             "steady": state and state["reached"],
             "window": state and [state["first"], state["last"]],
-            "values": {metric: value for metric, value in known.items()
-                       if value},
             "latency": _latency(phase, rounds, stimulus.name)}
 
 

@@ -13,8 +13,9 @@ SCRATCH_SIZE = 256 << 20
 ABOUT = """Qualify storage: the SNIA performance tests, integrity tests and
 tests of queue behaviour on a whole device or file, judged against acceptance
 limits.  Everything on the target is overwritten."""
-MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the integrity
-and queue tests; or the groups pts, integrity, queue.  --plan lists them all.
+MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the
+integrity and queue tests; or the groups pts, integrity, queue.  --plan lists
+them all.
 
 exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
 one was not measured, or the command could not run; 130 after Ctrl-C, which
@@ -63,6 +64,9 @@ def _where(new):
         help="use so much of each target (all of it)")
     add("--destroy-data", action="store_true", help="the targets may be "
         "overwritten, and will be; one that is in use never is")
+    add("--power-cut", metavar="COMMAND", default=UNSET, help="what cuts the "
+        "power of the target ($TARGET) and gives it back: a shell command, "
+        "run once in the test power-cut")
     add("--plan", action="store_true", help="only show the plan")
     add("--build", default=UNSET, metavar="DIR",
         help="the build folder (environment O, else ../build)")
@@ -82,7 +86,7 @@ def _kept(new):
 
 DEFAULTS = {"profile": "pts-e", "tests": None, "spec": None, "engine": "kaio",
             "against": None, "seed": None, "client": None, "size": None,
-            "out": None, "resume": None}
+            "out": None, "resume": None, "power_cut": None}
 WITH_RESUME = ("resume", "destroy_data", "no_pdf", "fio")
 # Arguments that are not the run's own.
 OTHER = ("resume", "out", "destroy_data", "no_pdf", "plan", "fio")
@@ -109,6 +113,10 @@ def refuse(args):
     if not args.scratch and not args.target:
         raise Problem("there is nothing to test: name a device with --target, "
                       "or try it with --scratch.")
+    if "power_cut" in given and (args.scratch or "client" in given or
+                                 len(args.target) > 1):
+        raise Problem("--power-cut is for one device of this machine: name "
+                      "one --target, and leave out --scratch and --client.")
     if "client" in given and "size" not in given:
         raise Problem("how large a target on another host is cannot be seen "
                       "from here: give --size.")

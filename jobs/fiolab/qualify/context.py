@@ -18,6 +18,7 @@ class Context:
         self.bench, self.test = bench, test
         self.target, self.profile = bench.place, bench.profile
         self.seed, self.side = bench.seed, bench.executor.side
+        self.power_cut = bench.power_cut
         self.local = bench.place.client is None
         self.stop = bench.executor.stop     # set: the command is to end
         self.used = {}

@@ -62,7 +62,7 @@ def _behind(context, end):
                        base=False)
 
 
-def _error_check(ran):
+def error_check(ran):
     first = {job.get("first_error") or job["error"] for job in ran.jobs}
     count = sum(job.get("total_err", 0) for job in ran.jobs)
     wrote = sum(job["write"]["io_bytes"] for job in ran.jobs)
@@ -103,7 +103,7 @@ def run(context):
         why = fault(ran, wanted)
     found = [judged(*LAST, ran, why, f"{wanted // 2:,} bytes up to the last "
                     f"one, {end - 1:,}, read back with 0 mismatches")]
-    found.append(_error_check(_behind(context, end)))
+    found.append(error_check(_behind(context, end)))
     after, size = context.fio(read, "after", LIMIT, tolerant=True), \
         device.size(context.target.path)
     why = fault(after, wanted)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# How long a qualification takes and how much it writes, as far as that is known
-# before it: the time of timed stimuli is, that of an amount rests on the speed
-# that is assumed here and said in the plan.
+# How long a qualification takes and how much it writes, as far as that is
+# known before it: the time of timed stimuli is, that of an amount rests on the
+# speed that is assumed here and said in the plan.
 from dataclasses import dataclass
 
 from . import job
@@ -42,7 +42,9 @@ def round_seconds(stimuli, profile, size):
 
 def _rounds(phase, profile):
     """(least, most)"""
-    least = min(profile.window, phase.rounds) if phase.tracked else phase.rounds
+    least = phase.rounds
+    if phase.tracked:
+        least = min(profile.window, phase.rounds)
     return (1 if phase.capacity else least), phase.rounds
 
 
@@ -83,8 +85,8 @@ def cell_names(test):
 
 def clock(seconds):
     """"4 min", "3.5 h", "12 days" """
-    for unit, name in ((86400 * 2, "days"), (7200, "h"), (120, "min")):
-        if seconds >= unit:
-            value = seconds / {"days": 86400, "h": 3600, "min": 60}[name]
-            return f"{value:.1f} {name}" if value < 10 else f"{value:.0f} {name}"
+    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
+        value = seconds / unit
+        if value >= 2:
+            return f"{value:.{0 if value >= 10 else 1}f} {name}"
     return f"{seconds:.0f} s"

@@ -7,11 +7,12 @@ import datetime
 import hashlib
 import secrets
 import sys
+from types import SimpleNamespace
 
 from .. import environment
 from ..plan import fingerprint
 from ..problem import Problem
-from . import estimate, folder, integrity, pts, queuetests
+from . import engines, estimate, folder, integrity, pts, queuetests
 from .profiles import PROFILES
 
 NEW = "begin a new run"
@@ -60,27 +61,38 @@ def _row(name, rounds, time, written):
     return f"  {name:<22} {rounds:>9}  {time:<20} {written}"
 
 
-def _target_lines(place, tests, profile):
-    found = [estimate.of(test, profile, place.size) for test in tests]
-    total = [sum(getattr(one, name) for one in found)
-             for name in ("shortest", "longest")]
-    short, long = map(estimate.clock, total)
+def _estimates(place, session):
+    profile = session.profile
+    found = [estimate.of(test, profile, place.size) for test in session.tests]
+    if session.other_side:
+        seconds = engines.seconds(profile, place.size)
+        found.append(estimate.Estimate(
+            SimpleNamespace(name=f"beside {session.other_side.text}"), None,
+            None, seconds, seconds, 0, True))
+    return found
+
+
+def _target_lines(place, session):
+    found = _estimates(place, session)
+    short, long = (estimate.clock(sum(getattr(one, name) for one in found))
+                   for name in ("shortest", "longest"))
     lines = [f"{place.name}: {place.total / 1e9:,.1f} GB, of which "
              f"{place.size / 1e9:,.1f} GB are used",
              _row("test", "rounds", "time", "writes")]
     lines += [_row(one.test.name, _rounds(one), _time(one), _written(one))
               for one in found]
     return [*lines, _row("total", "", short if short == long else
-                         f"{short} to {long}", "")], total[1]
+                         f"{short} to {long}", "")]
 
 
-def lines(places, tests, profile, side):
+def lines(places, session):
     """The plan in words."""
-    found = [f"Profile {profile.name} ({profile.title}), engine {side.text}; "
-             f"{profile.threads} threads at depth {profile.depth} unless a "
-             "test says otherwise."]
+    profile = session.profile
+    found = [f"Profile {profile.name} ({profile.title}), engine "
+             f"{session.side.text}; {profile.threads} threads at depth "
+             f"{profile.depth} unless a test says otherwise."]
     for place in places:
-        found += _target_lines(place, tests, profile)[0]
+        found += _target_lines(place, session)
     if len(places) > 1:
         found.append(f"The {len(places)} targets are tested at the same time.")
     found.append("Each target is purged, and all data on it is destroyed. "
@@ -88,12 +100,6 @@ def lines(places, tests, profile, side):
                  f"{estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
                  "reckoned.")
     return found
-
-
-def total_seconds(place, tests, profile):
-    """At most, of one target."""
-    return sum(estimate.of(test, profile, place.size).longest
-               for test in tests)
 
 
 # As plan.json
@@ -113,6 +119,8 @@ def _tests(tests):
 
 
 def _engine(side):
+    if side is None:
+        return None
     path = side.ioengine.removeprefix("external:")
     return {"text": side.text, "ioengine": side.ioengine,
             "options": list(side.options),
@@ -139,6 +147,7 @@ def new(session, targets, kept):
             "command": ["jobs/qualify", *sys.argv[1:]], "arguments": kept,
             "seed": session.args.seed, "profile": asdict(session.profile),
             "tests": _tests(session.tests), "engine": _engine(session.side),
+            "other_engine": _engine(session.other_side),
             "fio": {"path": fio.path, "version": fio.version,
                     "sha256": fingerprint(fio.path)},
             "targets": [_target(one) for one in targets],
@@ -154,9 +163,11 @@ def same(session, known):
         raise Problem(f"{fio.path} is not the fio that the run began with "
                       f"({known['fio']['version']}): name that with --fio, or "
                       f"{NEW}.")
-    if _engine(session.side) != known["engine"]:
-        raise Problem(f"the engine {known['engine']['text']} has changed "
-                      f"since the run began: {NEW}.")
+    for one, before in ((session.side, known["engine"]),
+                        (session.other_side, known["other_engine"])):
+        if _engine(one) != before:
+            raise Problem(f"the engine {before['text']} has changed since the "
+                          f"run began: {NEW}.")
     if _tests(session.tests) != known["tests"] or \
             asdict(session.profile) != known["profile"]:
         raise Problem("this jobs/qualify has other tests than the one that "

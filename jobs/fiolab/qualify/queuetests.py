@@ -18,7 +18,7 @@ ROUNDS = 3
 SWEEP_SECONDS = 30          # of each depth
 BLOCKING = 0.1              # share of the run inside io_submit
 WAYS = ("ring", "syscall", "eventfd")
-WAY_ROUNDS = 5
+WAY_ROUNDS = 4
 
 
 def _middle(phase, name, metric):

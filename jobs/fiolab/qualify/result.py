@@ -4,7 +4,8 @@ import datetime
 import os
 import sys
 
-from . import against, limits, page, pdf, schema, text
+from ..problem import Problem
+from . import against, engines, limits, page, pdf, schema, text
 
 NOT_FINISHED = ("the run is not finished: jobs/qualify --resume {} goes on "
                 "with it.")
@@ -75,6 +76,23 @@ def make(session, workers, finished):
         "warnings": _warnings(session, targets, finished)}
 
 
+def compare_engines(session, workers, data):
+    """--ab, of the targets that came to the end of it."""
+    found = [(worker.place.name, worker.pairs) for worker in workers
+             if worker.pairs]
+    if found:
+        data["ab"] = engines.summary(session, found)
+
+
+def _compare(session, data):
+    """A report without the comparison is better than none."""
+    try:
+        data["against"] = against.compare(data, session.other,
+                                          session.args.against)
+    except Problem as problem:
+        data["warnings"].append(f"--against compared nothing: {problem}")
+
+
 def judge(session, data):
     """Limits, the comparison with another run, and the result."""
     tests = [test for target in data["targets"] for test in target["tests"]]
@@ -82,7 +100,7 @@ def judge(session, data):
         data["limits"] = [one for target in data["targets"]
                           for one in limits.judge(session.spec, target)]
     if session.other:
-        data["against"] = against.compare(data, session.other)
+        _compare(session, data)
     checks = [check for test in tests for check in test["checks"]]
     word = limits.overall(data["limits"], checks)
     if word == "pass" and any(test["state"] != "done" for test in tests):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs one test on one target: phases, each a purge where asked for and rounds
-# of stimuli until the tracked variables are steady.  What a finished round came
-# to is kept, so that a later command goes on after it.
+# of stimuli until the tracked variables are steady.  What a finished round
+# came to is kept, so that a later command goes on after it.
 import contextlib
 from dataclasses import dataclass
 import datetime
@@ -31,6 +31,7 @@ class Bench:
     seed: int
     purge: str              # the method
     progress: object        # (text, seconds that the test may last yet)
+    power_cut: str | None = None    # the command that cuts the target's power
 
     def label(self, *parts):
         """The name of a file of this target."""
@@ -94,7 +95,10 @@ class PhaseRun:
                                self._name(1, "purge"), seconds))
 
     def _tell(self, text, number):
-        """The progress of a round, and how long the test may last yet."""
+        """The progress of a round, and how long the test may last yet; between
+        the steps of a purge, too, the command may be asked to end."""
+        if self.bench.executor.stop.is_set():
+            raise Stopped
         size = self.bench.place.size
         left = self.phase.rounds - number + 1
         later = self.test.phases[self.number + 1:]

@@ -10,11 +10,11 @@ import sys
 import threading
 
 from .. import cli as common, fio as fio_runs, plan as ab_plan, probe, scratch
-from .. import campaign, hosttarget, side, store
+from .. import hosttarget, side, store
 from ..clients import check as check_hosts
 from ..problem import Problem
-from . import cache, cli, estimate, identity, limits, places, plan, purge
-from . import result, schema, spec as specs, worker
+from . import cache, cli, engines, estimate, identity, limits, places, plan
+from . import purge, result, schema, spec as specs, worker
 from .execute import Place
 from .folder import Folder
 from .profiles import PROFILES
@@ -43,16 +43,20 @@ class Session:
         self.spec = self.other = self.folder = self.plan = None
         self.warnings, self.stop = [], threading.Event()
         self.fio = fio_runs.Fio(args.fio, None, scratch.folder(stack))
-        self._ask_engine()
+        self.has_stats = self.ask_engine(self.side)
+        self.other_side, self.other_has_stats = None, False
+        if args.ab:
+            engines.prepare(self)
 
-    def _ask_engine(self):
-        known = probe.engine_options(self.fio, self.side)
-        for option in self.side.options:
+    def ask_engine(self, one):
+        """Does it take its options, and tell its statistics?"""
+        known = probe.engine_options(self.fio, one)
+        for option in one.options:
             name = option.partition("=")[0]
             if name not in known:
-                raise Problem(f"'{name}' in '{self.side.text}' is not an "
-                              "option of that engine: leave it out.")
-        self.has_stats = {"stats_file", "engine_stats"} <= known
+                raise Problem(f"'{name}' in '{one.text}' is not an option of "
+                              "that engine: leave it out.")
+        return {"stats_file", "engine_stats"} <= known
 
     def load_spec(self, path):
         """The limits, whose tests and cells must be known."""
@@ -63,6 +67,7 @@ class Session:
                 for test in plan.all_tests(self.profile)})
         if self.args.against:
             self.other = schema.load(_json_of(self.args.against))
+            _refuse_another_profile(self.other, self.profile)
 
     # Targets
 
@@ -139,6 +144,14 @@ def _unlike(paths):
     return list(dict.fromkeys(map(os.path.realpath, paths)))
 
 
+def _refuse_another_profile(other, profile):
+    """Before a day of tests; against.py looks at the rest."""
+    if other["profile"]["name"] != profile.name:
+        raise Problem("the run of --against has the profile "
+                      f"{ascii(other['profile']['name'])[1:-1]:.40}: give "
+                      "--profile the same.")
+
+
 def _json_of(path):
     return os.path.join(path, "qualify.json") if os.path.isdir(path) else path
 
@@ -157,7 +170,7 @@ def _read(path):
 
 
 def _show(session, made):
-    lines = plan.lines(made, session.tests, session.profile, session.side)
+    lines = plan.lines(made, session)
     print("\n".join(lines), flush=True,
           file=sys.stdout if session.args.plan else sys.stderr)
 
@@ -196,7 +209,7 @@ def _begin(args, stack):
 
 def _arguments(known, given):
     try:
-        args = argparse.Namespace(**known["arguments"])
+        args = argparse.Namespace(**{**cli.DEFAULTS, **known["arguments"]})
         args.resume, args.out, args.plan = given.resume, None, False
         args.destroy_data, args.no_pdf = given.destroy_data, given.no_pdf
         args.fio = (known["fio"]["path"] if given.fio is cli.UNSET
@@ -264,6 +277,7 @@ def _end(session, workers, ending):
     fault = next((one.fault for one in workers if one.fault), None)
     finished = ending is None and fault is None
     data = result.make(session, workers, finished)
+    result.compare_engines(session, workers, data)
     result.judge(session, data)
     try:
         result.publish(session, data)

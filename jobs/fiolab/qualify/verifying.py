@@ -62,7 +62,7 @@ def fault(ran, wanted=None):
         return (f"{len(wrong)} blocks read back wrong, the first at byte "
                 f"{wrong[0]}")
     errors = [job["error"] for job in ran.jobs if job["error"]]
-    if ran.status or errors or not ran.jobs:
+    if ran.status != 0 or errors or not ran.jobs:
         said = words(ran.messages) or f"exit status {ran.status}"
         return f"fio failed: {said}"
     read = done(ran, "read")

@@ -68,6 +68,16 @@ def _backing(device):
         return None
 
 
+def _with_cache(device):
+    """A loop device keeps what was once said of its cache, also by another
+    user of it: without a cache it would be sent no flushes."""
+    name = os.path.basename(device)
+    with open(f"/sys/block/{name}/queue/write_cache", "w",
+              encoding="ascii") as file:
+        file.write("write back")
+    return device
+
+
 class VolatileDisk:
     """Made in a folder, of so many bytes, which are zeroes."""
 
@@ -99,8 +109,8 @@ class VolatileDisk:
     @contextlib.contextmanager
     def _file_system(self):
         with contextlib.ExitStack() as stack:
-            device = loopdev.make(self.image, stack, writable=True,
-                                  direct=False)
+            device = _with_cache(loopdev.make(self.image, stack, writable=True,
+                                              direct=False))
             stack.callback(self._await_release, device)
             with contextlib.ExitStack() as inner:
                 try:
@@ -135,8 +145,9 @@ class VolatileDisk:
             folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,
                              dir_fd=mount)
             stack.callback(os.close, folder)
-            device = loopdev.make(f"/proc/self/fd/{folder}/disk", stack,
-                                  writable=True, direct=False)
+            device = _with_cache(loopdev.make(
+                f"/proc/self/fd/{folder}/disk", stack, writable=True,
+                direct=False))
 
             def cut():
                 fcntl.ioctl(folder, SHUTDOWN, struct.pack("I", WITHOUT_LOG))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# All tests of one target, one after the other, in a thread: a target that fails
-# does not end the others.  And the progress of all of them, in one line.
+# All tests of one target, one after the other, in a thread: a target that
+# fails does not end the others.  And the progress of all of them, in one line.
 import threading
 import time
 
 from .. import progress
-from . import context, estimate, identity, runner
+from . import context, engines, estimate, identity, runner
 from .execute import Executor, Stopped
 
 
@@ -56,12 +56,13 @@ class Worker(threading.Thread):
         self.ended = threading.Event()
         self.tests = [runner.entry(test) for test in session.tests]
         self.after = None           # {"smart", "why"} once all is done
+        self.pairs = None           # of --ab, by cell
         self.later = 0.0            # seconds of the tests after this one
         self.bench = runner.Bench(
             number, place, Executor(
                 session.fio, session.side, place, session.folder, session.stop,
                 session.has_stats), session.folder, session.profile,
-            session.args.seed, purge, self._progress)
+            session.args.seed, purge, self._progress, session.args.power_cut)
         self.spans = [estimate.of(test, session.profile, place.size).longest
                       for test in session.tests]
         self.span = 0.0
@@ -83,12 +84,19 @@ class Worker(threading.Thread):
 
     def _run(self):
         for number, test in enumerate(self.session.tests):
-            self.later = sum(self.spans[number + 1:])
+            self.later = sum(self.spans[number + 1:]) + self._pairs_seconds()
             self.span = self.spans[number]
             kind = runner if hasattr(test, "phases") else context
             kind.run(self.bench, test, self.tests[number])
             self.watch.end_test()
+        self.later = 0
+        if self.session.other_side:
+            self.pairs = engines.run(self.bench, self.session)
         self._finish()
+
+    def _pairs_seconds(self):
+        return engines.seconds(self.bench.profile, self.place.size) if (
+            self.session.other_side) else 0
 
     def _label(self):
         return self.bench.label("complete")

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# --ab: does a verdict depend on the engine?  After the tests, the engine
+# beside another one in pairs of runs, as jobs/ab has them (A' A B or B A A',
+# one seed in each), on two cells of the IOPS test; and the limits of the spec
+# on these cells, judged with either engine's runs.
+import math
+from statistics import fmean
+
+import numpy as np
+
+from .. import side, verdict
+from ..results import SEQUENCES, planned_orders
+from . import cells, estimate, job, limits, pts, runner
+from .execute import Executor
+
+TEST = "iops"               # whose cells these are
+CELLS = (("4K", 100), ("4K", 0))
+PAIRS, FEW = 10, 6
+METRICS = {"iops": ("IOPS", "1/s", "higher"),
+           "lat_mean_us": ("mean latency", "us", "lower"),
+           "lat_p99_us": ("p99", "us", "lower")}
+NOTE = ("{pairs} pairs of runs for each cell, back to back and in random "
+        "order, with a pair of {other} and itself beside each as the noise "
+        "floor; {count} comparisons, corrected by Holm's method.")
+
+
+def other_text(text):
+    """The engine to compare with."""
+    return "kaio" if text.split(",")[0] == "libaio" else "libaio"
+
+
+def pairs_of(profile):
+    return FEW if profile.thin else PAIRS
+
+
+def loads(profile):
+    return job.loads([pts.cell(*cell) for cell in CELLS], profile)
+
+
+def seconds(profile, size):
+    """Of all pairs on one target."""
+    return 3 * pairs_of(profile) * sum(
+        estimate.of_loads([load], profile, size) for load in loads(profile))
+
+
+def _one(bench, executor, load, number, name):
+    """The values and the source of one run."""
+    known = job.seed(bench.seed, "engines", load.name, number)
+    text = job.text([load], bench.profile, bench.place.size, [known])
+    ran = executor.run(text, name, job.seconds(load, bench.profile))
+    found, _ = runner.measured(load, *ran.named(load.name))
+    return {"values": found, "source": f"{ran.source}#{load.name}"}
+
+
+def _block(bench, executors, load, order, number):
+    """{role: run} of a pair and its floor."""
+    stem = bench.label("engines", load.name, f"r{number:04d}")
+    known = bench.folder.load_round(stem)
+    if known is None:
+        known = {role: _one(bench, executors[role == "B"], load, number,
+                            f"{stem}-{place}")
+                 for place, role in enumerate(SEQUENCES[order])}
+        bench.folder.save_round(stem, known)
+    return known
+
+
+def run(bench, session):
+    """{cell: [{role: run}]} of one target."""
+    mine = bench.executor
+    other = Executor(mine.fio, session.other_side, bench.place, bench.folder,
+                     mine.stop, session.other_has_stats)
+    found = {load.stimulus.name: [] for load in loads(bench.profile)}
+    pairs, size = pairs_of(bench.profile), bench.place.size
+    orders = {load.index: planned_orders(bench.seed, load.index, pairs)
+              for load in loads(bench.profile)}
+    for number in range(pairs):
+        left = seconds(bench.profile, size) * (pairs - number) / pairs
+        for load in loads(bench.profile):
+            bench.progress(f"engines: {load.stimulus.name}, pair {number + 1} "
+                           f"of {pairs}", left)
+            found[load.stimulus.name].append(_block(
+                bench, (other, mine), load, orders[load.index][number],
+                number))
+    return found
+
+
+# What they say
+
+def _series(blocks, role, metric):
+    return [block[role]["values"][metric] for block in blocks]
+
+
+def _logs(blocks, role, metric):
+    """ln(role/A) of each block."""
+    return list(np.log(np.divide(_series(blocks, role, metric),
+                                 _series(blocks, "A", metric))))
+
+
+def _ratios(ends):
+    return None if math.inf in map(abs, ends) else [math.exp(x) for x in ends]
+
+
+def _row(target, cell, blocks, metric, effect):
+    label, unit, better = METRICS[metric]
+    return {"target": target, "test": TEST, "cell": cell, "metric": metric,
+            "label": label, "unit": unit, "better": better,
+            "this": fmean(_series(blocks, "B", metric)),
+            "other": fmean(_series(blocks, "A", metric)),
+            "ratio": math.exp(effect.estimate), "ci95": _ratios(effect.ci95),
+            "p": effect.p, "p_holm": effect.p_holm, "n": len(blocks),
+            "verdict": effect.verdict, "reason": effect.reason}
+
+
+def _rows(found):
+    """found: [(target, {cell: blocks})]"""
+    places = [(target, cell, blocks, metric) for target, one in found
+              for cell, blocks in one.items() for metric in METRICS]
+    effects = [verdict.Effect(metric, _logs(blocks, "B", metric),
+                              _logs(blocks, "A'", metric))
+               for _, _, blocks, metric in places]
+    verdict.judge_all(effects)
+    return [_row(*place, effect) for place, effect in zip(places, effects)]
+
+
+def _cell(name, blocks, role, profile):
+    """A cell of qualify.json, of one engine's runs."""
+    rounds = [{"results": [{"stimulus": name, **block[role]}]}
+              for block in blocks]
+    stimulus = next(load.stimulus for load in loads(profile)
+                    if load.stimulus.name == name)
+    return cells.plain(stimulus, rounds, profile)
+
+
+def _judged(session, target, found, role):
+    """The results of the spec's limits with one engine's runs."""
+    test = {"name": TEST, "state": "done", "why": None, "phases": [],
+            "cells": [_cell(name, blocks, role, session.profile)
+                      for name, blocks in found.items()]}
+    rows = limits.judge(session.spec, {"name": target, "identity": {},
+                                       "tests": [test]})
+    return {(row["cell"], row["key"]): row["result"] for row in rows
+            if row["test"] == TEST and row["cell"] in found}
+
+
+def _verdicts(session, found):
+    made = []
+    for target, one in found if session.spec else ():
+        mine, other = (_judged(session, target, one, role) for role in "BA")
+        made += [{"target": target, "cell": cell, "key": key,
+                  "this": result, "other": other[cell, key]}
+                 for (cell, key), result in mine.items()]
+    return made
+
+
+def _sentence(verdicts, this, other):
+    unlike = [f"{one['cell']} {one['key']}: {one['this']} with {this}, "
+              f"{one['other']} with {other}" for one in verdicts
+              if one["this"] != one["other"]]
+    if not verdicts:
+        return "no limit of the spec is on these cells"
+    if not unlike:
+        return (f"each of {len(verdicts)} limits on these cells has the same "
+                "result with either engine")
+    return "; ".join(unlike)
+
+
+def summary(session, found):
+    """The "ab" of qualify.json; found: [(target, {cell: blocks})]."""
+    this, other = session.side.text, session.other_side.text
+    rows, verdicts = _rows(found), _verdicts(session, found)
+    return {"engine": this, "compared_with": other,
+            "verdicts_of_the_spec": _sentence(verdicts, this, other),
+            "note": NOTE.format(pairs=pairs_of(session.profile), other=other,
+                                count=len(rows)),
+            "rows": rows, "verdicts": verdicts}
+
+
+def prepare(session):
+    """The other engine, asked for before anything is written."""
+    session.other_side = side.parse(other_text(session.args.engine),
+                                    session.args.build)
+    session.other_has_stats = session.ask_engine(session.other_side)

@@ -25,6 +25,7 @@ METRICS = {
     "submit_share": ("inside io_submit", "share")}
 SHARES = ("submit_share",)
 UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
+UNIT = 12                   # letters of one, at most
 SCALED = "SCALED DOWN: qualifies nothing"
 
 
@@ -42,7 +43,7 @@ def amount(value, of="", metric=None):
         return "n/a"
     if metric in SHARES or of in ("share", "%"):
         return f"{figure(value if of == '%' else 100 * value)}%"
-    return f"{figure(value)} {UNITS.get(of, of)}".rstrip()
+    return f"{figure(value)} {UNITS.get(of, of)[:UNIT]}".rstrip()
 
 
 def plain(value):
@@ -78,7 +79,7 @@ def bound(limit):
     name = "value" if limit["bound"] is None else "bound"
     said = _of(limit, name)
     if said == _of(limit, "limit") and limit[name] != limit["limit"]:
-        return f"{limit[name]:.9g} {limit['unit']}"
+        return f"{limit[name]:.9g} {limit['unit'][:UNIT]}"
     return said
 
 

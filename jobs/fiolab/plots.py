@@ -22,7 +22,7 @@ STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 PERCENTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
-def _weight(text):
+def weight(text):
     """About how wide a text is, in letters of the usual width."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else
                1.5 if c in "WMmw@%" else 1.2 if c.isupper() else 1
@@ -32,7 +32,7 @@ def _weight(text):
 def label(text, room=42):
     """Text in a picture, as much as there is room for."""
     found = wording.short(text, room)
-    while _weight(found) > room:
+    while weight(found) > room:
         found = wording.short(text, len(found) - 1)
     return found
 

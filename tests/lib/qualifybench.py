@@ -11,14 +11,21 @@ import threading
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import fio, side  # noqa: E402
+from fiolab import environment, fio, side  # noqa: E402
 from fiolab.qualify import claim, folder, runner  # noqa: E402
 from fiolab.qualify.execute import Executor, Place  # noqa: E402
 from fiolab.qualify.profiles import QUICK  # noqa: E402
 
 MIB = 1 << 20
-PLAN = {"schema": folder.SCHEMA, **dict.fromkeys(folder.FIELDS),
-        "id": "the one"}
+PLAN = {
+    "schema": folder.SCHEMA, "id": "the one", "created": "now", "command": [],
+    "seed": 1, "profile": {"name": "quick"}, "tests": [], "targets": [],
+    "arguments": {"profile": "quick", "engine": "psync", "build": "/b",
+                  "seed": 1, "ab": False, "scratch": False},
+    "engine": {"text": "psync", "ioengine": "psync", "options": [],
+               "sha256": None}, "other_engine": None,
+    "fio": {"path": "fio", "version": "fio-3", "sha256": None},
+    "environment": environment.describe(), "warnings": []}
 
 
 class Lab:

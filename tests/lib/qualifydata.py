@@ -134,7 +134,7 @@ def limit(line, where, key, metric, bar, unit, result="pass", why=None,
           **found):
     test, cell, path = where
     better = 1 if key.startswith("min") else -1
-    factor = {"pass": 1.1, "fail": 0.93}.get(result)
+    factor = bar and {"pass": 1.1, "fail": 0.93}.get(result)
     mean = factor and bar * factor ** better
     return {"line": line, "target": path, "test": test, "cell": cell,
             "key": key, "metric": metric, "limit": bar, "unit": unit,
@@ -146,35 +146,60 @@ def limit(line, where, key, metric, bar, unit, result="pass", why=None,
 
 
 def limits(path):
+    identity = {**limit(2, ("device", None, path), "model", "model", None, "",
+                        "pass", None), "value": None, "bound": None,
+                "confidence": None, "n": None, "pattern": "EXAMPLE MZ7L3*",
+                "found": MODEL, "source": [], "why": f"the model is {MODEL!r},"
+                " which is as 'EXAMPLE MZ7L3*' asks"}
     return [
-        limit(6, ("iops", "4K 0/100", path), "min_iops", "iops", 120000,
+        identity, limit(6, ("iops", "4K 0/100", path), "min_iops", "iops", 120000,
               "1/s"),
         limit(7, ("iops", "4K 100/0", path), "min_iops", "iops", 700000,
               "1/s", "fail", "the bound 644,490 is below the limit"),
         limit(11, ("throughput", "128K SEQ 0/100", path), "min_mbps", "mbps",
-              1500, "MB/s"),
+              1500, "MB/s", "pass", "Student's bound of the mean of 5 "
+              "rounds"),
         limit(12, ("throughput", "1M SEQ 100/0", path), "min_mbps", "mbps",
               2800, "MB/s"),
         limit(16, ("latency", "4K 0/100", path), "max_p99", "lat_p99_us", 60,
               "us", "not measured",
               "steady state was not reached in 25 rounds"),
-        limit(20, ("depth", "QD 64", path), "max_submit_share",
-              "submit_share", 0.05, "1"),
-        limit(24, ("wsat", "4K 0/100", path), "max_excursion", "excursion",
-              0.2, "1")]
+        limit(20, ("depth", "QD 64", path), "max_submit_share_percent",
+              "submit_share", 5, "%"),
+        limit(24, ("wsat", "4K 0/100", path), "max_excursion_percent",
+              "excursion", 20, "%", "pass", "observed (max - min)/mean of 5 "
+              "rounds, which has no bound", bound=None, confidence=None)]
 
 
-def ab():
-    return None
+def ab(path):
+    def row(cell, metric, label, unit, better, this, ratio, ci, verdict, why):
+        return {"target": path, "test": "iops", "cell": cell,
+                "metric": metric, "label": label, "unit": unit,
+                "better": better, "this": this, "other": this / ratio,
+                "ratio": ratio, "ci95": ci, "p": 0.01, "p_holm": 0.04,
+                "verdict": verdict, "reason": why, "n": 10}
+    return {"engine": "kaio", "compared_with": "libaio", "rows": [
+                row("4K 100/0", "iops", "IOPS", "1/s", "higher", 651e3, 1.001,
+                    [0.996, 1.006], "equivalent", "90% CI inside +-2%"),
+                row("4K 0/100", "iops", "IOPS", "1/s", "higher", 131e3, 1.012,
+                    [0.98, 1.05], "inconclusive", "smallest detectable "
+                    "effect about 4%")],
+            "verdicts_of_the_spec": "each of 2 limits on these cells has the "
+            "same result with either engine", "note": "10 pairs of runs for "
+            "each cell.", "verdicts": [
+                {"target": path, "cell": "4K 100/0", "key": "min_iops",
+                 "this": "fail", "other": "fail"},
+                {"target": path, "cell": "4K 0/100", "key": "min_iops",
+                 "this": "pass", "other": "pass"}]}
 
 
 def against():
     def row(cell, metric, label, unit, better, this, ratio, ci, verdict, why):
-        return {"test": "iops", "cell": cell, "metric": metric,
-                "label": label, "unit": unit, "better": better, "this": this,
+        return {"target": "/dev/nvme0n1", "other_target": "/dev/nvme0n1",
+                "test": "iops", "cell": cell, "metric": metric, "label": label, "unit": unit, "better": better, "this": this,
                 "other": this / ratio, "ratio": ratio, "ci95": ci,
                 "p": 0.008, "p_holm": 0.024, "verdict": verdict,
-                "reason": why, "detectable": 0.02, "n": 5}
+                "reason": why, "detectable": 0.02, "n": [5, 5]}
     return {"other": {"path": "/lab/runs/gdc5502/qualify.json",
                       "created": "2026-10-02T09:12:44Z",
                       "identity": {"model": MODEL, "serial": SERIAL,
@@ -188,7 +213,11 @@ def against():
                     [0.99, 1.01], "equivalent", "90% CI inside +-2%"),
                 row("4K 0/100", "lat_p99_us", "latency p99", "us", "lower",
                     2051, 1.04, [0.93, 1.15], "inconclusive",
-                    "smallest detectable effect about 9%")],
+                    "smallest detectable effect about 9%"),
+                {**row("8K 0/100", "iops", "IOPS", "1/s", "higher", 1, 1,
+                       None, "no verdict", "the other run: steady state was "
+                       "not reached in 25 rounds"), "ratio": None, "p": None,
+                 "p_holm": None, "detectable": None, "other": None}],
             "warnings": ["the two runs have different fio: fio-3.33, "
                          "fio-3.36"],
             "note": "Rounds of the measurement windows, unpaired; Welch's "
@@ -224,7 +253,7 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
                  "confidence": 0.95},
         "targets": made, "limits": [one for t in made
                                     for one in limits(t["name"])],
-        "result": "fail", "ab": ab(), "against": against(),
+        "result": "fail", "ab": ab(made[0]["name"]), "against": against(),
         "warnings": ["The scheduler of /dev/nvme0n1 could not be read."],
         **changes}
 
@@ -236,7 +265,8 @@ def passed(**changes):
         one["tests"] = [t for t in one["tests"]
                         if t["name"] not in ("soak", "full", "latency")]
     data["limits"] = [x for x in data["limits"] if x["result"] == "pass"]
-    return {**data, "result": "pass", "against": None, "warnings": []}
+    return {**data, "result": "pass", "ab": None, "against": None,
+            "warnings": []}
 
 
 def empty(**changes):
@@ -255,7 +285,7 @@ def empty(**changes):
 
 # Words with a meaning for the program, and names that stand for others.
 FIXED = {"schema", "created", "result", "state", "group", "metric", "key",
-         "better", "verdict", "start", "target", "test"}
+         "better", "verdict", "start", "target", "test", "this", "other"}
 
 
 def poison(value, attack, name=""):
@@ -274,7 +304,7 @@ def poisoned(attack):
     target, = data["targets"]
     target["identity"][attack] = attack
     target["smart"]["before"][attack] = {attack: [attack]}
-    data["ab"] = {attack: attack, "rows": [{attack: attack}]}
+    data["ab"][attack] = attack
     for one in data["limits"]:
         one["target"] = target["name"]
     for test in target["tests"]:
@@ -285,4 +315,4 @@ def poisoned(attack):
 
 def scaled(**changes):
     return report(profiles.QUICK, result="not measured", against=None,
-                  limits=[], spec=None, **changes)
+                  ab=None, limits=[], spec=None, **changes)

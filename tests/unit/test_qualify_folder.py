@@ -10,12 +10,13 @@ import sys
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "jobs"))
+sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
+import qualifybench  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import folder as folders  # noqa: E402
 
-PLAN = {"schema": folders.SCHEMA, **dict.fromkeys(folders.FIELDS), "id": "me"}
+PLAN = {**qualifybench.PLAN, "id": "me"}
 ROUND = "t00-iops-p01-r0001"
 
 
@@ -87,7 +88,10 @@ def test_files_of_other_names_are_named_and_parts_removed(made):
 @pytest.mark.parametrize("text, why", [
     ("{", "is not a qualification folder"),
     ('{"schema": "kaio-campaign/1"}', "its schema is 'kaio-campaign/1'"),
-    (json.dumps({"schema": folders.SCHEMA, "id": "x"}), "it lacks")])
+    (json.dumps({"schema": folders.SCHEMA, "id": "x"}), "created is missing"),
+    (json.dumps({**PLAN, "targets": [{}]}), r"targets\[0\].name is missing"),
+    (json.dumps({**PLAN, "seed": "1"}), "seed is not a number"),
+    (json.dumps({**PLAN, "profile": {"name": "x"}}), "is none of pts-e")])
 def test_a_folder_of_something_else_is_one_sentence(made, text, why):
     Path(made.file("plan.json")).write_text(text)
     with ExitStack() as stack, pytest.raises(Problem, match=why):

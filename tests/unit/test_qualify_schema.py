@@ -56,7 +56,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize("data", [
     qualifydata.scaled(), qualifydata.passed(), changed("limits", []),
     changed("targets", []) | {"limits": []}, changed("spec", None),
-    changed("against", None), changed("kaio", None),
+    changed("against", None), changed("ab", None), changed("kaio", None),
     changed(f"{CELL}.latency", None), changed(f"{CELL}.values", {}),
     changed(f"{CELL}.why", "the blocks of the device are larger"),
     changed(f"{CELL}.values.iops.low", None),
@@ -97,6 +97,11 @@ def test_what_is_allowed(data):
     ("limits.0.target", "/dev/other", "limits[0].target is none of the"),
     ("limits.0.result", "maybe", "limits[0].result is none of"),
     ("spec.confidence", 95, "spec.confidence is not from 0 to 1"),
+    ("against.rows.0.ci95", [2.0, 1.0], "against.rows[0].ci95 ends before"),
+    ("against.rows.0.ratio", 0, "against.rows[0].ratio is not above 0"),
+    ("against.other.path", 7, "against.other.path is not text"),
+    ("ab.verdicts.0.this", "x", "ab.verdicts[0].this is none of"),
+    ("ab.rows", None, "ab.rows is not a list"),
     ("environment", None, "environment is not an object"),
     ("profile.scaled", None, "profile.scaled is neither true nor false")])
 def test_what_is_damaged_is_named(path, value, place):

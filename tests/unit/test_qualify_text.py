@@ -42,7 +42,7 @@ def test_hostile_text_stays_in_its_line():
 
 def test_the_result_comes_before_any_figure(full):
     out = said(full)
-    assert out.index("FAIL: 2 OF 14 LIMITS AND 2 OF 16 CHECKS") < out.index(
+    assert out.index("FAIL: 2 OF 16 LIMITS AND 2 OF 16 CHECKS") < out.index(
         "limits") < out.index("checks") < out.index("tests of")
 
 

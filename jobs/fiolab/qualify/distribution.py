@@ -10,6 +10,7 @@ from . import pictures
 
 BARS = 70
 NINES = ("50", "90", "99", "99.9", "99.99", "99.999")
+EDGE = 1.05                 # of the axes: where the picture ends
 MARKED = ("50", "99", "99.999")
 
 
@@ -34,10 +35,11 @@ def _pointers(axes, found):
     to_axes = (axes.transData + axes.transAxes.inverted()).transform
     at = [to_axes((ns, 1))[0] for _, ns in found]
     placed = pictures.apart(at, 0.185)
-    right = max(placed, default=0) - 1.0
+    halves = [len(name) * 0.0125 for name, _ in found]
+    over = max([0, *(x + half - EDGE for x, half in zip(placed, halves))])
     for (name, ns), x in zip(found, placed):
         axes.axvline(ns, color=svg.MUTED, linewidth=0.9, linestyle=":")
-        axes.text(x - max(0, right), 1.02, name, color=svg.MUTED, ha="center",
+        axes.text(x - over, 1.02, name, color=svg.MUTED, ha="center",
                   transform=axes.transAxes)
 
 

@@ -10,14 +10,15 @@ import numpy as np
 
 from .. import side, verdict
 from ..results import SEQUENCES, planned_orders
-from . import cells, estimate, job, limits, pts, runner, values
+from . import cells, estimate, job, limits, pts, runner
 from .execute import Executor
 
 TEST = "iops"               # whose cells these are
 CELLS = (("4K", 100), ("4K", 0))
 PAIRS, FEW = 10, 6
-METRICS = {"iops": ("IOPS", "1/s"), "lat_mean_us": ("mean latency", "us"),
-           "lat_p99_us": ("p99", "us")}
+METRICS = {"iops": ("IOPS", "1/s", "higher"),
+           "lat_mean_us": ("mean latency", "us", "lower"),
+           "lat_p99_us": ("p99", "us", "lower")}
 NOTE = ("{pairs} pairs of runs for each cell, back to back and in random "
         "order, with a pair of {other} and itself beside each as the noise "
         "floor; {count} comparisons, corrected by Holm's method.")
@@ -100,9 +101,9 @@ def _ratios(ends):
 
 
 def _row(target, cell, blocks, metric, effect):
-    label, unit = METRICS[metric]
+    label, unit, better = METRICS[metric]
     return {"target": target, "test": TEST, "cell": cell, "metric": metric,
-            "label": label, "unit": unit,
+            "label": label, "unit": unit, "better": better,
             "this": fmean(_series(blocks, "B", metric)),
             "other": fmean(_series(blocks, "A", metric)),
             "ratio": math.exp(effect.estimate), "ci95": _ratios(effect.ci95),
@@ -163,20 +164,11 @@ def _sentence(verdicts, this, other):
     return "; ".join(unlike)
 
 
-def _said(row):
-    ends = row["ci95"]
-    interval = (f" (95% interval {ends[0]:.3f} to {ends[1]:.3f})" if ends
-                else "")
-    return f"{row['ratio']:.3f} times{interval}: {row['verdict']}"
-
-
 def summary(session, found):
     """The "ab" of qualify.json; found: [(target, {cell: blocks})]."""
     this, other = session.side.text, session.other_side.text
     rows, verdicts = _rows(found), _verdicts(session, found)
-    told = {f"{row['target']}, {row['cell']}, {row['label']}": _said(row)
-            for row in rows}
-    return {"engine": this, "compared_with": other, **told,
+    return {"engine": this, "compared_with": other,
             "verdicts_of_the_spec": _sentence(verdicts, this, other),
             "note": NOTE.format(pairs=pairs_of(session.profile), other=other,
                                 count=len(rows)),

@@ -8,15 +8,31 @@ import os
 import re
 
 from .. import store
+from ..schema import (ENVIRONMENT, among, count, each, flag, maybe, record,
+                      table, text)
+from .profiles import PROFILES
 
 ROUNDS = "rounds"
 SCHEMA = "kaio-qualify-plan/1"
 RUN_SCHEMA = "kaio-qualify-run/1"
 ROUND_SCHEMA = "kaio-qualify-round/1"
 NAME = re.compile(r"t\d{2}-[A-Za-z0-9._-]+\.json")
-FIELDS = ("id", "created", "command", "arguments", "seed", "profile", "tests",
-          "engine", "other_engine", "fio", "targets", "environment",
-          "warnings")
+ENGINE = record(text=text, ioengine=text, options=each(text),
+                sha256=maybe(text))
+TARGET = record(
+    name=text, path=text, host=maybe(text), size=count, total=count,
+    logical_block=count, physical_block=maybe(count), kind=text,
+    identity=table(lambda *_: None), smart=maybe(table(lambda *_: None)),
+    smart_why=maybe(text), purge=record(method=text, why=maybe(text)))
+PLAN = record(
+    id=text, created=text, command=each(text), seed=count,
+    arguments=record(profile=among(*PROFILES), engine=text, build=text,
+                     seed=count, ab=flag, scratch=flag),
+    profile=record(name=among(*PROFILES)),
+    tests=each(record(name=text, digest=maybe(text))), engine=ENGINE,
+    other_engine=maybe(ENGINE),
+    fio=record(path=text, version=text, sha256=maybe(text)),
+    targets=each(TARGET), environment=ENVIRONMENT, warnings=each(text))
 
 
 class Folder(store.Folder):
@@ -29,9 +45,7 @@ class Folder(store.Folder):
 
     @staticmethod
     def check(found):
-        missing = [name for name in FIELDS if name not in found]
-        if missing:
-            raise ValueError(f"it lacks {missing[0]}")
+        PLAN(found, "")
 
     def _make(self):
         super()._make()

@@ -10,6 +10,9 @@ from . import testpage, words
 HERE = os.path.dirname(os.path.abspath(__file__))
 SMART_ROWS = 60
 FAILED = 6                  # named under the headline
+CHANGED = ("slower", "faster")
+ORDER = {word: i for i, word in enumerate(
+    (*CHANGED, "inconclusive", "equivalent", "no verdict"))}
 IDENTITY = ("vendor", "model", "serial", "firmware", "kind", "transport",
             "write_cache", "scheduler", "rotational")
 ELSEWHERE = ("name", "size_bytes", "logical_block", "physical_block")
@@ -21,10 +24,8 @@ BELOW = ("name", "kind", "model", "serial", "size_bytes", "write_cache",
 
 def failures(data):
     """What failed, one line each: limits first."""
-    made = [f"{words.where(one, data)}: {words.label(one['metric'])}, "
-            f"bound of the mean {words.bound(one)}, asked for "
-            f"{words.bar(one)}"
-            for one in data["limits"] if one["result"] == "fail"]
+    made = [words.failure(one, data) for one in data["limits"]
+            if one["result"] == "fail"]
     many = len(data["targets"]) > 1
     return made + [f"{target['name'] + ', ' if many else ''}{check['title']}: "
                    f"{check['text']}"
@@ -98,6 +99,18 @@ def _target(target, number):
             "smart_left": left, "device": words.device(target)}
 
 
+# Comparisons
+
+def against(found):
+    """The rows, what changed first, and how many of each verdict."""
+    rows = sorted(found["rows"], key=lambda row: ORDER.get(row["verdict"], 9))
+    changed = [row for row in rows if row["verdict"] in CHANGED]
+    return {**found, "changed": changed, "rest": rows[len(changed):],
+            "tally": [(word, sum(row["verdict"] == word for row in rows))
+                      for word in ORDER if any(row["verdict"] == word
+                                               for row in rows)]}
+
+
 # The page
 
 def _anchors(data):
@@ -119,7 +132,7 @@ def _environment():
         bound=words.bound, amount=words.amount, plain=words.plain,
         time=words.time, decimal=words.decimal_size, day=words.day,
         sources=words.sources, sentence=words.sentence,
-        heading=words.heading, metric=words.label, signed=words.signed,
+        heading=words.heading, metric_of=words.metric_of, signed=words.signed,
         unit=lambda name: words.UNITS.get(name, name),
         part=lambda x: "n/a" if x is None else f"{x:.1f}%")
     made.tests["figure"] = lambda x: isinstance(x, (int, float)) or x is None
@@ -135,4 +148,5 @@ def render(data):
     return _environment().get_template("qualify.html.j2").render(
         data=data, targets=targets, summary=summary(data),
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
-        shown_failures=FAILED)
+        shown_failures=FAILED, against=data["against"] and against(
+            data["against"]))

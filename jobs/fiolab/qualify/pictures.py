@@ -8,7 +8,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from .. import plots, svg, wording
 from . import words
 
-LETTER, LINE = 6.4, 13      # CSS pixels of a label's letter, and its height
+LETTER, LINE = 7.4, 15      # CSS pixels of a label's letter, and its height
+LONGEST = 18                # letters of a label beside a picture
 MARKERS = "os^Dv<>P"
 SPREAD = 8                  # times: from here on an axis is logarithmic
 BAND = 0.1                  # of the mean: what the window's plot shows
@@ -29,8 +30,8 @@ def figure(height, left=0.15, right=0.03, top=26, bottom=40):
 
 def room(names):
     """The share of the width that labels need on the right."""
-    longest = max((len(name) for name in names), default=0)
-    return min(0.32, (longest * LETTER + 16) / svg.WIDTH)
+    longest = max((plots.weight(name) for name in names), default=0)
+    return (min(longest, LONGEST) * LETTER + 12) / svg.WIDTH
 
 
 def tick(value, unit):
@@ -119,7 +120,8 @@ def _window(axes, steady):
 
 def convergence(phase, names, metric, prefix, short=str):
     """The stimuli of these names over the rounds; None: no figure at all."""
-    lines = [(short(name), *per_round(phase, name, metric)) for name in names]
+    lines = [(plots.label(short(name), LONGEST), *per_round(
+        phase, name, metric)) for name in names]
     lines = [line for line in lines if line[1]]
     if not lines:
         return None

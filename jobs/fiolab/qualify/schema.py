@@ -6,8 +6,8 @@
 # Fields that are not known here are let through.
 from ..problem import Problem
 from ..schema import (ENVIRONMENT, Wrong, among, between, bins, count, couple,
-                      each, flag, integer, maybe, number, parsed, percentiles,
-                      record, share, table, text)
+                      each, flag, integer, interval, maybe, number, parsed,
+                      percentiles, positive, record, share, table, text)
 
 VERSION = "kaio-qualify/1"
 RESULTS = ("pass", "fail", "not measured")
@@ -111,6 +111,21 @@ LIMIT = record(
     bound=maybe(number), confidence=maybe(share), n=maybe(count),
     result=result, why=maybe(text), source=maybe(each(text)))
 
+COMPARED = record(
+    test=text, cell=text, metric=text, label=text, unit=text,
+    this=maybe(number), other=maybe(number), ratio=maybe(positive),
+    ci95=maybe(interval), p_holm=maybe(share), verdict=text,
+    reason=maybe(text))
+
+AGAINST = record(other=record(path=maybe(text), created=text,
+                              identity=table(anything)),
+                 rows=each(COMPARED), warnings=each(text), note=text)
+
+ENGINES = record(engine=text, compared_with=text, note=text,
+                 rows=each(COMPARED), verdicts=each(record(
+                     target=text, cell=text, key=text, this=result,
+                     other=result)))
+
 REPORT = record(
     schema=text, created=text, finished=flag, command=each(text),
     seed=maybe(integer), engine=text, ioengine=text, kaio=maybe(text),
@@ -118,7 +133,7 @@ REPORT = record(
     profile=PROFILE, spec=maybe(record(path=text, name=maybe(text),
                                        confidence=maybe(share))),
     targets=each(TARGET), limits=each(LIMIT), result=result,
-    ab=maybe(table(anything)), against=maybe(table(anything)),
+    ab=maybe(ENGINES), against=maybe(AGAINST),
     warnings=each(text))
 
 

@@ -209,7 +209,7 @@ def _begin(args, stack):
 
 def _arguments(known, given):
     try:
-        args = argparse.Namespace(**known["arguments"])
+        args = argparse.Namespace(**{**cli.DEFAULTS, **known["arguments"]})
         args.resume, args.out, args.plan = given.resume, None, False
         args.destroy_data, args.no_pdf = given.destroy_data, given.no_pdf
         args.fio = (known["fio"]["path"] if given.fio is cli.UNSET

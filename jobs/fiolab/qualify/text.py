@@ -56,7 +56,7 @@ def _verdict(data):
 
 def _limit(data, one):
     """One line, or two where the name is long; and why."""
-    name, metric = words.where(one, data), words.label(one["metric"])
+    name, metric = words.where(one, data), words.metric_of(one)
     name += f": {metric}" if metric not in name else ""
     result, numbers = RESULTS[one["result"]], [
         *(_column(_plain(text), 14) for text in (words.bar(one),
@@ -86,7 +86,7 @@ def _checks(data):
     for target, test, check in words.checks(data):
         where = f"{target['name']}, " if many else ""
         lines += fitted(f"{RESULTS[check['result']]:<12} {where}"
-                        f"{check['title']}: {check['text']}",
+                        f"{check['title']}: {words.ended(check['text'])}",
                         more=" " * 13)
     return ["", "  checks", *lines] if lines else []
 
@@ -115,14 +115,19 @@ def _tests(data):
 
 
 def _against(data):
-    if not data["against"]:
-        return []
+    """What changed, and how much did not."""
     found = data["against"]
-    lines = ["", *fitted(f"Against {found['other'].get('path')}:", "")]
-    for row in found["rows"]:
-        lines += fitted(f"{row['test']}, {row['cell']}, {row['label']}: "
-                        f"{wording.percent(row['ratio'])} "
-                        f"{row['verdict']}")
+    if not found:
+        return []
+    changed = [row for row in found["rows"]
+               if row["verdict"] in ("slower", "faster")]
+    lines = ["", *fitted(f"Against {found['other'].get('path') or ''}: "
+                         f"{len(changed)} of {len(found['rows'])} figures "
+                         "changed", "")]
+    for row in changed:
+        lines += fitted(f"{row['verdict']:<12} {row['test']}, {row['cell']}, "
+                        f"{row['label']}: {wording.percent(row['ratio'])}",
+                        more=" " * 13)
     return lines
 
 

@@ -152,7 +152,7 @@ def recovery(test, prefix):
     axes.xaxis.set_major_locator(FixedLocator(range(len(found))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(
-        lambda x, _: found[int(x)][0]))
+        lambda x, _: plots.label(found[int(x)][0], 8)))
     axes.set_xlabel("idle before 5 s of writing")
     axes.legend(loc="lower right", bbox_to_anchor=(1.02, 0.98), ncol=2,
                 handletextpad=0.2, columnspacing=1, borderaxespad=0)

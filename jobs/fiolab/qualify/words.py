@@ -25,6 +25,7 @@ METRICS = {
     "submit_share": ("inside io_submit", "share")}
 SHARES = ("submit_share",)
 UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
+UNIT = 12                   # letters of one, at most
 SCALED = "SCALED DOWN: qualifies nothing"
 
 
@@ -42,7 +43,7 @@ def amount(value, of="", metric=None):
         return "n/a"
     if metric in SHARES or of in ("share", "%"):
         return f"{figure(value if of == '%' else 100 * value)}%"
-    return f"{figure(value)} {UNITS.get(of, of)}".rstrip()
+    return f"{figure(value)} {UNITS.get(of, of)[:UNIT]}".rstrip()
 
 
 def plain(value):
@@ -58,19 +59,40 @@ def plain(value):
 
 # Limits
 
+def _of(limit, name):
+    return amount(limit[name], limit["unit"], limit["metric"])
+
+
 def bar(limit):
-    """'≥ 120,000': what is asked for."""
+    """'≥ 120,000': what is asked for; of an identity, its pattern."""
+    if "pattern" in limit:
+        return f"like {limit['pattern']}"
     sign = "≥" if limit["key"].startswith("min") else "≤"
-    return f"{sign} {amount(limit['limit'], limit['unit'], limit['metric'])}"
+    return f"{sign} {_of(limit, 'limit')}"
 
 
 def bound(limit):
-    """The bound; where rounding would make it the limit, with more digits."""
-    said, asked = (amount(limit[name], limit["unit"], limit["metric"])
-                   for name in ("bound", "limit"))
-    if said == asked and limit["bound"] != limit["limit"]:
-        return f"{limit['bound']:.9g} {limit['unit']}"
+    """What was compared with it: the bound, or what was observed where there
+    is none.  Where rounding would make it the limit, with more digits."""
+    if "pattern" in limit:
+        return plain(limit.get("found"))
+    name = "value" if limit["bound"] is None else "bound"
+    said = _of(limit, name)
+    if said == _of(limit, "limit") and limit[name] != limit["limit"]:
+        return f"{limit[name]:.9g} {limit['unit'][:UNIT]}"
     return said
+
+
+def metric_of(limit):
+    return limit["key"] if "pattern" in limit else label(limit["metric"])
+
+
+def failure(limit, data):
+    """'IOPS, 4K 100/0: IOPS 644,490 (95% bound), asked for ≥ 700,000'."""
+    kind = ("" if limit["bound"] is None else
+            f" ({100 * (limit['confidence'] or 0.95):g}% bound)")
+    return (f"{where(limit, data)}: {metric_of(limit)} {bound(limit)}{kind}, "
+            f"asked for {bar(limit)}")
 
 
 def title(data, limit):
@@ -224,8 +246,13 @@ def sources(found):
             f"({len(found)} runs)")
 
 
-def sentence(text):
+def ended(text):
     """With one full stop at its end."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def sentence(text):
+    """That begins a line, and ends."""
     text = text.rstrip(". ")
     if not text.startswith(("fio", "io_")):     # names are as they are
         text = wording.label(text)

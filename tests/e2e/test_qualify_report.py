@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The report of a qualification in a real headless Chromium, on a phone and on
+# a screen, light and dark: nothing on the console, nothing asked from
+# elsewhere, no sideways scrolling, text with contrast, pictures whose labels
+# can be read, the result in sight; and as a PDF that has all of its text.
+# KAIO_SHOTS=DIR keeps the pictures to look at.
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "jobs"))
+
+import browser as browsers  # noqa: E402
+import hostile  # noqa: E402
+import pagechecks  # noqa: E402
+import qualifydata  # noqa: E402
+from fiolab.qualify import page as pages, pdf, schema, words  # noqa: E402
+
+pytestmark = pytest.mark.skipif(not browsers.find(),
+                                reason="needs chromium: run make deps")
+WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
+BOTTOM = """Math.max(...[...document.querySelectorAll(
+    'h1, .card')].slice(0, 2).map(e => e.getBoundingClientRect().bottom))"""
+# It stands in thousands of places: no part of it is very long.
+ATTACK = " ".join(attack[:60] for attack in hostile.ATTACKS)
+REPORTS = {
+    "full": qualifydata.report, "scaled": qualifydata.scaled,
+    "passed": qualifydata.passed, "empty": qualifydata.empty,
+    "two": lambda: qualifydata.report(targets=2, restless=True),
+    "hostile": lambda: qualifydata.poisoned(ATTACK)}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with browsers.Browser(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=REPORTS)
+def report(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("html") / f"{request.param}.html"
+    path.write_text(pages.render(schema.check(REPORTS[request.param]())))
+    return path
+
+
+@pytest.fixture(scope="module", params=[(w, s) for w in WIDTHS
+                                        for s in SCHEMES],
+                ids=lambda p: f"{p[0]}-{p[1]}")
+def page(request, browser, report):
+    width, scheme = request.param
+    made = browser.open(report, width, scheme == "dark")
+    made.name, made.path, made.dark = report.stem, report, scheme == "dark"
+    made.shot = f"qualify-{report.stem}-{width}-{scheme}.png"
+    return made
+
+
+def test_nothing_on_the_console_and_nothing_from_elsewhere(page):
+    assert page.problems == []
+    assert page.requests == [page.path.as_uri()]
+    assert page.evaluate("window.hacked === undefined")
+    assert page.evaluate("document.querySelectorAll('script').length") == 0
+
+
+def test_no_sideways_scrolling(page):
+    for _ in ("as it comes", "everything open"):
+        assert page.evaluate("document.documentElement.scrollWidth") \
+            <= page.width
+        assert page.evaluate(pagechecks.OVER) == []
+        page.evaluate(pagechecks.OPEN)
+
+
+def test_the_result_is_in_sight(page):
+    if page.name == "hostile":
+        pytest.skip("its names are longer than a screen")
+    page.evaluate("scrollTo(0, 0)")
+    assert page.evaluate(BOTTOM) < browsers.HEIGHT
+
+
+def test_text_has_contrast(page):
+    """At least the 4.5 to 1 of WCAG AA, in pictures and on shades as well."""
+    page.evaluate(pagechecks.OPEN)
+    worst, where, texts = page.evaluate(pagechecks.CONTRAST)
+    assert texts > 100 and worst >= 4.5, where
+
+
+def test_pictures_can_be_read(page):
+    if page.name == "empty":
+        pytest.skip("it has no picture")
+    page.evaluate(pagechecks.OPEN)
+    assert page.evaluate(pagechecks.SMALLEST) >= 9.5
+    if page.name != "hostile":      # its names are longer than a picture
+        assert page.evaluate(pagechecks.CROWDED) == []
+        assert page.evaluate(pagechecks.OUTSIDE) == []
+
+
+def test_what_a_screen_reader_gets(page):
+    seen = pagechecks.spoken(page)
+    assert len(seen["heading"]) > 5 and all(seen["heading"])
+    assert "Tests, their preparation, and the rounds to steady state" in \
+        seen["table"]
+    assert {"Test", "State", "Steady state"} <= set(seen["columnheader"])
+    if page.name not in ("scaled", "empty"):
+        assert "Acceptance" in seen["table"]
+        assert {"Limit", "Bound", "Result"} <= set(seen["columnheader"])
+    assert all(seen.get("image", ()))
+    assert page.name == "empty" or len(seen["image"]) > 30
+
+
+def test_the_picture_of_the_page(page, tmp_path):
+    """It is painted, dark or light as asked."""
+    folder = os.environ.get("KAIO_SHOTS") or tmp_path
+    path = os.path.join(folder, page.shot)
+    page.screenshot(path)
+    shot = matplotlib.image.imread(path)[..., :3]
+    assert shot.shape[1] == page.width and shot.shape[0] > 800
+    assert (shot[:, 0].mean() < 0.2) if page.dark else (
+        shot[:, 0].mean() > 0.9)
+    reds = np.unique((shot[::2, ::2, 0] * 255).astype(np.uint8))
+    assert len(reds) > 40
+
+
+# The PDF
+
+def printed(tmp_path, data):
+    path = tmp_path / "report.html"
+    path.write_text(pages.render(data))
+    why = pdf.write(path, tmp_path / "report.pdf")
+    assert why is None, why
+    assert sorted(os.listdir(tmp_path)) == ["report.html", "report.pdf"]
+    return tmp_path / "report.pdf"
+
+
+def tool(*command):
+    if not shutil.which(command[0]):
+        pytest.skip(f"needs {command[0]} (poppler-utils)")
+    return subprocess.run(command, capture_output=True, text=True, check=True,
+                          timeout=60).stdout
+
+
+def test_the_pdf_has_all_of_its_text(tmp_path):
+    data = qualifydata.report()
+    path = printed(tmp_path, data)
+    text = " ".join(tool("pdftotext", "-layout", str(path), "-").split())
+    for part in ("Fail: 1 of 8 limits and 1 of 8 checks", "≥ 700,000",
+                 "Steady state NOT REACHED", "Tested by", "Approved by",
+                 "p99.999", "Evidence of each round", "1 / "):
+        assert part in text, part
+    # Evidence is folded on a screen, and not on paper.
+    last = data["targets"][0]["tests"][0]["phases"][1]["rounds"][-1]
+    assert last["results"][0]["source"].partition("#")[0] in text
+
+
+def test_the_pdf_is_a4_and_not_endless(tmp_path):
+    info = tool("pdfinfo", str(printed(tmp_path, qualifydata.passed())))
+    assert re.search(r"Page size: +59[45](\.\d+)? x 84[12](\.\d+)? pts", info)
+    pages_found = int(re.search(r"Pages: +(\d+)", info)[1])
+    assert 8 < pages_found < 40
+
+
+def test_a_pdf_without_tools_to_read_it(tmp_path):
+    content = printed(tmp_path, qualifydata.empty()).read_bytes()
+    assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF")
+    assert content.count(b"/Type /Page") >= 3
+
+
+def test_no_browser_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = pdf.write(tmp_path / "a.html", tmp_path / "a.pdf")
+    assert said.startswith("No PDF was made") and said.endswith(".")
+
+
+@pytest.mark.parametrize("program, word", [
+    ("exit 3", "ended with status 3"), ("exit 0", "wrote no PDF"),
+    ("sleep 100", "was not done after 1 s")])
+def test_a_browser_that_does_not_print(program, word, tmp_path, monkeypatch):
+    """Nothing is left behind: no part of a PDF, no process."""
+    fake = tmp_path / "chromium"
+    fake.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\n{program}\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(pdf, "LIMIT", 1)
+    said = pdf.write(tmp_path / "a.html", tmp_path / "a.pdf")
+    assert word in said and said.endswith(".")
+    assert sorted(os.listdir(tmp_path)) == ["chromium", "pid"]
+    assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+
+
+def test_every_source_of_a_limit_is_on_the_page(browser, tmp_path):
+    data = qualifydata.report()
+    path = tmp_path / "report.html"
+    path.write_text(pages.render(data))
+    text = browser.open(path).evaluate("document.body.innerText")
+    for one in data["limits"]:
+        assert words.sources(one["source"]) in text

@@ -50,6 +50,15 @@ def test_five_nines_are_of_the_bins():
     assert latency["percentiles"]["99.999"] == 50_000
 
 
+def test_no_percentile_is_beyond_the_longest():
+    """fio names a bin by a time within it."""
+    one = direction(1.0, [(1000, 10), (5024, 1)])
+    one["lat_ns"]["max"] = 5011
+    found, latency = values.of([entry(one)], [])
+    assert found["lat_p99_us"] == found["lat_max_us"] == 5.011
+    assert latency["bins"][-1] == [5024, 1]
+
+
 def test_pooling_is_counting_together():
     one = values.of([entry(direction(1.0, [(1000, 3)]))], [])[1]
     two = values.of([entry(direction(1.0, [(1000, 1), (9000, 1)]))], [])[1]

@@ -18,11 +18,13 @@ def _pooled(parts):
     for part in parts:
         bins.update(dict(map(tuple, part["bins"])))
     ordered = sorted([ns, n] for ns, n in bins.items())
+    longest = max(part["max_ns"] for part in parts)
+    # A bin is named by a time within it, which may be beyond the longest.
     return {"n": count,
             "mean_ns": sum(p["mean_ns"] * p["n"] for p in parts) / count,
-            "max_ns": max(part["max_ns"] for part in parts),
-            "percentiles": {name: percentile(ordered, float(name) / 100)
-                            for name in PERCENTILES}, "bins": ordered}
+            "max_ns": longest, "percentiles": {
+                name: min(longest, percentile(ordered, float(name) / 100))
+                for name in PERCENTILES}, "bins": ordered}
 
 
 def pool(latencies):

@@ -231,12 +231,12 @@ def _columns(test):
 
 
 def _load(cell):
-    """'T4 QD32', unless the name says it."""
+    """'T4 QD32', or what of it the name does not say."""
     load = cell["stimulus"]
+    named = cell["name"].replace("QD ", "QD").split()
     parts = [f"{letter}{load[name]}" for letter, name in (
         ("T", "threads"), ("QD", "depth")) if load[name]]
-    return "" if all(part in cell["name"].split() for part in parts) else (
-        " ".join(parts))
+    return " ".join(part for part in parts if part not in named)
 
 
 def _head(metric):

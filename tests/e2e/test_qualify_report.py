@@ -191,7 +191,8 @@ def test_a_browser_that_does_not_print(program, word, tmp_path, monkeypatch):
     said = pdf.write(tmp_path / "a.html", tmp_path / "a.pdf")
     assert word in said and said.endswith(".")
     assert sorted(os.listdir(tmp_path)) == ["chromium", "pid"]
-    assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+    pid = (tmp_path / "pid").read_text().strip()
+    assert not os.path.exists(f"/proc/{pid}")
 
 
 def test_every_source_of_a_limit_is_on_the_page(browser, tmp_path):

@@ -94,7 +94,8 @@ def _test(test):
             if phase["steady"]]
     lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
                    f"{words.time(test['seconds'])}"
-                   + (f": {words.sentence(test['why'])}" if test["why"] else ""),
+                   + (f": {words.sentence(test['why'])}" if test["why"]
+                      else ""),
                    more=" " * 13)
     for text in said:
         lines += fitted(f"steady state {text}", " " * 15)

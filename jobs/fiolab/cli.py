@@ -251,7 +251,10 @@ def main(arguments=None, new=None, action=None, failure=1):
         with ExitStack() as stack:
             action(args, stack)
     except Problem as problem:
-        print(f"{new.prog}: {problem}", file=sys.stderr)
+        said = f"{new.prog}: {problem}"
+        if failure == 1:
+            sys.exit(said)      # the status of a text
+        print(said, file=sys.stderr)
         sys.exit(failure)
     except BrokenPipeError:
         os._exit(1)

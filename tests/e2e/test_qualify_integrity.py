@@ -145,7 +145,7 @@ def test_damage_while_it_writes(lab, name, size):
 
 def test_planted_places_are_named(lab):
     found = lab("planted")
-    assert "a flipped bit" in texts(found) and "each found there" in texts(
+    assert "a flipped bit" in texts(found) and "found just there" in texts(
         found)
 
 

@@ -85,15 +85,22 @@ def test_sweep(run, name):
     table, = found["tables"]
     assert [row[0] for row in table["rows"]] == [1 << i for i in range(11)]
     for _, iops, mean, p99, share in table["rows"]:
-        assert iops > 0 and 0 < mean <= 1.1 * p99 and 0 <= share <= 1
+        assert iops > 0 and mean > 0 and p99 > 0 and 0 <= share <= 1
     assert "knee" in table["note"] and "io_submit took" in table["note"]
 
 
 def test_deeper_takes_longer(run):
-    """Little's law: I/Os in flight = throughput x latency."""
-    table, = run("qd-write")["tables"]
-    for depth, iops, mean, *_ in table["rows"][4:]:
-        assert iops * mean / 1e6 == pytest.approx(depth, rel=0.5)
+    """Little's law: I/Os in flight = throughput x latency; fewer than the
+    depth only where a short run begins and ends, or waits for a CPU."""
+    most = {}
+    for one in run("qd-write")["phases"][0]["rounds"]:
+        for result in one["results"]:
+            depth = int(result["stimulus"].removeprefix("QD "))
+            flying = (result["values"]["iops"] *
+                      result["values"]["lat_mean_us"] / 1e6)
+            assert flying <= 1.3 * depth
+            most[depth] = max(flying, most.get(depth, 0))
+    assert all(most[depth] > depth / 2 for depth in (8, 16, 32, 64))
 
 
 def test_an_engine_that_tells_no_share(run):
@@ -125,10 +132,13 @@ def test_ways_are_what_ran(run, tmp_path):
     out = tmp_path / "run-reap-kaio" / "out"
     stats = [s for path in paths
              for s in json.loads((out / path).read_text())["stats"]]
+    assert len(stats) == 6
     for each in stats:
         way = next(w for w in queuetests.WAYS if f"-{w}-" in each["job"])
         assert each["reap"] == way
-        assert (each["ring_events"] == 0) == (way == "syscall")
+        assert way != "syscall" or not each["ring_events"]
+        assert way == "eventfd" or not each["epoll_and_read_calls"]
+    assert any(each["ring_events"] for each in stats)
 
 
 def test_ways_are_of_kaio_alone(run):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The parts of the integrity tests that need no device: reading fio's words, the
-# generations of blocks, the places of planted damage, the end of a device.
+# The parts of the integrity tests that need no device: reading fio's words,
+# the generations of blocks, the places of planted damage, the end of a device.
 import os
 import random
 import sys
@@ -12,15 +12,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab.qualify import (blockio, devicefull, flushes, planted,  # noqa: E402
-                            powercut, queuetests, verifying)
+from fiolab.qualify import blockio, devicefull, flushes  # noqa: E402
+from fiolab.qualify import planted, powercut, queuetests  # noqa: E402
+from fiolab.qualify import verifying  # noqa: E402
 
 # As fio 3.33 and 3.42 print them.
 MESSAGES = """\
 crc32c: verify failed at file /dev/loop0 offset 39682048, length 0 (requested \
 block: offset=39682048, length=4096, flags=88)
-verify: bad magic header 0, wanted acca at file /dev/loop0 offset 8192, length \
-4096 (requested block: offset=8192, length=4096)
+verify: bad magic header 0, wanted acca at file /dev/loop0 offset 8192, \
+length 4096 (requested block: offset=8192, length=4096)
 verify: bad header offset 4096, wanted 40075264 at file /dev/offset 1, \
 length 2/x offset 40075264, length 4096 (requested block: offset=40075264)
 fio: io_u error on file /dev/loop0: Input/output error: write offset=12, \

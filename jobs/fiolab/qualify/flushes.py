@@ -9,7 +9,7 @@ from .verifying import (FAIL, PASS, UNKNOWN, check, fault, section)
 
 FLUSHES = 15                # the field of /sys/block/X/stat, from 0: Linux 5.5
 EVERY = 4                   # writes between two syncs
-SHORTEST = 1000             # ns of a sync: fio 3.28 does not time them with AIO
+SHORTEST = 1000             # ns of a sync: fio 3.28 does not time those of AIO
 PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
 KINDS = ("fsync", "fdatasync")
 

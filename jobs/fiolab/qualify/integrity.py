@@ -79,8 +79,8 @@ def overlap(context):
     return {"checks": [judged(
         "overlap", "Overlapping sizes", ran, why,
         f"{done(ran, 'write'):,} bytes in writes of {unit} to "
-        f"{unit * SPREAD} bytes over a range of {size:,}; the {read:,} that no "
-        "later write touched read back with 0 mismatches")]}
+        f"{unit * SPREAD} bytes over a range of {size:,}; the {read:,} that "
+        "no later write touched read back with 0 mismatches")]}
 
 
 # Read back while it writes

@@ -5,7 +5,7 @@
 # as up to p only the throughput grows, and beyond it only the latency.
 from dataclasses import dataclass
 
-TIE = 0.05          # powers nearer than this are the same: take the least depth
+TIE = 0.05          # powers nearer than this are the same
 MOST = 0.95         # of the largest throughput
 
 
@@ -34,7 +34,8 @@ def find(points):
         return Knee(None, "fewer than three depths gave figures", None)
     rates = [rate for _, rate, _ in points]
     powers = [rate / latency for _, rate, latency in points]
-    depth, enough = _first(points, powers, 1 - TIE), _first(points, rates, MOST)
+    depth = _first(points, powers, 1 - TIE)
+    enough = _first(points, rates, MOST)
     low, high = points[0][0], points[-1][0]
     if depth == high:
         return Knee(None, f"no knee up to depth {high}: each further depth "

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What do writes do to the latency of reads?  Reads alone, and reads as 70% of a
-# mixed load, in turn, at the profile's depth; of both only the reads count.
+# What do writes do to the latency of reads?  Reads alone, and reads as 70% of
+# a mixed load, in turn, at the profile's depth; of both only the reads count.
 from statistics import fmean
 
 from ..metrics import figures

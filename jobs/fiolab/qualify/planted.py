@@ -115,8 +115,9 @@ def run(context):
     why = fault(ran)
     if not why:
         ran, why = _look(context, places, start)
-    names = ", ".join(name for name, _ in PLANTS[:len(places)])
-    text = (f"{names} at bytes {', '.join(map(str, places))}: each found "
+    # On another host there is but one, the last of them.
+    names = ", ".join(name for name, _ in PLANTS[-len(places):])
+    text = (f"{names} at byte {', '.join(map(str, places))}: found just "
             "there, and nowhere else, by sequential and by random reading; "
             "mended, all is well")
     return {"checks": [check(NAME, TITLE, FAIL if why else PASS, why or text,

@@ -223,8 +223,8 @@ def _is_real(found):
     """Without syncs both we and fio have to miss something."""
     bare, *_, fio = found
     lost = bare["result"] == FAIL and fio["result"] == FAIL
-    return check(*REAL, PASS if lost else FAIL, f"{bare['text']}, and of fio's "
-                 f"verify_state {fio['text']}" + (
+    return check(*REAL, PASS if lost else FAIL, bare["text"] +
+                 f", and of fio's verify_state {fio['text']}" + (
                      "" if lost else ": the drill proves nothing"),
                  bare["source"])
 

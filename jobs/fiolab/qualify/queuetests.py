@@ -50,8 +50,8 @@ def blocking_text(points):
                 f"{depth}).")
     depth, share = max(blocked, key=lambda one: one[1])
     return (f"io_submit took up to {share:.1%} of the run (at depth {depth}; "
-            f"more than {BLOCKING:.0%} at {_depths(blocked)}): there the depth "
-            "that fio prints is not the depth that the device saw, as no I/O "
+            f"more than {BLOCKING:.0%} at {_depths(blocked)}): there the "
+            "depth that fio prints is not the depth that the device saw, as no I/O "
             "was added while io_submit blocked.")
 
 

@@ -5,8 +5,8 @@
 from collections import Counter
 
 from . import blockio, flushes
-from .verifying import (FAIL, PASS, UNKNOWN, check, fault, first_fault,
-                        patience, section, verified)
+from .verifying import (FAIL, PASS, UNKNOWN, check, first_fault, patience,
+                        section, verified)
 
 PIECE, PIECES = 64 << 10, 64
 ZEROES, BEFORE, OTHER = "zeroes", "as before", "something else"

@@ -8,7 +8,8 @@ from ..fio import words
 PASS, FAIL, UNKNOWN = "pass", "fail", "not measured"
 # "verify: bad magic header 0, wanted acca at file F offset 4096, length 4096",
 # "crc32c: verify failed at file F offset 4096, length 0".
-MISMATCH = re.compile(r"verify[: ][^\n]* at file [^\n]*? offset (\d+), length ")
+MISMATCH = re.compile(
+    r"verify[: ][^\n]* at file [^\n]*? offset (\d+), length ")
 SLOWEST = 10e6              # bytes/s, of any device: only then is fio ended
 EXPECTED = 250e6            # bytes/s, for the plan's total time
 

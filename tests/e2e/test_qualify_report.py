@@ -22,7 +22,8 @@ import browser as browsers  # noqa: E402
 import hostile  # noqa: E402
 import pagechecks  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab.qualify import page as pages, pdf, schema, words  # noqa: E402
+from fiolab.qualify import page as pages, pdf, schema, text  # noqa: E402
+from fiolab.qualify import words  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not browsers.find(),
                                 reason="needs chromium: run make deps")
@@ -148,14 +149,14 @@ def tool(*command):
 def test_the_pdf_has_all_of_its_text(tmp_path):
     data = qualifydata.report()
     path = printed(tmp_path, data)
-    text = " ".join(tool("pdftotext", "-layout", str(path), "-").split())
+    found = " ".join(tool("pdftotext", "-layout", str(path), "-").split())
     for part in ("Fail: 1 of 8 limits and 1 of 8 checks", "≥ 700,000",
                  "Steady state NOT REACHED", "Tested by", "Approved by",
                  "p99.999", "Evidence of each round", "1 / "):
-        assert part in text, part
+        assert part in found, part
     # Evidence is folded on a screen, and not on paper.
     last = data["targets"][0]["tests"][0]["phases"][1]["rounds"][-1]
-    assert last["results"][0]["source"].partition("#")[0] in text
+    assert last["results"][0]["source"].partition("#")[0] in found
 
 
 def test_the_pdf_is_a4_and_not_endless(tmp_path):
@@ -190,13 +191,52 @@ def test_a_browser_that_does_not_print(program, word, tmp_path, monkeypatch):
     said = pdf.write(tmp_path / "a.html", tmp_path / "a.pdf")
     assert word in said and said.endswith(".")
     assert sorted(os.listdir(tmp_path)) == ["chromium", "pid"]
-    assert not os.path.exists(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+    pid = (tmp_path / "pid").read_text().strip()
+    assert not os.path.exists(f"/proc/{pid}")
 
 
 def test_every_source_of_a_limit_is_on_the_page(browser, tmp_path):
     data = qualifydata.report()
     path = tmp_path / "report.html"
     path.write_text(pages.render(data))
-    text = browser.open(path).evaluate("document.body.innerText")
+    shown = browser.open(path).evaluate("document.body.innerText")
     for one in data["limits"]:
-        assert words.sources(one["source"]) in text
+        assert words.sources(one["source"]) in shown
+
+
+def test_a_real_run(browser, engine, tmp_path, shm_file):
+    """What jobs/qualify writes is what the schema says, the page shows it,
+    and the recipe on it repeats a run with plain fio."""
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [str(ROOT / "jobs" / "qualify"), "--scratch", "--profile", "quick",
+         "--tests", "overlap,xsr", "--size", "32M", "--out", str(out),
+         "--build", str(Path(engine).parent)],
+        capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    data = schema.load(out / "qualify.json")
+    assert all(len(line) <= 79 for line in text.lines(data))
+    assert "\n".join(text.lines(data)) in done.stdout
+    assert (out / "report.pdf").read_bytes().startswith(b"%PDF-")
+    page = browser.open(out / "report.html")
+    assert page.problems == []
+    shown = page.evaluate(pagechecks.OPEN + "; document.body.textContent")
+    overlap = next(t for t in data["targets"][0]["tests"]
+                   if t["name"] == "overlap")
+    source = overlap["checks"][0]["source"]
+    assert source in shown and overlap["checks"][0]["text"] in shown
+    recipe = page.evaluate("document.querySelector('.appendix pre').innerText")
+    repeated(recipe, out / source.partition("#")[0], tmp_path, shm_file)
+
+
+def repeated(recipe, run, folder, target):
+    """Do as the page says, on another file."""
+    Path(target).write_bytes(bytes(32 << 20))
+    said = subprocess.run(
+        ["sh", "-c", recipe.replace("runs/NAME.json", str(run))], cwd=folder,
+        capture_output=True, text=True, check=True, timeout=20).stdout
+    command = re.sub(r"TARGET=\S+", f"TARGET={target}", said.strip())
+    assert target in command and command.endswith(" again.fio")
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True, timeout=60,
+                   capture_output=True)
+    assert '"jobname"' in (folder / "out.json").read_text()

@@ -151,7 +151,7 @@ class Making:
         seconds = sum(s.seconds * s.repeat for s in stimuli)
         self.clock += seconds
         return {"round": number, "seconds": seconds, "results": found,
-                "start": f"2026-11-{20 + number % 9:02d}T0{number % 10}:00:00Z"}
+                "start": f"2026-11-24T0{number % 10}:00:00Z"}
 
     def phase(self, phase):
         stimuli = (phase.stimuli(self.phases) if callable(phase.stimuli)

@@ -15,8 +15,8 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 import inventeddevice  # noqa: E402
 import qualifydata  # noqa: E402
 from fiolab import svg  # noqa: E402
-from fiolab.qualify import distribution, pictures, sweep  # noqa: E402
-from fiolab.qualify import testpage, timeline  # noqa: E402
+from fiolab.qualify import cellpage, distribution, pictures  # noqa: E402
+from fiolab.qualify import sweep, testpage, timeline  # noqa: E402
 
 DATA = qualifydata.report()
 TESTS = {test["name"]: test for test in DATA["targets"][0]["tests"]}
@@ -249,6 +249,6 @@ def test_shades(z, levels):
     grid = {"title": "t", "metric": "iops", "unit": "us", "x_label": "x",
             "x": [0] * len(z[0]), "y_label": "y", "y": list(range(len(z))),
             "z": z}
-    found = testpage.heat(grid)
+    found = cellpage.heat(grid)
     assert [[level for _, level in row] for _, row in found["rows"]] == levels
     assert found["less"] is True

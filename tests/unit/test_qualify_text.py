@@ -52,7 +52,7 @@ def test_each_limit_has_its_bound_and_its_reason():
     assert re.search(r"FAIL +IOPS, 4K 100/0 +>= 700,000 +644,490 +line 7", out)
     assert "Steady state was not reached in 25 rounds." in out
     assert re.search(r"not measured Latency, 4K 0/100: p99 latency\n"
-                     r" +<= 60.00 us +n/a +line 16", out)
+                     r" +asked for <= 60.00 us, is n/a; line 16", out)
 
 
 def test_every_check_is_there(full):

@@ -147,6 +147,7 @@ def render(data):
                    for i, target in enumerate(data["targets"])]
     return _environment().get_template("qualify.html.j2").render(
         data=data, targets=targets, summary=summary(data),
+        confidence=(data["spec"] or {}).get("confidence") or 0.95,
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
         shown_failures=FAILED, against=data["against"] and against(
             data["against"]))

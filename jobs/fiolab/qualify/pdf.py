@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # report.pdf, printed from report.html by a headless Chromium that is found on
 # PATH, with a profile of its own that is removed afterwards and a time limit.
-# The PDF is whole or absent.  Without a browser there is none, and why is said.
+# The PDF is whole or absent.  Without a browser there is none, and that is
+# said.
 import contextlib
 import os
 from pathlib import Path

@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from .. import svg, wording
 from . import knee, pictures, words
 
+AXIS_NAME = 0.3             # of the width: so much of it the axis' name takes
 FEWEST = 4                  # depths that make a sweep
 LATENCIES = (("lat_mean_us", "mean", "-"), ("lat_p99_us", "p99", (0, (4, 2))))
 
@@ -96,8 +97,11 @@ def picture(cells, at, prefix):
         if at:
             axes.axvline(at, color=svg.BAD, linewidth=1.1, linestyle=":")
     if at:
-        upper.text(at, 1.03, f"knee {at:g}", color=svg.BAD, ha="center",
-                   va="bottom", transform=upper.get_xaxis_transform())
+        across = (upper.transData + upper.transAxes.inverted()).transform(
+            (at, 1))[0]
+        upper.text(max(across, AXIS_NAME), 1.03, f"knee {at:g}",
+                   color=svg.BAD, ha="center", va="bottom",
+                   transform=upper.transAxes)
     said = "; ".join(f"depth {d}: {words.amount(y)}" for d, y in
                      zip(depths, iops))
     return svg.render(made, prefix, "IOPS and latency over the queue depth",

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One test, as the page shows it: its pictures, its determination of steady
 # state, its tables and heat maps, and the evidence behind each.
-import math
 import re
 
 from markupsafe import Markup
 
 from .. import wording
-from . import distribution, pictures, sweep, timeline, words
+from . import cellpage, distribution, pictures, sweep, timeline, words
 
 LINES = 8                   # of one picture
 DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
 CELL = re.compile(r"[\w.]+ \d+/\d+")
-LEVELS = 8                  # shades of a heat map
-FAR_APART = 20              # times: shades by the logarithm
-LESS = ("us", "ns", "ms", "s", "share")     # units of which less is better
 TIMED = {"wsat": ("iops", "lat_mean_us", "lat_max_us"),
          "xsr": ("mbps", "lat_mean_us", "lat_max_us")}
 
@@ -144,7 +140,7 @@ def _sweep(key, cells, prefix):
     at = sweep.knee_of(cells)
     return figure(sweep.picture(cells, at, prefix), f"{sweep.captions(key)}."
                   + (" Beyond the knee more depth buys latency." if at
-                     else ""), words.sources(_sources(cells)))
+                     else ""), words.sources(cellpage.sources(cells)))
 
 
 def _sweeps(test, prefix):
@@ -152,11 +148,6 @@ def _sweeps(test, prefix):
         return []
     return [_sweep(key, cells, f"{prefix}d{i}") for i, (key, cells) in
             enumerate(sweep.families(test["cells"]))]
-
-
-def _sources(cells):
-    return [source for cell in cells for value in cell["values"].values()
-            for source in value["sources"]]
 
 
 def _spread(items, most):
@@ -169,7 +160,7 @@ def _spread(items, most):
 
 def _distribution(cell, prefix, i):
     found, name = cell["latency"], cell["name"]
-    source = words.sources(_sources([cell]))
+    source = words.sources(cellpage.sources([cell]))
     drawn = ((distribution.histogram(found, name, f"{prefix}h{i}"),
               f"All {found['n']:,} I/Os of {name}."),
              (distribution.percentiles(found, name, f"{prefix}p{i}"),
@@ -187,98 +178,6 @@ def _distributions(test, prefix):
     made = [_distribution(cell, prefix, i) for i, cell in
             enumerate(_spread(cells, DISTRIBUTIONS))]
     return made, len(cells) - len(made)
-
-
-# Tables
-
-def _level(value, low, high, log):
-    if value is None or high <= low:
-        return 0
-    if log:
-        value, low, high = map(math.log, (value, low, high))
-    return round(LEVELS * (value - low) / (high - low))
-
-
-def heat(grid):
-    """The grid with a shade for each figure."""
-    known = [z for row in grid["z"] for z in row if z is not None]
-    low, high = min(known, default=0), max(known, default=0)
-    log = low > 0 and high / low > FAR_APART
-    return {**grid, "less": grid["unit"] in LESS, "log": log, "rows": [
-        (name, [(words.plain(None if z is None else float(z)),
-                 _level(z, low, high, log)) for z in row])
-        for name, row in zip(grid["y"], grid["z"])]}
-
-
-def tables(test):
-    """Those that no heat map shows already."""
-    shown = {grid["title"] for grid in test["grids"]}
-    return [one for one in test["tables"] if one["title"] not in shown]
-
-
-def columns(cells):
-    """The metrics to show of each cell."""
-    return [name for name in words.columns(cells)
-            if name not in ("read_iops", "write_iops")]
-
-
-def _columns(test):
-    """With the one that had to be steady in front."""
-    found = columns(test["cells"])
-    first = next((one["metric"] for phase in test["phases"] if phase["steady"]
-                  for one in phase["steady"]["tracked"]), None)
-    return sorted(found, key=lambda name: name != first)
-
-
-def _load(cell):
-    """'T4 QD32', unless the name says it."""
-    load = cell["stimulus"]
-    parts = [f"{letter}{load[name]}" for letter, name in (
-        ("T", "threads"), ("QD", "depth")) if load[name]]
-    return "" if all(part in cell["name"].split() for part in parts) else (
-        " ".join(parts))
-
-
-def _head(metric):
-    """(short name, unit)"""
-    name = words.label(metric)
-    if name not in ("mean latency", "latency"):
-        name = name.removesuffix(" latency")
-    return {"throughput": "", "mean latency": "mean",
-            "inside io_submit": "in submit"}.get(name, name), (
-        words.UNITS.get(words.unit(metric), words.unit(metric)))
-
-
-def _figure(cell, metric):
-    value = cell["values"].get(metric)
-    if value is None or value["mean"] is None:
-        return "n/a"
-    if metric in words.SHARES:
-        return words.amount(value["mean"], metric=metric)
-    return wording.figure(value["mean"])
-
-
-def _why(cell):
-    """What a reader must know before the figures."""
-    if cell["steady"] is False:
-        return "not steady"
-    return cell.get("why")
-
-
-def cells(test):
-    """Header and rows: every figure of every cell, and where it is from."""
-    if not test["cells"]:
-        return None
-    names = _columns(test)
-    first = names[0] if names else None
-    rows = [{"name": cell["name"], "load": _load(cell), "why": _why(cell),
-             "figures": [_figure(cell, name) for name in names],
-             "bounds": cell["values"].get(first),
-             "n": max((v["n"] for v in cell["values"].values()), default=0),
-             "source": words.sources(_sources([cell]))}
-            for cell in test["cells"]]
-    return {"first": words.label(first) if first else "", "rows": rows,
-            "heads": [_head(name) for name in names]}
 
 
 # Evidence
@@ -315,7 +214,8 @@ def made(test, anchor):
             "timelines": _timelines(test, f"{anchor}-"),
             "sweeps": _sweeps(test, f"{anchor}-"),
             "distributions": found, "left": left,
-            "heat": [heat(grid) for grid in test["grids"]],
-            "tables": tables(test), "cells": cells(test),
+            "heat": [cellpage.heat(grid) for grid in test["grids"]],
+            "tables": cellpage.tables(test),
+            "cells": cellpage.cells(test),
             "evidence": evidence(test), "preparation": preparation(test),
             "purges": purges(test)}

@@ -8,17 +8,12 @@ from . import words
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
 LISTED = 5                  # warnings
-ROOM = 24                   # of a limit's name beside its figures
+ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
 LIMIT = "  {:<12} {:<24} {:>14} {:>14} {:>9}"
 STATES = {"done": "done", "failed": "FAILED", "stopped": "stopped",
           "not run": "not run"}
 PLAIN = str.maketrans({"µ": "u", "≥": ">", "≤": "<", "±": "+", "×": "x",
                        "−": "-", "–": "-", "…": "."})
-
-
-def _column(text, width):
-    """What does not fit into a column loses its end."""
-    return text if len(text) <= width else text[:width - 2] + ".."
 
 
 def _plain(text):
@@ -55,17 +50,18 @@ def _verdict(data):
 # Limits and checks
 
 def _limit(data, one):
-    """One line, or two where the name is long; and why."""
+    """One line, or a few where something in it is long; and why."""
     name, metric = words.where(one, data), words.metric_of(one)
     name += f": {metric}" if metric not in name else ""
-    result, numbers = RESULTS[one["result"]], [
-        *(_column(_plain(text), 14) for text in (words.bar(one),
-                                                 words.bound(one))),
-        f"line {one['line']}" if one["line"] else ""]
-    long = len(name) > ROOM
-    lines = fitted(f"{result:<12} {name}", more=" " * 13) if long else []
-    lines.append(LIMIT.format("" if long else result, "" if long else name,
-                              *numbers).rstrip())
+    asked, bound = _plain(words.bar(one)), _plain(words.bound(one))
+    result = RESULTS[one["result"]]
+    line = f"line {one['line']}" if one["line"] else ""
+    if len(name) > ROOM or max(len(asked), len(bound)) > COLUMN:
+        lines = fitted(f"{result:<12} {name}", more=" " * 13)
+        lines += fitted(f"asked for {asked}, is {bound}"
+                        + (f"; {line}" if line else ""), " " * 15)
+    else:
+        lines = [LIMIT.format(result, name, asked, bound, line).rstrip()]
     return lines + (fitted(words.sentence(one["why"]), " " * 15)
                     if one["why"] and one["result"] != "pass" else [])
 
@@ -98,7 +94,8 @@ def _test(test):
             if phase["steady"]]
     lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
                    f"{words.time(test['seconds'])}"
-                   + (f": {words.sentence(test['why'])}" if test["why"] else ""),
+                   + (f": {words.sentence(test['why'])}" if test["why"]
+                      else ""),
                    more=" " * 13)
     for text in said:
         lines += fitted(f"steady state {text}", " " * 15)

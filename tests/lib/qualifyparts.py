@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Parts of the qualify.json of qualifydata.py that no rule of the invented
+device gives: integrity and queue tests, and comparisons.
+"""
+import math
+
+from inventeddevice import DONE, latency
+
+DEPTHS = tuple(1 << i for i in range(11))
+MODEL, SERIAL = "EXAMPLE MZ7L3480HCHQ-00A07", "S64HNE0T501234"
+
+
+# Integrity and queue
+
+def check(name, title, text, result="pass", source=True):
+    return {"name": name, "title": title, "result": result, "text": text,
+            "source": f"runs/{name}.json#verify" if source else None}
+
+
+def integrity():
+    checks = [
+        check("write-verify", "Everything written is read back",
+              "480 GB written and read with crc32c: 0 mismatches."),
+        check("overlap", "Overlapping sizes", "40,960 overlapping writes of "
+              "0.5K to 1M in 1 GiB: 0 mismatches."),
+        check("planted", "A planted corruption is found", "One byte changed "
+              "at offset 268,435,712: found, and at that offset."),
+        check("power-cut", "Acknowledged synced writes survive a power cut",
+              "20 cuts under load, 81,337 acknowledged writes, all there."),
+        check("trim-read", "Reads after trim", "1,024 trimmed ranges: all "
+              "zeroes, as the device promises."),
+        check("soak", "Long soak", "The soak needs 12 h and was left out.",
+              "not measured", False)]
+    return [
+        {**DONE, "name": "verify", "title": "Write and verify",
+         "group": "integrity", "checks": checks[:3], "seconds": 5210.0},
+        {**DONE, "name": "powercut", "title": "Power cut",
+         "group": "integrity", "checks": checks[3:4], "seconds": 812.0,
+         "tables": [{"title": "Cuts", "note": "each after a random time under "
+                     "load", "columns": ["cut", "after s", "acknowledged",
+                                         "lost"],
+                     "rows": [[i + 1, 3.1 + 0.37 * i, 4066 + 11 * i, 0]
+                              for i in range(20)]}]},
+        {**DONE, "name": "trim", "title": "Trim", "group": "integrity",
+         "checks": checks[4:5], "seconds": 61.0},
+        {**DONE, "name": "soak", "title": "Long soak", "group": "integrity",
+         "state": "not run", "why": "its 12 h were left out with --skip soak",
+         "seconds": None, "checks": checks[5:]}]
+
+
+def sweep_cell(rng, depth):
+    iops = 1 / (1 / (11500 * depth) + 1 / 612e3)
+    mean = 1e6 * depth / iops
+    figures = {"iops": iops, "mbps": iops * 4096 / 1e6, "lat_mean_us": mean,
+               "lat_p50_us": 0.95 * mean, "lat_p99_us": 1.9 * mean,
+               "lat_p99_9_us": 2.7 * mean, "lat_p99_999_us": 6 * mean,
+               "submit_share": min(0.4, 0.012 + depth / 4000)}
+    source = f"runs/depth.json#QD {depth}"
+    return {"name": f"QD {depth}", "steady": None, "window": None,
+            "stimulus": {"rw": "randread", "bs": "4k", "read_percent": 100,
+                         "threads": 1, "depth": depth},
+            "values": {name: {
+                "mean": x, "n": 3, "values": [x * (1 + 0.01 * math.sin(i))
+                                              for i in (1, 2, 3)],
+                "low": 0.98 * x, "high": 1.02 * x, "sources": [source] * 3}
+                for name, x in figures.items()},
+            "latency": latency(rng, mean) if depth in (1, 64) else None}
+
+
+def queue(rng):
+    cells = [sweep_cell(rng, depth) for depth in DEPTHS]
+    rows = [[c["stimulus"]["depth"], c["values"]["iops"]["mean"],
+             c["values"]["lat_mean_us"]["mean"],
+             c["values"]["submit_share"]["mean"]] for c in cells]
+    return [
+        {**DONE, "name": "depth", "title": "Depth sweep", "group": "queue",
+         "seconds": 690.0, "cells": cells, "tables": [
+             {"title": "Depth and throughput", "rows": rows, "note":
+              "Medians of 3 rounds.", "columns": [
+                  "depth", "IOPS", "mean latency us", "submit share"]}],
+         "checks": [check("depth-submit", "io_submit does not block",
+                          "At the knee 2.8% of the run was inside io_submit, "
+                          "at most 5% is taken as not blocking.")]},
+        {**DONE, "name": "full", "title": "Device full", "group": "queue",
+         "state": "failed", "why": "fio ended with status 1: write: No space "
+         "left on device", "seconds": 3.0,
+         "checks": [check("enospc", "A full device says so",
+                          "7 of 4,096 writes past the end were reported as "
+                          "done.", "fail")]}]
+
+
+# Comparisons
+
+def ab(path):
+    def row(cell, metric, label, unit, better, this, ratio, ci, verdict, why):
+        return {"target": path, "test": "iops", "cell": cell,
+                "metric": metric, "label": label, "unit": unit,
+                "better": better, "this": this, "other": this / ratio,
+                "ratio": ratio, "ci95": ci, "p": 0.01, "p_holm": 0.04,
+                "verdict": verdict, "reason": why, "n": 10}
+    return {"engine": "kaio", "compared_with": "libaio", "rows": [
+                row("4K 100/0", "iops", "IOPS", "1/s", "higher", 651e3, 1.001,
+                    [0.996, 1.006], "equivalent", "90% CI inside +-2%"),
+                row("4K 0/100", "iops", "IOPS", "1/s", "higher", 131e3, 1.012,
+                    [0.98, 1.05], "inconclusive", "smallest detectable "
+                    "effect about 4%")],
+            "verdicts_of_the_spec": "each of 2 limits on these cells has the "
+            "same result with either engine", "note": "10 pairs of runs for "
+            "each cell.", "verdicts": [
+                {"target": path, "cell": "4K 100/0", "key": "min_iops",
+                 "this": "fail", "other": "fail"},
+                {"target": path, "cell": "4K 0/100", "key": "min_iops",
+                 "this": "pass", "other": "pass"}]}
+
+
+def against():
+    def row(cell, metric, label, unit, better, this, ratio, ci, verdict, why):
+        return {"target": "/dev/nvme0n1", "other_target": "/dev/nvme0n1",
+                "test": "iops", "cell": cell, "metric": metric,
+                "label": label, "unit": unit, "better": better, "this": this,
+                "other": this / ratio, "ratio": ratio, "ci95": ci,
+                "p": 0.008, "p_holm": 0.024, "verdict": verdict,
+                "reason": why, "detectable": 0.02, "n": [5, 5]}
+    return {"other": {"path": "/lab/runs/gdc5502/qualify.json",
+                      "created": "2026-10-02T09:12:44Z",
+                      "identity": {"model": MODEL, "serial": SERIAL,
+                                   "firmware": "GDC5502Q"}},
+            "rows": [
+                row("4K 0/100", "iops", "IOPS", "1/s", "higher", 131e3, 1.081,
+                    [1.06, 1.1], "faster", "p 0.024"),
+                row("4K 100/0", "iops", "IOPS", "1/s", "higher", 651e3, 0.957,
+                    [0.94, 0.97], "slower", "p 0.024"),
+                row("64K 65/35", "iops", "IOPS", "1/s", "higher", 31e3, 1.002,
+                    [0.99, 1.01], "equivalent", "90% CI inside +-2%"),
+                row("4K 0/100", "lat_p99_us", "latency p99", "us", "lower",
+                    2051, 1.04, [0.93, 1.15], "inconclusive",
+                    "smallest detectable effect about 9%"),
+                {**row("8K 0/100", "iops", "IOPS", "1/s", "higher", 1, 1,
+                       None, "no verdict", "the other run: steady state was "
+                       "not reached in 25 rounds"), "ratio": None, "p": None,
+                 "p_holm": None, "detectable": None, "other": None}],
+            "warnings": ["the two runs have different fio: fio-3.33, "
+                         "fio-3.36"],
+            "note": "Rounds of the measurement windows, unpaired; Welch's "
+            "test, corrected by Holm over 4 comparisons."}

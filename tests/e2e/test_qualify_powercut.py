@@ -20,6 +20,7 @@ from fiolab.qualify import integrity, powercut, schema
 from fiolab.qualify.profiles import QUICK
 from fiolab.qualify.volatiledisk import VolatileDisk
 
+pytestmark = pytest.mark.alone      # loop devices are counted
 MIB = 1 << 20
 TEST, = (test for test in integrity.TESTS if test.name == "power-cut")
 DRILL = {"power-cut synced", "power-cut others", "power-cut verify_state",

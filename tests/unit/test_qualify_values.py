@@ -37,6 +37,7 @@ def test_a_mix_is_reads_plus_writes():
     assert found["mbps"] == pytest.approx(1000 * 4096 / 1e6)
     assert found["lat_mean_us"] == pytest.approx(0.65 * 1 + 0.35 * 3)
     assert (found["lat_p50_us"], found["lat_p99_us"]) == (1.0, 3.0)
+    assert found["lat_p99_9_us"] == 3.0 and found["lat_p99_99_us"] is None
     assert found["lat_max_us"] == 3.0 and found["submit_share"] is None
 
 
@@ -48,6 +49,16 @@ def test_five_nines_are_of_the_bins():
     assert latency["n"] == 1_000_000 and latency["max_ns"] == 900_000
     assert latency["bins"] == [list(one) for one in bins]
     assert latency["percentiles"]["99.999"] == 50_000
+
+
+@pytest.mark.parametrize("count, metric", [
+    (100, "lat_p99_us"), (1000, "lat_p99_9_us"), (10_000, "lat_p99_99_us"),
+    (100_000, "lat_p99_999_us")])
+def test_no_percentile_of_fewer_than_it_takes(count, metric):
+    """It would be the longest of them, and a limit on it would pass."""
+    enough, few = (values.of([entry(direction(1.0, [(1000, n)]))], [])[0]
+                   for n in (count, count - 1))
+    assert enough[metric] == 1.0 and few[metric] is None
 
 
 def test_pooling_is_counting_together():

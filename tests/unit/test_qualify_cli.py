@@ -58,7 +58,7 @@ PSYNC = ("--engine", "psync", "--profile", "quick")
     (("--resume", "x", "--scratch"), "leave out --scratch"),
     (("--resume", "x", "--profile", "quick"), "leave out --profile"),
     (("--resume", "/nonexistent"), "is not a qualification folder"),
-    (("--target", "/nonexistent", *PSYNC), "cannot use /nonexistent"),
+    (("--target", "/nonexistent", *PSYNC), "there is no /nonexistent"),
     (("--target", "/dev/null", *PSYNC), "/dev/null"),
     (("--target", "/nonexistent", *PSYNC, "--destroy-data"),
      "there is no /nonexistent"),

@@ -265,6 +265,22 @@ def test_a_cache_as_asked_is_left_alone(fake, tmp_path, monkeypatch, stack):
     assert not any("set-" in call for call in fake.calls())
 
 
+def test_after_a_kill_a_resumed_run_brings_the_first_state_back(
+        fake, tmp_path, monkeypatch, stack):
+    """The run that was killed has left it off: no plain set() brings it back.
+    """
+    fake.script("nvme", STATE.format(state=tmp_path / "state"))
+    path = device(faketools.nvme(tmp_path), monkeypatch)
+    before, killed = cache.now(path), ExitStack()
+    assert before is True
+    cache.set(path, False, killed, before)
+    assert (tmp_path / "state").read_text() == "0\n"
+    assert cache.set(path, False, stack, before) is None
+    stack.close()
+    assert (tmp_path / "state").read_text() == "1\n"
+    killed.pop_all()
+
+
 def test_other_namespaces_keep_their_cache(fake, tmp_path, monkeypatch, stack):
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path, **{"device/nvme0n2/size": 8}),

@@ -94,10 +94,23 @@ def test_where_it_continues():
     assert job.next_offset(0, 10, 100) == 10
     assert job.next_offset(80, 10, 100) == 90
     # The next as long would come to the end, where fio goes back to offset.
-    assert job.next_offset(85, 10, 100) == 0
+    assert job.next_offset(85, 10, 100) == 90
+    assert job.next_offset(90, 10, 100) == 0
     assert job.next_offset(0, 300, 100) == 0
     found = lines(Stimulus("a", "write", "1m"), offset=MIB)
     assert f"offset={MIB}" in found and f"size={63 * MIB}" in found
+
+
+@pytest.mark.parametrize("speeds", [[18], [30, 29, 31], [7.3], [99], [250]])
+def test_what_continues_leaves_no_part_out(speeds):
+    """In a few rounds all but a sliver of the range is written."""
+    active, at, done = 1000, 0, set()
+    for number in range(300):
+        written = round(10 * speeds[number % len(speeds)])
+        done.update(at + k % (active - at) for k in range(written))
+        at = job.next_offset(at, written, active)
+        assert 0 <= at < active
+    assert active - len(done) <= 0.1 * max(speeds) * 10
 
 
 def test_seeds_are_repeated_and_all_different():

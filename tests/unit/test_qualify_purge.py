@@ -156,7 +156,8 @@ def as_device(file, kind, disk, monkeypatch):
 
 
 ID_CTRL = '{{"vid":5197,"nn":{nn},"oacs":{oacs},"fna":{fna}}}'
-ID_NS = '{"nsze":1953525168,"nlbaf":1,"flbas":1}'
+# With protection information of type 1, in the first bytes (dps).
+ID_NS = '{"nsze":1953525168,"nlbaf":1,"flbas":1,"dps":9}'
 
 
 def nvme(fake, control, formatted="", status=0):
@@ -172,13 +173,21 @@ def test_nvme_format_keeps_the_lba_format(file, fake, tmp_path, monkeypatch):
     assert not any(call.startswith("nvme format") for call in fake.calls())
     purge.run(target, method, print)
     assert fake.calls()[-1] == (
-        f"nvme format {file.path} --ses=1 --force --lbaf=1")
+        f"nvme format {file.path} --ses=1 --force --lbaf=1 --ms=0 --pi=1 "
+        "--pil=1")
     assert sum(call.startswith("nvme format") for call in fake.calls()) == 1
 
 
 @pytest.mark.parametrize("flbas, number", [(0, 0), (0x12, 2), (0x2f, 31)])
 def test_lba_formats(flbas, number):
     assert devicetools.lba_format(flbas) == number
+
+
+def test_a_format_keeps_metadata_and_protection():
+    assert devicetools.format_options({"flbas": 0x12, "dps": 0xb}) == [
+        "--lbaf=2", "--ms=1", "--pi=3", "--pil=1"]
+    assert devicetools.format_options({"flbas": 0, "dps": 0}) == [
+        "--lbaf=0", "--ms=0", "--pi=0", "--pil=0"]
 
 
 @pytest.mark.parametrize("control, words", [

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import qualifybench  # noqa: E402
 from fiolab.qualify import context, execute, model, runner  # noqa: E402
+from fiolab.qualify.execute import Place  # noqa: E402
 from fiolab.qualify.model import (Phase, Procedure, Stimulus,  # noqa: E402
                                   Tracked)
 from fiolab.qualify.profiles import QUICK  # noqa: E402
@@ -137,7 +139,21 @@ def test_histograms_are_pooled_where_asked_for(lab):
     count = sum(n for _, n in kept["latency"]["bins"])
     assert count == kept["latency"]["n"] > 50
     assert set(kept["latency"]["percentiles"]) >= {"50", "99.999"}
-    assert plain["values"]["lat_p99_999_us"]["mean"] > 0
+    assert plain["values"]["lat_p50_us"]["mean"] > 0
+    assert "lat_p99_999_us" not in plain["values"]      # of some 40 I/Os
+
+
+def test_a_purge_on_a_host_is_of_all_that_may_be_used():
+    """Also where the profile tests but 75% of it, as a purge here is."""
+    asked, place = [], Place("h:/dev/x", "/dev/x", 75 << 20, 100 << 20, 512,
+                             client={"name": "h"})
+    bench = SimpleNamespace(
+        place=place, purge="fio-trim", profile=FAST, progress=print,
+        label=lambda *parts: "-".join(parts), executor=SimpleNamespace(
+            stop=threading.Event(), run=lambda text, *_: asked.append(text)))
+    phase = Phase("p", "P", (WRITE,), purge=True)
+    runner.PhaseRun(bench, table(phase), 0, phase, [])._purge()
+    assert f"size={100 << 20}\n" in asked[0] and "rw=trim" in asked[0]
 
 
 def test_what_only_prepares_is_no_result(lab):
@@ -243,6 +259,19 @@ def test_a_fio_that_fails_fails_the_test(lab):
     assert found["state"] == "failed" and "fio failed" in found["why"]
     assert [len(phase["rounds"]) for phase in found["phases"]] == [1, 0]
     assert [c["name"] for c in found["cells"]] == ["4K 0/100"]
+
+
+def test_nothing_is_written_to_another_target_of_that_name(lab):
+    """As after a rename, or a drive that took the name of one that went."""
+    bench = lab.bench(FAST)
+    os.rename(lab.path, lab.path + ".old")
+    other = os.urandom(lab.size)
+    Path(lab.path).write_bytes(other)
+    test = table(Phase("p", "P", (WRITE,)))
+    found = runner.entry(test)
+    runner.run(bench, test, found)
+    assert found["state"] == "failed" and "no longer" in found["why"]
+    assert Path(lab.path).read_bytes() == other
 
 
 def test_a_procedure_has_fio_and_keeps_evidence(lab):

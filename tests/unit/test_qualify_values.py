@@ -37,6 +37,7 @@ def test_a_mix_is_reads_plus_writes():
     assert found["mbps"] == pytest.approx(1000 * 4096 / 1e6)
     assert found["lat_mean_us"] == pytest.approx(0.65 * 1 + 0.35 * 3)
     assert (found["lat_p50_us"], found["lat_p99_us"]) == (1.0, 3.0)
+    assert found["lat_p99_9_us"] == 3.0 and found["lat_p99_99_us"] is None
     assert found["lat_max_us"] == 3.0 and found["submit_share"] is None
 
 
@@ -52,11 +53,21 @@ def test_five_nines_are_of_the_bins():
 
 def test_no_percentile_is_beyond_the_longest():
     """fio names a bin by a time within it."""
-    one = direction(1.0, [(1000, 10), (5024, 1)])
+    one = direction(1.0, [(1000, 98), (5024, 2)])
     one["lat_ns"]["max"] = 5011
     found, latency = values.of([entry(one)], [])
     assert found["lat_p99_us"] == found["lat_max_us"] == 5.011
-    assert latency["bins"][-1] == [5024, 1]
+    assert latency["bins"][-1] == [5024, 2]
+
+
+@pytest.mark.parametrize("count, metric", [
+    (100, "lat_p99_us"), (1000, "lat_p99_9_us"), (10_000, "lat_p99_99_us"),
+    (100_000, "lat_p99_999_us")])
+def test_no_percentile_of_fewer_than_it_takes(count, metric):
+    """It would be the longest of them, and a limit on it would pass."""
+    enough, few = (values.of([entry(direction(1.0, [(1000, n)]))], [])[0]
+                   for n in (count, count - 1))
+    assert enough[metric] == 1.0 and few[metric] is None
 
 
 def test_pooling_is_counting_together():

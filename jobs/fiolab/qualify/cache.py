@@ -128,29 +128,46 @@ def _restore(switch, before, path):
                       f"{WORDS[before]}: do so by hand.")
 
 
-def _apply(switch, path, on, stack):
+def _apply(switch, path, on, stack, before):
     """None, or why it did not help."""
-    before = switch.get()
-    if before is None:
+    now = switch.get()
+    if now is None:
         return "the device does not tell whether it has one"
-    if before == on:
+    before = now if before is None else before
+    if before != on:
+        stack.callback(_restore, switch, before, path)
+    if now == on:
         return None
-    stack.callback(_restore, switch, before, path)
     switch.set(on)
     return None if switch.get() == on else "the device did not take it"
 
 
-def _device(path, on, stack):
+def _usable(path):
+    """(a switch, None), or (None, why there is none), of a block device."""
     folder = identity.place(path)
     disk = identity.whole(folder)
-    believed = identity.read(disk, "queue/write_cache")
     switch, reason = _switch(disk, path, identity.kind(disk))
     if switch and folder != disk:
-        switch, reason = None, ("that would change the disk's other "
-                                "partitions, too")
+        return None, "that would change the disk's other partitions, too"
+    return switch, reason
+
+
+def now(path):
+    """Is it on?  None where that cannot be changed."""
+    path = os.path.realpath(path)
+    if not stat.S_ISBLK(os.stat(path).st_mode):
+        return None
+    switch, _ = _usable(path)
+    return switch and switch.get()
+
+
+def _device(path, on, stack, before):
+    believed = identity.read(identity.whole(identity.place(path)),
+                             "queue/write_cache")
+    switch, reason = _usable(path)
     if switch:
         try:
-            reason = _apply(switch, path, on, stack)
+            reason = _apply(switch, path, on, stack, before)
         except OSError as error:
             reason = error.strerror
         return reason and _sentence(path, on, believed, reason)
@@ -168,9 +185,13 @@ def _file(path, on):
                      "device below it")
 
 
-def set(path, on, stack):
-    """None, or a sentence for the report where it could not be set."""
+def set(path, on, stack, before=None):
+    """None, or a sentence for the report where it could not be set.
+
+    before: what the stack is to bring back, if that is not how it is now, as
+    a run that was killed has set it.
+    """
     path = os.path.realpath(path)
     if not stat.S_ISBLK(os.stat(path).st_mode):
         return _file(path, on)
-    return _device(path, on, stack)
+    return _device(path, on, stack, before)

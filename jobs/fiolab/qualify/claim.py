@@ -229,6 +229,23 @@ def _claim(path, need, destroy, stack):
     return target
 
 
+def check_same(target):
+    """fio and tools open the path anew: it must still be what was claimed."""
+    held = os.fstat(target.descriptor)
+    try:
+        now = os.stat(target.path)
+    except OSError as error:
+        raise Problem(f"{target.path} is gone ({error.strerror}), so nothing "
+                      "is done there.") from None
+    if stat.S_ISBLK(held.st_mode):
+        same = stat.S_ISBLK(now.st_mode) and held.st_rdev == now.st_rdev
+    else:
+        same = os.path.samestat(held, now)
+    if not same:
+        raise Problem(f"{target.path} is no longer the target that was "
+                      "claimed, so nothing is done there.")
+
+
 def prepare(path, need_bytes, destroy, stack):
     """The claimed Target, until the stack unwinds; a Problem says why not.
 

@@ -51,17 +51,25 @@ def _nvme_blocked(target):
         return "the controller has no nvme format"
     if _shared(control):
         return "nvme format would erase all namespaces of the controller"
-    if "flbas" not in _json("nvme", "id-ns", target.path, "-o", "json"):
+    if not {"flbas", "dps"} <= _json("nvme", "id-ns", target.path, "-o",
+                                     "json").keys():
         return "nvme id-ns did not say which LBA format is in use"
     return None
+
+
+def format_options(namespace):
+    """The format that a namespace has: nvme-cli would take other values for
+    none of these, so that protection information would be gone."""
+    flbas, dps = namespace["flbas"], namespace["dps"]
+    return [f"--lbaf={lba_format(flbas)}", f"--ms={flbas >> 4 & 1}",
+            f"--pi={dps & 7}", f"--pil={dps >> 3 & 1}"]
 
 
 def _format(target):
     """User data erase, with the LBA format that it has."""
     namespace = _json("nvme", "id-ns", target.path, "-o", "json")
     answer = tools.run("nvme", "format", target.path, "--ses=1", "--force",
-                       f"--lbaf={lba_format(namespace['flbas'])}",
-                       seconds=FORMAT_SECONDS)
+                       *format_options(namespace), seconds=FORMAT_SECONDS)
     if answer.status != 0:
         raise Problem(f"nvme format {target.path} failed ({answer.why()}): "
                       "look at dmesg.")

@@ -114,7 +114,9 @@ def _row(target, cell, blocks, metric, effect):
 def _rows(found):
     """found: [(target, {cell: blocks})]"""
     places = [(target, cell, blocks, metric) for target, one in found
-              for cell, blocks in one.items() for metric in METRICS]
+              for cell, blocks in one.items() for metric in METRICS
+              if all(None not in _series(blocks, role, metric)
+                     for role in ("A", "A'", "B"))]
     effects = [verdict.Effect(metric, _logs(blocks, "B", metric),
                               _logs(blocks, "A'", metric))
                for _, _, blocks, metric in places]

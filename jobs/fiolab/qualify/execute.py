@@ -11,6 +11,7 @@ import time
 
 from .. import campaign, clients, fio as fio_runs
 from ..problem import Problem
+from . import claim
 
 LOOK = 0.2              # seconds between looks at a request to stop
 STATS = "stats"         # the engine's, in the run's private folder
@@ -193,6 +194,8 @@ class Executor:
         if not self.place.writable:
             raise Problem(f"{self.place.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
+        if self.place.claim:
+            claim.check_same(self.place.claim)
         began, clock = time.time(), time.monotonic()
         with self._start(text, name, base, extra) as started:
             _await(started, seconds + fio_runs.PATIENCE, self.stop)

@@ -7,6 +7,7 @@ import re
 
 MOST_THREADS, MOST_JOBS = 128, 64       # in one process
 MIXED = ("rw", "randrw", "readwrite")
+SLACK = 0.1             # of what is written in one time; may stay unwritten
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 COMMON = ("thread=1", "norandommap=1", "refill_buffers=1", "randrepeat=0",
           "allrandrepeat=0")
@@ -135,7 +136,10 @@ def writes(stimulus):
 
 
 def next_offset(offset, written, active):
-    """Where a stimulus that continues begins; at the start of the range,
-    where it would soon come to its end: fio goes round from its offset."""
-    position = offset + written
-    return position if position + written <= active else 0
+    """Where a stimulus that continues begins.  fio goes round from its offset,
+    so that the last part of the range, if less than is written in one time,
+    is written from so much before the end; then it begins at the start."""
+    left = active - offset - written
+    if left >= written:
+        return offset + written
+    return active - written if left > written * SLACK else 0

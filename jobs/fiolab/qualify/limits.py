@@ -73,6 +73,8 @@ def _values(cell, metric):
     if not numbers:
         raise _Unmeasured("the engine tells no share of io_submit"
                           if metric == "submit_share" else
+                          "a round has too few I/Os for this percentile"
+                          if metric in QUANTILES else
                           "the run has no such figure")
     first, last = cell["window"] or (1, 0)
     if len(numbers) < max(len(found["values"]), last - first + 1):

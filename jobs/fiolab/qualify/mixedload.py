@@ -43,11 +43,7 @@ def reads(jobs):
         **figures(jobs)["latency"]["read"],
         "max_ns": max(job["read"]["lat_ns"]["max"] for job in jobs)}])
     iops = sum(job["read"]["iops"] for job in jobs)
-    found = {name: latency["percentiles"][share] / 1000
-             for name, share in values.NAMES.items()}
-    return {"iops": iops, "read_iops": iops, **found,
-            "lat_mean_us": latency["mean_ns"] / 1000,
-            "lat_max_us": latency["max_ns"] / 1000}, latency
+    return {"iops": iops, "read_iops": iops, **values.us(latency)}, latency
 
 
 def _value(rounds, sources, metric):
@@ -65,7 +61,8 @@ def _cell(context, ran, key, load):
     return {"name": load.name, "stimulus": cells.shape(load, context.profile),
             "steady": None, "window": None, "values": {
                 metric: _value(rounds, sources, metric)
-                for metric in rounds[0]},
+                for metric in rounds[0]
+                if None not in [one[metric] for one in rounds]},
             "latency": values.pool(latency for _, latency in found)}
 
 

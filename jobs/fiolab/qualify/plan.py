@@ -134,6 +134,7 @@ def _target(one):
             "logical_block": place.logical_block,
             "physical_block": place.physical_block, "kind": place.kind,
             "direct": place.direct, "identity": one["identity"],
+            "write_cache_before": one["cache"],
             "smart": one["smart"], "smart_why": one["smart_why"],
             "purge": {"method": one["purge"][0], "why": one["purge"][1]}}
 

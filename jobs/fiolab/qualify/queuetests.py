@@ -7,7 +7,7 @@ import os
 from statistics import median
 
 from ..side import ENGINE_FILE
-from . import devicefull, knee, mixedload, runner
+from . import devicefull, estimate, knee, mixedload, pts, runner
 from .derive import values
 from .model import Phase, Procedure, Stimulus, Test
 from .verifying import UNKNOWN, check
@@ -19,6 +19,14 @@ SWEEP_SECONDS = 30          # of each depth
 BLOCKING = 0.1              # share of the run inside io_submit
 WAYS = ("ring", "syscall", "eventfd")
 WAY_ROUNDS = 4
+# Blocks that nobody wrote are read from no medium: whatever was run before.
+FILL = Phase("fill", "All of the range is written once",
+             (pts.sequential("128K", 0, capacity=1),), keep=False)
+
+
+def _measuring(phases):
+    """The phase after FILL; one without rounds, if it was not begun."""
+    return phases[1] if len(phases) > 1 else {"rounds": [], "steady": None}
 
 
 def _middle(phase, name, metric):
@@ -31,7 +39,7 @@ def _middle(phase, name, metric):
 
 def _sweep_points(phases):
     """[(depth, IOPS, mean us, p99 us, share inside io_submit)]"""
-    phase = phases[0]
+    phase = _measuring(phases)
     return [(depth, *(_middle(phase, f"QD {depth}", metric) for metric in (
         "iops", "lat_mean_us", "lat_p99_us", "submit_share")))
             for depth in DEPTHS if values(phase, f"QD {depth}", "iops")]
@@ -75,11 +83,11 @@ def sweep(phases):
 def _sweep_test(name, rw, read, what):
     return Test(
         name, f"Depth sweep, 4K random {what}", None,
-        (Phase("sweep", f"depths 1 to {DEPTHS[-1]}, 4K random {what}, one "
-               "thread", tuple(
-                   Stimulus(f"QD {depth}", rw, "4k", read, threads=1,
-                            depth=depth, seconds=SWEEP_SECONDS)
-                   for depth in DEPTHS), ROUNDS),), GROUP, sweep)
+        (FILL, Phase(
+            "sweep", f"depths 1 to {DEPTHS[-1]}, 4K random {what}, one thread",
+            tuple(Stimulus(f"QD {depth}", rw, "4k", read, threads=1,
+                           depth=depth, seconds=SWEEP_SECONDS)
+                  for depth in DEPTHS), ROUNDS)), GROUP, sweep)
 
 
 # Ways to find completions
@@ -105,13 +113,13 @@ def ways(phases):
         "the spread are none.",
         "columns": ["reap=", "rounds", "IOPS", "mean latency us", "p99 us",
                     "spread"],
-        "rows": _ways_rows(phases[0], ("iops", "lat_mean_us",
+        "rows": _ways_rows(_measuring(phases), ("iops", "lat_mean_us",
                                        "lat_p99_us"))}]}
 
 
 WAYS_TEST = Test(
     "reap", "Completion paths: ring, system call, eventfd", None,
-    (Phase("ways", "4K random reads, each way in turn", tuple(
+    (FILL, Phase("ways", "4K random reads, each way in turn", tuple(
         Stimulus(f"{way} QD {depth}", "randread", "4k", 100, threads=1,
                  depth=depth, seconds=10, options=(f"reap={way}",))
         for depth in (1, 32) for way in WAYS), WAY_ROUNDS),), GROUP, ways)
@@ -128,17 +136,15 @@ def run_ways(context):
                                         "state", "why")}
 
 
-def _ways_seconds(profile, _size):
-    loads = WAYS_TEST.phases[0].stimuli
-    return WAY_ROUNDS * sum(profile.duration(one.seconds) + 0.1
-                            for one in loads)
+def _ways_seconds(profile, size):
+    return estimate.of(WAYS_TEST, profile, size).longest
 
 
 TESTS = (
     _sweep_test("qd-read", "randread", 100, "reads"),
     _sweep_test("qd-write", "randwrite", 0, "writes"),
     Procedure(WAYS_TEST.name, WAYS_TEST.title, GROUP, _ways_seconds, run_ways,
-              tuple(one.name for one in WAYS_TEST.phases[0].stimuli)),
+              tuple(one.name for one in WAYS_TEST.phases[-1].stimuli)),
     Procedure("mixed-latency", "Read latency beside writes", GROUP,
               mixedload.seconds, mixedload.run, mixedload.CELLS),
     Procedure("device-full", "The end of the device", GROUP,

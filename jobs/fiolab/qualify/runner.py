@@ -91,7 +91,7 @@ class PhaseRun:
         return purge.run(
             bench.place.claim or bench.place, bench.purge,
             lambda text: self._tell(text, 1), lambda text, _name, seconds:
-            bench.executor.run(f"[global]\nsize={bench.place.size}\n{text}",
+            bench.executor.run(f"[global]\nsize={bench.place.total}\n{text}",
                                self._name(1, "purge"), seconds))
 
     def _tell(self, text, number):

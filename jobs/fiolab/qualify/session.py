@@ -103,11 +103,17 @@ class Session:
                 "smart_why": why,
                 "purge": purge.plan(place.claim or place)}
 
-    def set_caches(self, made):
-        for place in made:
+    def caches(self, made):
+        """How the write caches are, where they can be set."""
+        return [None if place.client or self.args.scratch
+                else cache.now(place.path) for place in made]
+
+    def set_caches(self, made, before):
+        """before: what they were when the run began."""
+        for place, known in zip(made, before):
             if place.client is None and not self.args.scratch:
                 said = cache.set(place.path, self.profile.write_cache,
-                                 self.stack)
+                                 self.stack, known)
                 self.warnings += [said] if said else []
 
     # Runs
@@ -194,9 +200,11 @@ def _begin(args, stack):
     session.folder.create(stack)
     kept = {key: value for key, value in vars(args).items()
             if key not in cli.OTHER}
-    session.set_caches(made)
-    content = plan.new(session, [session.describe(place) for place in made],
-                       kept)
+    before = session.caches(made)
+    session.set_caches(made, before)
+    content = plan.new(session, [
+        {**session.describe(place), "cache": known}
+        for place, known in zip(made, before)], kept)
     session.warnings = []       # they are in the plan
     session.folder.save_plan(content)
     session.plan = content
@@ -265,7 +273,8 @@ def _go_on(given, stack):
     made = session.make_places()
     _same_targets(session, made)
     session.look_at_hosts(made)
-    session.set_caches(made)
+    session.set_caches(made, [one["write_cache_before"]
+                              for one in known["targets"]])
     if args.scratch:
         session.warnings.append("the scratch target is a new one since the "
                                 "run was resumed.")

@@ -2,6 +2,7 @@
 # From fio's JSON to the figures of a stimulus.  Mixed loads: reads and writes
 # together, rates added.  Latencies are whole ones, of all directions.
 from collections import Counter
+from decimal import Decimal
 
 from ..metrics import DIRECTIONS, figures, percentile
 
@@ -39,15 +40,22 @@ def _latency(jobs, found):
                     for one in found["latency"].values()])
 
 
-def _us(latency):
-    """The latency metrics, in microseconds."""
+def enough(count, share):
+    """Are there so many I/Os that one is beyond the percentile?  Of fewer it
+    would be the longest, as every higher percentile is."""
+    return count * (100 - Decimal(share)) >= 100
+
+
+def us(latency):
+    """The latency metrics, in microseconds; None without I/Os, or with fewer
+    than a percentile takes."""
     if latency is None:
         return dict.fromkeys(("lat_mean_us", *NAMES, "lat_max_us"))
     found = {name: latency["percentiles"][share]
-             for name, share in NAMES.items()}
+             for name, share in NAMES.items() if enough(latency["n"], share)}
     return {"lat_mean_us": latency["mean_ns"] / 1000,
-            **{name: None if ns is None else ns / 1000
-               for name, ns in found.items()},
+            **{name: found[name] / 1000 if name in found else None
+               for name in NAMES},
             "lat_max_us": latency["max_ns"] / 1000}
 
 
@@ -64,7 +72,7 @@ def of(jobs, stats):
     return {"iops": found["iops"],
             "read_iops": sum(job["read"]["iops"] for job in jobs),
             "write_iops": sum(job["write"]["iops"] for job in jobs),
-            "mbps": found["bw_mib"] * (1 << 20) / 1e6, **_us(latency),
+            "mbps": found["bw_mib"] * (1 << 20) / 1e6, **us(latency),
             "submit_share": submit_share(stats)}, latency
 
 

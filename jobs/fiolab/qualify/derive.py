@@ -116,12 +116,12 @@ def cross_recovery(phases):
         ends[phase["name"]] = last
         rows.append([name, first, last, worst])
     one, three = (ends.get(f"stimulus {i}") for i in (1, 3))
-    note = ("The last hour of stimulus 3 reaches "
+    note = ("The last round of stimulus 3 reaches "
             f"{three / one:.3f} of that of stimulus 1." if one and three else
             "not all stimuli were run")
     return {"tables": [{"title": "Cross stimulus recovery", "note": note,
-                        "columns": ["stimulus", "first hour MB/s",
-                                    "last hour MB/s", "longest latency us"],
+                        "columns": ["stimulus", "first round MB/s",
+                                    "last round MB/s", "longest latency us"],
                         "rows": rows}]}
 
 

@@ -4,7 +4,8 @@
 from statistics import fmean
 
 from ..metrics import figures
-from . import bounds, cells, values
+from ..problem import Problem
+from . import bounds, cells, estimate, runner, values
 from .model import Stimulus
 from .verifying import section
 
@@ -14,8 +15,8 @@ LOADS = (("alone", Stimulus(CELLS[0], "randread", "4k", 100, threads=1)),
          ("mixed", Stimulus(CELLS[1], "randrw", "4k", 70, threads=1)))
 
 
-def seconds(profile, _size):
-    return ROUNDS * len(LOADS) * (profile.duration(SECONDS) + 0.2)
+def seconds(profile, size):
+    return size / estimate.WRITE_SPEED + ROUNDS * len(LOADS) * (profile.duration(SECONDS) + 0.2)
 
 
 def _name(key, number):
@@ -23,7 +24,9 @@ def _name(key, number):
 
 
 def _jobs(context):
-    lines = []
+    # Blocks that nobody wrote are read from no medium.
+    lines = [section("fill", stonewall=1, rw="write", bs="128k", iodepth=32,
+                     size=context.target.size, thread=1, refill_buffers=1)]
     for number in range(1, ROUNDS + 1):
         for key, load in LOADS:
             lines.append(section(
@@ -39,8 +42,12 @@ def _jobs(context):
 
 def reads(jobs):
     """(values, latency) of the reads of a job alone."""
+    found = figures(jobs)["latency"].get("read")
+    if not found:
+        raise Problem("no read was completed: the target hangs, or the time "
+                      "is too short for it.")
     latency = values.pool([{
-        **figures(jobs)["latency"]["read"],
+        **found,
         "max_ns": max(job["read"]["lat_ns"]["max"] for job in jobs)}])
     iops = sum(job["read"]["iops"] for job in jobs)
     return {"iops": iops, "read_iops": iops, **values.us(latency)}, latency
@@ -84,6 +91,7 @@ def _table(alone, mixed):
 
 def run(context):
     context.progress("reads alone and beside writes")
-    ran = context.fio(_jobs(context), "mixed", seconds(context.profile, 0))
+    ran = context.fio(_jobs(context), "mixed", seconds(
+        context.profile, 0) + context.target.size / runner.SLOWEST)
     found = [_cell(context, ran, *load) for load in LOADS]
     return {"cells": found, "tables": [_table(*found)]}

@@ -34,7 +34,7 @@ def _head(data):
     cache = {True: "on", False: "off"}.get(profile["write_cache"], "as it is")
     return lines + fitted(
         f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
-        f"{profile['active_percent']:g}% of the device, write cache {cache}; "
+        f"active range {profile['active_percent']:g}%, write cache {cache}; "
         f"{data['engine']} on {data['fio']['version']}", "")
 
 

@@ -79,3 +79,8 @@ def test_coverage_that_remains_with_correlated_rounds():
     error = 3 * math.sqrt(0.85 * 0.15 / WINDOWS)
     for rate in coverage(0.5, 0.95):
         assert rate == pytest.approx(0.85, abs=error)
+
+
+def test_no_bound_of_a_rate_is_negative():
+    assert bounds.mean_bounds([1.0, 100.0], 0.95)[0] == 0
+    assert bounds.mean_bounds([-1.0, 100.0], 0.95)[0] < 0

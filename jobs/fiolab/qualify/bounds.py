@@ -13,11 +13,13 @@ from scipy.stats import t
 def mean_bounds(values, confidence):
     """(low, high): the mean of what was sampled is at least low, and at most
     high, each with the given confidence; (None, None) with fewer than two
-    values or with one that is no number."""
+    values or with one that is no number.  Of figures that are all at least 0,
+    as all here are, low is, too."""
     if len(values) < 2 or not all(
             value is not None and math.isfinite(value) for value in values):
         return None, None
     mean = math.fsum(values) / len(values)
     reach = (float(t.ppf(confidence, len(values) - 1))
              * float(np.std(values, ddof=1)) / math.sqrt(len(values)))
-    return mean - reach, mean + reach
+    low = mean - reach
+    return (max(low, 0.0) if min(values) >= 0 else low), mean + reach

@@ -125,11 +125,23 @@ def _titles(data):
             for target in data["targets"] for test in target["tests"]}
 
 
+def again(data):
+    """The words of the command that repeats it: into a new folder, with the
+    same seed."""
+    words, skip = [], False
+    for word in data["command"]:
+        if not skip and word != "--out" and not word.startswith("--out="):
+            words.append(word)
+        skip = word == "--out"
+    known = any(word.startswith("--seed") for word in words)
+    return words if known else [*words, "--seed", str(data["seed"])]
+
+
 def _environment():
     made = html.environment(HERE)
     made.filters.update(
         rmark=words.MARKS.get, rtone=words.TONES.get, bar=words.bar,
-        bound=words.bound, amount=words.amount, plain=words.plain,
+        again=again, bound=words.bound, amount=words.amount, plain=words.plain,
         time=words.time, decimal=words.decimal_size, day=words.day,
         sources=words.sources, sentence=words.sentence,
         heading=words.heading, metric_of=words.metric_of, signed=words.signed,

@@ -11,6 +11,7 @@
 # as well: if then nothing is lost, the drill proves nothing, and fails.
 import contextlib
 import os
+import shlex
 import threading
 import time
 
@@ -260,15 +261,33 @@ def _await_return(path, size):
     return False
 
 
+def _why_no_cut(noted):
+    """What the user's command said of itself; None where it succeeded."""
+    try:
+        with open(noted, encoding="ascii") as file:
+            status = file.read().strip()
+    except FileNotFoundError:
+        return "fio did not run the command of --power-cut"
+    return None if status == "0" else (
+        f"the command of --power-cut failed (exit status {status}), so there "
+        "may have been no cut")
+
+
 def real(context, command):
-    """The user's command cuts the power of the target, and gives it back."""
+    """The user's command cuts the power of the target, and gives it back.
+    That it really did is the command's word: its exit status."""
     path = context.target.path
+    noted = os.path.join(context.folder, "cut")
     size = min(context.target.size, REGION) // BLOCK * BLOCK
     context.progress("writing; then the power is cut")
     _prepare(context, path, size)
     ran = _second(context, path, size, "synced", "dsync", (
-        f"--trigger-timeout={TRIGGER}", f"--trigger={command}"),
+        f"--trigger-timeout={TRIGGER}", 
+        f"--trigger=({command}); echo $? >{shlex.quote(noted)}"),
         rate_iops=min(RATE, size // BLOCK // (2 * TRIGGER)))
+    why = _why_no_cut(noted)
+    if why:
+        return [check(*SYNCED, UNKNOWN, why, ran.source)]
     if not _await_return(path, size):
         return [check(*SYNCED, FAIL, f"the device did not come back in "
                       f"{RETURN} s", ran.source)]

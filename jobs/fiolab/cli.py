@@ -10,6 +10,7 @@ import secrets
 import shutil
 import signal
 import sys
+import threading
 
 from . import jsonout, restore
 from .problem import Problem
@@ -245,8 +246,9 @@ def main(arguments=None, new=None, action=None, failure=1):
     """
     args = new.parse_args(arguments)
     sys.unraisablehook = _dropped
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, _stop)
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, _stop)
     try:
         with ExitStack() as stack:
             action(args, stack)

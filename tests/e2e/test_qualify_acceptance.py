@@ -125,6 +125,16 @@ def test_bad_input_is_one_sentence(words, said, qualify):
     assert not qualify.out.exists()
 
 
+def test_limits_that_cannot_be_measured_are_named(qualify):
+    qualify.spec.write_text('[hir."*"]\nmin_iops = 5\n'
+                            '[soak."*"]\nmin_iops = 5\n')
+    done = qualify("--scratch", "--plan", "--profile", "quick", "--tests",
+                   "iops,soak", "--spec", qualify.spec)
+    assert done.returncode == 0, done.stderr
+    assert "hir will not be measured: it is not among --tests" in done.stderr
+    assert "soak will not be measured: it has checks" in done.stderr
+
+
 @pytest.mark.alone
 def test_make_qualify_is_that(root):
     shown = subprocess.run(["make", "-n", "qualify"], cwd=root, text=True,

@@ -65,9 +65,20 @@ class Session:
             specs.check_names(self.spec, {
                 test.name: estimate.cell_names(test)
                 for test in plan.all_tests(self.profile)})
+            self._warn_of_limits()
         if self.args.against:
             self.other = schema.load(_json_of(self.args.against))
             _refuse_another_profile(self.other, self.profile)
+
+    def _warn_of_limits(self):
+        """Those that this run cannot measure, before it takes days."""
+        known = {test.name: test.group for test in self.tests}
+        for name in dict.fromkeys(limit.test for limit in self.spec.limits):
+            why = ("it is not among --tests" if name not in known else
+                   "it has checks and no figures"
+                   if known[name] == "integrity" else None)
+            if why and name != "device":
+                say(f"the limits on {name} will not be measured: {why}.")
 
     # Targets
 

@@ -95,7 +95,7 @@ def test_deeper_takes_longer(run):
     """Little's law: I/Os in flight = throughput x latency; fewer than the
     depth only where a short run begins and ends, or waits for a CPU."""
     most = {}
-    for one in run("qd-write")["phases"][0]["rounds"]:
+    for one in run("qd-write")["phases"][1]["rounds"]:
         for result in one["results"]:
             depth = int(result["stimulus"].removeprefix("QD "))
             flying = (result["values"]["iops"] *

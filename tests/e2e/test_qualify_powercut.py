@@ -176,7 +176,8 @@ def test_the_disk_goes_after_an_error(disk):
 
 
 HELD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{jobs!r}]
 from fiolab.qualify.volatiledisk import VolatileDisk
 with VolatileDisk({folder!r}, 8 << 20).attached() as (path, cut):

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+import time
 
 from ..process import Child
 
@@ -20,6 +21,7 @@ FLAGS = ("--headless", "--disable-gpu", "--disable-extensions",
          "--disable-sync", "--disable-dev-shm-usage", "--no-first-run",
          "--no-pdf-header-footer")
 LIMIT = 120                 # seconds
+LEAVE = 5                   # to see its folder go
 
 
 def browser():
@@ -34,10 +36,24 @@ def _command(found, folder, html_path, part):
             f"--print-to-pdf={part}", Path(html_path).resolve().as_uri()]
 
 
+@contextlib.contextmanager
+def _private():
+    """A folder of the browser's, some of whose processes write there yet for
+    a moment after it has ended."""
+    folder = tempfile.mkdtemp(prefix="kaio-pdf-")
+    try:
+        yield folder
+    finally:
+        end = time.monotonic() + LEAVE
+        shutil.rmtree(folder, ignore_errors=True)
+        while os.path.exists(folder) and time.monotonic() < end:
+            time.sleep(0.05)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _print(found, html_path, part):
     """None, or why it did not work."""
-    with tempfile.TemporaryDirectory(
-            prefix="kaio-pdf-", ignore_cleanup_errors=True) as folder:
+    with _private() as folder:
         environment = {**os.environ, "HOME": folder, "XDG_CONFIG_HOME": folder,
                        "XDG_CACHE_HOME": folder}
         with Child(_command(found, folder, html_path, part), env=environment,

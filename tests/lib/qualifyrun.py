@@ -34,8 +34,16 @@ class Qualify:
                               capture_output=True, check=False,
                               env=self.environment, **how)
         assert "Traceback" not in done.stderr, done.stderr
-        assert os.listdir(self.environment["TMPDIR"]) == []
+        self._await_nothing_left()
         return done
+
+    def _await_nothing_left(self):
+        """A browser's last processes end after it."""
+        end, left = time.monotonic() + 10, True
+        while left and time.monotonic() < end:
+            left = os.listdir(self.environment["TMPDIR"])
+            time.sleep(0.05)
+        assert not left, left
 
     def start(self, *words):
         return subprocess.Popen(self.command(*words), text=True,

@@ -55,7 +55,7 @@ def _print(found, html_path, part):
     """None, or why it did not work."""
     with _private() as folder:
         environment = {**os.environ, "HOME": folder, "XDG_CONFIG_HOME": folder,
-                       "XDG_CACHE_HOME": folder}
+                       "XDG_CACHE_HOME": folder, "TMPDIR": folder}
         with Child(_command(found, folder, html_path, part), env=environment,
                    stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL) as child:

@@ -29,12 +29,13 @@ class Qualify:
             words += ["--out", str(self.out), "--build", self.build]
         return [QUALIFY, *words]
 
-    def __call__(self, *words, seconds=80, **how):
+    def __call__(self, *words, seconds=80, tidy=True, **how):
         done = subprocess.run(self.command(*words), timeout=seconds, text=True,
                               capture_output=True, check=False,
                               env=self.environment, **how)
         assert "Traceback" not in done.stderr, done.stderr
-        self._await_nothing_left()
+        if tidy:
+            self._await_nothing_left()
         return done
 
     def _await_nothing_left(self):

@@ -38,15 +38,17 @@ def test_all_of_it_within_ten_minutes(qualify):
     assert not [check for check in checks if check["result"] == "fail"]
     left = [c for c in checks if c["result"] == "not measured"]
     if not targets.why_no_root():
-        assert left == [] and len(checks) > 20
+        # Where fio is done before the power is cut, there was no cut.
+        assert {c["name"].split()[0] for c in left} <= {"power-cut"}, left
+        assert len(checks) - len(left) >= 17
     assert done.returncode == (2 if left else 0), done.stderr
     assert (qualify.out / "report.pdf").read_bytes()[:5] == b"%PDF-"
     page = (qualify.out / "report.html").read_text()
     for test in tests:
         assert test["title"] in page
         # Every figure can be traced to what fio said.
-        for source in re.findall(r"runs/[^\"#]+\.json", str(test)):
-            assert (qualify.out / source.strip("'")).exists()
+        for source in re.findall(r"runs/[A-Za-z0-9._-]+\.json", str(test)):
+            assert (qualify.out / source).exists()
 
 
 @pytest.mark.usefixtures("need_root")

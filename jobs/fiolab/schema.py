@@ -13,7 +13,6 @@ VERSION = "kaio-ab/1"
 ROLES = ("A", "B", "A'")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BIGGEST = 1 << 30           # bytes; 10,000 runs take about 10 MB
-MAKE_AGAIN = "make it again with jobs/ab of this version"
 
 
 class Wrong(Exception):
@@ -217,22 +216,30 @@ def _cell_relations(cell, letters, where):
                         f"says more pairs than the {len(numbers)} there are")
 
 
-def check(data, name="the report"):
-    """Return data, if it is a report of this version."""
+def checked(data, name, command, want, version, rules):
+    """Return data, if it is a report of that version of a command, and all
+    the rules hold; want: what to give instead."""
+    again = f"make it again with {command} of this version"
     if not isinstance(data, dict) or "schema" not in data:
-        raise Problem(f"{name} is not a report of jobs/ab (it names no "
-                      "schema): give the report.json of a campaign.")
-    if data["schema"] != VERSION:
+        raise Problem(f"{name} is not a report of {command} (it names no "
+                      f"schema): give {want}.")
+    if data["schema"] != version:
         raise Problem(f"{name} has the schema {data['schema']!r:.40}, and "
-                      f"only {VERSION!r} can be read here: {MAKE_AGAIN}.")
+                      f"only {version!r} can be read here: {again}.")
     try:
-        REPORT(data, "")
-        _relations(data)
+        for rule in rules:
+            rule(data)
     except Wrong as wrong:
         where, what = wrong.args
         raise Problem(f"{name} is damaged: {ascii(where)[1:-1]:.120} {what}: "
-                      f"{MAKE_AGAIN}.") from None
+                      f"{again}.") from None
     return data
+
+
+def check(data, name="the report"):
+    """Return data, if it is a report of this version."""
+    return checked(data, name, "jobs/ab", "the report.json of a campaign",
+                   VERSION, (lambda found: REPORT(found, ""), _relations))
 
 
 def _refuse(word):

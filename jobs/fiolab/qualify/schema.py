@@ -4,9 +4,8 @@
 # whoever writes one calls check() first.  What is wrong is one sentence that
 # names the place, as in targets[0].tests[1].cells[3].values.iops.n.
 # Fields that are not known here are let through.
-from ..problem import Problem
-from ..schema import (ENVIRONMENT, Wrong, among, between, bins, count, couple,
-                      each, flag, integer, interval, maybe, number, parsed,
+from ..schema import (ENVIRONMENT, Wrong, among, between, bins, checked,
+                      count, couple, each, flag, integer, interval, maybe, number, parsed,
                       percentiles, positive, record, share, table, text)
 
 VERSION = "kaio-qualify/1"
@@ -14,7 +13,6 @@ RESULTS = ("pass", "fail", "not measured")
 STATES = ("done", "stopped", "not run", "failed")
 GROUPS = ("pts", "integrity", "queue")
 WANT = "the qualify.json of a qualification"
-MAKE_AGAIN = "make it again with jobs/qualify of this version"
 
 
 def anything(value, where):
@@ -170,20 +168,8 @@ def _relations(data):
 
 def check(data, name="the report"):
     """Return data, if it is a report of this version."""
-    if not isinstance(data, dict) or "schema" not in data:
-        raise Problem(f"{name} is not a report of jobs/qualify (it names no "
-                      f"schema): give {WANT}.")
-    if data["schema"] != VERSION:
-        raise Problem(f"{name} has the schema {data['schema']!r:.40}, and "
-                      f"only {VERSION!r} can be read here: {MAKE_AGAIN}.")
-    try:
-        REPORT(data, "")
-        _relations(data)
-    except Wrong as wrong:
-        where, what = wrong.args
-        raise Problem(f"{name} is damaged: {ascii(where)[1:-1]:.120} {what}: "
-                      f"{MAKE_AGAIN}.") from None
-    return data
+    return checked(data, name, "jobs/qualify", WANT, VERSION,
+                   (lambda found: REPORT(found, ""), _relations))
 
 
 def load(path):

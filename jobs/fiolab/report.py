@@ -220,7 +220,8 @@ def _short_cells(data):
 
 # The whole
 
-def _warnings(data):
+def warnings(data):
+    """The first of them, and how many more there are."""
     found = data["warnings"]
     lines = [part for text in found[:LISTED]
              for part in fitted(f"warning: {text}", "")]
@@ -249,5 +250,5 @@ def text(data):
     else:
         for cell in data["cells"]:
             lines += _cell(data, cell)
-    lines += [*_warnings(data), *_rule(data)]
+    lines += [*warnings(data), *_rule(data)]
     return "\n".join([*lines, ""])

@@ -5,8 +5,9 @@
 # names the place, as in targets[0].tests[1].cells[3].values.iops.n.
 # Fields that are not known here are let through.
 from ..schema import (ENVIRONMENT, Wrong, among, between, bins, checked,
-                      count, couple, each, flag, integer, interval, maybe, number, parsed,
-                      percentiles, positive, record, share, table, text)
+                      count, couple, each, flag, integer, interval, maybe,
+                      number, parsed, percentiles, positive, record, share,
+                      table, text)
 
 VERSION = "kaio-qualify/1"
 RESULTS = ("pass", "fail", "not measured")

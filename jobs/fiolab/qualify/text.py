@@ -3,11 +3,10 @@
 # checks, and the steady state of each test.  What they rest on is in
 # report.html.
 from .. import wording
-from ..report import fitted, narrow
+from ..report import fitted, narrow, warnings
 from . import words
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
-LISTED = 5                  # warnings
 ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
 LIMIT = "  {:<12} {:<24} {:>14} {:>14} {:>9}"
 STATES = {"done": "done", "failed": "FAILED", "stopped": "stopped",
@@ -128,15 +127,6 @@ def _against(data):
     return lines
 
 
-def _warnings(data):
-    found = data["warnings"]
-    lines = [part for text in found[:LISTED]
-             for part in fitted(f"warning: {text}", "")]
-    if len(found) > LISTED:
-        lines.append(f"{len(found) - LISTED} more warnings: in report.html")
-    return ["", *lines] if lines else []
-
-
 def _summary(data):
     """Without the thousands of texts that are not shown."""
     phases = ("name", "title", "steady")
@@ -151,7 +141,7 @@ def lines(data):
     data = wording.cleaned(
         _summary(data), lambda text: _plain(narrow(wording.line(text))))
     found = [*_head(data), *_verdict(data), *_limits(data), *_checks(data),
-             *_tests(data), *_against(data), *_warnings(data), ""]
+             *_tests(data), *_against(data), *warnings(data), ""]
     if data["profile"]["scaled"]:
         found += [f"{words.SCALED}.", ""]
     return [_plain(line) for line in [

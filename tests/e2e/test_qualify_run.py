@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # jobs/qualify as a user runs it, on scratch and loop devices and through a fio
 # server: what it leaves, what Ctrl-C and SIGKILL leave, going on from that.
+import json
 import os
 from pathlib import Path
 import re
@@ -26,19 +27,23 @@ def counts(test):
     return [len(phase["rounds"]) for phase in test["phases"]]
 
 
-def scratches():
-    return set(Path("/dev/shm").glob("kaio-ab-*")) | {
-        line for line in subprocess.run(
-            ["losetup", "-l", "-n", "-O", "BACK-FILE"], capture_output=True,
-            text=True, check=False).stdout.split("\n") if "kaio-ab" in line}
+def left(qualify):
+    """What is left of the run's scratch target, which other tests may have
+    one of, too: its file, and a loop device on it."""
+    target, = json.loads((qualify.out / "plan.json").read_text())["targets"]
+    file = target["identity"].get("backing_file") or target["path"]
+    assert Path(file).name.startswith("kaio-ab-"), target
+    loops = subprocess.run(["losetup", "-l", "-n", "-O", "NAME,BACK-FILE"],
+                           capture_output=True, text=True, check=False)
+    return [file] * os.path.exists(file) + [
+        line for line in loops.stdout.split("\n") if file in line]
 
 
 def test_a_scratch_device_is_measured_and_gone(qualify):
-    before = scratches()
     done = qualify("--scratch", "--profile", "quick", "--tests", "wsat",
                    "--size", "32M", "--no-pdf")
     assert done.returncode == 2, done.stderr    # as nothing was judged
-    assert scratches() <= before
+    assert left(qualify) == []
     assert "total" in done.stderr and "Report: " in done.stdout
     report = qualify.report()
     target, = report["targets"]
@@ -133,7 +138,6 @@ def _done_again(qualify):
 @pytest.mark.parametrize("number, status", [
     (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_request_to_end_keeps_what_was_measured(qualify, number, status):
-    before = scratches()
     started = qualify.start("--scratch", *FIXED, "--spec", qualify.spec)
     qualify.await_rounds(2, started)
     began = time.monotonic()
@@ -147,7 +151,7 @@ def test_a_request_to_end_keeps_what_was_measured(qualify, number, status):
     assert report["result"] == "not measured"
     assert 2 <= sum(counts(test)) < sum(ROUNDS)
     assert any("is not finished" in said for said in report["warnings"])
-    assert scratches() <= before
+    assert left(qualify) == []
     assert os.listdir(qualify.environment["TMPDIR"]) == []
     if number == signal.SIGINT:
         done = qualify("--resume", qualify.out, "--no-pdf")

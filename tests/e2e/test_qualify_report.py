@@ -172,6 +172,19 @@ def test_a_pdf_without_tools_to_read_it(tmp_path):
     assert content.count(b"/Type /Page") >= 3
 
 
+@pytest.mark.parametrize("length", [1, 100])
+def test_the_temporary_folder_may_have_a_long_name(length, tmp_path,
+                                                   monkeypatch):
+    """The browser's socket there must have a short one."""
+    folder = tmp_path / ("t" * length)
+    folder.mkdir()
+    monkeypatch.setattr(pdf.tempfile, "tempdir", str(folder))
+    out = tmp_path / "out"
+    out.mkdir()
+    printed(out, qualifydata.empty())
+    assert os.listdir(folder) == []
+
+
 def test_no_browser_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     said = pdf.write(tmp_path / "a.html", tmp_path / "a.pdf")

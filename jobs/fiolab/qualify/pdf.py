@@ -21,7 +21,10 @@ FLAGS = ("--headless", "--disable-gpu", "--disable-extensions",
          "--disable-sync", "--disable-dev-shm-usage", "--no-first-run",
          "--no-pdf-header-footer")
 LIMIT = 120                 # seconds
-LEAVE = 5                   # to see its folder go
+LEAVE, QUIET = 5, 0.3       # seconds to see its folder go, and stay away
+# Chromium's socket is in a folder of its folder, and its path must be one that
+# unix(7) takes (108 bytes), or it aborts.
+LONGEST = 107 - len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
 
 
 def browser():
@@ -36,19 +39,34 @@ def _command(found, folder, html_path, part):
             f"--print-to-pdf={part}", Path(html_path).resolve().as_uri()]
 
 
+def _folder():
+    folder = tempfile.mkdtemp(prefix="kaio-pdf-")
+    if len(os.fsencode(folder)) <= LONGEST:
+        return folder
+    os.rmdir(folder)
+    return tempfile.mkdtemp(prefix="kaio-pdf-", dir="/tmp")
+
+
+def _remove(folder):
+    """Some of the browser's processes write there, or make it again, for a
+    moment after it has ended."""
+    now = time.monotonic()
+    end, gone = now + LEAVE, now + QUIET
+    while now < min(end, gone):
+        if os.path.exists(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            gone = now + QUIET
+        time.sleep(0.05)
+        now = time.monotonic()
+
+
 @contextlib.contextmanager
 def _private():
-    """A folder of the browser's, some of whose processes write there yet for
-    a moment after it has ended."""
-    folder = tempfile.mkdtemp(prefix="kaio-pdf-")
+    folder = _folder()
     try:
         yield folder
     finally:
-        end = time.monotonic() + LEAVE
-        shutil.rmtree(folder, ignore_errors=True)
-        while os.path.exists(folder) and time.monotonic() < end:
-            time.sleep(0.05)
-            shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
 
 
 def _print(found, html_path, part):

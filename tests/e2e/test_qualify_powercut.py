@@ -16,7 +16,7 @@ import qualifycontext
 import targets
 from fiolab import loopdev
 from fiolab.problem import Problem
-from fiolab.qualify import integrity, powercut, schema
+from fiolab.qualify import cache, claim, integrity, powercut, schema
 from fiolab.qualify.profiles import QUICK
 from fiolab.qualify.volatiledisk import VolatileDisk
 
@@ -41,18 +41,37 @@ def device(need_root, backing):
         yield path
 
 
+def _is_claimed(device):
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+        return False
+    except OSError:
+        return True
+
+
+def _why_not(held):
+    """What a test on the target would be told now."""
+    try:
+        return claim.check_same(held)
+    except Problem as problem:
+        return str(problem)
+
+
 @pytest.fixture
 def cut(device, tmp_path, fio_binary, build_dir, engine):
     """Runs the test: its entry, and its folder of evidence."""
-    def run(engine_name="kaio", profile=QUICK, power_cut=None, **hooks):
+    def run(engine_name="kaio", profile=QUICK, power_cut=None, claimed=False,
+            **hooks):
         with contextlib.ExitStack() as stack:
             bench = qualifycontext.bench(
                 device, fio_binary, build_dir, str(tmp_path), stack,
-                engine_name, profile)
+                engine_name, profile, claimed=claimed)
             found, given = qualifycontext.run(bench, TEST,
                                               power_cut=power_cut, **hooks)
             assert not os.path.exists(os.path.join(given.folder,
                                                    "volatile.img"))
+            if claimed:
+                run.claims = _is_claimed(device), _why_not(bench.place.claim)
         schema.TEST(found, "power-cut")
         return found
     return run
@@ -246,3 +265,41 @@ def test_a_command_that_fails_is_no_cut(cut, command, status):
     found = cut(power_cut=command)
     assert results(found) == {"power-cut synced": "not measured"}
     assert f"exit status {status}" in text(found, "power-cut synced")
+
+
+def gone_and_back(device, backing):
+    """A command that really takes the device away, which it cannot as long as
+    somebody has it open."""
+    return (f"losetup -d {device}; i=0; "
+            f"until losetup --direct-io=on {device} {backing} || [ $i = 50 ]; "
+            "do sleep 0.1; i=$((i+1)); done; "
+            f"losetup {device} | grep -q {backing}")
+
+
+def test_a_device_that_goes_is_claimed_again(cut, device, backing,
+                                             monkeypatch):
+    """And its write cache is set as it was, which a drive forgets."""
+    again = []
+    monkeypatch.setattr(cache, "now", lambda path: True)
+    monkeypatch.setattr(cache, "again", lambda *a: again.append(a) or "said")
+    number = os.stat(f"/sys/block/{os.path.basename(device)}/loop").st_ino
+    found = cut(power_cut=gone_and_back(device, backing), claimed=True)
+    assert os.stat(f"/sys/block/{os.path.basename(device)}/loop"
+                   ).st_ino != number
+    assert "fail" not in results(found).values(), found["checks"]
+    assert text(found, "power-cut synced").endswith("; said")
+    assert cut.claims == (True, None) and again == [(device, True)]
+
+
+def test_another_device_that_comes_back_is_left_alone(cut, device, shm):
+    other = os.path.join(shm, "other")
+    with targets.sized_file(other, 32 * MIB):
+        with open(other, "r+b") as file:
+            file.write(b"precious" * 1000)
+        found = cut(power_cut=gone_and_back(device, other), claimed=True)
+        with open(other, "rb") as file:
+            assert file.read() == b"precious" * 1000 + bytes(32 * MIB - 8000)
+    assert found["state"] == "failed" and not found["checks"]
+    assert "is not the device that went: its backing file was" in found["why"]
+    claimed, why = cut.claims
+    assert not claimed and "not claimed any more" in why

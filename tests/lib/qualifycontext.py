@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab import device, fio as fio_runs, side as sides  # noqa: E402
-from fiolab.qualify import context, execute, folder, runner  # noqa: E402
+from fiolab.qualify import claim, context, execute, folder, runner  # noqa: E402
 from fiolab.qualify.profiles import QUICK  # noqa: E402
 
 
@@ -36,7 +36,7 @@ def _logical_block(path):
 
 
 def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
-          seed=1, size=None):
+          seed=1, size=None, claimed=False):
     """A real one, in a folder of its own until the stack unwinds."""
     out = folder.Folder(os.path.join(where, "out"))
     out.create(stack)
@@ -47,6 +47,8 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
     total = device.size(path)
     place = execute.Place(path, path, size or total, total,
                           _logical_block(path))
+    if claimed:
+        place.claim = claim.prepare(path, place.size, True, stack)
     executor = execute.Executor(
         fio_runs.Fio(str(fio_path), None, scratch), side, place, out,
         threading.Event(), "kaio" in side.ioengine)

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
 from fiolab.qualify import blockio, devicefull, flushes  # noqa: E402
-from fiolab.qualify import planted, powercut, queuetests  # noqa: E402
+from fiolab.qualify import generations, planted, queuetests  # noqa: E402
 from fiolab.qualify import verifying  # noqa: E402
 
 # As fio 3.33 and 3.42 print them.
@@ -82,21 +82,21 @@ def block(tag, offset, header=0x55):
 
 
 def seen(*blocks, offset=0):
-    old, new = powercut.generations(b"".join(blocks), offset)
+    old, new = generations.told_apart(b"".join(blocks), offset)
     return "".join("o" if o else "n" if n else "-" for o, n in zip(old, new))
 
 
 @pytest.mark.parametrize("offset", [0, 1 << 20, (1 << 40) + (1 << 24)])
 def test_generations(offset):
-    old = [block(powercut.OLD, offset + i * 4096) for i in range(3)]
-    new = [block(powercut.NEW, offset + i * 4096, 1) for i in range(3)]
+    old = [block(generations.OLD, offset + i * 4096) for i in range(3)]
+    new = [block(generations.NEW, offset + i * 4096, 1) for i in range(3)]
     assert seen(*old, offset=offset) == "ooo"
     assert seen(old[0], new[1], old[2], offset=offset) == "ono"
     assert seen(new[0], new[2], bytes(4096), offset=offset) == "n--"
 
 
 def test_one_bit_or_half_a_block_is_neither():
-    old, new = block(powercut.OLD, 0), block(powercut.NEW, 0)
+    old, new = block(generations.OLD, 0), block(generations.NEW, 0)
     for place in (64, 2000, 4095):
         flipped = bytearray(new)
         flipped[place] ^= 1
@@ -109,14 +109,14 @@ def test_log_of_acknowledged_writes(tmp_path):
     log.write_text("2, 2697645, 1, 4096, 12288, 0\n"
                    "3, 2730848, 0, 4096, 0, 0\n"      # a read
                    "3, 2666444, 1, 4096, 4096\n")
-    assert powercut.acknowledged(log, 5 * 4096).tolist() == [
+    assert generations.acknowledged(log, 5 * 4096).tolist() == [
         False, True, False, True, False]
 
 
 def test_pattern():
-    assert powercut.pattern(powercut.OLD) == "0x6f6c64206f6c6421%o"
-    assert powercut.OLD.to_bytes(8, "big") == b"old old!"
-    assert powercut.NEW.to_bytes(8, "big") == b"new new!"
+    assert generations.pattern(generations.OLD) == "0x6f6c64206f6c6421%o"
+    assert generations.OLD.to_bytes(8, "big") == b"old old!"
+    assert generations.NEW.to_bytes(8, "big") == b"new new!"
 
 
 # Planted damage

@@ -297,6 +297,19 @@ def test_a_partition_keeps_the_cache(fake, tmp_path, monkeypatch, stack):
     assert fake.calls() == []
 
 
+def test_after_a_power_cut_it_is_set_again(fake, tmp_path, monkeypatch,
+                                           stack):
+    """What stands at the end is still what stood at the beginning."""
+    fake.script("nvme", STATE.format(state=tmp_path / "state"))
+    path = device(faketools.nvme(tmp_path), monkeypatch)
+    assert cache.set(path, False, stack) is None
+    (tmp_path / "state").write_text("1\n")      # its default, when it came back
+    assert cache.again(path, False) is None
+    assert (tmp_path / "state").read_text() == "0\n"
+    stack.close()
+    assert (tmp_path / "state").read_text() == "1\n"
+
+
 HDPARM = """state={state}; [ -e $state ] || echo 1 > $state
 case "$1" in -W[01]) echo "${{1#-W}}" > $state;; esac
 echo; echo "$2:"

@@ -4,6 +4,7 @@
 # kernel believes, so that is read and never written.  NVMe: feature 6.
 # SATA: hdparm.  SCSI, virtio and SATA without hdparm: the driver's cache_type,
 # which it passes on to the drive.
+import contextlib
 import glob
 import os
 import re
@@ -195,3 +196,9 @@ def set(path, on, stack, before=None):
     if not stat.S_ISBLK(os.stat(path).st_mode):
         return _file(path, on)
     return _device(path, on, stack, before)
+
+
+def again(path, on):
+    """The same after the device had no power.  What the first set() was to
+    bring back, it still does."""
+    return set(path, on, contextlib.ExitStack())

@@ -231,6 +231,9 @@ def _claim(path, need, destroy, stack):
 
 def check_same(target):
     """fio and tools open the path anew: it must still be what was claimed."""
+    if target.descriptor < 0:
+        raise Problem(f"{target.path} is not claimed any more since its power "
+                      "was cut, so nothing is done there.")
     held = os.fstat(target.descriptor)
     try:
         now = os.stat(target.path)
@@ -256,3 +259,10 @@ def prepare(path, need_bytes, destroy, stack):
         return _claim(path, need_bytes, destroy, stack)
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
+
+
+def renew(target):
+    """Claim it once more, after it was let go of; a Problem says why not."""
+    with contextlib.ExitStack() as stack:
+        new = prepare(target.path, target.size, True, stack)
+        target.descriptor, new.descriptor = new.descriptor, -1

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The targets of a qualification: claimed devices and files of this machine, a
 # scratch target of our own, or a path on each host.
-from dataclasses import replace
 import os
 
 from .. import cli, clients, device, jobfile, loopdev, target as targets
@@ -28,10 +27,10 @@ def _refuse_small(path, size):
 def _from_claim(name, made, profile, size):
     used = active(made.size, profile, size)
     _refuse_small(name, used)
-    return Place(name, made.path, used, made.size, made.logical_block,
+    total, made.size = made.size, min(made.size, size or made.size)
+    return Place(name, made.path, used, total, made.logical_block,
                  made.physical_block, made.kind or "device",
-                 claim=replace(made, size=min(made.size, size or made.size))
-                 ), list(made.warnings)
+                 claim=made), list(made.warnings)
 
 
 def local(path, profile, size, destroy, stack):

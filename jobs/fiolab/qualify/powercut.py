@@ -18,20 +18,18 @@ import time
 import numpy as np
 
 from .. import device
-from . import blockio
+from ..problem import Problem
+from . import blockio, cache, claim, generations, identity
+from .generations import BLOCK, NEW, OLD
 from .verifying import (FAIL, PASS, UNKNOWN, check, fault, mismatches,
                         patience, verified)
 from .volatiledisk import VolatileDisk, missing
 
-BLOCK = 4096
-SKIPPED = 64                # bytes at the beginning of a block: fio's header
-CHUNK = 1 << 20
 DRILL, REGION = 32 << 20, 1 << 30       # bytes
 CUT_AT = 4                  # a drill is cut at 1/4 of the blocks
 LEAST = 100                 # acknowledged writes, to speak of a test
 RATE, TRIGGER = 50_000, 2   # IOPS at most, so that it runs when the cut comes
 RETURN = 300                # seconds until a real device must be back
-OLD, NEW = 0x6F6C64206F6C6421, 0x6E6577206E657721
 SYNCED, OTHERS, FIO, REAL = (
     ("power-cut synced", "Every acknowledged synced write is there"),
     ("power-cut others", "Blocks that nobody wrote are unharmed"),
@@ -43,52 +41,6 @@ def seconds(profile, _size):
     return 15 if profile.thin else 60
 
 
-# Generations of blocks
-
-def pattern(tag):
-    """fio's verify_pattern: the tag and the block's own offset, repeated."""
-    return f"0x{tag:016x}%o"
-
-
-def _expected(tag, offset, count):
-    """What such blocks hold, but for fio's headers: (count, BLOCK/8) words."""
-    found = np.empty((count, BLOCK // 8), dtype=">u8")
-    found[:, 0::2] = tag
-    found[:, 1::2] = (offset + BLOCK * np.arange(count, dtype=np.uint64)
-                      ).astype("<u8").view(">u8")[:, None]
-    return found[:, SKIPPED // 8:]
-
-
-def generations(data, offset):
-    """Of each block at that offset: is it the old one, is it the new one."""
-    words = np.frombuffer(data, dtype=">u8").reshape(-1, BLOCK // 8)
-    words = words[:, SKIPPED // 8:]
-    return [(words == _expected(tag, offset, len(words))).all(axis=1)
-            for tag in (OLD, NEW)]
-
-
-def look(path, size):
-    """(old, new) of all blocks of a region, as it is on the device."""
-    raw = blockio.Raw(path, size)
-    try:
-        parts = [generations(raw.read(at, min(CHUNK, size - at)), at)
-                 for at in range(0, size, CHUNK)]
-    finally:
-        raw.close()
-    return [np.concatenate(column) for column in zip(*parts)]
-
-
-def acknowledged(log, size):
-    """Which blocks fio logged as written, from its log of latencies."""
-    found = np.zeros(size // BLOCK, dtype=bool)
-    with open(log, encoding="ascii") as file:
-        for line in file:
-            _, _, direction, _, offset = line.split(",")[:5]
-            if int(direction) == 1:
-                found[int(offset) // BLOCK] = True
-    return found
-
-
 # What fio runs
 
 def _fio(context, path, size, tag, name, options, **how):
@@ -96,8 +48,9 @@ def _fio(context, path, size, tag, name, options, **how):
     second filename= to the first, so the usual lines in front are left out."""
     front = ["[global]", "ioengine=${ENGINE}", *context.side.options, ""]
     job = verified("power", filename=path.replace(":", "\\:"), direct=1,
-                   size=size, bs=BLOCK, verify_pattern=pattern(tag),
-                   allow_file_create=0, randrepeat=0, allrandrepeat=0,
+                   size=size, bs=BLOCK, allow_file_create=0,
+                   verify_pattern=generations.pattern(tag),
+                   randrepeat=0, allrandrepeat=0,
                    randseed=context.seed,
                    **{"iodepth": context.profile.depth, **options})
     return context.fio("\n".join(front) + job, name,
@@ -153,8 +106,8 @@ def _fio_agrees(context, path, size, acked):
 def _judge(context, name, ran, path, size):
     """The checks of a run that was cut."""
     depth = context.profile.depth
-    acked = acknowledged(_log(context, name) + "_lat.1.log", size)
-    old, new = look(path, size)
+    acked = generations.acknowledged(_log(context, name) + "_lat.1.log", size)
+    old, new = generations.look(path, size)
     count, lost = int(acked.sum()), int((acked & ~new).sum())
     # Of those in flight, any part may have arrived.
     begun = int((~acked & ~old).sum())
@@ -273,25 +226,63 @@ def _why_no_cut(noted):
         "may have been no cut")
 
 
+@contextlib.contextmanager
+def _let_go(place):
+    """Nothing of ours is open while the power is cut: a device that somebody
+    holds open comes back under another name."""
+    held, place.claim = place.claim, None
+    try:
+        if held:
+            held.close()
+        yield
+    finally:
+        place.claim = held
+
+
+def _cut(context, command, path, size):
+    """(the run, why there was no cut or None)"""
+    noted = os.path.join(context.folder, "cut")
+    with _let_go(context.target):
+        ran = _second(context, path, size, "synced", "dsync", (
+            f"--trigger-timeout={TRIGGER}",
+            f"--trigger=({command}); echo $? >{shlex.quote(noted)}"),
+            rate_iops=min(RATE, size // BLOCK // (2 * TRIGGER)))
+    return ran, _why_no_cut(noted)
+
+
+def _take_back(context, before, had_switch):
+    """The device again, as it was before the cut.  Where it is another, or
+    somebody has taken it, a Problem: no test writes there any more."""
+    place = context.target
+    other = identity.same(before, identity.describe(place.path))
+    if other:
+        raise Problem(f"what came back as {place.path} after the power cut is "
+                      f"not the device that went: {other}")
+    if place.claim:
+        claim.renew(place.claim)
+    # A drive that had no power has its own default.
+    return had_switch and cache.again(place.path, context.profile.write_cache)
+
+
 def real(context, command):
     """The user's command cuts the power of the target, and gives it back.
     That it really did is the command's word: its exit status."""
     path = context.target.path
-    noted = os.path.join(context.folder, "cut")
     size = min(context.target.size, REGION) // BLOCK * BLOCK
+    before = identity.describe(path)
+    has_switch = cache.now(path) is not None
     context.progress("writing; then the power is cut")
     _prepare(context, path, size)
-    ran = _second(context, path, size, "synced", "dsync", (
-        f"--trigger-timeout={TRIGGER}", 
-        f"--trigger=({command}); echo $? >{shlex.quote(noted)}"),
-        rate_iops=min(RATE, size // BLOCK // (2 * TRIGGER)))
-    why = _why_no_cut(noted)
-    if why:
-        return [check(*SYNCED, UNKNOWN, why, ran.source)]
+    ran, why = _cut(context, command, path, size)
     if not _await_return(path, size):
         return [check(*SYNCED, FAIL, f"the device did not come back in "
                       f"{RETURN} s", ran.source)]
-    return _judge(context, "synced", ran, path, size)
+    said = _take_back(context, before, has_switch)
+    if why:
+        return [check(*SYNCED, UNKNOWN, why, ran.source)]
+    first, *rest = _judge(context, "synced", ran, path, size)
+    return [{**first, "text": "; ".join(filter(None, (first["text"], said)))},
+            *rest]
 
 
 def run(context):

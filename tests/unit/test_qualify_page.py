@@ -186,7 +186,7 @@ def test_against_another_run(text):
     assert "/lab/runs/gdc5502/qualify.json" in text
     assert "▲ faster" in text and "▼ slower" in text and "≈ equiv" in text
     assert text.index("▼ slower") < text.index("▲ faster") < text.index(
-        "3 figures without a change")
+        "3 other figures")
     assert "○ no verdict the other run: steady state was not reached" in text
 
 

@@ -81,6 +81,28 @@ def test_an_early_stop_and_warnings():
     assert "Stopped early" in out and "4 more warnings" in out
 
 
+def test_comparisons_say_how_much_is_of_which_verdict(full):
+    out = " ".join(said(full).split())
+    assert re.search(r"Against \S+: of \d+ figures 1 slower, .*1 equivalent",
+                     out), out
+    assert re.search(r"kaio beside libaio: of \d+ figures? \d", out), out
+    assert "Each of 2 limits" in out
+
+
+def test_a_test_that_was_stopped_is_not_said_to_have_missed_it():
+    """Only the phase in which it ended; those before it had all rounds."""
+    data = qualifydata.report()
+    test = next(t for t in data["targets"][0]["tests"]
+                if any(p["steady"] for p in t["phases"]))
+    missed = {"reached": False, "rounds": 3}
+    one, two = ({"steady": {**missed}} for _ in range(2))
+    for state, last in (("done", "NOT REACHED in 3 rounds"), (
+            "stopped", "not reached when the test ended, after 3 rounds")):
+        test.update(state=state, phases=[one, two])
+        assert words.steady(test, one) == "NOT REACHED in 3 rounds"
+        assert words.steady(test, two) == last
+
+
 # The words
 
 @pytest.mark.parametrize("result, limits, checks, headline", [

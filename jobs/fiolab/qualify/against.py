@@ -249,8 +249,8 @@ def _unlike(partners):
 
 
 def _warnings(this, other, partners):
-    said = [f"{name} is {there} in the other run and {here} in this one"
-            for name, here, there in (
+    said = [f"{name} is {there or 'not known'} in the other run and "
+            f"{here or 'not known'} in this one" for name, here, there in (
                 ("fio", this["fio"]["version"], other["fio"]["version"]),
                 ("the engine", this["engine"], other["engine"]),
                 ("the build of kaio", this["kaio"], other["kaio"]))

@@ -10,9 +10,6 @@ from . import testpage, words
 HERE = os.path.dirname(os.path.abspath(__file__))
 SMART_ROWS = 60
 FAILED = 6                  # named under the headline
-CHANGED = ("slower", "faster")
-ORDER = {word: i for i, word in enumerate(
-    (*CHANGED, "inconclusive", "equivalent", "no verdict"))}
 IDENTITY = ("vendor", "model", "serial", "firmware", "kind", "transport",
             "write_cache", "scheduler", "rotational")
 ELSEWHERE = ("name", "size_bytes", "logical_block", "physical_block")
@@ -103,12 +100,11 @@ def _target(target, number):
 
 def against(found):
     """The rows, what changed first, and how many of each verdict."""
-    rows = sorted(found["rows"], key=lambda row: ORDER.get(row["verdict"], 9))
-    changed = [row for row in rows if row["verdict"] in CHANGED]
-    return {**found, "changed": changed, "rest": rows[len(changed):],
-            "tally": [(word, sum(row["verdict"] == word for row in rows))
-                      for word in ORDER if any(row["verdict"] == word
-                                               for row in rows)]}
+    rows = found["rows"]
+    changed = words.changed(rows)
+    return {**found, "changed": changed,
+            "rest": [row for row in rows if row not in changed],
+            "tally": words.verdicts(rows)}
 
 
 # The page

@@ -99,10 +99,10 @@ def determination(phase):
             for one in steady["tracked"]]
 
 
-def _steady(phase, prefix):
+def _steady(test, phase, prefix):
     windows = [_window_figure(phase, one, f"{prefix}w{i}")
                for i, one in enumerate(phase["steady"]["tracked"])]
-    return {"title": phase["title"], "said": words.steady(phase),
+    return {"title": phase["title"], "said": words.steady(test, phase),
             "reached": phase["steady"]["reached"],
             "window": phase["steady"]["window"],
             "rows": determination(phase),
@@ -209,7 +209,7 @@ def made(test, anchor):
     """All that the template asks for."""
     found, left = _distributions(test, f"{anchor}-")
     return {**test, "phases": None, "anchor": anchor,
-            "steady": [_steady(phase, f"{anchor}-{i}") for i, phase in
+            "steady": [_steady(test, phase, f"{anchor}-{i}") for i, phase in
                        enumerate(test["phases"]) if phase["steady"]],
             "timelines": _timelines(test, f"{anchor}-"),
             "sweeps": _sweeps(test, f"{anchor}-"),

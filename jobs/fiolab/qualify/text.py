@@ -4,6 +4,7 @@
 # report.html.
 from .. import wording
 from ..report import fitted, narrow, warnings
+from ..wording import several
 from . import words
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
@@ -89,7 +90,7 @@ def _checks(data):
 # Tests
 
 def _test(test):
-    said = [words.steady(phase) for phase in test["phases"]
+    said = [words.steady(test, phase) for phase in test["phases"]
             if phase["steady"]]
     lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
                    f"{words.time(test['seconds'])}"
@@ -110,21 +111,34 @@ def _tests(data):
     return lines
 
 
-def _against(data):
-    """What changed, and how much did not."""
-    found = data["against"]
-    if not found:
-        return []
-    changed = [row for row in found["rows"]
-               if row["verdict"] in ("slower", "faster")]
-    lines = ["", *fitted(f"Against {found['other'].get('path') or ''}: "
-                         f"{len(changed)} of {len(found['rows'])} figures "
-                         "changed", "")]
-    for row in changed:
+# Comparisons
+
+def _compared(title, rows):
+    """How many of each verdict, and what changed."""
+    tally = ", ".join(f"{count} {word}"
+                      for word, count in words.verdicts(rows))
+    lines = ["", *fitted(f"{title}: of {several(len(rows), 'figure')} "
+                         f"{tally or 'none'}.", "")]
+    for row in words.changed(rows):
         lines += fitted(f"{row['verdict']:<12} {row['test']}, {row['cell']}, "
                         f"{row['label']}: {wording.percent(row['ratio'])}",
                         more=" " * 13)
     return lines
+
+
+def _against(data):
+    found = data["against"]
+    return _compared(f"Against {found['other'].get('path') or 'another run'}",
+                     found["rows"]) if found else []
+
+
+def _engines(data):
+    found = data["ab"]
+    if not found:
+        return []
+    return [*_compared(f"{found['engine']} beside {found['compared_with']}",
+                       found["rows"]),
+            *fitted(words.sentence(found["verdicts_of_the_spec"]), "")]
 
 
 def _summary(data):
@@ -141,7 +155,8 @@ def lines(data):
     data = wording.cleaned(
         _summary(data), lambda text: _plain(narrow(wording.line(text))))
     found = [*_head(data), *_verdict(data), *_limits(data), *_checks(data),
-             *_tests(data), *_against(data), *warnings(data), ""]
+             *_tests(data), *_against(data), *_engines(data),
+             *warnings(data), ""]
     if data["profile"]["scaled"]:
         found += [f"{words.SCALED}.", ""]
     return [_plain(line) for line in [

@@ -26,6 +26,8 @@ METRICS = {
 SHARES = ("submit_share",)
 UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
 UNIT = 12                   # letters of one, at most
+CHANGED = ("slower", "faster")
+VERDICTS = (*CHANGED, "inconclusive", "equivalent", "no verdict")
 SCALED = "SCALED DOWN: qualifies nothing"
 
 
@@ -155,6 +157,19 @@ def _undone(data):
             "not done")
 
 
+# Comparisons
+
+def verdicts(rows):
+    """[(verdict, how many)] of a comparison's rows, what changed first."""
+    counts = Counter(row["verdict"] for row in rows)
+    return [(word, counts[word]) for word in VERDICTS if counts[word]]
+
+
+def changed(rows):
+    """Those that did, what became worse first."""
+    return [row for word in CHANGED for row in rows if row["verdict"] == word]
+
+
 # Steady state
 
 def phases(target):
@@ -163,11 +178,18 @@ def phases(target):
             for phase in test["phases"] if phase["steady"]]
 
 
-def steady(phase):
+def _cut_short(test, phase):
+    """The test ended in this phase."""
+    return test["state"] != "done" and phase is test["phases"][-1]
+
+
+def steady(test, phase):
     """'reached in round 7, window 3 to 7', or that it was not."""
     found = phase["steady"]
     if not found["reached"]:
-        return f"NOT REACHED in {several(found['rounds'], 'round')}"
+        rounds = several(found["rounds"], "round")
+        return (f"not reached when the test ended, after {rounds}"
+                if _cut_short(test, phase) else f"NOT REACHED in {rounds}")
     return (f"reached in round {found['last']}, window {found['first']} to "
             f"{found['last']}")
 

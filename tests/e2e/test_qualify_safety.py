@@ -58,6 +58,8 @@ def content(path):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return file.read()
 
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
 
 def mounted(what, where):
     """Read-only, as the file system itself would change the content."""
@@ -216,14 +218,42 @@ def test_a_character_device_of_a_disk(loop, tmp_path, stack):
 def test_an_ordinary_user(loop):
     """Who may not write there is told so, without a traceback."""
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-         "/usr/bin/python3", "-c", CLAIM, os.path.join(
-             os.path.dirname(__file__), "..", "..", "jobs"), loop, "destroy"],
+        [*NOBODY, "/usr/bin/python3", "-c", CLAIM, os.path.join(
+            os.path.dirname(__file__), "..", "..", "jobs"), loop, "destroy"],
         capture_output=True, text=True, timeout=60, check=False)
     if "ModuleNotFoundError" in done.stderr:
         pytest.skip("the source is not readable for others")
     assert done.stderr == (f"qualify: cannot open {loop} for writing: "
                            "Permission denied: be root.\n")
+
+
+# --- the plan, which opens nothing and says what would be refused
+
+def plan(path, root, *front):
+    done = subprocess.run(
+        [*front, str(root / "jobs" / "qualify"), "--target", path, "--plan",
+         "--engine", "psync", "--profile", "quick"], capture_output=True,
+        text=True, timeout=60, check=False)
+    if front and "Permission denied: " + str(root) in done.stderr:
+        pytest.skip("the source is not readable for others")
+    assert done.returncode == 0 and "total" in done.stdout, done.stderr
+    return done.stderr
+
+
+def test_the_plan_says_what_would_be_refused(loop, root, tmp_path):
+    assert plan(loop, root) == ""
+    targets.run("mkfs.ext4", "-q", "-F", loop)
+    with mounted(loop, tmp_path / "m"):
+        said = plan(loop, root)
+    assert said.startswith("qualify: A run would end at once: refusing to "
+                           f"write to {loop}: it is mounted on {tmp_path}/m")
+    assert said.count("\n") == 1
+
+
+def test_the_plan_of_a_device_needs_no_root(loop, root):
+    assert plan(loop, root, *NOBODY).endswith(
+        f"qualify: A run would end at once: cannot open {loop} for writing: "
+        "be root.\n")
 
 
 # --- a refusal as strace sees it

@@ -197,7 +197,7 @@ def _partitions(folder):
         os.path.join(folder, name, "partition")))
 
 
-def _known(path, looked, info):
+def _known(path, info):
     """What the checks and the Target need to know of it."""
     if stat.S_ISBLK(info.st_mode):
         _check_device(path, info.st_rdev)
@@ -207,13 +207,27 @@ def _known(path, looked, info):
     return {"kind": "file"}
 
 
+def refusal(path):
+    """Why prepare() would refuse it, as far as can be told without opening
+    it; None if nothing speaks against it."""
+    try:
+        with contextlib.ExitStack() as stack:
+            looked = _look(path, stack)
+            _known(path, os.fstat(looked))
+        if not os.access(path, os.W_OK):
+            return f"cannot open {path} for writing: be root."
+    except Problem as problem:
+        return str(problem)
+    return None
+
+
 def _claim(path, need, destroy, stack):
     looked = _look(path, stack)
     info = os.fstat(looked)
     is_block = stat.S_ISBLK(info.st_mode)
     _check_type(path, info.st_mode)
     _check_leave(path, destroy)
-    known = _known(path, looked, info)
+    known = _known(path, info)
     target = Target(path, 0, 0, 0, known["kind"],
                     _open(path, looked, is_block))
     stack.callback(target.close)

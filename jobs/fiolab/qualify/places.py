@@ -78,24 +78,25 @@ def remote(path, client, size, profile):
 
 
 def look(path):
-    """(bytes, logical block) of a target that is only planned for."""
+    """(bytes, logical block) of a target that is only planned for: what a
+    device has is asked of sysfs, which anybody may read."""
     path = os.path.realpath(path)
     claim.check_kind(path)
-    try:
-        total = device.size(path)
-        known = identity.describe(path)
-    except OSError as error:
-        raise Problem(f"cannot use {path}: {error.strerror}: name a block "
-                      "device, or a file that exists.") from None
-    return total, known.get("logical_block") or 512
+    known = identity.describe(path)
+    if known["size_bytes"] is None:
+        raise Problem(f"cannot use {path}: the kernel knows no device of its "
+                      "number; name another.")
+    return known["size_bytes"], known["logical_block"] or 512
 
 
 def planned(path, profile, size):
-    """A Place that nothing may be run on."""
+    """A Place that nothing may be run on, and what else there is to say."""
     total, block = look(path)
     used = active(total, profile, size)
     _refuse_small(path, used)
-    return Place(path, path, used, total, block, writable=False)
+    why = claim.refusal(path)
+    return Place(path, path, used, total, block, writable=False), [
+        f"A run would end at once: {why}"] if why else []
 
 
 def hosts(args, profile):

@@ -93,7 +93,7 @@ class Session:
             made = [places.local(path, self.profile, args.size, True,
                                  self.stack) for path in _unlike(args.target)]
         else:
-            made = [(places.planned(path, self.profile, args.size), [])
+            made = [places.planned(path, self.profile, args.size)
                     for path in _unlike(args.target)]
         self.warnings += [text for _, more in made for text in more]
         return [place for place, _ in made]
@@ -190,6 +190,8 @@ def _show(session, made):
     lines = plan.lines(made, session)
     print("\n".join(lines), flush=True,
           file=sys.stdout if session.args.plan else sys.stderr)
+    for text in session.warnings:
+        say(text)
 
 
 def _begin(args, stack):

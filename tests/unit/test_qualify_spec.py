@@ -236,7 +236,7 @@ def test_names_that_there_are_not(tmp_path, header, words):
     with pytest.raises(Problem) as caught:
         spec.check_names(found, TESTS)
     assert words in str(caught.value)
-    assert "vendor.toml, line 4: " in str(caught.value)
+    assert "vendor.toml, line 3: " in str(caught.value)
 
 
 def test_the_readme_s_example_is_one(tmp_path):

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import (cli, estimate, identity, places,  # noqa: E402
-                            plan, pts, session, worker)
+                            plan, pts, resume, session, worker)
 from fiolab.qualify.execute import Place  # noqa: E402
 from fiolab.qualify.profiles import (ENTERPRISE, PROFILES,  # noqa: E402
                                      QUICK)
@@ -170,13 +170,13 @@ def test_another_file_under_the_old_name_is_refused(target):
                  "identity": identity.describe(made.path)}
         resumed = SimpleNamespace(plan={"targets": [known]},
                                   args=SimpleNamespace(scratch=False))
-        session._same_targets(resumed, [made])
+        resume._same_targets(resumed, [made])
         shutil.copy(target, f"{target}.new")
         os.rename(f"{target}.new", target)
         with pytest.raises(Problem, match="inode"):
-            session._same_targets(resumed, [made])
+            resume._same_targets(resumed, [made])
         with pytest.raises(Problem, match="its size or its block size"):
-            session._same_targets(resumed, [replace(made, total=1)])
+            resume._same_targets(resumed, [replace(made, total=1)])
 
 
 def test_the_run_to_compare_with_has_the_same_profile():
@@ -192,4 +192,4 @@ def test_the_seed_is_kept_for_resume():
     assert (args.seed, args.size, args.engine) == (None, 256 << 20, "kaio")
     known = {"arguments": {"seed": 7}, "fio": {"path": "/f"}}
     given = cli.parser().parse_args(["--resume", "d"])
-    assert session._arguments(known, given).seed == 7
+    assert resume._arguments(known, given).seed == 7

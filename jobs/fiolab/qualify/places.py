@@ -3,7 +3,7 @@
 # scratch target of our own, or a path on each host.
 import os
 
-from .. import cli, clients, device, jobfile, loopdev, target as targets
+from .. import cli, clients, jobfile, loopdev, target as targets
 from ..problem import Problem
 from . import claim, identity
 from .execute import Place, can_direct

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# jobs/qualify from its arguments to its report.  A new run is planned into
-# plan.json, a resumed one is read from it; from there on both are the same.
-import argparse
+# What a qualification is made of: profile, tests, engine, limits and targets;
+# and the run of all tests on all targets.
 from dataclasses import dataclass
-import datetime
 import os
-import secrets
 import sys
 import threading
 
-from .. import cli as common, fio as fio_runs, plan as ab_plan, probe, scratch
-from .. import hosttarget, side, store
+from .. import fio as fio_runs, hosttarget, probe, scratch, side
 from ..clients import check as check_hosts
 from ..problem import Problem
-from . import cache, cli, engines, estimate, identity, limits, places, plan
-from . import purge, result, schema, spec as specs, worker
-from .execute import Place
-from .folder import Folder
+from . import cache, engines, estimate, identity, places, plan, purge, schema
+from . import spec as specs, worker
 from .profiles import PROFILES
 
 WAIT = 0.5              # seconds between looks at the workers
@@ -171,158 +165,3 @@ def _refuse_another_profile(other, profile):
 
 def _json_of(path):
     return os.path.join(path, "qualify.json") if os.path.isdir(path) else path
-
-
-def _folder(args):
-    if args.out:
-        return Folder(args.out)
-    return store.fresh(os.path.join(
-        ab_plan.disk(args), datetime.datetime.now().strftime(
-            "qualify-%Y%m%d-%H%M%S")), Folder)
-
-
-def _read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def _show(session, made):
-    lines = plan.lines(made, session)
-    print("\n".join(lines), flush=True,
-          file=sys.stdout if session.args.plan else sys.stderr)
-    for text in session.warnings:
-        say(text)
-
-
-def _begin(args, stack):
-    """(session, places) of a new run; (_, None) where it is only planned."""
-    cli.settle(args)
-    if args.seed is None:
-        args.seed = secrets.randbits(31)
-    session = Session(args, stack)
-    session.load_spec(args.spec)
-    made = session.make_places()
-    _show(session, made)
-    if args.plan:
-        return session, None
-    if not args.destroy_data and not args.scratch:
-        raise Problem("nothing was written: give --destroy-data to overwrite "
-                      f"{', '.join(place.name for place in made)}.")
-    session.look_at_hosts(made)
-    session.folder = _folder(args)
-    session.folder.create(stack)
-    kept = {key: value for key, value in vars(args).items()
-            if key not in cli.OTHER}
-    before = session.caches(made)
-    session.set_caches(made, before)
-    content = plan.new(session, [
-        {**session.describe(place), "cache": known}
-        for place, known in zip(made, before)], kept)
-    session.warnings = []       # they are in the plan
-    session.folder.save_plan(content)
-    session.plan = content
-    if args.spec:
-        session.folder.save_result(SPEC, _read(args.spec))
-    return session, made
-
-
-# Going on
-
-def _arguments(known, given):
-    try:
-        args = argparse.Namespace(**{**cli.DEFAULTS, **known["arguments"]})
-        args.resume, args.out, args.plan = given.resume, None, False
-        args.destroy_data, args.no_pdf = given.destroy_data, given.no_pdf
-        args.fio = (known["fio"]["path"] if given.fio is cli.UNSET
-                    else common.find_fio(given.fio))
-        return args
-    except (KeyError, TypeError) as error:
-        raise Problem(f"the run in {given.resume} lacks {error}: it was not "
-                      "written by this jobs/qualify.") from None
-
-
-def _finished(folder, known):
-    """Was all of it run?"""
-    return all(folder.load_round(f"t{number:02d}-complete")
-               for number in range(len(known["targets"])))
-
-
-def _as_planned(one):
-    """A Place that needs no target any more."""
-    return Place(one["name"], one["path"], one["size"], one["total"],
-                 one["logical_block"], one["physical_block"], one["kind"],
-                 {"name": one["host"]} if one["host"] else None,
-                 writable=False)
-
-
-def _same_targets(session, made):
-    """Refuse another device under the old name."""
-    for place, known in zip(made, session.plan["targets"]):
-        if (place.size, place.total, place.logical_block) != (
-                known["size"], known["total"], known["logical_block"]):
-            raise Problem(f"{place.name} is not the target that the run began "
-                          "with (its size or its block size differs): begin a "
-                          "new run.")
-        why = None if place.client or session.args.scratch else identity.same(
-            known["identity"], identity.describe(place.path))
-        if why:
-            raise Problem(f"{place.name} is not as it was when the run began: "
-                          f"{why}")
-
-
-def _go_on(given, stack):
-    folder = Folder(given.resume)
-    known = folder.open(stack)
-    args = _arguments(known, given)
-    session = Session(args, stack)
-    session.folder, session.plan = folder, known
-    plan.same(session, known)
-    session.load_spec(folder.file(SPEC) if args.spec else None)
-    if _finished(folder, known):
-        return session, [_as_planned(one) for one in known["targets"]]
-    if not args.destroy_data and not args.scratch:
-        raise Problem("--resume writes to the targets again: give "
-                      "--destroy-data.")
-    made = session.make_places()
-    _same_targets(session, made)
-    session.look_at_hosts(made)
-    session.set_caches(made, [one["write_cache_before"]
-                              for one in known["targets"]])
-    if args.scratch:
-        session.warnings.append("the scratch target is a new one since the "
-                                "run was resumed.")
-    return session, made
-
-
-def _end(session, workers, ending):
-    """The report, whole or not, and the exit status."""
-    fault = next((one.fault for one in workers if one.fault), None)
-    finished = ending is None and fault is None
-    data = result.make(session, workers, finished)
-    result.compare_engines(session, workers, data)
-    result.judge(session, data)
-    try:
-        result.publish(session, data)
-    finally:
-        if not finished:
-            say("what was measured is kept; go on with --resume "
-                f"{session.folder.shown}")
-    if fault:
-        raise fault
-    raise ending or SystemExit(limits.exit_status(data["result"]))
-
-
-def qualify(args, stack):
-    cli.refuse(args)
-    if args.resume is not cli.UNSET:
-        session, made = _go_on(args, stack)
-    else:
-        session, made = _begin(args, stack)
-    if made is None:
-        return
-    workers, ending = session.run(made)
-    _end(session, workers, ending)
-
-
-def main(arguments=None):
-    common.main(arguments, cli.parser(), qualify, failure=2)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# --resume: from plan.json to the session and the targets that the run began
+# with; anything else under the old names is refused.
+import argparse
+
+from .. import cli as common
+from ..problem import Problem
+from . import cli, identity, plan
+from .execute import Place
+from .folder import Folder
+from .session import SPEC, Session
+
+
+def _arguments(known, given):
+    try:
+        args = argparse.Namespace(**{**cli.DEFAULTS, **known["arguments"]})
+        args.resume, args.out, args.plan = given.resume, None, False
+        args.destroy_data, args.no_pdf = given.destroy_data, given.no_pdf
+        args.fio = (known["fio"]["path"] if given.fio is cli.UNSET
+                    else common.find_fio(given.fio))
+        return args
+    except (KeyError, TypeError) as error:
+        raise Problem(f"the run in {given.resume} lacks {error}: it was not "
+                      "written by this jobs/qualify.") from None
+
+
+def _finished(folder, known):
+    """Was all of it run?"""
+    return all(folder.load_round(f"t{number:02d}-complete")
+               for number in range(len(known["targets"])))
+
+
+def _as_planned(one):
+    """A Place that needs no target any more."""
+    return Place(one["name"], one["path"], one["size"], one["total"],
+                 one["logical_block"], one["physical_block"], one["kind"],
+                 {"name": one["host"]} if one["host"] else None,
+                 writable=False)
+
+
+def _same_targets(session, made):
+    """Refuse another device under the old name."""
+    for place, known in zip(made, session.plan["targets"]):
+        if (place.size, place.total, place.logical_block) != (
+                known["size"], known["total"], known["logical_block"]):
+            raise Problem(f"{place.name} is not the target that the run began "
+                          "with (its size or its block size differs): begin a "
+                          "new run.")
+        why = None if place.client or session.args.scratch else identity.same(
+            known["identity"], identity.describe(place.path))
+        if why:
+            raise Problem(f"{place.name} is not as it was when the run began: "
+                          f"{why}")
+
+
+def go_on(given, stack):
+    folder = Folder(given.resume)
+    known = folder.open(stack)
+    args = _arguments(known, given)
+    session = Session(args, stack)
+    session.folder, session.plan = folder, known
+    plan.same(session, known)
+    session.load_spec(folder.file(SPEC) if args.spec else None)
+    if _finished(folder, known):
+        return session, [_as_planned(one) for one in known["targets"]]
+    if not args.destroy_data and not args.scratch:
+        raise Problem("--resume writes to the targets again: give "
+                      "--destroy-data.")
+    made = session.make_places()
+    _same_targets(session, made)
+    session.look_at_hosts(made)
+    session.set_caches(made, [one["write_cache_before"]
+                              for one in known["targets"]])
+    if args.scratch:
+        session.warnings.append("the scratch target is a new one since the "
+                                "run was resumed.")
+    return session, made

@@ -185,6 +185,16 @@ def test_too_small_a_block_is_left_out_and_said(lab):
     assert left["values"] == {} and "4096" in left["why"]
 
 
+def test_a_test_of_too_small_blocks_alone_is_not_run(lab):
+    lab.block = 4096
+    mix = Stimulus("mix", "randrw", "512/50:4k/50")
+    found = run(lab, table(Phase("p", "P", (mix,)), Phase("q", "Q", (mix,))))
+    assert found["state"] == "not run" and found["seconds"] < 1
+    assert found["why"] == (
+        "the device can do none of its loads: its blocks of 512 bytes are not "
+        "whole logical blocks of 4096 bytes")
+
+
 def test_sequential_writing_goes_on(lab):
     on = Stimulus("on", "write", "64k", 0, 1, 1, repeat=3, continues=True,
                   options=("rate_iops=100",))

@@ -212,12 +212,20 @@ def _whole(found, phases, test):
     """What follows from the phases: cells, tables, grids, checks."""
     found["cells"] = cells.of(phases)
     for phase in phases:
-        for stimulus, why in phase.omitted:
-            found["cells"].append(cells.omitted(stimulus, why, phase))
+        found["cells"] += [cells.omitted(stimulus, why, phase)
+                           for stimulus, why in phase.omitted
+                           if stimulus.record]
     if test.derive and any(one["rounds"] for one in found["phases"]):
         more = test.derive(found["phases"])
         for key in ("tables", "grids", "checks"):
             found[key] += more.get(key, [])
+
+
+def _impossible(made):
+    """Why the device can do no load of a test; None where it did one."""
+    left = [why for phase in made for _, why in phase.omitted]
+    return (f"the device can do none of its loads: {left[0]}"
+            if left and not any(phase.rounds for phase in made) else None)
 
 
 def _phases(bench, test, found, made):
@@ -258,6 +266,9 @@ def run(bench, test, found):
     try:
         with outcome(found):
             _phases(bench, test, found, made)
+            why = _impossible(made)
+            if why:
+                found.update(state="not run", why=why)
     finally:
         _whole(found, made, test)
         if found["state"] == "done":

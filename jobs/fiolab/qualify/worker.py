@@ -107,7 +107,9 @@ class Worker(threading.Thread):
         if self.after is None:
             found, why = smart(self.place)
             self.after = {"smart": found, "why": why}
-            if all(test["state"] == "done" for test in self.tests):
+            # "not run" is what the device cannot do, now or when resumed.
+            if all(test["state"] in ("done", "not run")
+                   for test in self.tests):
                 self.session.folder.save_round(self._label(), self.after)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Whole qualifications: everything on a scratch target within its time, a slow
 # device that is found, and the same on another engine.
+import os
 import re
 import subprocess
 import time
@@ -72,6 +73,25 @@ def test_a_slow_device_is_found(qualify, shm):
     found = {(row["cell"], row["metric"]): row["verdict"]
              for row in report["against"]["rows"]}
     assert found["2: 8K random write", "iops"] == "faster"
+
+
+@pytest.mark.usefixtures("need_root")
+def test_a_drive_of_4096_byte_blocks(qualify, shm):
+    """What it can do is done, with blocks that it has; what it cannot do is
+    said, and is no figure."""
+    with targets.sized_file(os.path.join(shm, "4Kn"), 64 * MIB) as file, \
+            targets.loop(file, block=4096) as device:
+        done = qualify("--target", device, "--destroy-data", "--profile",
+                       "quick", "--tests", "dirth,xsr,overlap,device-full",
+                       "--no-pdf")
+    assert done.returncode == 2, done.stderr
+    xsr, dirth, overlap, end = qualify.report()["targets"][0]["tests"]
+    assert dirth["state"] == "not run" and "512 bytes" in dirth["why"]
+    assert all(cell["values"] == {} for cell in dirth["cells"])
+    assert xsr["state"] == "done" and len(xsr["cells"]) == 3
+    for test in (overlap, end):
+        assert {one["result"] for one in test["checks"]} == {"pass"}
+    assert "in writes of 4096 to" in overlap["checks"][0]["text"]
 
 
 def test_all_of_it_on_another_engine(qualify):

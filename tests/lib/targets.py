@@ -45,9 +45,9 @@ def shm_dir():
 
 
 @contextlib.contextmanager
-def loop(backing, direct=True):
+def loop(backing, direct=True, block=512):
     """A loop device on the file backing; direct: its I/O completes later."""
-    device = run("losetup", "--find", "--show",
+    device = run("losetup", "--find", "--show", f"--sector-size={block}",
                  "--direct-io=" + ("on" if direct else "off"), backing)
     try:
         yield device

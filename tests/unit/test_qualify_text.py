@@ -69,6 +69,16 @@ def test_each_test_says_whether_it_was_steady():
     assert re.search(r"FAILED +Device full, 3 s: fio ended", out)
 
 
+def test_steady_states_of_one_test_are_told_apart():
+    data = qualifydata.report()
+    test = data["targets"][0]["tests"][0]
+    assert "block sizes" not in said(data).lower()
+    test["phases"].append({**test["phases"][-1], "title": "Another size"})
+    out = said(data)
+    for phase in test["phases"][-2:]:
+        assert f"{phase['title']}: steady state reached in round 6" in out
+
+
 def test_a_scaled_run_says_that_it_qualifies_nothing():
     lines = text.lines(qualifydata.scaled())
     assert lines[0] == "SCALED DOWN: qualifies nothing"
@@ -154,7 +164,7 @@ def test_amounts(value, unit, metric, amount):
 
 
 @pytest.mark.parametrize("seconds, said", [
-    (None, "n/a"), (0, "0 s"), (4.123, "4.12 s"), (60, "1 min"),
-    (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
+    (None, "n/a"), (0, "0 s"), (0.00017, "0 s"), (4.123, "4.12 s"),
+    (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
 def test_times(seconds, said):
     assert words.time(seconds) == said

@@ -90,15 +90,16 @@ def _checks(data):
 # Tests
 
 def _test(test):
-    said = [words.steady(test, phase) for phase in test["phases"]
-            if phase["steady"]]
+    steady = [phase for phase in test["phases"] if phase["steady"]]
     lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
                    f"{words.time(test['seconds'])}"
                    + (f": {words.sentence(test['why'])}" if test["why"]
                       else ""),
                    more=" " * 13)
-    for text in said:
-        lines += fitted(f"steady state {text}", " " * 15)
+    for phase in steady:
+        where = f"{phase['title']}: " if len(steady) > 1 else ""
+        lines += fitted(f"{where}steady state {words.steady(test, phase)}",
+                        " " * 15)
     return lines
 
 

@@ -232,6 +232,8 @@ def time(seconds):
     """'2 h 5 min', '3 min 20 s', '4.1 s'."""
     if seconds is None:
         return "n/a"
+    if seconds < 0.001:
+        return "0 s"
     if seconds < 60:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)

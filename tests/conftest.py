@@ -1,7 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one marker of these tests; tests/run acts on it."""
+"""The one marker of these tests, on which tests/run acts, and what several of
+them need."""
+from contextlib import ExitStack
+from pathlib import Path
+import sys
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "alone: needs the machine, or all of fs.aio-max-nr, to itself")
+
+
+@pytest.fixture
+def stack():
+    with ExitStack() as opened:
+        yield opened
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Tools of devices, as programs in front of PATH."""
+    import faketools
+    return faketools.Tools(tmp_path, monkeypatch)

@@ -3,11 +3,9 @@
 # and dark: nothing on the console, nothing asked from elsewhere, no sideways
 # scrolling, text with contrast, pictures that can be read, and the verdict in
 # sight without scrolling.  KAIO_SHOTS=DIR keeps the pictures to look at.
-import os
 from pathlib import Path
 import sys
 
-import matplotlib.image
 import numpy as np
 import pytest
 
@@ -18,12 +16,11 @@ import abreport  # noqa: E402
 import abrun  # noqa: E402
 import browser as browsers  # noqa: E402
 import hostile  # noqa: E402
+import pagechecks  # noqa: E402
 from fiolab import html, schema  # noqa: E402
-from pagechecks import CONTRAST, OPEN, OVER, SMALLEST, spoken  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not browsers.find(),
                                 reason="needs chromium: run make deps")
-WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 BOTTOM = """[...document.querySelectorAll('h1, .card')].slice(0, 2).map(
   e => e.getBoundingClientRect().bottom)"""
 
@@ -70,30 +67,18 @@ def report(request, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=[(w, s) for w in WIDTHS
-                                        for s in SCHEMES],
-                ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(scope="module", params=pagechecks.SIZES,
+                ids=lambda size: f"{size[0]}-{size[1]}")
 def page(request, browser, report):
-    width, scheme = request.param
-    made = browser.open(report, width, scheme == "dark")
-    made.name, made.path, made.dark = report.stem, report, scheme == "dark"
-    made.shot = f"{report.stem}-{width}-{scheme}.png"
-    return made
+    return pagechecks.opened(browser, report, request.param)
 
 
 def test_nothing_on_the_console_and_nothing_from_elsewhere(page):
-    assert page.problems == []
-    assert page.requests == [page.path.as_uri()]
-    assert page.evaluate("window.hacked === undefined")
-    assert page.evaluate("document.querySelectorAll('script').length") == 0
+    pagechecks.is_alone(page)
 
 
 def test_no_sideways_scrolling(page):
-    for _ in ("as it comes", "everything open"):
-        assert page.evaluate("document.documentElement.scrollWidth") \
-            <= page.width
-        assert page.evaluate(OVER) == []
-        page.evaluate(OPEN)
+    pagechecks.fits_its_width(page)
 
 
 def test_the_verdict_is_in_sight(page):
@@ -106,19 +91,16 @@ def test_the_verdict_is_in_sight(page):
 
 
 def test_text_has_contrast(page):
-    """At least the 4.5 to 1 of WCAG AA, in the pictures as well."""
-    page.evaluate(OPEN)
-    worst, where, texts = page.evaluate(CONTRAST)
-    assert texts > 100 and worst >= 4.5, where
+    pagechecks.has_contrast(page)
 
 
 def test_pictures_can_be_read(page):
-    page.evaluate(OPEN)
-    assert page.evaluate(SMALLEST) >= 10
+    page.evaluate(pagechecks.OPEN)
+    assert page.evaluate(pagechecks.SMALLEST) >= 10
 
 
 def test_what_a_screen_reader_gets(page):
-    seen = spoken(page)
+    seen = pagechecks.spoken(page)
     assert len(seen["heading"]) > 5 and all(seen["heading"])
     assert "Results" in seen["table"] and len(seen["row"]) > 2
     assert {"Cell", "Effect", "95% CI", "Verdict"} <= set(
@@ -127,16 +109,7 @@ def test_what_a_screen_reader_gets(page):
 
 
 def test_the_picture_of_the_page(page, tmp_path):
-    """It is painted, dark or light as asked."""
-    folder = os.environ.get("KAIO_SHOTS") or tmp_path
-    path = os.path.join(folder, page.shot)
-    page.screenshot(path)
-    shot = matplotlib.image.imread(path)[..., :3]
-    assert shot.shape[1] == page.width and shot.shape[0] > 800
-    assert (shot[:, 0].mean() < 0.2) if page.dark else (
-        shot[:, 0].mean() > 0.9)
-    reds = np.unique((shot[::2, ::2, 0] * 255).astype(np.uint8))
-    assert len(reds) > 40
+    pagechecks.is_painted(page, tmp_path)
 
 
 def test_a_real_campaign(browser, tmp_path, shm):
@@ -153,7 +126,7 @@ def test_a_real_campaign(browser, tmp_path, shm):
     page = browser.open(ab.out / "report.html")
     assert page.problems == []
     assert page.evaluate("window.hacked === undefined")
-    text = page.evaluate(OPEN + "; document.body.textContent")
+    text = page.evaluate(pagechecks.OPEN + "; document.body.textContent")
     cell, = data["cells"]
     for part in (*cell["command"].values(), *cell["effective"].values(),
                  cell["target"]["path"], cell["effects"][0]["verdict"]):

@@ -11,8 +11,6 @@ import shutil
 import subprocess
 import sys
 
-import matplotlib.image
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +25,6 @@ from fiolab.qualify import words  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not browsers.find(),
                                 reason="needs chromium: run make deps")
-WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 BOTTOM = """Math.max(...[...document.querySelectorAll(
     'h1, .card')].slice(0, 2).map(e => e.getBoundingClientRect().bottom))"""
 # It stands in thousands of places: no part of it is very long.
@@ -52,30 +49,18 @@ def report(request, tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module", params=[(w, s) for w in WIDTHS
-                                        for s in SCHEMES],
-                ids=lambda p: f"{p[0]}-{p[1]}")
+@pytest.fixture(scope="module", params=pagechecks.SIZES,
+                ids=lambda size: f"{size[0]}-{size[1]}")
 def page(request, browser, report):
-    width, scheme = request.param
-    made = browser.open(report, width, scheme == "dark")
-    made.name, made.path, made.dark = report.stem, report, scheme == "dark"
-    made.shot = f"qualify-{report.stem}-{width}-{scheme}.png"
-    return made
+    return pagechecks.opened(browser, report, request.param, "qualify-")
 
 
 def test_nothing_on_the_console_and_nothing_from_elsewhere(page):
-    assert page.problems == []
-    assert page.requests == [page.path.as_uri()]
-    assert page.evaluate("window.hacked === undefined")
-    assert page.evaluate("document.querySelectorAll('script').length") == 0
+    pagechecks.is_alone(page)
 
 
 def test_no_sideways_scrolling(page):
-    for _ in ("as it comes", "everything open"):
-        assert page.evaluate("document.documentElement.scrollWidth") \
-            <= page.width
-        assert page.evaluate(pagechecks.OVER) == []
-        page.evaluate(pagechecks.OPEN)
+    pagechecks.fits_its_width(page)
 
 
 def test_the_result_is_in_sight(page):
@@ -86,10 +71,7 @@ def test_the_result_is_in_sight(page):
 
 
 def test_text_has_contrast(page):
-    """At least the 4.5 to 1 of WCAG AA, in pictures and on shades as well."""
-    page.evaluate(pagechecks.OPEN)
-    worst, where, texts = page.evaluate(pagechecks.CONTRAST)
-    assert texts > 100 and worst >= 4.5, where
+    pagechecks.has_contrast(page)
 
 
 def test_pictures_can_be_read(page):
@@ -116,16 +98,7 @@ def test_what_a_screen_reader_gets(page):
 
 
 def test_the_picture_of_the_page(page, tmp_path):
-    """It is painted, dark or light as asked."""
-    folder = os.environ.get("KAIO_SHOTS") or tmp_path
-    path = os.path.join(folder, page.shot)
-    page.screenshot(path)
-    shot = matplotlib.image.imread(path)[..., :3]
-    assert shot.shape[1] == page.width and shot.shape[0] > 800
-    assert (shot[:, 0].mean() < 0.2) if page.dark else (
-        shot[:, 0].mean() > 0.9)
-    reds = np.unique((shot[::2, ::2, 0] * 255).astype(np.uint8))
-    assert len(reds) > 40
+    pagechecks.is_painted(page, tmp_path)
 
 
 # The PDF

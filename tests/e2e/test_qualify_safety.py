@@ -40,12 +40,6 @@ with contextlib.ExitStack() as stack:
 
 
 @pytest.fixture
-def stack():
-    with ExitStack() as opened:
-        yield opened
-
-
-@pytest.fixture
 def loop(tmp_path):
     with targets.loop_of(str(tmp_path), SIZE) as path:
         targets.remove_partitions(path)

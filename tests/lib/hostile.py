@@ -4,8 +4,6 @@ quotes, template and math syntax, control characters, bytes that are not
 UTF-8, reversed direction, very long names.  Each page made of it must have
 the structure of the page made of the harmless twin.
 """
-import copy
-
 ATTACKS = (
     "<script>window.hacked=1</script>", '"><img src=x onerror=hacked=1>',
     "' onload='hacked=1", "</title></style></svg><h1>x</h1>", "<!--", "]]>",
@@ -16,25 +14,25 @@ ATTACKS = (
     "-->", "\\", "url(#cell0f-p1)", "id=\"x\"", "#010207")
 GROUPS = [" ".join(ATTACKS[i::6]) for i in range(6)]
 IDS = [f"attack{i}" for i in range(len(ATTACKS))]
-# What has a meaning for the program, and so no free text.
+# What has a meaning for the program, and so no free text; of the report of a
+# comparison.
 FIXED = {"schema", "letter", "b", "order", "verdict", "role", "better",
          "direct", "created", "metric"}
 
 
-def poison(value, attack, name=""):
-    """A copy in which every free text is followed by the attack."""
+def poison(value, made, fixed, name=""):
+    """A copy with made(text) for every text that is not of a fixed name."""
     if isinstance(value, dict):
-        return {key: poison(x, attack, key) for key, x in value.items()}
+        return {key: poison(x, made, fixed, key) for key, x in value.items()}
     if isinstance(value, list):
-        return [poison(x, attack, name) for x in value]
-    if isinstance(value, str) and name not in FIXED:
-        return f"{attack}{value}{attack}"
-    return value
+        return [poison(x, made, fixed, name) for x in value]
+    return made(value) if isinstance(value, str) and name not in fixed \
+        else value
 
 
 def report(data, attack):
     """The report with every free text made hostile, some names as well."""
-    made = poison(copy.deepcopy(data), attack)
+    made = poison(data, lambda text: f"{attack}{text}{attack}", FIXED)
     made["sides"][0]["environment"] = {attack: attack}
     made["sides"][1]["library"] = attack
     made["self_check"] = {attack: attack, "text": attack, "passed": True}

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a browser is asked about a page: JavaScript for browser.Page.evaluate.
-"""
+"""What a browser is asked about a page: JavaScript for browser.Page.evaluate;
+and what must be so of every page."""
+import os
+
+import matplotlib.image
+import numpy as np
+
+WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
+SIZES = [(width, scheme) for width in WIDTHS for scheme in SCHEMES]
 OPEN = "document.querySelectorAll('details').forEach(d => d.open = true)"
 # What reaches over the right edge and cannot be scrolled in its own frame.
 OVER = """[...document.body.querySelectorAll('*')].filter(e =>
@@ -59,3 +66,48 @@ def spoken(page):
             name = node.get("name", {}).get("value", "")
             seen.setdefault(node["role"]["value"], []).append(name)
     return seen
+
+
+def opened(browser, path, size, prefix=""):
+    """A page of one of SIZES."""
+    width, scheme = size
+    page = browser.open(path, width, scheme == "dark")
+    page.name, page.path, page.dark = path.stem, path, scheme == "dark"
+    page.shot = f"{prefix}{path.stem}-{width}-{scheme}.png"
+    return page
+
+
+def is_alone(page):
+    """Nothing on the console, nothing asked from elsewhere, no script."""
+    assert page.problems == []
+    assert page.requests == [page.path.as_uri()]
+    assert page.evaluate("window.hacked === undefined")
+    assert page.evaluate("document.querySelectorAll('script').length") == 0
+
+
+def fits_its_width(page):
+    """No sideways scrolling, as it comes and with everything open."""
+    for _ in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth") \
+            <= page.width
+        assert page.evaluate(OVER) == []
+        page.evaluate(OPEN)
+
+
+def has_contrast(page):
+    """At least the 4.5 to 1 of WCAG AA, in pictures and on shades as well."""
+    page.evaluate(OPEN)
+    worst, where, texts = page.evaluate(CONTRAST)
+    assert texts > 100 and worst >= 4.5, where
+
+
+def is_painted(page, folder):
+    """Dark or light as asked; KAIO_SHOTS=DIR keeps the picture."""
+    path = os.path.join(os.environ.get("KAIO_SHOTS") or folder, page.shot)
+    page.screenshot(path)
+    shot = matplotlib.image.imread(path)[..., :3]
+    assert shot.shape[1] == page.width and shot.shape[0] > 800
+    assert (shot[:, 0].mean() < 0.2) if page.dark else (
+        shot[:, 0].mean() > 0.9)
+    reds = np.unique((shot[::2, ::2, 0] * 255).astype(np.uint8))
+    assert len(reds) > 40

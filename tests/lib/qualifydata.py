@@ -6,11 +6,11 @@
     data = qualifydata.scaled()             # the quick profile
     data = qualifydata.poisoned(attack)     # every text from outside hostile
 """
-import copy
 import dataclasses
 
 import numpy as np
 
+import hostile
 from inventeddevice import DONE, SIZE, Making
 from qualifyparts import MODEL, SERIAL, ab, against, integrity, queue
 
@@ -155,19 +155,8 @@ FIXED = {"schema", "created", "result", "state", "group", "metric", "key",
          "better", "verdict", "start", "target", "test", "this", "other"}
 
 
-def poison(value, attack, name=""):
-    """A copy in which every free text is followed by the attack."""
-    if isinstance(value, dict):
-        return {key: poison(x, attack, key) for key, x in value.items()}
-    if isinstance(value, list):
-        return [poison(x, attack, name) for x in value]
-    if isinstance(value, str) and name not in FIXED:
-        return f"{value}{attack}"
-    return value
-
-
 def poisoned(attack):
-    data = poison(copy.deepcopy(report()), attack)
+    data = hostile.poison(report(), lambda text: f"{text}{attack}", FIXED)
     target, = data["targets"]
     target["identity"][attack] = attack
     target["smart"]["before"][attack] = {attack: [attack]}

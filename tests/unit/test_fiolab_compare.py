@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# `ab compare` on damaged reports, and as a check in CI: what cannot be
-# judged is a failure, and never passes in silence.
+# `ab compare`: what it finds, what it makes of damaged reports, and as a check
+# in CI: what cannot be judged is a failure, and never passes in silence.
 import copy
 import json
 from pathlib import Path
 import sys
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,6 +14,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
 from fiolab import compare  # noqa: E402
+from fiolab.problem import Problem  # noqa: E402
 
 GOOD = abreport.typical()
 
@@ -137,3 +139,58 @@ def test_what_reports_say_reaches_no_terminal_raw(tmp_path, capsys):
     assert command(tmp_path, new) == 0
     err = capsys.readouterr().err
     assert "fio-" in err and err.isascii() and "\x1b" not in err
+
+
+# Comparing campaigns
+
+def campaign(change=1.0, n=20, seed=1):
+    """A report in which IOPS of B is so many times what it is at seed 1."""
+    found = abreport.report([abreport.cell(np.random.default_rng(seed), 0,
+                                           n=n, effect=0.1)])
+    for pair in found["cells"][0]["pairs"]:
+        pair["values"]["B"]["iops"] *= change
+    return found
+
+
+def verdict_of(old, new):
+    (_, changes), = compare.compare(old, new)
+    return next(c for c in changes if c.metric == "iops")
+
+
+def test_a_regression_is_found_and_nothing_else():
+    old = campaign()
+    assert verdict_of(old, campaign(0.8, seed=2)).verdict == "slower"
+    assert verdict_of(old, campaign(1.25, seed=2)).verdict == "faster"
+    assert verdict_of(old, campaign(seed=2)).verdict in ("inconclusive",
+                                                         "equivalent")
+    assert verdict_of(old, campaign(0.8, 1)).verdict == "no verdict"
+
+
+def test_a_machine_that_is_slower_as_a_whole_is_no_regression():
+    old, new = campaign(), campaign(seed=2)
+    for pair in new["cells"][0]["pairs"]:
+        for values in pair["values"].values():
+            values["iops"] *= 0.5
+    assert verdict_of(old, new).verdict in ("inconclusive", "equivalent")
+
+
+def test_campaigns_without_a_common_cell():
+    other = campaign()
+    other["cells"][0]["job_text"] += "bs=8k\n"
+    with pytest.raises(Problem, match="no cell in common"):
+        compare.compare(campaign(), other)
+
+
+def test_the_text_of_a_comparison_fits():
+    found = compare.compare(campaign(), campaign(0.8, seed=2))
+    assert all(len(line) <= 80 for line in compare.lines(found))
+
+
+def test_the_exit_status_of_fail_if(tmp_path, capsys):
+    old, slower = campaign(), campaign(0.8, seed=2)
+    assert command(tmp_path, slower, old=old) == 0
+    assert command(tmp_path, slower, "--fail-if", "slower", old=old) == 3
+    assert "iops slower" in capsys.readouterr().err
+    assert command(tmp_path, slower, "--fail-if", "more-cpu", old=old) == 0
+    assert command(tmp_path, old, "--fail-if", "slower", old=slower) == 0
+    assert "ab compare: " in command(tmp_path, {"schema": "x"}, old=old)

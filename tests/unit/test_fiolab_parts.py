@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The parts of jobs/ab without its runs: fairness checks, the matrix, hosts, the
-# figures of a run, the campaign folder, restoring a target, comparing campaigns.
+# figures of a run, the campaign folder, restoring a target.
 from contextlib import ExitStack
 import copy
 import errno
@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
-from fiolab import (clients, compare, fairness, fio, matrix,  # noqa: E402
+from fiolab import (clients, fairness, fio, matrix,  # noqa: E402
                     metrics, restore, results, side, store, target)
 from fiolab.jobfile import Job  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
@@ -294,73 +294,7 @@ def test_only_jobs_that_write_are_restored():
     assert not restore.warnings([reads], "none")
 
 
-# Comparing campaigns
-
-def campaign(change=1.0, n=20, seed=1):
-    """A report in which IOPS of B is so many times what it is at seed 1."""
-    import abreport
-    import numpy as np
-    found = abreport.report([abreport.cell(np.random.default_rng(seed), 0,
-                                           n=n, effect=0.1)])
-    for pair in found["cells"][0]["pairs"]:
-        pair["values"]["B"]["iops"] *= change
-    return found
-
-
-def verdict_of(old, new):
-    (_, changes), = compare.compare(old, new)
-    return next(c for c in changes if c.metric == "iops")
-
-
-def test_a_regression_is_found_and_nothing_else():
-    old = campaign()
-    assert verdict_of(old, campaign(0.8, seed=2)).verdict == "slower"
-    assert verdict_of(old, campaign(1.25, seed=2)).verdict == "faster"
-    assert verdict_of(old, campaign(seed=2)).verdict in ("inconclusive",
-                                                         "equivalent")
-    assert verdict_of(old, campaign(0.8, 1)).verdict == "no verdict"
-
-
-def test_a_machine_that_is_slower_as_a_whole_is_no_regression():
-    old, new = campaign(), campaign(seed=2)
-    for pair in new["cells"][0]["pairs"]:
-        for values in pair["values"].values():
-            values["iops"] *= 0.5
-    assert verdict_of(old, new).verdict in ("inconclusive", "equivalent")
-
-
-def test_campaigns_without_a_common_cell():
-    other = campaign()
-    other["cells"][0]["job_text"] += "bs=8k\n"
-    with pytest.raises(Problem, match="no cell in common"):
-        compare.compare(campaign(), other)
-
-
-def test_the_text_of_a_comparison_fits():
-    found = compare.compare(campaign(), campaign(0.8, seed=2))
-    assert all(len(line) <= 80 for line in compare.lines(found))
-
-
-def command(tmp_path, old, new, *more):
-    paths = []
-    for name, one in (("old", old), ("new", new)):
-        paths.append(str(tmp_path / f"{name}.json"))
-        Path(paths[-1]).write_text(json.dumps(one))
-    with pytest.raises(SystemExit) as end:
-        compare.main([*paths, *more])
-        sys.exit(0)
-    return end.value.code
-
-
-def test_the_exit_status_of_fail_if(tmp_path, capsys):
-    slower = campaign(0.8, seed=2)
-    assert command(tmp_path, campaign(), slower) == 0
-    assert command(tmp_path, campaign(), slower, "--fail-if", "slower") == 3
-    assert "iops slower" in capsys.readouterr().err
-    assert command(tmp_path, campaign(), slower, "--fail-if", "more-cpu") == 0
-    assert command(tmp_path, slower, campaign(), "--fail-if", "slower") == 0
-    assert "ab compare: " in command(tmp_path, campaign(), {"schema": "x"})
-
+# A fio that has gone
 
 @pytest.mark.parametrize("path, cpu", [("/nonexistent/fio", None),
                                        ("/bin/true", 4095)])

@@ -15,7 +15,8 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 import abreport  # noqa: E402
 import hostile  # noqa: E402
 from fiolab import html, plots, schema, svg  # noqa: E402
-from outline import Outline  # noqa: E402
+from outline import (Outline, is_well_formed,  # noqa: E402
+                     links_lead_somewhere, needs_nothing_else)
 
 def page_of(data):
     return html.page(schema.check(data))
@@ -32,34 +33,16 @@ def outline(typical):
 
 
 def test_it_needs_nothing_else(typical, outline):
-    """No script, no address but of places in the page."""
-    tags = {tag for tag, *_ in outline.tags}
-    assert not tags & {"script", "img", "iframe", "object", "embed", "base",
-                       "form", "image", "foreignobject"}
-    assert all(link.startswith(("#", "data:,")) for link in outline.links)
-    assert not any(name.startswith("on") for _, name, _ in
-                   outline.attributes)
-    assert "default-src 'none'" in typical
-    css = re.sub(r"url\(#[\w-]+\)", "", typical)
-    assert "url(" not in css and "@import" not in css
-    left = re.sub(r'xmlns(:\w+)?="[^"]*"', "", typical)
-    assert "http:" not in left and "https:" not in left
+    needs_nothing_else(typical, outline)
 
 
 def test_it_is_well_formed(outline):
-    assert outline.open == []
+    is_well_formed(outline)
     assert outline.tags.count(("html", "lang")) == 1
-    assert ("comment",) not in outline.tags
 
 
 def test_ids_are_unique_and_all_links_lead_somewhere(typical, outline):
-    assert len(outline.ids) == len(set(outline.ids)) > 50
-    known = set(outline.ids)
-    assert {x[1:] for x in outline.links if x[0] == "#"} <= known
-    assert set(re.findall(r"url\(#([^)]*)\)", typical)) <= known
-    spoken = [value for _, name, value in outline.attributes
-              if name == "aria-labelledby"]
-    assert {x for value in spoken for x in value.split()} <= known
+    links_lead_somewhere(typical, outline)
 
 
 def test_every_picture_is_described(outline):
@@ -71,11 +54,6 @@ def test_every_picture_is_described(outline):
         assert "aria-labelledby" in tag or "aria-hidden" in tag
     assert outline.tags.count(("desc", "id")) == sum(
         "aria-labelledby" in tag for tag in shown) == 2 + 2 * 5
-
-
-def test_tables_have_headers(outline):
-    heads = [tag for tag in outline.tags if tag[0] == "th"]
-    assert heads and all("scope" in tag for tag in heads)
 
 
 def test_the_verdict_and_its_figures_are_there(outline):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # report.json: what is right is read, what is wrong is refused with a sentence
 # that names the place, and the page that describes it names every field.
-import copy
 import json
 from pathlib import Path
 import re
@@ -13,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
+import jsonchecks  # noqa: E402
 from fiolab import schema  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 
@@ -21,27 +21,11 @@ PAGE = (ROOT / "jobs" / "fiolab" / "report-schema.md").read_text()
 
 
 def changed(path, value):
-    """A report in which one place is another; path as in cells.0.id."""
-    data = copy.deepcopy(GOOD)
-    *way, last = [int(x) if x.isdigit() else x for x in path.split(".")]
-    place = data
-    for step in way:
-        place = place[step]
-    if value is KeyError:
-        del place[last]
-    else:
-        place[last] = value
-    return data
+    return jsonchecks.changed(GOOD, path, value)
 
 
 def refused(data, *words):
-    with pytest.raises(Problem) as caught:
-        schema.check(data)
-    text = str(caught.value)
-    assert text.endswith(".") and "\n" not in text and len(text) < 300
-    for word in words:
-        assert word in text
-    return text
+    return jsonchecks.refused(schema.check, data, *words)
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path):

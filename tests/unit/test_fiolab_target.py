@@ -25,12 +25,6 @@ needs_root = pytest.mark.skipif(bool(real.why_no_root()),
                                 reason=str(real.why_no_root()))
 
 
-@pytest.fixture
-def stack():
-    with ExitStack() as opened:
-        yield opened
-
-
 def refused(path, word, stack, destroy=True, writes=("randwrite",)):
     before = content(path)
     with pytest.raises(Problem) as problem:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a qualification may destroy: files, names and types that need no root.
 # Devices are in tests/e2e/test_qualify_safety.py.
-from contextlib import ExitStack
 import fcntl
 import os
 from pathlib import Path
@@ -19,12 +18,6 @@ from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import claim, signatures  # noqa: E402
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def stack():
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -19,17 +19,6 @@ from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import cache, identity, smart, tools  # noqa: E402
 
 
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    return faketools.Tools(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def stack():
-    with ExitStack() as opened:
-        yield opened
-
-
 # --- identity
 
 def test_nvme(tmp_path):

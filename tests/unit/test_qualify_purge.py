@@ -2,7 +2,6 @@
 # Purges: of files for real here, of devices for real in
 # tests/e2e/test_qualify_safety.py; of drives that are not here only which
 # command their tools would be given (see faketools.py).
-from contextlib import ExitStack
 import os
 from pathlib import Path
 import sys
@@ -17,17 +16,6 @@ from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import claim, devicetools, identity, purge  # noqa: E402
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
-    return faketools.Tools(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def stack():
-    with ExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
+import jsonchecks  # noqa: E402
 import qualifydata  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import schema  # noqa: E402
@@ -24,27 +25,11 @@ PHASE = "targets.0.tests.0.phases.1"
 
 
 def changed(path, value):
-    """A report in which one place is another; path as in targets.0.name."""
-    data = copy.deepcopy(GOOD)
-    *way, last = [int(x) if x.isdigit() else x for x in path.split(".")]
-    place = data
-    for step in way:
-        place = place[step]
-    if value is KeyError:
-        del place[last]
-    else:
-        place[last] = value
-    return data
+    return jsonchecks.changed(GOOD, path, value)
 
 
 def refused(data, *words):
-    with pytest.raises(Problem) as caught:
-        schema.check(data)
-    text = str(caught.value)
-    assert text.endswith(".") and "\n" not in text and len(text) < 300
-    for word in words:
-        assert word in text
-    return text
+    return jsonchecks.refused(schema.check, data, *words)
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path):

@@ -81,10 +81,12 @@ def test_a_drive_of_4096_byte_blocks(qualify, shm):
     said, and is no figure."""
     with targets.sized_file(os.path.join(shm, "4Kn"), 64 * MIB) as file, \
             targets.loop(file, block=4096) as device:
+        targets.run("mkfs.ext4", "-q", "-F", device)
         done = qualify("--target", device, "--destroy-data", "--profile",
                        "quick", "--tests", "dirth,xsr,overlap,device-full",
                        "--no-pdf")
     assert done.returncode == 2, done.stderr
+    assert "ext4 file system, which this qualification destroys" in done.stderr
     xsr, dirth, overlap, end = qualify.report()["targets"][0]["tests"]
     assert dirth["state"] == "not run" and "512 bytes" in dirth["why"]
     assert all(cell["values"] == {} for cell in dirth["cells"])

@@ -2,6 +2,7 @@
 # The pictures of a qualification: all that was measured is in them, their
 # labels stay apart, thinning keeps what counts, and nothing breaks on few,
 # equal, missing or extreme figures.
+import copy
 from pathlib import Path
 import re
 import sys
@@ -185,6 +186,14 @@ def test_the_sweep_shows_depths_and_knee():
     words = text_of(figure["svg"])
     assert "knee 64" in words and {"mean", "p99", "1"} <= set(words)
     assert "Beyond the knee" in figure["caption"]
+
+
+def test_a_sweep_shows_medians_as_its_table_does():
+    cells = copy.deepcopy(TESTS["depth"]["cells"])
+    cells[0]["values"]["iops"].update(values=[1000, 2000, 9000], mean=4000)
+    figure, = testpage._sweeps({**TESTS["depth"], "cells": cells}, "p")
+    assert "depth 1: 2,000;" in figure["svg"]
+    assert "medians of the rounds." in figure["caption"]
 
 
 def test_a_sweep_without_a_knee():

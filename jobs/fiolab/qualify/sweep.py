@@ -45,9 +45,8 @@ def knee_of(cells):
 
 
 def _line(axes, cells, metric, **style):
-    points = [(c["stimulus"]["depth"], c["values"][metric]["mean"])
-              for c in cells if metric in c["values"]
-              and c["values"][metric]["mean"] is not None]
+    points = [(c["stimulus"]["depth"], _median(c, metric)) for c in cells
+              if _median(c, metric) is not None]
     if points:
         axes.plot(*zip(*points), linewidth=1.5, markersize=4, **style)
     return [y for _, y in points]

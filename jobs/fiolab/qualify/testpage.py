@@ -138,9 +138,10 @@ def _timelines(test, prefix):
 
 def _sweep(key, cells, prefix):
     at = sweep.knee_of(cells)
-    return figure(sweep.picture(cells, at, prefix), f"{sweep.captions(key)}."
-                  + (" Beyond the knee more depth buys latency." if at
-                     else ""), words.sources(cellpage.sources(cells)))
+    beyond = " Beyond the knee more depth buys latency." if at else ""
+    return figure(sweep.picture(cells, at, prefix), f"{sweep.captions(key)}; "
+                  f"medians of the rounds.{beyond}",
+                  words.sources(cellpage.sources(cells)))
 
 
 def _sweeps(test, prefix):

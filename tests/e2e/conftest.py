@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
+import abrun  # noqa: E402
 import fiorun  # noqa: E402
+import qualifyloop  # noqa: E402
 import qualifyrun  # noqa: E402
 import targets  # noqa: E402
 
@@ -135,3 +137,17 @@ def as_thread(request):
 def qualify(tmp_path, build_dir):
     """Runs jobs/qualify."""
     return qualifyrun.Qualify(tmp_path, build_dir)
+
+
+@pytest.fixture
+def ab(tmp_path):
+    """A runner for jobs/ab."""
+    return abrun.Ab(tmp_path)
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """A loop device without partitions."""
+    with targets.loop_of(str(tmp_path), qualifyloop.SIZE) as path:
+        targets.remove_partitions(path)
+        yield path

@@ -14,15 +14,10 @@ import time
 import pytest
 
 import targets
-from abrun import AB, FAST, Ab, effect, sentence
+from abrun import AB, FAST, check_calls, effect, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = sorted((ROOT / "jobs").glob("*.fio"))
-
-
-@pytest.fixture
-def ab(tmp_path):
-    return Ab(tmp_path)
 
 
 @pytest.mark.alone
@@ -157,12 +152,6 @@ def test_an_engine_against_itself_on_two_targets(ab, shm, tmp_path):
     assert "\r" not in done.stderr
 
 
-def check_calls(cell, a, b):
-    """System calls per I/O; None without a working strace."""
-    for found, least in zip(cell["calls_per_io"].values(), (a, b)):
-        assert found is None or least - 0.1 < found < least + 0.3
-
-
 def test_writes_syncs_and_verification(ab, shm):
     done = ab("--a", "libaio", "--b", "psync", "--pairs", "1", "--job",
               "verify", "--job", "fsync", "--target", f"{shm}/s:1", *FAST)
@@ -268,100 +257,6 @@ def test_ctrl_c_while_the_packages_load(tmp_path):
         started.send_signal(signal.SIGINT)
         _, err = started.communicate(timeout=20)
     assert started.returncode == 130 and err == ""
-
-
-@pytest.mark.parametrize("arguments, word", [
-    (["--fio", "/nonexistent/fio"], "no fio at"),
-    (["--fio", "/bin/true"], "is not fio"),
-    (["--build", "/nonexistent"], "run `make` first"),
-    (["--b", "external:/nonexistent.so"], "no engine at"),
-    (["--b", "libaio@our-library", "--build", "/none"], "no library at"),
-    (["--b", "libaio@nowhere"], "is not an environment"),
-    (["--b", "libaio", "--job", "/nonexistent.fio"], "cannot read"),
-    (["--b", "libaio", "--target", "/nonexistent/f"], "no folder"),
-    (["--b", "libaio", "--target", "/tmp"], "neither a file nor"),
-    (["--b", "libaio", "--json", "/nonexistent/f"], "no folder"),
-    (["--b", "libaio", "--json", "/tmp"], "is a folder"),
-    (["--b", "libaio", "--json", "/proc/f"], "cannot write /proc/f")])
-def test_mistakes_are_one_sentence(ab, arguments, word):
-    done = ab(*arguments)
-    sentence(done, word)
-    assert "writing" not in done.stderr
-
-
-def test_what_fio_says_is_passed_on(ab, shm, tmp_path):
-    """Before the target is written."""
-    bad, empty, engine = (tmp_path / name for name in ("bad.fio", "empty.fio",
-                                                       "no-engine.so"))
-    bad.write_text("[a]\nbs=4k\nnosuchoption=1\n")
-    empty.touch()
-    engine.write_text("not a library")
-    for arguments, word in [
-            (["--a", "nosuchengine"], "nosuchengine"),
-            (["--b", f"external:{engine}"], "no-engine.so"),
-            (["--b", "libaio,nosuchoption=1"], "belongs in the job file"),
-            (["--b", "libaio,userspace_reap=x"], "userspace_reap"),
-            (["--b", "libaio", "--job", str(bad)], "nosuchoption"),
-            (["--b", "libaio", "--job", str(empty)], "has no job in it")]:
-        done = ab("--b", "libaio", *arguments, "--target", f"{shm}/s", *FAST)
-        sentence(done, word)
-        assert "writing" not in done.stderr and os.listdir(shm) == []
-
-
-@pytest.mark.parametrize("side", ["libaio,direct=0,invalidate=0",
-                                  "io_uring,numjobs=2", "kaio,iodepth=1",
-                                  "psync,bs=8k"])
-def test_a_side_with_options_of_the_job_is_refused(side, ab, shm, build_dir,
-                                                   san):
-    if san and side.startswith("kaio"):
-        pytest.skip("a sanitized engine needs the sanitizer preloaded")
-    sentence(ab("--b", side, "--build", str(build_dir), "--target",
-                f"{shm}/s", *FAST), "belongs in the job file")
-
-
-def test_options_of_the_engine_are_accepted(ab, shm, build_dir, san):
-    if san:
-        pytest.skip("a sanitized engine needs the sanitizer preloaded")
-    done = ab("--a", "libaio,userspace_reap", "--b", "kaio,userspace_reap=0",
-              "--build", str(build_dir), "--target", f"{shm}/s", "--pairs",
-              "1", *FAST)
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_side_with_our_library(ab, shm, build_dir, san):
-    """One call per I/O instead of two, whatever the user's environment."""
-    if san:
-        pytest.skip("a sanitized library needs the sanitizer preloaded")
-    done = ab("--a", "libaio", "--b", "libaio@our-library", "--build",
-              str(build_dir), "--target", f"{shm}/s", "--pairs", "1",
-              *FAST, LIBAIO_RING="0")
-    assert done.returncode == 0, done.stderr
-    first, second = ab.report()["sides"]
-    assert second["library"] == f"{build_dir}/libaio.so.1" != first["library"]
-    assert first["library"] and first["environment"] == {}
-    assert second["environment"]["LD_LIBRARY_PATH"] == str(build_dir)
-    cell, = ab.report()["cells"]
-    check_calls(cell, 2, 1)
-    assert f"LD_LIBRARY_PATH={build_dir}" in cell["command"]["B"]
-
-
-@pytest.mark.parametrize("how", ["the environment", "set-gid"])
-def test_the_wrong_library_is_found_out(how, ab, shm, build_dir, san, tmp_path,
-                                        fio_binary):
-    if san:
-        pytest.skip("a sanitized library needs the sanitizer preloaded")
-    env, word = {"LD_LIBRARY_PATH": str(build_dir)}, "run without our library"
-    if how == "set-gid":
-        if os.geteuid():
-            pytest.skip("needs root, to give a file to another group")
-        fio_binary = shutil.copy(fio_binary, tmp_path / "fio")
-        os.chown(fio_binary, -1, 65534)
-        os.chmod(fio_binary, 0o2755)
-        env, word = {}, "ignores LD_LIBRARY_PATH"
-    done = ab("--b", "libaio@our-library", "--build", str(build_dir), "--fio",
-              str(fio_binary), "--target", f"{shm}/s", *FAST, **env)
-    sentence(done, word)
-    assert "writing" not in done.stderr and os.listdir(shm) == []
 
 
 @pytest.mark.skipif(bool(targets.why_no_root()),

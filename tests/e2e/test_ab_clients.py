@@ -11,14 +11,9 @@ import time
 import pytest
 
 import fiorun
-from abrun import FAST, Ab, effect, sentence
+from abrun import FAST, effect, sentence
 
 LATENCY = ["--job", "latency", *FAST]
-
-
-@pytest.fixture
-def ab(tmp_path):
-    return Ab(tmp_path)
 
 
 def free_port():

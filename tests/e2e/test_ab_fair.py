@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from abrun import FAST, Ab, sentence
+from abrun import FAST, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
@@ -34,11 +34,6 @@ numjobs=1
 rw=read
 bs=16k
 """
-
-
-@pytest.fixture
-def ab(tmp_path):
-    return Ab(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from abrun import FAST, Ab
+from abrun import FAST
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
@@ -20,11 +20,6 @@ from fiolab import progress  # noqa: E402
 
 LINE = re.compile(r"\[(\d+)/(\d+)\] (\d+) s left: (.*)")
 CLEAR = "\r\x1b[K"
-
-
-@pytest.fixture
-def ab(tmp_path):
-    return Ab(tmp_path)
 
 
 def on_a_terminal(command, environment):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from test_setup import fake_tree, write_program
+from setuprun import fake_tree, write_program
 
 MATRIX = Path(__file__).resolve().parents[1] / "fio-matrix"
 OTHER = "fio-9.99"

@@ -10,7 +10,9 @@ import pytest
 
 import straceout
 import targets
-from test_engine_options import MIB, ours
+from enginestats import ours
+
+MIB = 1 << 20
 
 
 def flags(fio, target, **options):

@@ -67,3 +67,9 @@ def sentence(done, word):
 
 def effect(cell, metric):
     return next(e for e in cell["effects"] if e["metric"] == metric)
+
+
+def check_calls(cell, a, b):
+    """System calls per I/O; None without a working strace."""
+    for found, least in zip(cell["calls_per_io"].values(), (a, b)):
+        assert found is None or least - 0.1 < found < least + 0.3

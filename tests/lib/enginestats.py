@@ -8,6 +8,14 @@ LINE = re.compile(r"kaio: (\{.*\})$", re.MULTILINE)
 WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit")
 SHARES = ("events_per_reap", "submit_share")
 FOUND = ("ring_events", "spin_events", "io_getevents_events")
+# Ways to submit and to wait, for jobs that should work in all of them.
+MODES = [
+    {"reap": "ring", "submit": "immediate", "spin": "0"},
+    {"reap": "ring", "submit": "adaptive", "spin": "auto",
+     "iodepth_batch": 16, "iodepth_batch_complete_min": 4},
+    {"reap": "syscall", "submit": "adaptive", "spin": "50us"},
+    {"reap": "eventfd", "submit": "immediate", "spin": "auto"},
+]
 
 
 def objects(stderr):
@@ -51,3 +59,8 @@ def check(stats):
     assert stats["ios_done_in_submit"] <= stats["ios_submitted"]
     assert sum(stats[key] for key in FOUND) <= stats["ios_submitted"]
     return stats
+
+
+def ours(result):
+    """The engine's own lines."""
+    return re.findall(r"^kaio: .*$", result.text, re.MULTILINE)

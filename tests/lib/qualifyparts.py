@@ -103,7 +103,9 @@ def ab(path):
                     [0.996, 1.006], "equivalent", "90% CI inside +-2%"),
                 row("4K 0/100", "iops", "IOPS", "1/s", "higher", 131e3, 1.012,
                     [0.98, 1.05], "inconclusive", "smallest detectable "
-                    "effect about 4%")],
+                    "effect about 4%"),
+                row("4K 0/100", "lat_p99_us", "p99", "us", "lower", 310.0,
+                    1.15, [1.09, 1.21], "longer", "p 0.0008")],
             "verdicts_of_the_spec": "each of 2 limits on these cells has the "
             "same result with either engine", "note": "10 pairs of runs for "
             "each cell.", "verdicts": [

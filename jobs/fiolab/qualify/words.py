@@ -26,7 +26,7 @@ METRICS = {
 SHARES = ("submit_share",)
 UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
 UNIT = 12                   # letters of one, at most
-CHANGED = ("slower", "faster")
+CHANGED = ("slower", "longer", "faster", "shorter")
 VERDICTS = (*CHANGED, "inconclusive", "equivalent", "no verdict")
 SCALED = "SCALED DOWN: qualifies nothing"
 
@@ -162,7 +162,8 @@ def _undone(data):
 def verdicts(rows):
     """[(verdict, how many)] of a comparison's rows, what changed first."""
     counts = Counter(row["verdict"] for row in rows)
-    return [(word, counts[word]) for word in VERDICTS if counts[word]]
+    return [(word, counts[word]) for word in dict.fromkeys(
+        (*VERDICTS, *counts)) if counts[word]]
 
 
 def changed(rows):

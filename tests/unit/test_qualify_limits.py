@@ -162,6 +162,8 @@ def test_extremes_are_what_was_observed_and_that_is_said():
     (target(cell()), "nothing of this cell was measured"),
     (target(cell(False, iops=ROUNDS), phases=[phase(False, 7)]),
      "steady state was not reached in 7 rounds"),
+    (target(cell(False, iops=ROUNDS), phases=[phase(False, 3)],
+            state="stopped", why="Ctrl-C"), "'stopped': Ctrl-C"),
     (target(cell(None, iops=ROUNDS), phases=[phase(False, 25), phase(None)]),
      "steady state was not reached in 25 rounds"),
     (target(cell(None, iops=[1000])), "it takes two"),

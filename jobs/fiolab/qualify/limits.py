@@ -61,9 +61,9 @@ def missing(test, cell):
         return "the test has no such cell in this run"
     if not cell["values"] and not cell["latency"]:
         return cell.get("why") or "nothing of this cell was measured"
-    return unsteady(test, cell) or (
-        f"the test is '{test['state']}'{because}"
-        if test["state"] != "done" else None)
+    # Of a test that was cut short nobody knows what more rounds had brought.
+    return (unsteady(test, cell) if test["state"] == "done" else
+            f"the test is '{test['state']}'{because}")
 
 
 def _values(cell, metric):

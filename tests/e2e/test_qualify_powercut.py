@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +18,9 @@ import qualifycontext
 import targets
 from fiolab import loopdev
 from fiolab.problem import Problem
-from fiolab.qualify import cache, claim, integrity, powercut, schema
+from fiolab.qualify import blockio, cache, claim, identity, integrity
+from fiolab.qualify import realcut, schema
+from fiolab.qualify.execute import Stopped
 from fiolab.qualify.profiles import QUICK
 from fiolab.qualify.volatiledisk import VolatileDisk
 
@@ -126,7 +130,7 @@ def test_a_cut_loses_what_was_not_synced(disk):
         os.pwrite(file, b"A" * 4096, 0)
         os.fsync(file)
         os.pwrite(file, b"B" * 4096, 4096)
-        direct = powercut.blockio.Raw(path, 8 * MIB, writable=True)
+        direct = blockio.Raw(path, 8 * MIB, writable=True)
         direct.write(16384, b"D" * 4096)        # O_SYNC
         direct.close()
         os.pwrite(file, b"C" * 4096, 0)
@@ -232,15 +236,19 @@ def test_without_a_command_nothing_is_measured(cut):
     assert "--power-cut COMMAND" in text(found, "power-cut synced")
 
 
-def test_a_device_that_keeps_its_word(cut, tmp_path):
-    """fio runs the command, in the middle of the writes."""
-    ran = tmp_path / "ran"
+def test_a_device_that_keeps_its_word(cut, tmp_path, monkeypatch):
+    """fio runs the command, in the middle of the writes, and gives it time."""
+    ran, given, second = tmp_path / "ran", [], realcut.second
+    monkeypatch.setattr(realcut, "second", lambda *words, **how: (
+        given.append(words) or second(*words, **how)))
     found = cut(power_cut=f"touch {ran}", profile=dataclasses.replace(
         QUICK, thin=False))
     assert ran.exists()
     outcome = results(found)
     assert outcome["power-cut synced"] in ("pass", "not measured")
     assert outcome["power-cut others"] == "pass"
+    assert outcome["power-cut settings"] == "pass"
+    assert given[0][-1] == realcut.RETURN
     assert "0 of " in text(found, "power-cut synced")
 
 
@@ -253,7 +261,7 @@ def test_a_device_that_loses_data(cut, backing):
 
 
 def test_a_device_that_does_not_come_back(cut, device, backing, monkeypatch):
-    monkeypatch.setattr(powercut, "RETURN", 1)
+    monkeypatch.setattr(realcut, "RETURN", 1)
     found = cut(power_cut=f"truncate -s 1M {backing}; "
                 f"losetup --set-capacity {device}")
     assert results(found) == {"power-cut synced": "fail"}
@@ -263,7 +271,8 @@ def test_a_device_that_does_not_come_back(cut, device, backing, monkeypatch):
 @pytest.mark.parametrize("command, status", [("exit 3", 3), ("none-such", 127)])
 def test_a_command_that_fails_is_no_cut(cut, command, status):
     found = cut(power_cut=command)
-    assert results(found) == {"power-cut synced": "not measured"}
+    assert results(found) == {"power-cut synced": "not measured",
+                              "power-cut settings": "pass"}
     assert f"exit status {status}" in text(found, "power-cut synced")
 
 
@@ -287,8 +296,40 @@ def test_a_device_that_goes_is_claimed_again(cut, device, backing,
     assert os.stat(f"/sys/block/{os.path.basename(device)}/loop"
                    ).st_ino != number
     assert "fail" not in results(found).values(), found["checks"]
-    assert text(found, "power-cut synced").endswith("; said")
+    assert text(found, "power-cut settings") == "said"
+    assert results(found)["power-cut settings"] == "not measured"
     assert cut.claims == (True, None) and again == [(device, True)]
+
+
+def test_the_queue_is_set_as_before(cut, device):
+    """A device that comes back has a new one."""
+    file = f"/sys/block/{os.path.basename(device)}/queue/scheduler"
+    with open(file, encoding="ascii") as opened:
+        if "mq-deadline" not in opened.read():
+            pytest.skip("this kernel has one scheduler")
+    with open(file, "w", encoding="ascii") as opened:
+        opened.write("mq-deadline")
+    found = cut(power_cut=f"echo none >{file}", claimed=True)
+    assert results(found)["power-cut settings"] == "pass", found["checks"]
+    assert identity.describe(device)["scheduler"] == "mq-deadline"
+    assert cut.claims == (True, None)
+
+
+def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
+    def fails(*_, **__):
+        raise Problem("no room.")
+    monkeypatch.setattr(realcut, "second", fails)
+    found = cut(power_cut="true", claimed=True)
+    assert (found["state"], found["why"]) == ("failed", "no room.")
+    assert cut.claims == (True, None)
+
+
+def test_who_waits_for_the_device_can_be_asked_to_end():
+    context = SimpleNamespace(target=SimpleNamespace(path="/dev/none-such"),
+                              stop=threading.Event())
+    context.stop.set()
+    with pytest.raises(Stopped):
+        realcut._await_return(context, MIB)
 
 
 def test_another_device_that_comes_back_is_left_alone(cut, device, shm):

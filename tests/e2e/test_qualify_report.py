@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -148,14 +149,15 @@ def test_a_pdf_without_tools_to_read_it(tmp_path):
 @pytest.mark.parametrize("length", [1, 100])
 def test_the_temporary_folder_may_have_a_long_name(length, tmp_path,
                                                    monkeypatch):
-    """The browser's socket there must have a short one."""
-    folder = tmp_path / ("t" * length)
-    folder.mkdir()
-    monkeypatch.setattr(pdf.tempfile, "tempdir", str(folder))
-    out = tmp_path / "out"
-    out.mkdir()
-    printed(out, qualifydata.empty())
-    assert os.listdir(folder) == []
+    """The browser's socket there must have a short one.  Nothing is left."""
+    made, used = [], pdf.tempfile.mkdtemp
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="t" * length) as top:
+        monkeypatch.setattr(pdf.tempfile, "tempdir", top)
+        monkeypatch.setattr(pdf.tempfile, "mkdtemp", lambda **how: (
+            made.append(used(**how)) or made[-1]))
+        printed(tmp_path, qualifydata.empty())
+        assert os.path.dirname(made[-1]) == (top if length == 1 else "/tmp")
+    assert not any(map(os.path.exists, made))
 
 
 def test_no_browser_is_a_sentence(tmp_path, monkeypatch):

@@ -299,6 +299,23 @@ def test_after_a_power_cut_it_is_set_again(fake, tmp_path, monkeypatch,
     assert (tmp_path / "state").read_text() == "1\n"
 
 
+def test_another_device_keeps_its_write_cache(fake, tmp_path, monkeypatch):
+    """One that came back under the name after a power cut."""
+    fake.script("nvme", STATE.format(state=tmp_path / "state"))
+    disk = faketools.nvme(tmp_path)
+    path = device(disk, monkeypatch)
+    with pytest.raises(Problem, match="back to on: do so by hand"):
+        with ExitStack() as stack:
+            assert cache.set(path, False, stack) is None
+            (Path(disk) / "device/serial").write_text("another\n")
+    assert (tmp_path / "state").read_text() == "0\n"
+
+
+def test_smart_of_a_device_that_is_gone():
+    assert identity.smart("/dev/none-such") == (
+        None, "/dev/none-such is gone (No such file or directory).")
+
+
 HDPARM = """state={state}; [ -e $state ] || echo 1 > $state
 case "$1" in -W[01]) echo "${{1#-W}}" > $state;; esac
 echo; echo "$2:"
@@ -341,6 +358,18 @@ def test_without_hdparm_the_driver_is_asked(vendor, fake, tmp_path,
     stack.close()
     assert file.read_text() == "write back"
     assert (Path(disk) / "queue/write_cache").read_text() == "write back\n"
+
+
+def test_a_switch_may_have_moved(fake, tmp_path, monkeypatch):
+    """As the address of a SCSI device does, after a power cut."""
+    disk = faketools.sata(tmp_path, **{"device/vendor": "SEAGATE"})
+    path = device(disk, monkeypatch)
+    moved = Path(disk) / "device/scsi_disk/1:0:0:0"
+    with ExitStack() as stack:
+        assert cache.set(path, False, stack) is None
+        (Path(disk) / "device/scsi_disk/0:0:0:0").rename(moved)
+        assert cache.again(path, False) is None
+    assert (moved / "cache_type").read_text() == "write back"
 
 
 def test_virtio_without_a_switch(fake, tmp_path, monkeypatch, stack):

@@ -118,10 +118,21 @@ def _sentence(path, on, believed, reason):
             f"set, as {reason}; {now}.")
 
 
-def _restore(switch, before, path):
+def _put_back(path, before, known):
+    """True if that is what it is now.  It is looked up anew: after a power
+    cut the device may be elsewhere, or another."""
+    if identity.same(known, identity.describe(path), identity.DEVICE):
+        return False
+    switch, _ = _usable(path)
+    if switch is None:
+        return False
+    switch.set(before)
+    return switch.get() == before
+
+
+def _restore(path, before, known):
     try:
-        switch.set(before)
-        done = switch.get() == before
+        done = _put_back(path, before, known)
     except OSError:
         done = False
     if not done:
@@ -136,7 +147,7 @@ def _apply(switch, path, on, stack, before):
         return "the device does not tell whether it has one"
     before = now if before is None else before
     if before != on:
-        stack.callback(_restore, switch, before, path)
+        stack.callback(_restore, path, before, identity.describe(path))
     if now == on:
         return None
     switch.set(on)

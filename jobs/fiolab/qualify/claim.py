@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # May this target be destroyed?  Nothing is written, and no device is opened,
 # before all that can be asked has been answered; the claim then stays open,
-# and exclusive, for the whole qualification.  The path is resolved once, to an
+# and exclusive, for the whole qualification, but for the time that its power is
+# cut (realcut.py).  The path is resolved once, to an
 # O_PATH descriptor: what that stands for is judged, and is what gets opened,
 # whatever happens to the name meanwhile.
 import contextlib
@@ -207,15 +208,17 @@ def _known(path, info):
     return {"kind": "file"}
 
 
-def refusal(path):
+def refusal(path, size, need):
     """Why prepare() would refuse it, as far as can be told without opening
     it; None if nothing speaks against it."""
     try:
         with contextlib.ExitStack() as stack:
             looked = _look(path, stack)
             _known(path, os.fstat(looked))
+        _check_size(path, size, need)
         if not os.access(path, os.W_OK):
-            return f"cannot open {path} for writing: be root."
+            return f"cannot open {path} for writing: " + (
+                "be root." if os.geteuid() else "it is read-only.")
     except Problem as problem:
         return str(problem)
     return None

@@ -22,14 +22,15 @@ TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
 # What must be the same when a qualification is resumed: the device, and the
 # settings that figures depend on.  Not the write cache: a run sets it, and a
 # run that was killed leaves it so.
-FIXED = (("kind", "kind"), ("model", "model"), ("serial", "serial number"),
-         ("vendor", "vendor"), ("firmware", "firmware"), ("wwid", "WWID"),
-         ("size_bytes", "size"), ("logical_block", "logical block size"),
-         ("physical_block", "physical block size"),
-         ("partition_start_bytes", "start of the partition"),
-         ("backing_file", "backing file"), ("direct_io", "direct I/O"),
-         ("file_system", "file system"), ("inode", "inode"),
-         ("scheduler", "I/O scheduler"), ("nr_requests", "queue size"))
+DEVICE = (("kind", "kind"), ("model", "model"), ("serial", "serial number"),
+          ("vendor", "vendor"), ("firmware", "firmware"), ("wwid", "WWID"),
+          ("size_bytes", "size"), ("logical_block", "logical block size"),
+          ("physical_block", "physical block size"),
+          ("partition_start_bytes", "start of the partition"),
+          ("backing_file", "backing file"), ("direct_io", "direct I/O"),
+          ("file_system", "file system"), ("inode", "inode"))
+SETTINGS = (("scheduler", "I/O scheduler"), ("nr_requests", "queue size"))
+FIXED = (*DEVICE, *SETTINGS)
 
 
 def place(path):
@@ -200,7 +201,11 @@ def describe(path):
 def smart(path):
     """(SMART data or None, why there is none) of the whole device."""
     path = os.path.realpath(path)
-    if not stat.S_ISBLK(os.stat(path).st_mode):
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        return None, f"{path} is gone ({error.strerror})."
+    if not stat.S_ISBLK(info.st_mode):
         return None, ("a file has no SMART data, and the device below it is "
                       "used by others too.")
     disk = whole(place(path))
@@ -208,13 +213,13 @@ def smart(path):
                          kind(disk))
 
 
-def same(before, now):
+def same(before, now, fields=FIXED):
     """None, or a sentence that says in what they differ."""
     if before is None or now is None:
         return None if before is now else "one of them is not known."
     found = [f"its {words} was {before.get(key)!r} and is {now.get(key)!r}"
-             for key, words in FIXED if before.get(key) != now.get(key)]
+             for key, words in fields if before.get(key) != now.get(key)]
     if before.get("below") or now.get("below"):
-        below = same(before.get("below"), now.get("below"))
+        below = same(before.get("below"), now.get("below"), fields)
         found += [f"below the file {below[:-1]}"] if below else []
     return ", ".join(found) + "." if found else None

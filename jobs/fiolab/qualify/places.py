@@ -94,7 +94,7 @@ def planned(path, profile, size):
     total, block = look(path)
     used = active(total, profile, size)
     _refuse_small(path, used)
-    why = claim.refusal(path)
+    why = claim.refusal(path, total, max(size or 0, SMALLEST))
     return Place(path, path, used, total, block, writable=False), [
         f"A run would end at once: {why}"] if why else []
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The power cut of a real device: the user's command, run by fio's --trigger,
+# cuts its power and gives it back.  Nothing of ours is open meanwhile, as a
+# device that somebody holds comes back under another name; and what comes back
+# must be the same device, free, and is claimed and set as before.
+import contextlib
+import os
+import shlex
+import time
+
+from ..problem import Problem
+from . import blockio, cache, claim, identity
+from .cutruns import SYNCED, judge, prepare, second
+from .execute import Stopped
+from .generations import BLOCK
+from .verifying import FAIL, PASS, UNKNOWN, check
+
+REGION = 1 << 30            # bytes
+RATE, TRIGGER = 50_000, 2   # IOPS at most, so that it runs when the cut comes
+RETURN = 300                # seconds until the device must be back
+SETTINGS = ("power-cut settings", "The device is set as before the cut")
+
+
+def _is_back(path, size):
+    try:
+        raw = blockio.Raw(path, size)
+    except OSError:
+        return False
+    try:
+        raw.read(size - BLOCK, BLOCK)
+        return True
+    except (OSError, EOFError):
+        return False
+    finally:
+        raw.close()
+
+
+def _await_return(context, size):
+    """True once the device is back, whole."""
+    end = time.monotonic() + RETURN
+    while not _is_back(context.target.path, size):
+        if time.monotonic() > end:
+            return False
+        if context.stop.wait(0.5):
+            raise Stopped
+    return True
+
+
+def _why_no_cut(noted):
+    """What the user's command said of itself; None where it succeeded."""
+    try:
+        with open(noted, encoding="ascii") as file:
+            status = file.read().strip()
+    except FileNotFoundError:
+        return "fio did not run the command of --power-cut"
+    return None if status == "0" else (
+        f"the command of --power-cut failed (exit status {status}), so there "
+        "may have been no cut")
+
+
+@contextlib.contextmanager
+def _let_go(place):
+    """The claim is given up; renew() takes it again."""
+    held, place.claim = place.claim, None
+    try:
+        if held:
+            claim.check_same(held)
+            held.close()
+        yield
+    finally:
+        place.claim = held
+
+
+def _run(context, command, size):
+    """(the run, why there was no cut or None)"""
+    noted = os.path.join(context.folder, "cut")
+    with _let_go(context.target):
+        ran = second(context, context.target.path, size, "synced", "dsync", (
+            f"--trigger-timeout={TRIGGER}",
+            f"--trigger=({command}); echo $? >{shlex.quote(noted)}"), RETURN,
+            rate_iops=min(RATE, size // BLOCK // (2 * TRIGGER)))
+    return ran, _why_no_cut(noted)
+
+
+def _set_back(path, before):
+    """None, or in which settings of its queue it still differs."""
+    queue = os.path.join(identity.whole(identity.place(path)), "queue")
+    for name, _ in identity.SETTINGS:
+        if identity.describe(path).get(name) != before.get(name) is not None:
+            with contextlib.suppress(OSError), \
+                    open(os.path.join(queue, name), "w",
+                         encoding="ascii") as file:
+                file.write(str(before[name]))
+    return identity.same(before, identity.describe(path), identity.SETTINGS)
+
+
+def _take_back(context, before, had_switch):
+    """The check of the device's settings.  Where it is another device, or
+    somebody has taken it, a Problem: no test writes there any more."""
+    place = context.target
+    other = identity.same(before, identity.describe(place.path),
+                          identity.DEVICE)
+    if other:
+        raise Problem(f"what came back as {place.path} after the power cut is "
+                      f"not the device that went: {other}")
+    if place.claim:
+        claim.renew(place.claim)
+    # A drive that had no power has its own default.
+    said = [had_switch and cache.again(place.path,
+                                       context.profile.write_cache),
+            before["kind"] != "file" and _set_back(place.path, before)]
+    return check(*SETTINGS, UNKNOWN if any(said) else PASS,
+                 " ".join(filter(None, said)) or
+                 "write cache, scheduler and queue size are as they were")
+
+
+def cut(context, command):
+    """The checks.  That there was a cut is the command's word: its exit
+    status."""
+    path = context.target.path
+    size = min(context.target.size, REGION) // BLOCK * BLOCK
+    before = identity.describe(path)
+    had_switch = cache.now(path) is not None
+    context.progress("writing; then the power is cut")
+    prepare(context, path, size)
+    try:
+        ran, why = _run(context, command, size)
+    except Problem:
+        if _await_return(context, size):
+            _take_back(context, before, had_switch)
+        raise
+    if not _await_return(context, size):
+        return [check(*SYNCED, FAIL, f"the device did not come back in "
+                      f"{RETURN} s", ran.source)]
+    settings = _take_back(context, before, had_switch)
+    return [*([check(*SYNCED, UNKNOWN, why, ran.source)] if why else
+              judge(context, "synced", ran, path, size)), settings]

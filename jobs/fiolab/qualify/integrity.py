@@ -3,7 +3,7 @@
 # with a checksum in every block, reads back, and states how many bytes it
 # looked at.  What must be read back in one piece of memory, because fio keeps
 # a list of it, is bounded; the whole range is read without such a list.
-from . import flushes, planted, powercut, trimtest
+from . import flushes, planted, powercut, trimtest, words
 from .model import Procedure
 from .verifying import (EXPECTED, done, fault, first_fault, judged,
                         megabytes, part, patience, verified)
@@ -129,7 +129,7 @@ def soak(context):
     return {"checks": [judged(
         "soak", "Long mixed load", ran, why,
         f"{wrote:,} bytes written among {read - wrote:,} read, in "
-        f"{ran.seconds:,.0f} s, and all of them read back: 0 mismatches")]}
+        f"{words.time(ran.seconds)}, and all of them read back: 0 mismatches")]}
 
 
 def _whole_seconds(_profile, size):

@@ -5,6 +5,7 @@
 import contextlib
 import dataclasses
 import os
+from pathlib import Path
 import signal
 import subprocess
 import sys
@@ -301,15 +302,21 @@ def test_a_device_that_goes_is_claimed_again(cut, device, backing,
     assert cut.claims == (True, None) and again == [(device, True)]
 
 
-def test_the_queue_is_set_as_before(cut, device):
+@pytest.fixture
+def scheduler(device):
+    """The file of the device's, which keeps it beyond this test."""
+    path = Path(f"/sys/block/{os.path.basename(device)}/queue/scheduler")
+    before = identity.describe(device)["scheduler"]
+    if "mq-deadline" not in path.read_text():
+        pytest.skip("this kernel has one scheduler")
+    yield path
+    path.write_text(before)
+
+
+def test_the_queue_is_set_as_before(cut, device, scheduler):
     """A device that comes back has a new one."""
-    file = f"/sys/block/{os.path.basename(device)}/queue/scheduler"
-    with open(file, encoding="ascii") as opened:
-        if "mq-deadline" not in opened.read():
-            pytest.skip("this kernel has one scheduler")
-    with open(file, "w", encoding="ascii") as opened:
-        opened.write("mq-deadline")
-    found = cut(power_cut=f"echo none >{file}", claimed=True)
+    scheduler.write_text("mq-deadline")
+    found = cut(power_cut=f"echo none >{scheduler}", claimed=True)
     assert results(found)["power-cut settings"] == "pass", found["checks"]
     assert identity.describe(device)["scheduler"] == "mq-deadline"
     assert cut.claims == (True, None)

@@ -1,93 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The power cut of jobs/qualify: the drill on a scratch disk, which really
-# loses what was not synced; the user's command on a device; what is left when
-# the drill is killed.
+# loses what was not synced, and what is left when it is killed.  A device that
+# the user's command cuts: test_qualify_realcut.py.
 import contextlib
-import dataclasses
 import os
-from pathlib import Path
 import signal
 import subprocess
 import sys
-import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
 import qualifycontext
 import targets
+from cutlab import backing, cut, device  # noqa: F401
+from qualifycontext import results, text
 from fiolab import loopdev
 from fiolab.problem import Problem
-from fiolab.qualify import blockio, cache, claim, identity, integrity
-from fiolab.qualify import realcut, schema
-from fiolab.qualify.execute import Stopped
-from fiolab.qualify.profiles import QUICK
+from fiolab.qualify import blockio
 from fiolab.qualify.volatiledisk import VolatileDisk
 
 pytestmark = pytest.mark.alone      # loop devices are counted
 MIB = 1 << 20
-TEST, = (test for test in integrity.TESTS if test.name == "power-cut")
 DRILL = {"power-cut synced", "power-cut others", "power-cut verify_state",
          "power-cut is real"}
-
-
-@pytest.fixture
-def backing(shm):
-    """The file behind device, which keeps all that it is given."""
-    path = os.path.join(shm, "backing")
-    with targets.sized_file(path, 32 * MIB):
-        yield path
-
-
-@pytest.fixture
-def device(need_root, backing):
-    with targets.loop(backing) as path:
-        yield path
-
-
-def _is_claimed(device):
-    try:
-        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
-        return False
-    except OSError:
-        return True
-
-
-def _why_not(held):
-    """What a test on the target would be told now."""
-    try:
-        return claim.check_same(held)
-    except Problem as problem:
-        return str(problem)
-
-
-@pytest.fixture
-def cut(device, tmp_path, fio_binary, build_dir, engine):
-    """Runs the test: its entry, and its folder of evidence."""
-    def run(engine_name="kaio", profile=QUICK, power_cut=None, claimed=False,
-            **hooks):
-        with contextlib.ExitStack() as stack:
-            bench = qualifycontext.bench(
-                device, fio_binary, build_dir, str(tmp_path), stack,
-                engine_name, profile, claimed=claimed)
-            found, given = qualifycontext.run(bench, TEST,
-                                              power_cut=power_cut, **hooks)
-            assert not os.path.exists(os.path.join(given.folder,
-                                                   "volatile.img"))
-            if claimed:
-                run.claims = _is_claimed(device), _why_not(bench.place.claim)
-        schema.TEST(found, "power-cut")
-        return found
-    return run
-
-
-def results(found):
-    return {one["name"]: one["result"] for one in found["checks"]}
-
-
-def text(found, name):
-    return next(one["text"] for one in found["checks"] if one["name"] == name)
 
 
 def left():
@@ -226,128 +162,3 @@ def test_nothing_is_left_of_a_killed_drill(need_root, tmp_path, number):
     while left() != before and time.monotonic() < end:
         time.sleep(0.05)
     assert left() == before
-
-
-# A device, and the user's command
-
-def test_without_a_command_nothing_is_measured(cut):
-    """Of a profile that is not for trying."""
-    found = cut(profile=dataclasses.replace(QUICK, thin=False))
-    assert results(found) == {"power-cut synced": "not measured"}
-    assert "--power-cut COMMAND" in text(found, "power-cut synced")
-
-
-def test_a_device_that_keeps_its_word(cut, tmp_path, monkeypatch):
-    """fio runs the command, in the middle of the writes, and gives it time."""
-    ran, given, second = tmp_path / "ran", [], realcut.second
-    monkeypatch.setattr(realcut, "second", lambda *words, **how: (
-        given.append(words) or second(*words, **how)))
-    found = cut(power_cut=f"touch {ran}", profile=dataclasses.replace(
-        QUICK, thin=False))
-    assert ran.exists()
-    outcome = results(found)
-    assert outcome["power-cut synced"] in ("pass", "not measured")
-    assert outcome["power-cut others"] == "pass"
-    assert outcome["power-cut settings"] == "pass"
-    assert given[0][-1] == realcut.RETURN
-    assert "0 of " in text(found, "power-cut synced")
-
-
-def test_a_device_that_loses_data(cut, backing):
-    """The power cut takes a part of what was written."""
-    found = cut(power_cut=f"dd if=/dev/zero of={backing} bs=1M seek=8 count=1 "
-                "conv=notrunc")
-    assert results(found)["power-cut synced"] == "fail"
-    assert results(found)["power-cut others"] == "fail"
-
-
-def test_a_device_that_does_not_come_back(cut, device, backing, monkeypatch):
-    monkeypatch.setattr(realcut, "RETURN", 1)
-    found = cut(power_cut=f"truncate -s 1M {backing}; "
-                f"losetup --set-capacity {device}")
-    assert results(found) == {"power-cut synced": "fail"}
-    assert "did not come back" in text(found, "power-cut synced")
-
-
-@pytest.mark.parametrize("command, status", [("exit 3", 3), ("none-such", 127)])
-def test_a_command_that_fails_is_no_cut(cut, command, status):
-    found = cut(power_cut=command)
-    assert results(found) == {"power-cut synced": "not measured",
-                              "power-cut settings": "pass"}
-    assert f"exit status {status}" in text(found, "power-cut synced")
-
-
-def gone_and_back(device, backing):
-    """A command that really takes the device away, which it cannot as long as
-    somebody has it open."""
-    return (f"losetup -d {device}; i=0; "
-            f"until losetup --direct-io=on {device} {backing} || [ $i = 50 ]; "
-            "do sleep 0.1; i=$((i+1)); done; "
-            f"losetup {device} | grep -q {backing}")
-
-
-def test_a_device_that_goes_is_claimed_again(cut, device, backing,
-                                             monkeypatch):
-    """And its write cache is set as it was, which a drive forgets."""
-    again = []
-    monkeypatch.setattr(cache, "now", lambda path: True)
-    monkeypatch.setattr(cache, "again", lambda *a: again.append(a) or "said")
-    number = os.stat(f"/sys/block/{os.path.basename(device)}/loop").st_ino
-    found = cut(power_cut=gone_and_back(device, backing), claimed=True)
-    assert os.stat(f"/sys/block/{os.path.basename(device)}/loop"
-                   ).st_ino != number
-    assert "fail" not in results(found).values(), found["checks"]
-    assert text(found, "power-cut settings") == "said"
-    assert results(found)["power-cut settings"] == "not measured"
-    assert cut.claims == (True, None) and again == [(device, True)]
-
-
-@pytest.fixture
-def scheduler(device):
-    """The file of the device's, which keeps it beyond this test."""
-    path = Path(f"/sys/block/{os.path.basename(device)}/queue/scheduler")
-    before = identity.describe(device)["scheduler"]
-    if "mq-deadline" not in path.read_text():
-        pytest.skip("this kernel has one scheduler")
-    yield path
-    path.write_text(before)
-
-
-def test_the_queue_is_set_as_before(cut, device, scheduler):
-    """A device that comes back has a new one."""
-    scheduler.write_text("mq-deadline")
-    found = cut(power_cut=f"echo none >{scheduler}", claimed=True)
-    assert results(found)["power-cut settings"] == "pass", found["checks"]
-    assert identity.describe(device)["scheduler"] == "mq-deadline"
-    assert cut.claims == (True, None)
-
-
-def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
-    def fails(*_, **__):
-        raise Problem("no room.")
-    monkeypatch.setattr(realcut, "second", fails)
-    found = cut(power_cut="true", claimed=True)
-    assert (found["state"], found["why"]) == ("failed", "no room.")
-    assert cut.claims == (True, None)
-
-
-def test_who_waits_for_the_device_can_be_asked_to_end():
-    context = SimpleNamespace(target=SimpleNamespace(path="/dev/none-such"),
-                              stop=threading.Event())
-    context.stop.set()
-    with pytest.raises(Stopped):
-        realcut._await_return(context, MIB)
-
-
-def test_another_device_that_comes_back_is_left_alone(cut, device, shm):
-    other = os.path.join(shm, "other")
-    with targets.sized_file(other, 32 * MIB):
-        with open(other, "r+b") as file:
-            file.write(b"precious" * 1000)
-        found = cut(power_cut=gone_and_back(device, other), claimed=True)
-        with open(other, "rb") as file:
-            assert file.read() == b"precious" * 1000 + bytes(32 * MIB - 8000)
-    assert found["state"] == "failed" and not found["checks"]
-    assert "is not the device that went: its backing file was" in found["why"]
-    claimed, why = cut.claims
-    assert not claimed and "not claimed any more" in why

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The power cut of a device by the user's command: what it proves, and what is
+# done with what comes back.
+import dataclasses
+import os
+from pathlib import Path
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+import targets
+from cutlab import backing, cut, device  # noqa: F401
+from fiolab.problem import Problem
+from fiolab.qualify import cache, identity, realcut
+from fiolab.qualify.execute import Stopped
+from fiolab.qualify.profiles import QUICK
+from qualifycontext import results, text
+
+pytestmark = pytest.mark.alone      # loop devices are counted
+MIB = 1 << 20
+
+
+def test_without_a_command_nothing_is_measured(cut):
+    """Of a profile that is not for trying."""
+    found = cut(profile=dataclasses.replace(QUICK, thin=False))
+    assert results(found) == {"power-cut synced": "not measured"}
+    assert "--power-cut COMMAND" in text(found, "power-cut synced")
+
+
+def test_a_device_that_keeps_its_word(cut, tmp_path, monkeypatch):
+    """fio runs the command, in the middle of the writes, and gives it time."""
+    ran, given, second = tmp_path / "ran", [], realcut.second
+    monkeypatch.setattr(realcut, "second", lambda *words, **how: (
+        given.append(words) or second(*words, **how)))
+    found = cut(power_cut=f"touch {ran}", profile=dataclasses.replace(
+        QUICK, thin=False))
+    assert ran.exists()
+    outcome = results(found)
+    assert outcome["power-cut synced"] in ("pass", "not measured")
+    assert outcome["power-cut others"] == "pass"
+    assert outcome["power-cut settings"] == "pass"
+    assert given[0][-1] == realcut.RETURN
+    assert "0 of " in text(found, "power-cut synced")
+
+
+def test_a_device_that_loses_data(cut, backing):
+    """The power cut takes a part of what was written."""
+    found = cut(power_cut=f"dd if=/dev/zero of={backing} bs=1M seek=8 count=1 "
+                "conv=notrunc")
+    assert results(found)["power-cut synced"] == "fail"
+    assert results(found)["power-cut others"] == "fail"
+
+
+def test_a_device_that_does_not_come_back(cut, device, backing, monkeypatch):
+    monkeypatch.setattr(realcut, "RETURN", 1)
+    found = cut(power_cut=f"truncate -s 1M {backing}; "
+                f"losetup --set-capacity {device}")
+    assert results(found) == {"power-cut synced": "fail"}
+    assert "did not come back" in text(found, "power-cut synced")
+
+
+@pytest.mark.parametrize("command, status", [("exit 3", 3), ("none-such", 127)])
+def test_a_command_that_fails_is_no_cut(cut, command, status):
+    found = cut(power_cut=command)
+    assert results(found) == {"power-cut synced": "not measured",
+                              "power-cut settings": "pass"}
+    assert f"exit status {status}" in text(found, "power-cut synced")
+
+
+def gone_and_back(device, backing):
+    """A command that really takes the device away, which it cannot as long as
+    somebody has it open."""
+    return (f"losetup -d {device}; i=0; "
+            f"until losetup --direct-io=on {device} {backing} || [ $i = 50 ]; "
+            "do sleep 0.1; i=$((i+1)); done; "
+            f"losetup {device} | grep -q {backing}")
+
+
+def test_a_device_that_goes_is_claimed_again(cut, device, backing,
+                                             monkeypatch):
+    """And its write cache is set as it was, which a drive forgets."""
+    again = []
+    monkeypatch.setattr(cache, "now", lambda path: True)
+    monkeypatch.setattr(cache, "again", lambda *a: again.append(a) or "said")
+    number = os.stat(f"/sys/block/{os.path.basename(device)}/loop").st_ino
+    found = cut(power_cut=gone_and_back(device, backing), claimed=True)
+    assert os.stat(f"/sys/block/{os.path.basename(device)}/loop"
+                   ).st_ino != number
+    assert "fail" not in results(found).values(), found["checks"]
+    assert text(found, "power-cut settings") == "said"
+    assert results(found)["power-cut settings"] == "not measured"
+    assert cut.claims == (True, None) and again == [(device, True)]
+
+
+@pytest.fixture
+def scheduler(device):
+    """The file of the device's, which keeps it beyond this test."""
+    path = Path(f"/sys/block/{os.path.basename(device)}/queue/scheduler")
+    before = identity.describe(device)["scheduler"]
+    if "mq-deadline" not in path.read_text():
+        pytest.skip("this kernel has one scheduler")
+    yield path
+    path.write_text(before)
+
+
+def test_the_queue_is_set_as_before(cut, device, scheduler):
+    """A device that comes back has a new one."""
+    scheduler.write_text("mq-deadline")
+    found = cut(power_cut=f"echo none >{scheduler}", claimed=True)
+    assert results(found)["power-cut settings"] == "pass", found["checks"]
+    assert identity.describe(device)["scheduler"] == "mq-deadline"
+    assert cut.claims == (True, None)
+
+
+def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
+    def fails(*_, **__):
+        raise Problem("no room.")
+    monkeypatch.setattr(realcut, "second", fails)
+    found = cut(power_cut="true", claimed=True)
+    assert (found["state"], found["why"]) == ("failed", "no room.")
+    assert cut.claims == (True, None)
+
+
+def test_who_waits_for_the_device_can_be_asked_to_end():
+    context = SimpleNamespace(target=SimpleNamespace(path="/dev/none-such"),
+                              stop=threading.Event())
+    context.stop.set()
+    with pytest.raises(Stopped):
+        realcut._await_return(context, MIB)
+
+
+def test_another_device_that_comes_back_is_left_alone(cut, device, shm):
+    other = os.path.join(shm, "other")
+    with targets.sized_file(other, 32 * MIB):
+        with open(other, "r+b") as file:
+            file.write(b"precious" * 1000)
+        found = cut(power_cut=gone_and_back(device, other), claimed=True)
+        with open(other, "rb") as file:
+            assert file.read() == b"precious" * 1000 + bytes(32 * MIB - 8000)
+    assert found["state"] == "failed" and not found["checks"]
+    assert "is not the device that went: its backing file was" in found["why"]
+    claimed, why = cut.claims
+    assert not claimed and "not claimed any more" in why

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The power-cut test of jobs/qualify on a loop device: fixtures."""
+import contextlib
+import os
+
+import pytest
+
+import qualifycontext
+import targets
+from fiolab.problem import Problem
+from fiolab.qualify import claim, integrity, schema
+from fiolab.qualify.profiles import QUICK
+
+MIB = 1 << 20
+TEST, = (test for test in integrity.TESTS if test.name == "power-cut")
+
+
+@pytest.fixture
+def backing(shm):
+    """The file behind device, which keeps all that it is given."""
+    path = os.path.join(shm, "backing")
+    with targets.sized_file(path, 32 * MIB):
+        yield path
+
+
+@pytest.fixture
+def device(need_root, backing):
+    with targets.loop(backing) as path:
+        yield path
+
+
+def _is_claimed(device):
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+        return False
+    except OSError:
+        return True
+
+
+def _why_not(held):
+    """What a test on the target would be told now."""
+    try:
+        return claim.check_same(held)
+    except Problem as problem:
+        return str(problem)
+
+
+@pytest.fixture
+def cut(device, tmp_path, fio_binary, build_dir, engine):
+    """Runs the test: its entry, and its folder of evidence."""
+    def run(engine_name="kaio", profile=QUICK, power_cut=None, claimed=False,
+            **hooks):
+        with contextlib.ExitStack() as stack:
+            bench = qualifycontext.bench(
+                device, fio_binary, build_dir, str(tmp_path), stack,
+                engine_name, profile, claimed=claimed)
+            found, given = qualifycontext.run(bench, TEST,
+                                              power_cut=power_cut, **hooks)
+            assert not os.path.exists(os.path.join(given.folder,
+                                                   "volatile.img"))
+            if claimed:
+                run.claims = _is_claimed(device), _why_not(bench.place.claim)
+        schema.TEST(found, "power-cut")
+        return found
+    return run

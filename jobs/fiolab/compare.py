@@ -18,6 +18,7 @@ from .problem import Problem
 
 FAILED = 3              # the exit status of --fail-if
 MENTIONED = 5           # cells that a warning names, one by one
+ALIKE = 0.01            # p of all cells together, for a warning
 ABOUT = """Compare two campaigns of jobs/ab: for each cell that both have, is B
 (against A) faster, slower or equivalent in NEW, compared with OLD?"""
 MORE = f"""OLD and NEW are campaign folders or their report.json.
@@ -149,6 +150,18 @@ def _shortened(said):
     return said[:MENTIONED] + ([f"and {more} more"] if more > 0 else [])
 
 
+def _alike(old, new):
+    """Cells whose pairs are not independent, as the intervals take them."""
+    both = [(name, key, cell) for name, data in (("OLD", old), ("NEW", new))
+            for key, cell in _cells(data).items()]
+    found = [(name, key, *stats.neighbours(differences(cell, "iops")))
+             for name, key, cell in both if cell["pairs"]]
+    return [f"{_named(key)}: in {name} neighbouring pairs are alike "
+            f"(correlation {r:.2f} of IOPS), so that its interval is too "
+            "narrow" for name, key, r, p in found
+            if p * len(found) < ALIKE]
+
+
 def warnings(old, new):
     """What differs between the campaigns, beside the cells."""
     said = [f"{name} is {old[name]} in OLD and {new[name]} in NEW"
@@ -165,6 +178,7 @@ def warnings(old, new):
                             for key in _only(one, other)])
     said += _shortened([f"{_named(key)} has no {metric} in {where}"
                         for key, metric, where in _unmeasured(old, new)])
+    said += _shortened(_alike(old, new))
     if not (old["finished"] and new["finished"]):
         said.append("a campaign is not finished")
     return said

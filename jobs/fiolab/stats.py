@@ -38,6 +38,20 @@ def hodges_lehmann(d):
     return float(middle(walsh(d)))
 
 
+def neighbours(d):
+    """(correlation of each difference with the next, of ranks; p that it is
+    no larger than that of independent ones, one-sided, approximate)."""
+    n = len(d)
+    if n < 4:
+        return 0.0, 1.0
+    ranks = rankdata(d) - (n + 1) / 2
+    square = ranks @ ranks
+    if not square:
+        return 0.0, 1.0
+    found = float(ranks[1:] @ ranks[:-1] / square)
+    return found, float(norm.sf((found + 1 / n) * math.sqrt(n)))
+
+
 def signed_rank_counts(n):
     """counts[w] = how many of the 2^n sign patterns have rank sum W+ = w."""
     counts = [1] + [0] * (n * (n + 1) // 2)

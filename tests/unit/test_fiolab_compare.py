@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
-from fiolab import compare  # noqa: E402
+from fiolab import compare, stats  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 
 GOOD = abreport.typical()
@@ -194,3 +194,30 @@ def test_the_exit_status_of_fail_if(tmp_path, capsys):
     assert command(tmp_path, slower, "--fail-if", "more-cpu", old=old) == 0
     assert command(tmp_path, old, "--fail-if", "slower", old=slower) == 0
     assert "ab compare: " in command(tmp_path, {"schema": "x"}, old=old)
+
+
+def correlated(rng, n, r):
+    """Differences of which each keeps so much of the one before."""
+    x = rng.normal(0, 1, n)
+    for i in range(1, n):
+        x[i] = r * x[i - 1] + np.sqrt(1 - r * r) * x[i]
+    return x
+
+
+@pytest.mark.parametrize("r, low, high", [(0, 0, 0.02), (0.7, 0.75, 1)])
+def test_neighbours_that_are_alike_are_told_from_others(r, low, high):
+    """40 pairs, 1,000 times, at p < 0.01."""
+    rng = np.random.default_rng(1)
+    found = np.mean([stats.neighbours(correlated(rng, 40, r))[1] < 0.01
+                     for _ in range(1000)])
+    assert low <= found <= high
+    assert stats.neighbours([1, 2, 3]) == stats.neighbours([2] * 9) == (0, 1)
+
+
+def test_a_campaign_that_drifts_is_warned_of():
+    old, new = campaign(n=40), campaign(n=40, seed=2)
+    assert not any("alike" in said for said in compare.warnings(old, new))
+    for i, pair in enumerate(new["cells"][0]["pairs"]):
+        pair["values"]["B"]["iops"] *= 1 + i / 100
+    said, = (s for s in compare.warnings(old, new) if "alike" in s)
+    assert "in NEW neighbouring pairs are alike (correlation 0." in said

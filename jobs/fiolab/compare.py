@@ -152,10 +152,10 @@ def _shortened(said):
 
 def _alike(old, new):
     """Cells whose pairs are not independent, as the intervals take them."""
-    both = [(name, key, cell) for name, data in (("OLD", old), ("NEW", new))
-            for key, cell in _cells(data).items()]
-    found = [(name, key, *stats.neighbours(differences(cell, "iops")))
-             for name, key, cell in both if cell["pairs"]]
+    both = {"OLD": _cells(old), "NEW": _cells(new)}
+    found = [(name, key, *stats.neighbours(differences(cells[key], "iops")))
+             for name, cells in both.items()
+             for key in both["OLD"] if key in both["NEW"]]
     return [f"{_named(key)}: in {name} neighbouring pairs are alike "
             f"(correlation {r:.2f} of IOPS), so that its interval is too "
             "narrow" for name, key, r, p in found

@@ -9,6 +9,7 @@ import math
 import numpy as np
 from scipy.stats import norm, rankdata
 
+SHUFFLES, MANY = 20_000, 60     # of neighbours; pairs that need none
 EXACT_PAIRS = 150       # beyond, the normal approximation is as good
 
 
@@ -38,18 +39,28 @@ def hodges_lehmann(d):
     return float(middle(walsh(d)))
 
 
+def _next(ranks):
+    """The correlation of each rank with the next, on the last axis."""
+    return (ranks[..., 1:] * ranks[..., :-1]).sum(-1) / (ranks**2).sum(-1)
+
+
 def neighbours(d):
-    """(correlation of each difference with the next, of ranks; p that it is
-    no larger than that of independent ones, one-sided, approximate)."""
+    """(correlation of each difference with the next, of ranks; p that those of
+    independent ones are so large, one-sided: of SHUFFLES of them, or of the
+    normal distribution for many)."""
     n = len(d)
     if n < 4:
         return 0.0, 1.0
     ranks = rankdata(d) - (n + 1) / 2
-    square = ranks @ ranks
-    if not square:
+    if not ranks.any():
         return 0.0, 1.0
-    found = float(ranks[1:] @ ranks[:-1] / square)
-    return found, float(norm.sf((found + 1 / n) * math.sqrt(n)))
+    found = float(_next(ranks))
+    if n > MANY:
+        return found, float(norm.sf((found + 1 / n) * math.sqrt(n)))
+    rng = np.random.default_rng(n)
+    shuffled = _next(rng.permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1))
+    return found, float((1 + (shuffled > found - 1e-9).sum())
+                        / (1 + SHUFFLES))
 
 
 def signed_rank_counts(n):

@@ -2,6 +2,7 @@
 # `ab compare`: what it finds, what it makes of damaged reports, and as a check
 # in CI: what cannot be judged is a failure, and never passes in silence.
 import copy
+from itertools import permutations
 import json
 from pathlib import Path
 import sys
@@ -204,20 +205,31 @@ def correlated(rng, n, r):
     return x
 
 
-@pytest.mark.parametrize("r, low, high", [(0, 0, 0.02), (0.7, 0.75, 1)])
-def test_neighbours_that_are_alike_are_told_from_others(r, low, high):
-    """40 pairs, 1,000 times, at p < 0.01."""
+@pytest.mark.parametrize("n", [20, 100])
+@pytest.mark.parametrize("r, low, high", [(0, 0.002, 0.022), (0.7, 0.5, 1)])
+def test_neighbours_that_are_alike_are_told_from_others(n, r, low, high,
+                                                        monkeypatch):
+    """1,000 times, at p < 0.01."""
+    monkeypatch.setattr(stats, "SHUFFLES", 2000)
     rng = np.random.default_rng(1)
-    found = np.mean([stats.neighbours(correlated(rng, 40, r))[1] < 0.01
+    found = np.mean([stats.neighbours(correlated(rng, n, r))[1] < 0.01
                      for _ in range(1000)])
     assert low <= found <= high
-    assert stats.neighbours([1, 2, 3]) == stats.neighbours([2] * 9) == (0, 1)
+
+
+def test_the_p_of_few_pairs_is_that_of_all_their_orders():
+    d = [3, 1, 2, 5, 6, 4]
+    centred = np.array(list(permutations(range(6)))) - 2.5
+    sums = (centred[:, 1:] * centred[:, :-1]).sum(1)
+    mine = np.array(d) - 3.5
+    exact = np.mean(sums >= (mine[1:] * mine[:-1]).sum() - 1e-9)
+    assert stats.neighbours(d)[1] == pytest.approx(exact, abs=0.015)
 
 
 def test_a_campaign_that_drifts_is_warned_of():
-    old, new = campaign(n=40), campaign(n=40, seed=2)
+    old, new = campaign(n=12), campaign(n=12, seed=2)
     assert not any("alike" in said for said in compare.warnings(old, new))
     for i, pair in enumerate(new["cells"][0]["pairs"]):
-        pair["values"]["B"]["iops"] *= 1 + i / 100
+        pair["values"]["B"]["iops"] *= 1 + i / 20
     said, = (s for s in compare.warnings(old, new) if "alike" in s)
     assert "in NEW neighbouring pairs are alike (correlation 0." in said

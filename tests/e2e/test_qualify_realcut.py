@@ -113,6 +113,34 @@ def test_the_queue_is_set_as_before(cut, device, scheduler):
     assert cut.claims == (True, None)
 
 
+def test_a_cache_that_is_another_is_seen(cut, device):
+    """Nothing here can set it: it is told."""
+    file = Path(f"/sys/block/{os.path.basename(device)}/queue/write_cache")
+    try:
+        found = cut(power_cut=f"echo write through >{file}", claimed=True)
+    finally:
+        file.write_text("write back")   # the next user's, too
+    assert results(found)["power-cut settings"] == "not measured"
+    assert "its write cache was 'write back' and is 'write through'" in text(
+        found, "power-cut settings")
+
+
+def test_a_device_without_a_name_of_its_own(cut, monkeypatch):
+    """It must hold what was written before the cut,"""
+    monkeypatch.setattr(realcut, "NAMES", ())
+    found = cut(power_cut="true", claimed=True)
+    assert found["state"] == "done" and cut.claims == (True, None)
+
+
+def test_such_a_device_that_holds_something_else(cut, backing, monkeypatch):
+    """or it is taken for another."""
+    monkeypatch.setattr(realcut, "NAMES", ())
+    found = cut(power_cut=f"dd if=/dev/zero of={backing} bs=1M count=32 "
+                "conv=notrunc", claimed=True)
+    assert found["state"] == "failed" and "nothing of ours" in found["why"]
+    assert not cut.claims[0]
+
+
 def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
     def fails(*_, **__):
         raise Problem("no room.")
@@ -120,6 +148,16 @@ def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
     found = cut(power_cut="true", claimed=True)
     assert (found["state"], found["why"]) == ("failed", "no room.")
     assert cut.claims == (True, None)
+
+
+def test_both_faults_are_told(cut, monkeypatch):
+    """Of the run, and of the device after it."""
+    def fails(*_, **__):
+        raise Problem("no room.")
+    monkeypatch.setattr(realcut, "second", fails)
+    monkeypatch.setattr(realcut.claim, "renew", fails)
+    found = cut(power_cut="true", claimed=True)
+    assert found["why"] == "no room. no room." and not cut.claims[0]
 
 
 def test_who_waits_for_the_device_can_be_asked_to_end():

@@ -3,6 +3,7 @@
 # one place, and to look at it with other eyes than fio's.  Nothing outside of
 # the target's bytes is ever written.
 import contextlib
+import errno
 import mmap
 import os
 
@@ -20,11 +21,12 @@ class Raw:
         os.close(self.descriptor)
 
     def read(self, offset, length):
-        """Exactly so many bytes; OSError or EOFError if there are fewer."""
+        """Exactly so many bytes; OSError if there are fewer."""
         with mmap.mmap(-1, length) as buffer:
             got = os.preadv(self.descriptor, [buffer], offset)
             if got != length:
-                raise EOFError(f"{got} of {length} bytes at {offset}")
+                raise OSError(errno.EIO, f"{got} of {length} bytes were read "
+                              f"at {offset}")
             return buffer[:]
 
     def write(self, offset, data):
@@ -33,7 +35,7 @@ class Raw:
         with mmap.mmap(-1, len(data)) as buffer:
             buffer[:] = data
             if os.pwritev(self.descriptor, [buffer], offset) != len(data):
-                raise EOFError(f"a short write at {offset}")
+                raise OSError(errno.EIO, f"a short write at {offset}")
 
 
 @contextlib.contextmanager

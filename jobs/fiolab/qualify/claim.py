@@ -280,6 +280,7 @@ def prepare(path, need_bytes, destroy, stack):
 
 def renew(target):
     """Claim it once more, after it was let go of; a Problem says why not."""
+    target.close()
     with contextlib.ExitStack() as stack:
         new = prepare(target.path, target.size, True, stack)
         target.descriptor, new.descriptor = new.descriptor, -1

@@ -77,9 +77,10 @@ def _fio_agrees(context, path, size, acked):
 
 # What came of it
 
-def judge(context, name, ran, path, size):
-    """The checks of a run that was cut."""
+def judge(context, name, ran, path, size, when=None):
+    """The checks of a run that was cut; when: in words, else under load."""
     depth = context.profile.depth
+    when = when or f"with {depth} in flight"
     acked = generations.acknowledged(_log(context, name) + "_lat.1.log", size)
     old, new = generations.look(path, size)
     count, lost = int(acked.sum()), int((acked & ~new).sum())
@@ -93,11 +94,10 @@ def judge(context, name, ran, path, size):
     few = count < LEAST or count == len(acked)
     return [
         check(*SYNCED, FAIL if lost else UNKNOWN if few else PASS,
-              f"{lost:,} of {count:,} acknowledged writes were lost, with "
-              f"{depth} in flight" + (
+              f"{lost:,} of {count:,} acknowledged writes were lost, {when}" + (
                   ": the cut came too early or too late" if few else ""),
               source),
         check(*OTHERS, PASS if begun <= depth else FAIL,
-              f"{begun:,} blocks changed that were not acknowledged, and "
-              f"{depth} were in flight", source),
+              f"{begun:,} blocks changed that were not acknowledged, {when}",
+              source),
         _fio_agrees(context, path, size, acked)]

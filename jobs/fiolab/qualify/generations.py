@@ -50,7 +50,8 @@ def acknowledged(log, size):
     found = np.zeros(size // BLOCK, dtype=bool)
     with open(log, encoding="ascii") as file:
         for line in file:
-            _, _, direction, _, offset = line.split(",")[:5]
-            if int(direction) == 1:
-                found[int(offset) // BLOCK] = True
+            fields = line.split(",")
+            # The last line may lack its end, where fio was killed.
+            if line.endswith("\n") and int(fields[2]) == 1:
+                found[int(fields[4]) // BLOCK] = True
     return found

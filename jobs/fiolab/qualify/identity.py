@@ -30,6 +30,7 @@ DEVICE = (("kind", "kind"), ("model", "model"), ("serial", "serial number"),
           ("backing_file", "backing file"), ("direct_io", "direct I/O"),
           ("file_system", "file system"), ("inode", "inode"))
 SETTINGS = (("scheduler", "I/O scheduler"), ("nr_requests", "queue size"))
+WRITE_CACHE = ("write_cache", "write cache")
 FIXED = (*DEVICE, *SETTINGS)
 
 

@@ -9,7 +9,7 @@ import shlex
 import time
 
 from ..problem import Problem
-from . import blockio, cache, claim, identity
+from . import blockio, cache, claim, generations, identity
 from .cutruns import SYNCED, judge, prepare, second
 from .execute import Stopped
 from .generations import BLOCK
@@ -18,6 +18,7 @@ from .verifying import FAIL, PASS, UNKNOWN, check
 REGION = 1 << 30            # bytes
 RATE, TRIGGER = 50_000, 2   # IOPS at most, so that it runs when the cut comes
 RETURN = 300                # seconds until the device must be back
+NAMES = ("serial", "wwid", "backing_file", "inode")     # of one device alone
 SETTINGS = ("power-cut settings", "The device is set as before the cut")
 
 
@@ -29,7 +30,7 @@ def _is_back(path, size):
     try:
         raw.read(size - BLOCK, BLOCK)
         return True
-    except (OSError, EOFError):
+    except OSError:
         return False
     finally:
         raw.close()
@@ -64,7 +65,6 @@ def _let_go(place):
     held, place.claim = place.claim, None
     try:
         if held:
-            claim.check_same(held)
             held.close()
         yield
     finally:
@@ -83,7 +83,7 @@ def _run(context, command, size):
 
 
 def _set_back(path, before):
-    """None, or in which settings of its queue it still differs."""
+    """The settings of its queue."""
     queue = os.path.join(identity.whole(identity.place(path)), "queue")
     for name, _ in identity.SETTINGS:
         if identity.describe(path).get(name) != before.get(name) is not None:
@@ -91,27 +91,52 @@ def _set_back(path, before):
                     open(os.path.join(queue, name), "w",
                          encoding="ascii") as file:
                 file.write(str(before[name]))
-    return identity.same(before, identity.describe(path), identity.SETTINGS)
 
 
-def _take_back(context, before, had_switch):
-    """The check of the device's settings.  Where it is another device, or
-    somebody has taken it, a Problem: no test writes there any more."""
+def _settings(context, before, had_switch):
+    """The check that the device is set as before.  A drive that had no power
+    has its own default, and a device that comes back a new queue."""
+    path, fields = context.target.path, identity.SETTINGS
+    said = [had_switch and cache.again(path, context.profile.write_cache)]
+    if not had_switch:          # then it is as the kernel takes it to be
+        fields = (identity.WRITE_CACHE, *fields)
+    if before["kind"] != "file":
+        _set_back(path, before)
+    elif not before["below"]:
+        said.append("The device below the file is not known.")
+    said.append(identity.same(before, identity.describe(path), fields))
+    return check(*SETTINGS, UNKNOWN if any(said) else PASS,
+                 " ".join(filter(None, said)) or
+                 "write cache, scheduler and queue size are as they were")
+
+
+def _take_back(context, before, size):
+    """The claim.  Where it is another device, or somebody has taken it, a
+    Problem: no test writes there any more."""
     place = context.target
     other = identity.same(before, identity.describe(place.path),
                           identity.DEVICE)
+    if not other and not any(before.get(name) for name in NAMES):
+        old, new = generations.look(place.path, size)
+        other = None if (old | new).any() else "it holds nothing of ours."
     if other:
         raise Problem(f"what came back as {place.path} after the power cut is "
                       f"not the device that went: {other}")
     if place.claim:
         claim.renew(place.claim)
-    # A drive that had no power has its own default.
-    said = [had_switch and cache.again(place.path,
-                                       context.profile.write_cache),
-            before["kind"] != "file" and _set_back(place.path, before)]
-    return check(*SETTINGS, UNKNOWN if any(said) else PASS,
-                 " ".join(filter(None, said)) or
-                 "write cache, scheduler and queue size are as they were")
+
+
+def _failed(context, before, had_switch, size, problem):
+    """The Problem of a run that failed, once the device is taken back."""
+    said = None
+    try:
+        if _await_return(context, size):
+            _take_back(context, before, size)
+            found = _settings(context, before, had_switch)
+            said = found["text"] if found["result"] == UNKNOWN else None
+    except Problem as other:
+        said = str(other)
+    return Problem(" ".join(filter(None, (str(problem), said))))
 
 
 def cut(context, command):
@@ -123,15 +148,18 @@ def cut(context, command):
     had_switch = cache.now(path) is not None
     context.progress("writing; then the power is cut")
     prepare(context, path, size)
+    if context.target.claim:
+        claim.check_same(context.target.claim)
     try:
         ran, why = _run(context, command, size)
-    except Problem:
-        if _await_return(context, size):
-            _take_back(context, before, had_switch)
-        raise
+    except Problem as problem:
+        raise _failed(context, before, had_switch, size, problem) from None
     if not _await_return(context, size):
         return [check(*SYNCED, FAIL, f"the device did not come back in "
                       f"{RETURN} s", ran.source)]
-    settings = _take_back(context, before, had_switch)
-    return [*([check(*SYNCED, UNKNOWN, why, ran.source)] if why else
-              judge(context, "synced", ran, path, size)), settings]
+    _take_back(context, before, size)
+    found = ([check(*SYNCED, UNKNOWN, why, ran.source)] if why else
+             judge(context, "synced", ran, path, size,
+                   "after fio had stopped submitting"))
+    # Last, as udev may set what has just come back.
+    return [*found, _settings(context, before, had_switch)]

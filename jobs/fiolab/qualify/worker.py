@@ -117,4 +117,6 @@ def smart(place):
     """(health log or None, why there is none)"""
     if place.client:
         return None, "the health log of a device on a host is not read"
+    if place.claim and place.claim.descriptor < 0:
+        return None, "it is not claimed any more since its power was cut"
     return identity.smart(place.path)

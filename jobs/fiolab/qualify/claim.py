@@ -2,9 +2,9 @@
 # May this target be destroyed?  Nothing is written, and no device is opened,
 # before all that can be asked has been answered; the claim then stays open,
 # and exclusive, for the whole qualification, but for the time that its power is
-# cut (realcut.py).  The path is resolved once, to an
-# O_PATH descriptor: what that stands for is judged, and is what gets opened,
-# whatever happens to the name meanwhile.
+# cut (realcut.py).  The path is resolved once, to an O_PATH descriptor: what
+# that stands for is judged, and is what gets opened, whatever happens to the
+# name meanwhile.
 import contextlib
 from dataclasses import dataclass, field
 import errno

@@ -4,14 +4,11 @@
 import os
 from pathlib import Path
 import shutil
-import sys
 import time
 
 import pytest
 
-from abrun import FAST, ROOT, sentence
-
-sys.path.insert(0, str(ROOT / "jobs"))
+from abrun import FAST, sentence
 
 LATENCY = ["--job", "latency", *FAST]
 

@@ -18,8 +18,6 @@ from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import cache, claim, identity, purge  # noqa: E402
 
 MIB = 1 << 20
-
-
 pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
                                 reason=str(targets.why_no_root()))
 

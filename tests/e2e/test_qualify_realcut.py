@@ -161,11 +161,36 @@ def test_both_faults_are_told(cut, monkeypatch):
 
 
 def test_who_waits_for_the_device_can_be_asked_to_end():
-    context = SimpleNamespace(target=SimpleNamespace(path="/dev/none-such"),
+    context = SimpleNamespace(target=SimpleNamespace(path="/dev/none-such",
+                                                     size=MIB),
                               stop=threading.Event())
     context.stop.set()
     with pytest.raises(Stopped):
-        realcut._await_return(context, MIB)
+        realcut._await_return(context)
+
+
+def test_a_command_that_was_not_run(tmp_path):
+    assert "did not run" in realcut._why_no_cut(tmp_path / "none")
+
+
+def settings(path, **changes):
+    """What is said of a device that had other settings before."""
+    context = SimpleNamespace(target=SimpleNamespace(path=str(path)))
+    found = realcut._settings(context, {**identity.describe(path), **changes},
+                              False)
+    return found["result"], found["text"]
+
+
+def test_settings_that_cannot_be_set_back(device):
+    assert settings(device)[0] == "pass"
+    assert settings(device, scheduler="none-such") == (
+        "not measured", "its I/O scheduler was 'none-such' and is 'none'.")
+
+
+def test_settings_below_a_file_that_nobody_knows(backing):
+    """In memory there is no device."""
+    assert settings(backing) == (
+        "not measured", "The device below the file is not known.")
 
 
 def test_another_device_that_comes_back_is_left_alone(cut, device, shm):

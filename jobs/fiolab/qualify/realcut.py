@@ -22,24 +22,20 @@ NAMES = ("serial", "wwid", "backing_file", "inode")     # of one device alone
 SETTINGS = ("power-cut settings", "The device is set as before the cut")
 
 
-def _is_back(path, size):
+def _is_back(target):
+    """To its last block."""
     try:
-        raw = blockio.Raw(path, size)
-    except OSError:
-        return False
-    try:
-        raw.read(size - BLOCK, BLOCK)
+        with blockio.opened(target) as raw:
+            raw.read((target.size // BLOCK - 1) * BLOCK, BLOCK)
         return True
     except OSError:
         return False
-    finally:
-        raw.close()
 
 
-def _await_return(context, size):
+def _await_return(context):
     """True once the device is back, whole."""
     end = time.monotonic() + RETURN
-    while not _is_back(context.target.path, size):
+    while not _is_back(context.target):
         if time.monotonic() > end:
             return False
         if context.stop.wait(0.5):
@@ -130,7 +126,7 @@ def _failed(context, before, had_switch, size, problem):
     """The Problem of a run that failed, once the device is taken back."""
     said = None
     try:
-        if _await_return(context, size):
+        if _await_return(context):
             _take_back(context, before, size)
             found = _settings(context, before, had_switch)
             said = found["text"] if found["result"] == UNKNOWN else None
@@ -154,7 +150,7 @@ def cut(context, command):
         ran, why = _run(context, command, size)
     except Problem as problem:
         raise _failed(context, before, had_switch, size, problem) from None
-    if not _await_return(context, size):
+    if not _await_return(context):
         return [check(*SYNCED, FAIL, f"the device did not come back in "
                       f"{RETURN} s", ran.source)]
     _take_back(context, before, size)

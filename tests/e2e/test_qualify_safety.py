@@ -223,6 +223,19 @@ def test_the_plan_of_a_device_needs_no_root(loop, root):
         "be root.\n")
 
 
+def test_the_plan_knows_what_is_too_small_or_read_only(shm):
+    with targets.small_tmpfs(shm, 2 * MIB) as small:
+        path = os.path.join(small, "file")
+        with open(path, "wb") as file:
+            file.truncate(MIB)
+        assert claim.refusal(path, MIB, MIB) is None
+        assert "has 1048576 bytes, but the tests need 2097152" in \
+            claim.refusal(path, MIB, 2 * MIB)
+        targets.run("mount", "-o", "remount,ro", str(small))
+        assert claim.refusal(path, MIB, MIB) == (
+            f"cannot open {path} for writing: it is read-only.")
+
+
 # --- a refusal as strace sees it
 
 WRITING = re.compile(r"O_WRONLY|O_RDWR")

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 import sys
+from types import SimpleNamespace
 import time
 
 import pytest
@@ -18,6 +19,7 @@ import faketools  # noqa: E402
 from fiolab import target  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import cache, identity, smart, tools  # noqa: E402
+from fiolab.qualify import worker  # noqa: E402
 
 
 # --- identity
@@ -311,6 +313,14 @@ def test_another_device_keeps_its_write_cache(fake, tmp_path, monkeypatch):
             assert cache.set(path, False, stack) is None
             (Path(disk) / "device/serial").write_text("another\n")
     assert (tmp_path / "state").read_text() == "0\n"
+
+
+def test_smart_of_a_device_that_was_given_up():
+    """What has its name now may be another."""
+    place = SimpleNamespace(client=None, path="/dev/null",
+                            claim=SimpleNamespace(descriptor=-1))
+    found, why = worker.smart(place)
+    assert found is None and "since its power was cut" in why
 
 
 def test_smart_of_a_device_that_is_gone():

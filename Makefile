@@ -97,6 +97,9 @@ $(O)/.flags: FORCE
 		echo '$(CC) $(ALLFLAGS) $(LDFLAGS)' >$@
 
 # --- the library ---
+# LTO drops the symbol versions that an asm statement sets.
+$(O)/aio/compat.o: private ALLFLAGS += -fno-lto
+
 $(O)/aio/%.o: aio/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The library built in other ways than make's own: it is the same library with
+any optimisation, and linked as a whole (LTO) or not.
+"""
+import os
+import shutil
+
+import pytest
+
+from abi_tools import AIO, BUILD, HERE, ROOT, need, output_of, run, symbols
+from test_exports import EXTENSION, LIBAIO, exported_functions
+from test_library_behaviour import OLD, answers, results
+
+# A sanitizer, a -j or an O= of the make around us is not meant for these.
+NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
+FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto"}
+HELLO = ROOT / "tests/lib/hello_aio.c"
+ENGINE_S_FIO = os.environ.get("FIO", "fio")
+
+
+def make(out, compiler, *words):
+    return output_of(
+        "env", *[f"--unset={name}" for name in NOT_OURS], "make", "-C", ROOT,
+        f"O={out}", f"CC={compiler}", *words, timeout=200,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["gcc", "clang"])
+def compiler(request):
+    need(request.param, "it builds the library")
+    return request.param
+
+
+@pytest.fixture(scope="module", params=FLAGS)
+def built(compiler, request, tmp_path_factory):
+    """(compiler, flags, folder) of a library that was built in this way."""
+    flags = FLAGS[request.param]
+    out = tmp_path_factory.mktemp(f"{compiler}-{request.param}")
+    source, empty = out / "empty.c", out / "empty"
+    source.write_text("int main(void) { return 0; }\n")
+    if run(compiler, *flags.split(), source, "-o", empty).returncode:
+        pytest.skip(f"{compiler} cannot link here with {flags}")
+    empty.unlink()
+    make(out, compiler, f"CFLAGS={flags}", "lib")
+    return compiler, flags, out
+
+
+def test_it_exports_what_libaio_does(built):
+    assert exported_functions(built[2] / "libaio.so.1") == LIBAIO
+
+
+def test_its_old_symbols_work(built, tmp_path):
+    """What LTO lost once: the forms that only old programs bind to."""
+    compiler, _, out = built
+    program = tmp_path / "old"
+    output_of(compiler, f"-I{AIO}", "-D_GNU_SOURCE", HERE / "old_symbols.c",
+              "-o", program, f"-L{out}", "-laio")  # fmt: skip
+    found = answers({"LD_LIBRARY_PATH": str(out)}, program)
+    assert results(found) == OLD
+
+
+def test_its_archive_links_with_the_same_flags(built, tmp_path):
+    compiler, flags, out = built
+    program = tmp_path / "hello"
+    wanted = {n.split("@")[0] for n in LIBAIO if "@@" in n} | EXTENSION
+    output_of(compiler, *flags.split(), f"-I{AIO}", HELLO, "-o", program,
+              *[f"-Wl,--require-defined={name}" for name in sorted(wanted)],
+              out / "libaio.a")  # fmt: skip
+    output_of(program, tmp_path / "hello.txt")
+    assert (tmp_path / "hello.txt").read_text() == "hello"
+
+
+def test_its_engine_has_the_library_inside(built):
+    """An io_submit that it lacked would be that of fio's own libaio."""
+    compiler, flags, out = built
+    shutil.copytree(BUILD / "fio", out / "fio", symlinks=True)
+    make(out, compiler, f"CFLAGS={flags}", f"FIO={ENGINE_S_FIO}", "engine")
+    names = {name for _, name in symbols(out / "fio-kaio.so", "-D")}
+    lacked = output_of("nm", "-D", "-u", out / "fio-kaio.so").split()
+    assert "get_ioengine" in names
+    assert not {n for n in lacked if n.startswith(("aioring_", "io_"))
+                and not n.startswith("io_u_")}  # fmt: skip

@@ -206,6 +206,7 @@ install: all
 	$(Q)ln -sf libaio.so.1 $D$(libdir)/kaio/libaio.so.1t64
 	$(Q)install -m 644 aio/libaio.h aio/libaio_ext.h \
 		$D$(prefix)/include/kaio/
+	$(Q)install -m 644 /dev/null $D$(libdir)/pkgconfig/kaio-libaio.pc
 	$(Q)sed -e 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)/kaio|' \
 		-e 's|@includedir@|$(prefix)/include/kaio|' aio/libaio.pc.in \
 		>$D$(libdir)/pkgconfig/kaio-libaio.pc

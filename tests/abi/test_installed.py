@@ -19,10 +19,11 @@ COMPILERS = {"c": [*CC, "-x", "c"], "c++": [*CXX, "-x", "c++"]}
 USED = re.compile(r"calling init: (\S*libaio\S*)")
 
 
-def make(goal, prefix, destdir=""):
+def make(goal, prefix, destdir="", umask=-1):
     output_of(
         "make", "-C", ROOT, f"O={BUILD}", f"SAN={SAN}", f"prefix={prefix}",
         f"libdir={prefix}/lib", f"DESTDIR={destdir}", goal, timeout=200,
+        umask=umask,
     )  # fmt: skip
 
 
@@ -158,6 +159,21 @@ def test_program_of_a_newer_distribution(installed, tmp_path):
     env = {"LD_LIBRARY_PATH": str(installed.lib)}
     assert hello(program, tmp_path, env) == installed.lib / "libaio.so.1t64"
     assert run(program, tmp_path / "x").returncode == 127  # no such library here
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000, 0o777])
+def test_modes_do_not_follow_the_umask(umask, tmp_path):
+    """All can read what root installs, and only root can change it."""
+    make("install", "/opt", tmp_path / "root", umask)
+    modes = {
+        path: path.stat().st_mode & 0o7777
+        for path in (tmp_path / "root").rglob("*")
+        if not path.is_symlink()
+    }
+    run_or_enter = {path for path in modes if path.is_dir() or ".so" in path.name}
+    assert any(path.suffix == ".pc" for path in modes)
+    assert {path: mode for path, mode in modes.items()
+            if mode != (0o755 if path in run_or_enter else 0o644)} == {}  # fmt: skip
 
 
 def test_destdir_and_uninstall(installed, tmp_path):

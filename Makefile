@@ -93,8 +93,16 @@ engine: $(O)/fio-kaio.so
 # --- set-up: first of all, each time; .flags changes only with the flags ---
 $(O)/.flags: FORCE
 	$(Q).setup/packages build && mkdir -p $(O)
-	$(Q)echo '$(CC) $(ALLFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
-		echo '$(CC) $(ALLFLAGS) $(LDFLAGS)' >$@
+	$(Q)[ -e $@ ] || .setup/packages probes || :
+	$(Q)flags='$(CC) $(ALLFLAGS) $(LDFLAGS)' without=''; \
+	echo '#include <sys/sdt.h>' | \
+		$(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 || \
+		without=' without <sys/sdt.h>'; \
+	[ "$$flags$$without" = "$$(cat $@ 2>/dev/null)" ] || { \
+		echo "$$flags$$without" >$@ || exit; \
+		[ -z "$$without" ] || echo "the library gets no trace points," \
+			"as there is no <sys/sdt.h>; if you want them," \
+			"install it (Debian: systemtap-sdt-dev) and make again"; }
 
 # --- the library ---
 # LTO drops the symbol versions that an asm statement sets.
@@ -140,9 +148,9 @@ $(O)/tests/%: tests/%.c $(O)/libaio.a $(QUEUE_OBJS) $(O)/.flags
 		$(if $(filter tests/fault/%,$<),-Wl$(,)--wrap=syscall)
 , := ,
 
-build-tests: all
-	$(Q).setup/packages test
-	$(Q)$(MAKE) --no-print-directory -s $(UNITS)
+build-tests:
+	$(Q).setup/packages build test
+	$(Q)$(MAKE) --no-print-directory -s all $(UNITS)
 
 test: build-tests
 	$(Q).setup/packages ab

@@ -2,12 +2,18 @@
 /*
  * Static trace points (USDT) of provider libaio, for what strace cannot see:
  * a no-op instruction each, until bpftrace, perf or gdb puts a breakpoint
- * there.  Source: <sys/sdt.h>.
+ * there.  Source: <sys/sdt.h>; without it there are no such points.
  */
 #ifndef KAIO_TRACE_H
 #define KAIO_TRACE_H
 
+#if __has_include(<sys/sdt.h>)
 #include <sys/sdt.h>
+#else
+#define STAP_PROBE3(provider, name, a, b, c) ((void)(a), (void)(b), (void)(c))
+#define STAP_PROBE4(provider, name, a, b, c, d) \
+	((void)(a), (void)(b), (void)(c), (void)(d))
+#endif
 
 #include "libaio.h"
 

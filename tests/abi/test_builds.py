@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The library built in other ways than make's own: it is the same library with
-any optimisation, and linked as a whole (LTO) or not.
+any optimisation, linked as a whole (LTO) or not, and with no <sys/sdt.h>.
 """
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from abi_tools import AIO, BUILD, HERE, ROOT, need, output_of, run, symbols
 from test_exports import EXTENSION, LIBAIO, exported_functions
 from test_library_behaviour import OLD, answers, results
+from test_probes import ARGUMENTS, probes
 
 # A sanitizer, a -j or an O= of the make around us is not meant for these.
 NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
 FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto"}
 HELLO = ROOT / "tests/lib/hello_aio.c"
 ENGINE_S_FIO = os.environ.get("FIO", "fio")
+NO_POINTS = "the library gets no trace points, as there is no <sys/sdt.h>"
 
 
 def make(out, compiler, *words):
@@ -80,3 +83,39 @@ def test_its_engine_has_the_library_inside(built):
     assert "get_ioengine" in names
     assert not {n for n in lacked if n.startswith(("aioring_", "io_"))
                 and not n.startswith("io_u_")}  # fmt: skip
+
+
+def headers_without(name, directory):
+    """The words for a compiler that finds all headers but this one."""
+    multiarch = output_of("gcc", "-print-multiarch").strip()
+    own = output_of("gcc", "-print-file-name=include").strip()
+    skipped = Path(name)
+    for place in (f"/usr/include/{multiarch}", "/usr/include"):
+        copy = directory / place.replace("/", "_")
+        (copy / skipped.parent).mkdir(parents=True)
+        for entry in Path(place).iterdir():
+            if entry.name != skipped.parent.name:
+                (copy / entry.name).symlink_to(entry)
+        for entry in (Path(place) / skipped.parent).glob("*"):
+            if entry.name != skipped.name:
+                (copy / skipped.parent / entry.name).symlink_to(entry)
+        own += f" -isystem {copy}"
+    return f"-nostdinc -isystem {own}"
+
+
+def test_without_the_probes_header(tmp_path):
+    """It is said once; the library is whole, and gets its probes when the
+    header comes."""
+    out, include = tmp_path / "out", tmp_path / "include"
+    compiler = f"gcc {headers_without('sys/sdt.h', include)}"
+    assert make(out, compiler, "lib").count(NO_POINTS) == 1
+    assert exported_functions(out / "libaio.so.1") == LIBAIO
+    assert probes(out / "libaio.so.1") == []
+    assert NO_POINTS not in make(out, compiler, "lib")
+    header = Path(output_of(
+        "sh", "-c", "echo '#include <sys/sdt.h>' | gcc -M -x c -"
+    ).replace("\\\n", "").split()[-2])  # fmt: skip
+    assert header.name.startswith("sdt"), header
+    (next(include.glob("*/sys")) / "sdt.h").symlink_to(header.parent / "sdt.h")
+    assert NO_POINTS not in make(out, compiler, "lib")
+    assert {name for name, *_ in probes(out / "libaio.so.1")} == set(ARGUMENTS)

@@ -141,6 +141,25 @@ def test_packages_install_that_does_not_help(tmp_path, body, expected):
     assert ("E: broken" in result.stderr) == ("broken" in body)
 
 
+@only_root
+def test_what_a_build_can_do_without_is_wanted_where_it_can_be_had(tmp_path):
+    """Here everything but one header; the build itself never asks for it."""
+    path = private_path(tmp_path / "bin", "cc", "apt-get")
+    env, log = {"PATH": str(path)}, tmp_path / "apt-get.log"
+    write_program(path / "cc", "! grep -q sys/sdt.h\n")
+    for group, more in (("probes", {}), ("build", {"NO_INSTALL": "1"})):
+        result = run("packages", group, env={**env, **more})
+        assert (result.returncode, result.stderr) == (0, "")
+    write_program(path / "apt-get", f'echo "$*" >> {log}; exit 100\n')
+    assert run("packages", "probes",
+               env={**env, "NO_INSTALL": "1"}).returncode == 0
+    assert not log.exists()
+    result = run("packages", "probes", env={**env, "TMPDIR": str(tmp_path)})
+    assert result.returncode == 1
+    assert "installing systemtap-sdt-dev (for probes)" in result.stderr
+    assert "could not install systemtap-sdt-dev" in result.stderr
+
+
 # --- .setup/fio-headers: what is refused
 
 @pytest.mark.parametrize("fio, expected", [

@@ -50,11 +50,15 @@ Q        := @
 say       = @printf '  %-8s %s\n' $(1) $(2);
 endif
 
+# Debian's musl-gcc does not look for the kernel's headers, which lie beside
+# glibc's own.
+KERNEL   := $(if $(findstring musl,$(CC)),$(addprefix -idirafter /usr/include, \
+	      / /$(shell $(CC) -print-multiarch)))
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	      -fno-sanitize-recover=all)
 ALLFLAGS  = -std=gnu11 -fPIC -fvisibility=default $(WARN) $(SANFLAGS) -Iaio \
-	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(CFLAGS)
+	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS)
 LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
@@ -96,7 +100,7 @@ $(O)/.flags: FORCE
 	$(Q)[ -e $@ ] || .setup/packages probes || :
 	$(Q)flags='$(CC) $(ALLFLAGS) $(LDFLAGS)' without=''; \
 	echo '#include <sys/sdt.h>' | \
-		$(CC) $(CFLAGS) -E -x c - >/dev/null 2>&1 || \
+		$(CC) $(KERNEL) $(CFLAGS) -E -x c - >/dev/null 2>&1 || \
 		without=' without <sys/sdt.h>'; \
 	[ "$$flags$$without" = "$$(cat $@ 2>/dev/null)" ] || { \
 		echo "$$flags$$without" >$@ || exit; \
@@ -126,7 +130,7 @@ $(O)/libaio.so $(O)/libaio.so.1t64: $(O)/libaio.so.1
 # --- the engine, for the fio in FIO ---
 # The set-up runs each time; it renews .version only for another fio.
 $(O)/fio/.version: $(O)/.flags FORCE
-	$(Q).setup/fio-headers $(O)/fio
+	$(Q)CC='$(CC) $(KERNEL)' .setup/fio-headers $(O)/fio
 
 $(QUEUE_OBJS): $(O)/engine/%.o: engine/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<

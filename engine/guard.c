@@ -6,7 +6,6 @@
  * Sources: options.c, ioengine_load() in init.c, dlopen_ioengine().
  */
 #include <dlfcn.h>
-#include <link.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,16 +51,20 @@ __attribute__((format(printf, 1, 2))) static void refuse(const char *fmt, ...)
 		KAIO_FIO_VERSION, exe, running, what, exe, running);
 }
 
-/* The table's size in the running fio, in bytes; 0 if it has none. */
-static size_t running_table_size(void)
+static bool in_running_table(const char *byte)
 {
-	const ElfW(Sym) *sym = NULL;
 	Dl_info info;
 
-	if (!fio_options ||
-	    !dladdr1(fio_options, &info, (void **)&sym, RTLD_DL_SYMENT))
-		return 0;
-	return sym ? sym->st_size : 0;
+	return dladdr(byte, &info) && info.dli_saddr == (void *)fio_options;
+}
+
+/* Its last byte is in the table of the running fio, and the next is not. */
+static bool same_table_size(void)
+{
+	const char *end = (const char *)fio_options + sizeof(fio_options);
+
+	return fio_options && in_running_table(end - 1) &&
+	       !in_running_table(end);
 }
 
 static const struct fio_option *running_option(const char *name)
@@ -87,11 +90,9 @@ static bool same_symbols(void)
 /* The size of the table comes first: it makes walking the table safe. */
 static bool same_offsets(void)
 {
-	size_t size = running_table_size();
-
-	if (size != sizeof(fio_options)) {
-		refuse(" with an option table of %zu bytes instead of %zu",
-		       size, sizeof(fio_options));
+	if (!same_table_size()) {
+		refuse(" with an option table of another size than %zu bytes",
+		       sizeof(fio_options));
 		return false;
 	}
 	for (size_t i = 0; i < sizeof(guard_offsets) / sizeof(*guard_offsets);

@@ -22,9 +22,13 @@ struct morestat {
 		largest_atomic; /* bytes of the largest atomic write; 0: none */
 };
 
-/* 0, or -1: statx() itself was refused, which tells nothing about the file. */
+/*
+ * 0, or -1: statx() itself was refused, or the C library has none (musl before
+ * 1.2.5), which tells nothing about the file.
+ */
 static inline int morestat(int fd, struct morestat *found)
 {
+#ifdef STATX_BASIC_STATS
 	union {
 		struct statx st;
 		uint32_t words[64];
@@ -40,6 +44,10 @@ static inline int morestat(int fd, struct morestat *found)
 		.largest_atomic = all.words[0xac / 4],
 	};
 	return 0;
+#else
+	(void)fd, (void)found;
+	return -1;
+#endif
 }
 
 #endif /* KAIO_MORESTAT_H */

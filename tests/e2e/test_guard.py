@@ -3,6 +3,7 @@
 # before it does any I/O: another version, a shifted option table, a shifted
 # thread_data, a symbol that is not there.
 import os
+import re
 
 import pytest
 
@@ -147,6 +148,20 @@ def test_options_elsewhere(make_fio, build, headers, shm_file, as_thread,
                       encoding="utf-8")
     engine = build("swapped", headers=copy)
     assert LAYOUT in refused(make_fio(engine), shm_file, thread=as_thread)
+
+
+@pytest.mark.parametrize("more", ["-1", "+1"])
+def test_option_table_of_another_size(make_fio, build, headers, shm_file,
+                                      more, tmp_path):
+    copy = enginebuild.copy_headers(headers, str(tmp_path))
+    header = tmp_path / "options.h"
+    text = header.read_text(encoding="utf-8")
+    changed = re.sub(r"(#define FIO_MAX_OPTS\s+)(\d+)", r"\1(\2 %s)" % more,
+                     text)
+    assert changed != text
+    header.write_text(changed, encoding="utf-8")
+    said = refused(make_fio(build("table", headers=copy)), shm_file)
+    assert "with an option table of another size" in said
 
 
 def test_missing_symbol(make_fio, missing_symbol, shm_file):

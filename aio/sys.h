@@ -16,8 +16,24 @@
 
 #include "libaio.h"
 
-/* io_getevents(2) takes the kernel's own timespec, of two longs. */
-_Static_assert(sizeof(time_t) == sizeof(long), "build without _TIME_BITS=64");
+/*
+ * The calls that take this program's struct timespec: with a 64-bit time_t on
+ * 32-bit machines those of Linux 5.1, which some (riscv32) have alone.
+ */
+#ifdef SYS_io_pgetevents_time64
+#define AIOSYS_TIME64 (sizeof(time_t) > sizeof(long))
+#ifndef SYS_io_getevents
+#define SYS_io_getevents SYS_io_pgetevents_time64
+#define SYS_io_pgetevents SYS_io_pgetevents_time64
+#define SYS_futex SYS_futex_time64
+#endif
+#else
+_Static_assert(sizeof(time_t) == sizeof(long),
+	       "a 64-bit time_t needs the headers of Linux 5.1");
+#define AIOSYS_TIME64 0
+#define SYS_io_pgetevents_time64 0
+#define SYS_futex_time64 0
+#endif
 
 /* The result of syscall() as >= 0 or -errno; err is the caller's errno. */
 static inline int aiosys_result(long ret, int err)
@@ -62,11 +78,13 @@ static inline int aiosys_getevents(io_context_t ctx, long min_nr, long nr,
 				   struct io_event *events,
 				   struct timespec *timeout)
 {
+	const long call =
+		AIOSYS_TIME64 ? SYS_io_pgetevents_time64 : SYS_io_getevents;
 	int err = errno;
 
+	/* No signal mask, which the older call does not look for. */
 	return aiosys_result(
-		syscall(SYS_io_getevents, ctx, min_nr, nr, events, timeout),
-		err);
+		syscall(call, ctx, min_nr, nr, events, timeout, NULL), err);
 }
 
 /* sigset: a struct io_sigset, or a struct io_sigset_compat. */
@@ -76,11 +94,12 @@ static inline int aiosys_pgetevents(io_context_t ctx, long min_nr, long nr,
 				    const void *sigset)
 {
 #ifdef SYS_io_pgetevents
+	const long call =
+		AIOSYS_TIME64 ? SYS_io_pgetevents_time64 : SYS_io_pgetevents;
 	int err = errno;
 
-	return aiosys_result(syscall(SYS_io_pgetevents, ctx, min_nr, nr, events,
-				     timeout, sigset),
-			     err);
+	return aiosys_result(
+		syscall(call, ctx, min_nr, nr, events, timeout, sigset), err);
 #else
 	(void)ctx, (void)min_nr, (void)nr, (void)events, (void)timeout;
 	(void)sigset;
@@ -98,7 +117,8 @@ static inline void aiosys_nap(void)
 	unsigned never = 0;
 	int err = errno;
 
-	syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
+	syscall(AIOSYS_TIME64 ? SYS_futex_time64 : SYS_futex, &never,
+		FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
 	errno = err;
 }
 

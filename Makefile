@@ -57,8 +57,9 @@ KERNEL   := $(if $(findstring musl,$(CC)),$(addprefix -idirafter /usr/include, \
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	      -fno-sanitize-recover=all)
-ALLFLAGS  = -std=gnu11 -fPIC -fvisibility=default $(WARN) $(SANFLAGS) -Iaio \
-	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS)
+ALLFLAGS  = -std=gnu11 -fPIC $(WARN) $(SANFLAGS) -Iaio \
+	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS) \
+	    -fvisibility=default
 LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
@@ -130,7 +131,7 @@ $(O)/libaio.so $(O)/libaio.so.1t64: $(O)/libaio.so.1
 # --- the engine, for the fio in FIO ---
 # The set-up runs each time; it renews .version only for another fio.
 $(O)/fio/.version: $(O)/.flags FORCE
-	$(Q)CC='$(CC) $(KERNEL)' .setup/fio-headers $(O)/fio
+	$(Q)CC='$(strip $(CC) $(KERNEL))' .setup/fio-headers $(O)/fio
 
 $(QUEUE_OBJS): $(O)/engine/%.o: engine/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The library built in other ways than make's own: it is the same library with
-any optimisation, linked as a whole (LTO) or not, and with no <sys/sdt.h>.
+any optimisation and visibility, linked as a whole (LTO) or not, and with no
+<sys/sdt.h>.
 """
 import os
 import shutil
@@ -15,7 +16,8 @@ from test_probes import ARGUMENTS, probes
 
 # A sanitizer, a -j or an O= of the make around us is not meant for these.
 NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
-FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto"}
+FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto",
+         "hidden": "-O2 -fvisibility=hidden"}  # fmt: skip
 HELLO = ROOT / "tests/lib/hello_aio.c"
 ENGINE_S_FIO = os.environ.get("FIO", "fio")
 NO_POINTS = "the library gets no trace points, as there is no <sys/sdt.h>"

@@ -30,7 +30,7 @@ SAN_ENV = {
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 
-def run(*command, timeout=20, env=None, **options):
+def run(*command, timeout=180, env=None, **options):
     """Run a command to its end and return it with its output as text."""
     return subprocess.run(
         [str(word) for word in command],

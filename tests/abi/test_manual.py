@@ -196,4 +196,4 @@ def test_example_runs(page, shown, tmp_path):
         compile_program(source, program, STATIC)
     else:
         compile_shared(source, program)
-    output_of(program, timeout=10, env={"LD_LIBRARY_PATH": str(BUILD)})
+    output_of(program, env={"LD_LIBRARY_PATH": str(BUILD)})

@@ -22,7 +22,7 @@ SOURCE = HERE / "ring_rules.c"
 LIBRARIES = ["shared", "static"]
 UNTOUCHED = 1234  # errno before each call, in report.h
 NOBODY, SOMEBODY = 65534, 1
-CROWD, CROWD_MARGIN = 20_000, 2000
+CROWD = 5000
 USES = [("get", 5), ("get-kernel", 0), ("destroy", 0)]
 AVOIDS = [("get", 5), ("get-kernel", 1), ("destroy", 0)]
 
@@ -38,10 +38,10 @@ def programs(tmp_path_factory):
     }
 
 
-def results(*command, env=None, timeout=20):
+def results(*command, env=None):
     """(name, result) of each line, in order; errno is left alone everywhere."""
     env = {"LD_LIBRARY_PATH": str(BUILD)} | (env or {})
-    done = run(*command, env=env, timeout=timeout)
+    done = run(*command, env=env)
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr}"
     lines = [line.split() for line in done.stdout.splitlines()]
     assert {int(left) for *_, left in lines} == {UNTOUCHED}, done.stdout
@@ -102,7 +102,7 @@ def test_handler_reads_too(threads, library, programs):
     expected = [("missing", 0), ("twice", 0), ("too-many", 0)]
     if not threads:
         expected.append(("readers-that-lost", 1))
-    found = results(programs[library], "handler", threads, 30_000, timeout=60)
+    found = results(programs[library], "handler", threads, 30_000)
     assert found == expected
 
 
@@ -230,7 +230,7 @@ def test_garbage_is_an_error_of_every_call(library, programs):
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_arguments_are_judged_as_by_the_kernel(library, programs):
-    found = results(programs[library], "arguments", timeout=60)
+    found = results(programs[library], "arguments")
     assert found == [("many-cases", 1), ("mismatches", 0)]
 
 
@@ -239,19 +239,19 @@ def test_arguments_are_judged_as_by_the_kernel(library, programs):
 def test_valgrind_sees_the_system_calls(library, programs):
     valgrind = need("valgrind", "the ring is left alone under it")
     command = [valgrind, "-q", "--error-exitcode=9", programs[library]]
-    assert results(*command, "uses", timeout=60) == AVOIDS
+    assert results(*command, "uses") == AVOIDS
 
 
 def room_for_contexts():
     numbers = (Path("/proc/sys/fs") / name for name in ("aio-max-nr", "aio-nr"))
     most, used = (int(path.read_text()) for path in numbers)
-    return most - used - CROWD_MARGIN
+    return (most - used) // 4
 
 
-@pytest.mark.alone
 def test_a_crowd_of_contexts(programs):
+    """Of a part of those that fs.aio-max-nr leaves: others want some, too."""
     crowd = min(CROWD, room_for_contexts())
     if crowd < 1000:
         pytest.skip("fs.aio-max-nr leaves no room for a thousand contexts")
-    found = results(programs["static"], "crowd", crowd, timeout=120)
+    found = results(programs["static"], "crowd", crowd)
     assert found == [("crowd-kernel", 0), ("gone", -errno.EINVAL)]

@@ -260,7 +260,7 @@ def test_latency_of_syncs(lab):
     table, = lab("fsync")["tables"]
     for row in table["rows"]:
         calls, mean, median = row[1:4]
-        assert calls > 10 and mean > 0 and median > 0
+        assert calls > 0 and mean > 0 and median > 0
 
 
 # Devices that fail
@@ -269,8 +269,7 @@ def test_latency_of_syncs(lab):
 def far_lab(lab):
     """The same file on a device with a number that nobody else is given when
     it is free again: what is gone must not come back as another's."""
-    lab.device = f"/dev/loop{5000 + os.getpid() % 1000}"
-    with targets.added_loops([lab.device]):
+    with targets.far_loops(1) as (lab.device,):
         targets.run("losetup", "--direct-io=on", lab.device, lab.backing)
         try:
             yield lab

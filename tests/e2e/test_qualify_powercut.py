@@ -3,6 +3,7 @@
 # loses what was not synced, and what is left when it is killed.  A device that
 # the user's command cuts: test_qualify_realcut.py.
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -20,32 +21,42 @@ from fiolab.problem import Problem
 from fiolab.qualify import blockio
 from fiolab.qualify.volatiledisk import VolatileDisk
 
-pytestmark = pytest.mark.alone      # loop devices are counted
 MIB = 1 << 20
 DRILL = {"power-cut synced", "power-cut others", "power-cut verify_state",
          "power-cut is real"}
 
 
-def left():
-    """Loop devices and mounts of a drill."""
+@pytest.fixture
+def far_loops(need_root, monkeypatch):
+    """The loop devices that the drills of a test get."""
+    with targets.far_loops(8) as names:
+        monkeypatch.setattr(loopdev, "_free", itertools.cycle(names).__next__)
+        yield names
+
+
+def left(names, folder):
+    """Loop devices and mounts of a drill in a folder."""
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        mounts = [line for line in file if "volatile" in line]
-    loops = targets.run("losetup", "--list", "--noheadings", "--output",
-                        "NAME,BACK-FILE").splitlines()
-    return mounts + [line for line in loops if "volatile.img" in line
-                     or line.split()[1:] == ["/disk"]]
+        mounts = [line for line in file if str(folder) in line]
+    return mounts + list(filter(targets.is_attached, names))
+
+
+def await_nothing_left(names, folder):
+    end = time.monotonic() + 60
+    while left(names, folder) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert left(names, folder) == []
 
 
 @pytest.mark.parametrize("engine_name", ["kaio", "libaio", "io_uring"])
-def test_drill(cut, engine_name):
+def test_drill(cut, engine_name, far_loops, tmp_path):
     """Synced writes stay, others are lost; and nothing is left behind."""
-    before = left()
     found = cut(engine_name)
     assert found["state"] == "done", found["why"]
     assert results(found) == dict.fromkeys(DRILL, "pass"), found["checks"]
     assert "0 of 2," in text(found, "power-cut synced")
     assert "not on the target" in text(found, "power-cut synced")
-    assert left() == before
+    assert left(far_loops, tmp_path) == []
 
 
 def test_the_target_is_not_touched(cut, backing):
@@ -87,21 +98,11 @@ def test_a_cut_loses_what_was_not_synced(disk):
     assert not any(data[20480:])
 
 
-@pytest.fixture
-def far_loops(need_root):
-    """Four loop devices of numbers that nobody else is given."""
-    names = [f"/dev/loop{1000 + os.getpid() % 1000 * 4 + i}" for i in range(4)]
-    with targets.added_loops(names):
-        yield names
-
-
-def test_loop_devices_that_were_said_to_have_no_cache(disk, far_loops,
-                                                      monkeypatch):
+def test_loop_devices_that_were_said_to_have_no_cache(disk, far_loops):
     """They remember it from an earlier user, and would get no flushes."""
     with contextlib.ExitStack() as stack:
         for name in far_loops:
             stack.enter_context(targets.write_through(name))
-        monkeypatch.setattr(loopdev, "_free", iter(far_loops).__next__)
         with disk.attached() as (path, cut):
             assert path == far_loops[1]
             with open(path, "r+b") as file:
@@ -121,25 +122,26 @@ def test_without_a_cut_all_stays(disk):
         assert file.read(8192) == b"A" * 8192
 
 
-def test_the_disk_goes_after_an_error(disk):
-    before = left()
+def test_the_disk_goes_after_an_error(disk, far_loops, tmp_path):
     with pytest.raises(ZeroDivisionError):
         with disk.attached():
             1 / 0       # pylint: disable=pointless-statement
-    assert left() == before
+    assert left(far_loops, tmp_path) == []
     with pytest.raises(Problem):        # no file system any more
         os.truncate(disk.image, 0)
         os.truncate(disk.image, 40 * MIB)
         with disk.attached():
             pass
-    assert left() == before
+    assert left(far_loops, tmp_path) == []
 
 
 HELD = """
-import signal, sys
+import itertools, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{jobs!r}]
+from fiolab import loopdev
 from fiolab.qualify.volatiledisk import VolatileDisk
+loopdev._free = itertools.cycle({names!r}).__next__
 with VolatileDisk({folder!r}, 8 << 20).attached() as (path, cut):
     print(path, flush=True)
     sys.stdin.read()
@@ -147,18 +149,14 @@ with VolatileDisk({folder!r}, 8 << 20).attached() as (path, cut):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_is_left_of_a_killed_drill(need_root, tmp_path, number):
-    before = left()
+def test_nothing_is_left_of_a_killed_drill(far_loops, tmp_path, number):
     code = HELD.format(jobs=str(qualifycontext.ROOT / "jobs"),
-                       folder=str(tmp_path))
+                       folder=str(tmp_path), names=far_loops)
     child = subprocess.Popen([sys.executable, "-c", code], text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL)
     device = child.stdout.readline().strip()
-    assert device.startswith("/dev/loop") and len(left()) > len(before)
+    assert device in left(far_loops, tmp_path)
     child.send_signal(number)
-    child.wait(20)
-    end = time.monotonic() + 10
-    while left() != before and time.monotonic() < end:
-        time.sleep(0.05)
-    assert left() == before
+    child.wait(300)
+    await_nothing_left(far_loops, tmp_path)

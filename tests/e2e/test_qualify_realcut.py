@@ -17,7 +17,6 @@ from fiolab.qualify.execute import Stopped
 from fiolab.qualify.profiles import QUICK
 from qualifycontext import results, text
 
-pytestmark = pytest.mark.alone      # loop devices are counted
 MIB = 1 << 20
 
 

@@ -25,8 +25,8 @@ def backing(shm):
 
 @pytest.fixture
 def device(need_root, backing):
-    with targets.loop(backing) as path:
-        yield path
+    with targets.far_loops(1) as (name,), targets.loop(backing, name=name):
+        yield name
 
 
 def _is_claimed(device):

@@ -2,7 +2,9 @@
 # Files and block devices for tests to write to: tmpfs, loop devices, and
 # ext4 on one.  Each is a context manager that removes what it made.
 import contextlib
+import errno
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -45,10 +47,12 @@ def shm_dir():
 
 
 @contextlib.contextmanager
-def loop(backing, direct=True, block=512):
-    """A loop device on the file backing; direct: its I/O completes later."""
-    device = run("losetup", "--find", "--show", f"--sector-size={block}",
-                 "--direct-io=" + ("on" if direct else "off"), backing)
+def loop(backing, direct=True, block=512, name=None):
+    """A loop device on the file backing; direct: its I/O completes later;
+    name: of far_loops()."""
+    where = [name] if name else ["--find", "--show"]
+    device = run("losetup", *where, f"--sector-size={block}", "--direct-io=" +
+                 ("on" if direct else "off"), backing) or name
     try:
         yield device
     finally:
@@ -73,8 +77,17 @@ def write_through(device):
 
 
 def _loop_control(request, device):
+    """(A device that was just detached may be looked at by others, yet.)"""
+    end = time.monotonic() + 60
     with open("/dev/loop-control", "rb") as control:
-        fcntl.ioctl(control, request, int(device[len("/dev/loop"):]))
+        while True:
+            try:
+                return fcntl.ioctl(control, request,
+                                   int(device[len("/dev/loop"):]))
+            except OSError as error:
+                if error.errno != errno.EBUSY or time.monotonic() > end:
+                    raise
+            time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -85,6 +98,23 @@ def added_loops(devices):
             _loop_control(LOOP_CTL_ADD, device)
             stack.callback(_loop_control, LOOP_CTL_REMOVE, device)
         yield
+
+
+FAR = itertools.count(1000 + os.getpid() % 1000 * 64)
+
+
+@contextlib.contextmanager
+def far_loops(count):
+    """Names of loop devices which no one else has: they can be counted, come
+    back under the same name, and what was set of them goes with them."""
+    names = [f"/dev/loop{next(FAR)}" for _ in range(count)]
+    with added_loops(names):
+        yield names
+
+
+def is_attached(device):
+    return os.path.exists(f"/sys/block/{os.path.basename(device)}/loop/"
+                          "backing_file")
 
 
 @contextlib.contextmanager
@@ -106,6 +136,15 @@ def sized_file(path, size):
         yield path
     finally:
         os.unlink(path)
+
+
+def await_reads(device, count=64):
+    """Until so many more reads of a device are done."""
+    path = Path("/sys/block", os.path.basename(device), "stat")
+    end, least = time.monotonic() + 180, int(path.read_text().split()[0]) + count
+    while int(path.read_text().split()[0]) < least:
+        assert time.monotonic() < end, "nobody reads " + device
+        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -152,7 +191,7 @@ def partition(disk, number, start, length):
 
 
 def await_node(path):
-    for _ in range(50):
+    for _ in range(300):
         if os.path.exists(path):
             return path
         time.sleep(0.1)

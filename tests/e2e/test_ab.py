@@ -14,17 +14,15 @@ import time
 import pytest
 
 import targets
-from abrun import AB, FAST, check_calls, effect, sentence
+from abrun import AB, FAST, check_calls, effect, handicap, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = sorted((ROOT / "jobs").glob("*.fio"))
 
 
-@pytest.mark.alone
-def test_a_different_engine_is_found_out(ab, shm, tmp_path):
-    """psync at depth 1 spends about one call per I/O, libaio about two."""
+def test_a_slower_side_is_found_out(ab, shm, tmp_path):
     target, out = f"{shm}/scratch", tmp_path / "out.json"
-    done = ab("--a", "libaio", "--b", "psync", "--pairs", "12",
+    done = ab(*handicap(tmp_path), "--pairs", "12",
               "--target", target, "--json", str(out), "--seed", "1", "--job",
               "latency", *FAST)
     assert done.returncode == 0, done.stderr
@@ -37,9 +35,7 @@ def test_a_different_engine_is_found_out(ab, shm, tmp_path):
     assert all(len(line) <= 80 for line in done.stdout.splitlines()
                if "/" not in line), done.stdout
     assert json.loads(out.read_text()) == ab.report()
-    iops, cpu = (effect(cell, metric) for metric in ("iops", "cpu_us"))
-    assert iops["ratio"] > 1.1 and cpu["ratio"] < 0.9
-    assert iops["verdict"] == "faster" and cpu["verdict"] == "less CPU"
+    assert effect(cell, "iops")["verdict"] == "slower"
     check_runs(ab, 12)
     check_the_report(ab, cell)
 
@@ -57,8 +53,6 @@ def check_the_report(ab, cell):
         assert shown == sorted(shown) and len(shown) == 6
     low, high = effect(cell, "iops")["ci95"]
     assert low < effect(cell, "iops")["ratio"] < high
-    a = effect(cell, "lat_mean_us")["median"]["A"]      # depth 1
-    assert a < 1.1e6 / effect(cell, "iops")["median"]["A"]
 
 
 def test_the_command_of_the_report_repeats_a_run(ab, shm, tmp_path):
@@ -70,7 +64,7 @@ def test_the_command_of_the_report_repeats_a_run(ab, shm, tmp_path):
     cell, = ab.report()["cells"]
     for letter, engine in (("A", "libaio"), ("B", "psync")):
         again = subprocess.run(["sh", "-c", cell["command"][letter]],
-                               cwd=tmp_path, timeout=60, text=True,
+                               cwd=tmp_path, timeout=300, text=True,
                                capture_output=True, check=False)
         assert again.returncode == 0, again.stderr
         assert f'"ioengine" : "{engine}"' in again.stdout
@@ -119,6 +113,8 @@ def check_runs(ab, pairs):
         blocks.setdefault(run["pair"], []).append(run)
         values = run["values"]
         assert values["iops"] > 0 and values["cpu_us"] > 0
+        # At depth 1: no two at once.
+        assert values["lat_mean_us"] * values["iops"] < 1.5e6
         # Both are CPU time per I/O of a job without threads of its own.
         assert values["cpu_us"] == pytest.approx(values["fio_cpu_us"],
                                                  rel=0.35)
@@ -218,7 +214,7 @@ def test_a_signal_cleans_up(number, status, shm, ab):
                   "30") as started:
         kids = in_a_timed_run(started.pid, ab.environment["TMPDIR"])
         started.send_signal(number)
-        out, err = started.communicate(timeout=20)
+        out, err = started.communicate(timeout=300)
     assert started.returncode == status and out == ""
     assert "Traceback" not in err
     assert err.splitlines()[-1].endswith(f"go on with --resume {ab.out}")
@@ -241,7 +237,7 @@ def test_a_job_file_cannot_leave_the_pinned_cpu(shm, ab, tmp_path):
                              of_process(kid, "status"), re.M)[1]
                    for kid in kids]
         started.send_signal(signal.SIGINT)
-        started.communicate(timeout=20)
+        started.communicate(timeout=300)
     assert set(allowed) == {str(last)}
 
 
@@ -255,7 +251,7 @@ def test_ctrl_c_while_the_packages_load(tmp_path):
                           ) as started:
         assert started.stdout.readline() == "loading\n"
         started.send_signal(signal.SIGINT)
-        _, err = started.communicate(timeout=20)
+        _, err = started.communicate(timeout=300)
     assert started.returncode == 130 and err == ""
 
 
@@ -340,19 +336,24 @@ def test_each_job_runs_unchanged_with_plain_fio(path, shm, tmp_path,
                                                 fio_binary):
     """On a fresh file, with fio's libaio; ended early by Ctrl-C."""
     out = tmp_path / "out.json"
-    with subprocess.Popen(
-            [fio_binary, "--output-format=json", f"--output={out}", str(path)],
-            env={**os.environ, "ENGINE": "libaio", "TARGET": f"{shm}/fresh"},
-            cwd=tmp_path) as fio:
-        try:
-            fio.wait(1.0)
-        except subprocess.TimeoutExpired:
-            fio.send_signal(signal.SIGINT)
-            fio.wait(20)
-    text = out.read_text()
-    job, = json.loads(text[text.index("{"):])["jobs"]
+    # The ramp of a job that is cut short is not counted, but it goes on.
+    ramps = "ramp_time" in path.read_text()
+    for seconds in (1, 4, 16):          # a busy machine is slow
+        with subprocess.Popen(
+                [fio_binary, "--output-format=json", f"--output={out}",
+                 str(path)], cwd=tmp_path, env={
+                     **os.environ, "ENGINE": "libaio",
+                     "TARGET": f"{shm}/fresh"}) as fio:
+            try:
+                fio.wait(seconds)
+            except subprocess.TimeoutExpired:
+                fio.send_signal(signal.SIGINT)
+                fio.wait(300)
+        text = out.read_text() if out.exists() else ""
+        job, = json.loads(text[text.index("{"):])["jobs"] if text else [None]
+        if job and (job["job_runtime"] > 0 or ramps):
+            break
     # 128 is fio's status after SIGINT.
     assert fio.returncode in (0, 128) and job["error"] == 0
-    # The ramp of a job that was cut short is not counted, but it went on.
-    assert job["job_runtime"] > 0 or "ramp_time" in path.read_text()
+    assert job["job_runtime"] > 0 or ramps
     assert path.read_text().splitlines()[0].startswith("# ")

@@ -53,7 +53,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten(ab, shm):
     assert [int(line[1]) for line in lines] == list(range(9))
     assert {line[2] for line in lines} == {"9"}
     assert lines[-1][4] == "latency on s, pair 2 of 2"
-    assert int(lines[0][3]) >= 4 and int(lines[-1][3]) < int(lines[0][3])
+    assert int(lines[0][3]) >= 4
     assert all(len(line[0]) < 80 for line in lines)
 
 

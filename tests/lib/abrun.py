@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 import re
+import shutil
 import subprocess
 import time
 
@@ -30,7 +31,7 @@ class Ab:
         return [AB, *words]
 
     def __call__(self, *arguments, **changes):
-        done = subprocess.run(self.command(*arguments), timeout=150, text=True,
+        done = subprocess.run(self.command(*arguments), timeout=600, text=True,
                               capture_output=True, check=False,
                               env={**self.environment, **changes})
         assert "Traceback" not in done.stderr, done.stderr
@@ -52,10 +53,24 @@ class Ab:
 
     def await_runs(self, count, process):
         """Until that many run files are there."""
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while len(list((self.out / "runs").glob("*.json"))) < count:
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.02)
+
+
+def handicap(folder):
+    """Words for a fio that, for a side with @SLOW=1, sleeps in each io_submit:
+    so much slower that no load of the machine hides it."""
+    library, fio = folder / "slow_submit.so", folder / "fio"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, ROOT / "tests" /
+                    "lib" / "slow_submit.c"], check=True)
+    fio.write_text(f"""#!/bin/sh
+[ -z "$SLOW" ] || export LD_PRELOAD={library}
+exec {shutil.which(os.environ.get("FIO", "fio"))} "$@"
+""")
+    fio.chmod(0o755)
+    return ["--fio", str(fio), "--a", "libaio", "--b", "libaio@SLOW=1"]
 
 
 def sentence(done, word):

@@ -30,7 +30,7 @@
 #define MOST 16	 /* the largest min_nr */
 #define BATCH 64 /* the largest nr */
 #define CHURNERS 3
-#define STUCK 15 /* seconds */
+#define STUCK 60 /* seconds */
 #define KERNEL_POINTER ((void *)-4096L)
 
 #define ADD(counter, n) __atomic_fetch_add(&(counter), n, __ATOMIC_RELAXED)
@@ -363,7 +363,7 @@ static void set_up(char **argv)
 
 	real_syscall = (__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
 	sigaction(SIGALRM, &no_action, NULL);
-	alarm(110); /* whatever else goes wrong */
+	alarm(800); /* whatever else goes wrong */
 	total = atol(argv[1]);
 	seen = calloc((size_t)total, 1);
 	ready_fd = eventfd(1, 0);

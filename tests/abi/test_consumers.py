@@ -52,7 +52,7 @@ def check(done, events, share=0.01):
 @pytest.mark.parametrize("library", ["shared", "static"])
 def test_each_event_comes_once(library, consumers, programs):
     events = CONSUMERS[consumers] // SLOWER
-    done = run(programs[library], events, consumers, 2, timeout=120,
+    done = run(programs[library], events, consumers, 2, timeout=900,
                env={"LD_LIBRARY_PATH": str(BUILD)})  # fmt: skip
     check(done, events)
 
@@ -81,7 +81,7 @@ def watched_program(tmp_path_factory):
 def test_thread_sanitizer_is_silent(consumers, watched_program):
     # Its shadow memory has no place for some random layouts.
     fixed = [need("setarch", "it fixes the layout"), os.uname().machine, "-R"]
-    done = run(*fixed, watched_program, WATCHED, consumers, 2, timeout=120,
+    done = run(*fixed, watched_program, WATCHED, consumers, 2, timeout=900,
                env={"TSAN_OPTIONS": "halt_on_error=1 exitcode=66"})  # fmt: skip
     assert "ThreadSanitizer" not in done.stderr, done.stderr
     check(done, WATCHED, share=0.001)  # readers are slow here, so few

@@ -22,7 +22,7 @@ USED = re.compile(r"calling init: (\S*libaio\S*)")
 def make(goal, prefix, destdir="", umask=-1):
     output_of(
         "make", "-C", ROOT, f"O={BUILD}", f"SAN={SAN}", f"prefix={prefix}",
-        f"libdir={prefix}/lib", f"DESTDIR={destdir}", goal, timeout=200,
+        f"libdir={prefix}/lib", f"DESTDIR={destdir}", goal, timeout=600,
         umask=umask,
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ def make_library(out, *flags):
     output_of(
         "env", *[f"--unset={name}" for name in NOT_OURS], "make", "-C", ROOT,
         f"O={out}", f"CC={' '.join(BUILD_M32)}", f"CFLAGS=-O2 -g {' '.join(flags)}",
-        "lib", timeout=120,
+        "lib", timeout=600,
     )  # fmt: skip
     return out
 
@@ -158,7 +158,7 @@ def test_events_that_wait_need_no_system_call(ring, build, env, time_flag, tmp_p
     trace = tmp_path / "trace"
     text = output_of(
         strace, "-o", trace, f"-ELD_LIBRARY_PATH={env['LD_LIBRARY_PATH']}",
-        f"-ELIBAIO_RING={ring}", build(HERE / "traffic.c"), timeout=60,
+        f"-ELIBAIO_RING={ring}", build(HERE / "traffic.c"),
     )  # fmt: skip
     calls = re.findall(r"^io_(?:p?getevents)\w*\(", trace.read_text(), re.M)
     time64 = "-D_TIME_BITS=64" in time_flag

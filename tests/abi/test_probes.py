@@ -103,7 +103,7 @@ def gdb(directory, *command, env=None):
     environment = [f"-iex=set environment {k} {v}" for k, v in (env or {}).items()]
     done = run(
         program, "-q", "-nx", "-batch", *environment, "-x",
-        gdb_script(directory / "script"), "--args", *command, timeout=60,
+        gdb_script(directory / "script"), "--args", *command,
     )  # fmt: skip
     if "ptrace: Operation not permitted" in done.stdout + done.stderr:
         pytest.skip("ptrace is forbidden here")
@@ -165,7 +165,7 @@ class Bpftrace:
     def finish(self):
         self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         finally:
             self.process.kill()
             self.process.wait()

@@ -47,7 +47,7 @@ class Side:
             argv = ["strace", "-f", *(f"-E{k}={v}" for k, v in env.items()),
                     *map(str, strace), *argv]  # fmt: skip
             env = {}
-        done = fiorun.Running(argv, str(self.cwd), env, 60).wait()
+        done = fiorun.Running(argv, str(self.cwd), env, fiorun.HANGS).wait()
         assert (done.rc != 0) == fails, f"{argv}: {done.rc}\n{done.text}"
         text = "".join(log.read_text("latin-1") for log in logs.iterdir())
         assert set(LOADED.findall(text)) == {f"{self.libraries}/libaio.so.1"}

@@ -35,7 +35,7 @@ def as_a_user(folder, *words):
     command = [] if os.geteuid() else NOBODY
     return subprocess.run(
         [*command, folder / "jobs" / "ab", "--build", folder / "build",
-         *QUICK, *words], cwd=folder / "here", timeout=150, text=True,
+         *QUICK, *words], cwd=folder / "here", timeout=300, text=True,
         capture_output=True, check=False,
         env={**os.environ, "TMPDIR": str(folder / "here")})
 

@@ -129,7 +129,7 @@ def rawloop(root, build_dir, san, tmp_path, shm_file):
 
     def run(*wrap, depth="64", size="1048576", direct="0", path=shm_file,
             poll="0"):
-        return subprocess.run(["timeout", "-s", "KILL", "30", *wrap, program,
+        return subprocess.run(["timeout", "-s", "KILL", "300", *wrap, program,
                                path, size, depth, direct, "10", "50", "1", poll],
                               text=True, capture_output=True, check=False)
     return run

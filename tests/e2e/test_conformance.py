@@ -174,7 +174,7 @@ def run(place, cells, ours):
                                    None if ours else "libaio")
         if os.path.exists(place.log(slot)):
             os.unlink(place.log(slot))
-    result = place.fio.raw(*args, timeout=120)
+    result = place.fio.raw(*args, timeout=600)
     assert result.rc in (0, 1) and "got signal" not in result.text, result.text
     assert len(result.jobs) == len(cells), result.text
     return [(report, once(stream(Path(place.log(slot)))))

@@ -59,7 +59,7 @@ def both(fio, target, mode, before, **options):
     found = []
     for own in (mode, {"engine": "libaio"}):
         before()
-        found.append(fio(target, timeout=30, randseed=4, **options, **own))
+        found.append(fio(target, randseed=4, **options, **own))
     assert outcome(found[0]) == outcome(found[1])
     return found[0]
 
@@ -110,7 +110,7 @@ def running(fio, target, **options):
                    "direct": 1, "iodepth": 16, "time_based": None, **options,
                    **mode}
             started.append(fio.start(
-                ["--output-format=json", *fio.job_args(job)], timeout=30))
+                ["--output-format=json", *fio.job_args(job)]))
         time.sleep(1)
         assert [one.process.poll() for one in started] == [None] * 3
         yield started
@@ -199,8 +199,10 @@ def test_one_of_many_jobs_is_killed(fio, loop_device, san):
     with running(fio, loop_device, rw="randread", runtime=3, numjobs=4,
                  bs="4k") as started:
         for one in started:
-            pids = fiorun.descendants(one.process.pid)
-            assert len(pids) == 4
+            pids = []
+            while len(pids) < 4:
+                assert one.process.poll() is None
+                pids = fiorun.descendants(one.process.pid)
             os.kill(pids[2], signal.SIGKILL)
         for one in started:
             result = one.wait()
@@ -209,4 +211,3 @@ def test_one_of_many_jobs_is_killed(fio, loop_device, san):
                      and job["read"]["total_ios"]
                      and job["job_runtime"] >= 2900]
             assert len(whole) == 3
-            assert result.seconds < 20

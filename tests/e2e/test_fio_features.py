@@ -4,7 +4,6 @@
 # early.  Each as usual, and with completions awaited on an eventfd, a spin and
 # I/Os held back: nothing may be left lying, lost or counted twice.
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -31,7 +30,7 @@ def extra(request):
 
 # --- paced jobs: fio sleeps between I/Os, so that none may be held back ---
 
-PAUSE = 50_000  # us
+PAUSE = 200_000  # us, more than what a busy machine adds to most I/Os
 
 
 @pytest.mark.parametrize("pace", [
@@ -44,10 +43,10 @@ def test_paced(fio, fio_has, shm_file, pace):
     busy.)"""
     if "thinkcycles" in pace and not fio_has("options.c", "thinkcycles"):
         pytest.skip("this fio has no thinkcycles")
-    result = fio(shm_file, rw="randread", size=SIZE, iodepth=8, number_ios=24,
+    result = fio(shm_file, rw="randread", size=SIZE, iodepth=8, number_ios=8,
                  engine_stats=1, **pace, **HELD).ok()
     way = result.job["read"]
-    assert way["total_ios"] == way["lat_ns"]["N"] == 24
+    assert way["total_ios"] == way["lat_ns"]["N"] == 8
     assert enginestats.objects(result.stderr)[0]["held_at_most"] == 0
     assert way["slat_ns"]["mean"] < PAUSE * 1000 / 4
     assert way["clat_ns"]["percentile"]["50.000000"] < PAUSE * 1000 / 4
@@ -219,7 +218,7 @@ def daemon(fio):
         yield address
     finally:
         os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
             time.sleep(0.02)
         with contextlib.suppress(ProcessLookupError):
@@ -254,15 +253,11 @@ def complete(job, submitted):
 @pytest.mark.parametrize("kind", ["shm_file", "loop_device"])
 def test_interrupted(fio, request, kind, extra, tmp_path):
     stats = tmp_path / "stats"
-    args = ["--output-format=json", *fio.job_args({
+    result = fio.interrupted(fio.job_args({
         "filename": request.getfixturevalue(kind), "stats_file": stats,
-        **ENDLESS, **extra})]
-    running = fio.start(args, timeout=15)
-    time.sleep(1.2)
-    os.kill(running.process.pid, signal.SIGINT)
-    result = running.wait()
+        **ENDLESS, **extra}))
     assert result.job["error"] == 0
-    complete(result.job, json.loads(stats.read_text())["ios_submitted"])
+    complete(result.job, enginestats.in_file(stats)[-1]["ios_submitted"])
 
 
 def test_exitall_on_error(fio, shm_file, loop_device, extra):
@@ -274,7 +269,8 @@ def test_exitall_on_error(fio, shm_file, loop_device, extra):
         "bs": 1000, "direct": 1, "startdelay": 1, "exitall_on_error": None,
         **extra})
     result = fio.raw(*args)
-    assert result.rc == 1 and result.seconds < 20
+    assert result.rc == 1
     good, bad = result.jobs
+    assert good["job_runtime"] < 60000
     assert (good["error"], bad["error"]) == (0, 22)
     assert good["read"]["lat_ns"]["N"] == good["read"]["total_ios"] > 0

@@ -30,7 +30,7 @@ def matrix():
 
 def run(*trees, out, **env):
     return subprocess.run([MATRIX, *trees], text=True, capture_output=True,
-                          stdin=subprocess.DEVNULL, timeout=200, check=False,
+                          stdin=subprocess.DEVNULL, timeout=900, check=False,
                           env={**os.environ, "O": str(out), "FIO_SRC": "",
                                **env})
 
@@ -81,7 +81,7 @@ def test_selection(matrix):
     listed = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p",
          "no:cacheprovider", *ids], text=True, capture_output=True,
-        cwd=matrix.ROOT, timeout=60, check=True).stdout
+        cwd=matrix.ROOT, timeout=300, check=True).stdout
     found = {str(matrix.ROOT / line.partition("[")[0])
              for line in listed.splitlines() if "::" in line}
     assert found == set(ids) and len(ids) == len(found)

@@ -17,7 +17,7 @@ def make(root, goal, prefix, out, san, fio, source=""):
          "FIO=%s" % fio, "FIO_SRC=%s" % source],
         env={**os.environ, "MAKEFLAGS": ""}, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=160, check=False)
+        timeout=900, check=False)
     assert done.returncode == 0, done.stdout
 
 

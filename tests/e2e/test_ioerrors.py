@@ -83,9 +83,9 @@ def test_device_cut_while_it_runs(fio, cut_device):
     device, path = cut_device
     args = fio.job_args({"filename": device, "rw": "randread", "bs": "64k",
                          "size": 16 * MIB, "direct": 1, "iodepth": 16,
-                         "time_based": None, "runtime": 20})
-    running = fio.start(["--output-format=json", *args], timeout=15)
-    time.sleep(1)
+                         "time_based": None, "runtime": 60})
+    running = fio.start(["--output-format=json", *args])
+    targets.await_reads(device)
     assert running.process.poll() is None
     os.truncate(path, 8 * MIB)
     result = running.wait().failed()
@@ -136,7 +136,7 @@ def test_file_shrinks(fio, target, depth):
     args = fio.job_args({"filename": target, "rw": "randread", "bs": "64k",
                          "size": 4 * MIB, "iodepth": depth, "runtime": 2,
                          "time_based": None, "thread": 1})
-    running = fio.start(["--output-format=json", *args], timeout=15)
+    running = fio.start(["--output-format=json", *args])
     time.sleep(1)
     assert running.process.poll() is None
     os.truncate(target, MIB + 1000)

@@ -56,7 +56,7 @@ def test_there_are_job_files():
 def test_job_verifies(fio, engine, path, target, as_thread, tmp_path):
     fill(fio, path, target)
     short = shortened(path, tmp_path / path.name, as_thread)
-    result = fio.raw("--output-format=json", short, timeout=60,
+    result = fio.raw("--output-format=json", short,
                      env=environment(engine, target)).ok()
     job = result.job
     assert job["read"]["io_bytes"] + job["write"]["io_bytes"] >= 8 << 20

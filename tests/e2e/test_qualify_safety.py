@@ -186,7 +186,7 @@ def test_an_ordinary_user(loop):
     done = subprocess.run(
         [*NOBODY, "/usr/bin/python3", "-c", CLAIM, os.path.join(
             os.path.dirname(__file__), "..", "..", "jobs"), loop, "destroy"],
-        capture_output=True, text=True, timeout=60, check=False)
+        capture_output=True, text=True, timeout=300, check=False)
     if "ModuleNotFoundError" in done.stderr:
         pytest.skip("the source is not readable for others")
     assert done.stderr == (f"qualify: cannot open {loop} for writing: "
@@ -199,7 +199,7 @@ def plan(path, root, *front):
     done = subprocess.run(
         [*front, str(root / "jobs" / "qualify"), "--target", path, "--plan",
          "--engine", "psync", "--profile", "quick"], capture_output=True,
-        text=True, timeout=60, check=False)
+        text=True, timeout=300, check=False)
     assert done.returncode == 0 and "total" in done.stdout, done.stderr
     return done.stderr
 
@@ -247,7 +247,7 @@ def traced(path, how, tmp_path, root):
         ["strace", "-f", "-y", "-o", log, "-e",
          "trace=openat,write,pwrite64,pwritev,ioctl,fallocate,io_submit",
          "/usr/bin/python3", "-c", CLAIM, root / "jobs", path, how],
-        capture_output=True, text=True, timeout=100, check=False)
+        capture_output=True, text=True, timeout=300, check=False)
     # An open by way of /proc/self/fd has the device in its result.
     found = [call for call in straceout.calls(log)
              if path in call.args + call.rest and "/sys/" not in call.args]

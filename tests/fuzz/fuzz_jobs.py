@@ -268,7 +268,7 @@ def options(argv=None):
     parse.add_argument("--first", type=int, default=0)
     parse.add_argument("--seed", type=int, default=1)
     parse.add_argument("--workers", type=int, default=4)
-    parse.add_argument("--timeout", type=float, default=30)
+    parse.add_argument("--timeout", type=float, default=180)
     parse.add_argument("--share", type=float, default=0.1,
                        help="of files that are run")
     parse.add_argument("--engine", default=str(build / "fio-kaio.so"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The exported calls under libFuzzer, for 30 seconds, from the seeds kept here.
+"""The exported calls under libFuzzer, some thousand times, from the seeds kept here.
 
 To look for longer: build as below, then ./fuzz_calls -timeout=10 CORPUS seeds;
 a crash leaves a file, and ./fuzz_calls FILE repeats it.  New seeds come from
@@ -25,9 +25,8 @@ FLAGS = [
     "-fsanitize=fuzzer,address,undefined", "-fno-sanitize=alignment",
     "-fno-sanitize-recover=all", "-Wl,--wrap=syscall", f"-I{AIO}", f"-I{HERE}",
 ]  # fmt: skip
-SECONDS = 30
 SEEDS_AT_LEAST = 20
-RUNS_AT_LEAST = 500  # a loaded machine makes several thousand
+RUNS = 5000
 
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("SAN")), reason="the fuzzer brings its own sanitizers"
@@ -53,12 +52,12 @@ def fuzzer(tmp_path_factory):
     empty.write_text("int LLVMFuzzerTestOneInput(void); "
                      "int LLVMFuzzerTestOneInput(void) { return 0; }\n")  # fmt: skip
     trial = run("clang", "-fsanitize=fuzzer,address,undefined", empty, "-o",
-                directory / "empty", cwd=directory, timeout=60)  # fmt: skip
+                directory / "empty", cwd=directory, timeout=300)  # fmt: skip
     if trial.returncode:
         pytest.skip("clang's runtime (libclang-rt-14-dev) is not installed: "
                     + trial.stdout.strip().splitlines()[-1])  # fmt: skip
     built = run("clang", *FLAGS, *SOURCES, "-lpthread", "-o", directory / "fuzz_calls",
-                cwd=directory, timeout=120)  # fmt: skip
+                cwd=directory, timeout=600)  # fmt: skip
     assert built.returncode == 0, built.stdout
     return directory / "fuzz_calls"
 
@@ -69,10 +68,10 @@ def test_library_and_kernel_agree(fuzzer, tmp_path):
     seeds = len(list((HERE / "seeds").iterdir()))
     assert seeds >= SEEDS_AT_LEAST
     done = run(
-        fuzzer, f"-max_total_time={SECONDS}", "-timeout=10", "-seed=1",
+        fuzzer, f"-runs={RUNS}", "-timeout=300", "-seed=1",
         "-max_len=512", "-print_final_stats=1", corpus, HERE / "seeds",
-        cwd=tmp_path, timeout=SECONDS + 60,
+        cwd=tmp_path, timeout=1800,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
     runs = re.search(r"stat::number_of_executed_units: *(\d+)", done.stdout)
-    assert runs and int(runs[1]) >= max(RUNS_AT_LEAST, seeds), done.stdout[-2000:]
+    assert runs and int(runs[1]) >= RUNS, done.stdout[-2000:]

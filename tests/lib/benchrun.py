@@ -18,7 +18,7 @@ class Bench:
         self.environment.update(TMPDIR=self.folder, FIO=fio)
 
     def __call__(self, *arguments, **changes):
-        done = subprocess.run([*self.command, *arguments], timeout=120,
+        done = subprocess.run([*self.command, *arguments], timeout=600,
                               text=True, capture_output=True, check=False,
                               env={**self.environment, **changes})
         assert "Traceback" not in done.stderr

@@ -31,7 +31,7 @@ CONNECT = """import os, sys
 os.dup2(int(sys.argv[1]), 3)
 os.dup2(int(sys.argv[2]), 4)
 os.execv(sys.argv[3], sys.argv[3:])"""
-TIMEOUT = 60
+TIMEOUT = 300
 HEIGHT = 844
 
 

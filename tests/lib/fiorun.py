@@ -12,6 +12,9 @@ import tempfile
 import time
 
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error: ")
+# After so many seconds a fio that should have ended hangs: many times what it
+# takes, as other programs may have the processors.
+HANGS = 180
 RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so",
             "thread": "libtsan.so"}
 
@@ -190,13 +193,26 @@ class Fio:
         env = ["-E%s=%s" % item for item in self.san_env.items()]
         return ["strace", "-f", *env, *map(str, strace), *argv], {}
 
-    def start(self, args, timeout=30, strace=(), env=None):
+    def start(self, args, timeout=HANGS, strace=(), env=None):
         argv, own = self.argv(args, strace)
         return Running(argv, self.cwd, {**own, **(env or {})}, timeout)
 
     def raw(self, *args, **how):
         """fio with exactly these arguments."""
         return self.start(args, **how).wait()
+
+    def interrupted(self, args):
+        """The result of a job of a minute after Ctrl-C, which comes when it
+        has done some reads: later where it is slow to begin."""
+        for seconds in (1, 4, 16, 32):
+            running = self.start(["--output-format=json", *args])
+            time.sleep(seconds)
+            assert running.process.poll() is None
+            os.kill(running.process.pid, signal.SIGINT)
+            result = running.wait()
+            if result.rc >= 0 and result.job["read"]["total_ios"]:
+                break
+        return result
 
     @contextlib.contextmanager
     def server(self, port=None):
@@ -205,8 +221,8 @@ class Fio:
         path = os.path.join(self.cwd, "sock")
         address = "sock:" + path if port is None else \
             "ip:127.0.0.1,%d" % port
-        running = self.start(["--server=" + address], timeout=60)
-        end = time.monotonic() + 10
+        running = self.start(["--server=" + address])
+        end = time.monotonic() + HANGS
 
         def listens():
             """The path of a socket is there before its server listens."""
@@ -225,7 +241,7 @@ class Fio:
             running.kill()
             running.close()
 
-    def __call__(self, target=None, engine=None, more=(), timeout=30,
+    def __call__(self, target=None, engine=None, more=(), timeout=HANGS,
                  strace=(), env=None, **options):
         """One job, with JSON output.  more: further arguments."""
         options.setdefault("verify_state_save", 0)

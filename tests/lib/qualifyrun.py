@@ -29,7 +29,7 @@ class Qualify:
             words += ["--out", str(self.out), "--build", self.build]
         return [QUALIFY, *words]
 
-    def __call__(self, *words, seconds=80, tidy=True, **how):
+    def __call__(self, *words, seconds=600, tidy=True, **how):
         done = subprocess.run(self.command(*words), timeout=seconds, text=True,
                               capture_output=True, check=False,
                               env=self.environment, **how)
@@ -40,7 +40,7 @@ class Qualify:
 
     def _await_nothing_left(self):
         """A browser's last processes end after it."""
-        end, left = time.monotonic() + 10, True
+        end, left = time.monotonic() + 60, True
         while left and time.monotonic() < end:
             left = os.listdir(self.environment["TMPDIR"])
             time.sleep(0.05)
@@ -63,7 +63,7 @@ class Qualify:
         return {path.name: path.read_text() for path in folder.glob("*-r*.json")}
 
     def await_rounds(self, count, process):
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not (self.out / "rounds").is_dir() or len(
                 self.rounds()) < count:
             assert process.poll() is None and time.monotonic() < end, (

@@ -13,7 +13,7 @@ OURS = ("FIO", "FIO_SRC", "NO_INSTALL", "CC", "XDG_CACHE_HOME", "APT_CONFIG")
 BASE_ENV = {k: v for k, v in os.environ.items() if k not in OURS}
 
 
-def run(script, *args, env=None, prefix=(), setup=SETUP, timeout=60):
+def run(script, *args, env=None, prefix=(), setup=SETUP, timeout=600):
     return subprocess.run([*prefix, setup / script, *args], text=True,
                           env={**BASE_ENV, **(env or {})}, timeout=timeout,
                           stdin=subprocess.DEVNULL, capture_output=True)
@@ -68,7 +68,7 @@ def one_sentence(result, script):
 
 
 def wait_for(path):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not path.exists():
         assert time.monotonic() < end, f"{path} does not appear"
         time.sleep(0.02)
@@ -87,5 +87,5 @@ def interrupt(env, out, started, how):
                           stderr=subprocess.DEVNULL) as process:
         wait_for(started)
         os.killpg(process.pid, how)
-        assert process.wait(timeout=10) != 0
+        assert process.wait(timeout=60) != 0
     started.unlink()

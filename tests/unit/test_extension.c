@@ -287,7 +287,7 @@ static int silently(int what)
 		struct iocb iocb;
 		struct io_probe probe;
 
-		alarm(20);
+		alarm(100);
 		done = io_probe(-1, &probe) == 0;
 		if (what == READ_DISABLED)
 			done &= io_ring_disable(ctx) && !io_ring_disable(ctx);

@@ -246,7 +246,7 @@ def backed(path):
 
 
 def await_none(path):
-    end = time.monotonic() + 10         # a look by udev may delay it
+    end = time.monotonic() + 60         # a look by udev may delay it
     while backed(path):
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -89,7 +89,7 @@ def compared(folder, name, stdout):
     report.write_text(json.dumps(abreport.typical()))
     return subprocess.run([AB, "compare", report, report, "--json", name],
                           stdout=stdout, stderr=subprocess.PIPE, text=True,
-                          timeout=60, check=True)
+                          timeout=300, check=True)
 
 
 def test_stdout_gets_text_and_json_in_order(tmp_path):

@@ -135,7 +135,7 @@ def test_the_library_in_use_is_checked(library, tmp_path):
 
 def test_the_maps_of_a_process_that_has_ended():
     with process.Child(["sleep", "60"]) as child:
-        end = time.monotonic() + 10     # ld.so maps libc a little later
+        end = time.monotonic() + 60     # ld.so maps libc a little later
         while "libc" not in probe._maps(child.pid):
             assert time.monotonic() < end
     assert probe._maps(child.pid) == ""

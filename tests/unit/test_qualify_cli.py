@@ -28,7 +28,7 @@ GIB = 1 << 30
 
 def qualify(*words, **changes):
     return subprocess.run([QUALIFY, *map(str, words)], capture_output=True,
-                          text=True, timeout=60, check=False,
+                          text=True, timeout=300, check=False,
                           env={**os.environ, **changes})
 
 

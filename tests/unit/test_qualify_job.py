@@ -137,7 +137,7 @@ def test_fio_takes_every_job_file(profile, tmp_path):
         path = tmp_path / "a.fio"
         path.write_text(BASE.format("/dev/null") + text)
         done = subprocess.run([FIO, "--parse-only", str(path)], check=False,
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr + text
 
 
@@ -154,7 +154,7 @@ def run(stimuli, profile=QUICK, size=8 * MIB, offset=0):
         (Path(folder) / "a.fio").write_text(text)
         done = subprocess.run(
             [FIO, "--output-format=json+", "a.fio"], cwd=folder, check=True,
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=300)
         jobs = json.loads(done.stdout[done.stdout.index("{"):])["jobs"]
         return {one["jobname"]: one for one in jobs}, path.read_bytes()
 

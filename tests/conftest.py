@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one marker of these tests, on which tests/run acts, and what several of
-them need."""
+"""What several of these tests need."""
 from contextlib import ExitStack
 from pathlib import Path
 import sys
@@ -9,11 +8,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
-
-
-def pytest_configure(config):
-    config.addinivalue_line(
-        "markers", "alone: needs the machine, or all of fs.aio-max-nr, to itself")
 
 
 @pytest.fixture

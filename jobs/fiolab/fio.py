@@ -229,15 +229,16 @@ class Idle(Problem):
 
 
 def await_start(run_):
-    """The moment (time.time) at which fio's first job ended its set-up."""
-    end = time.monotonic() + PATIENCE
-    while not os.path.exists(run_.file("started")):
-        if run_.child.wait(0.005):
+    """The moment (time.time) at which fio's first job ended its set-up.  (All
+    of the run may be over when this process gets a CPU again.)"""
+    end, mark = time.monotonic() + PATIENCE, run_.file("started")
+    while not os.path.exists(mark):
+        if run_.child.wait(0.005) and not os.path.exists(mark):
             run_.finish(0)
             raise run_.problem("it ended before any I/O")
         if time.monotonic() > end:
             raise run_.problem("set-up takes more than a minute")
-    return os.stat(run_.file("started")).st_mtime
+    return os.stat(mark).st_mtime
 
 
 def _clocks(pids):

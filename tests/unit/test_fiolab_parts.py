@@ -7,6 +7,7 @@ import errno
 import json
 import os
 from pathlib import Path
+import subprocess
 import sys
 
 import pytest
@@ -305,3 +306,40 @@ def test_a_fio_or_a_cpu_that_has_gone_is_one_sentence(path, cpu, tmp_path):
         fio.Run(gone, side.parse("libaio", ""), Job("j.fio", "[a]\n"),
                 target.Target(str(tmp_path / "t"), 1 << 20, True, ""), [])
     assert os.listdir(tmp_path) == []
+
+
+# A fio that is over between two looks at it
+
+class Over:
+    """A run of fio that begins and ends while this process has no CPU."""
+
+    def __init__(self, folder, begins):
+        self.child, self.mark, self.begins = self, folder / "started", begins
+        with subprocess.Popen(["true"]) as ended:
+            self.pid = ended.pid
+
+    def file(self, _):
+        return str(self.mark)
+
+    def wait(self, _):
+        if self.begins:
+            self.mark.touch()
+        return True
+
+    def finish(self, _):
+        pass
+
+    def problem(self, text):
+        return Problem(text)
+
+
+def test_a_run_that_was_missed_did_begin(tmp_path):
+    assert fio.await_start(Over(tmp_path, True)) > 0
+    os.unlink(tmp_path / "started")
+    with pytest.raises(fio.Disturbed):
+        fio._cpu_rate(Over(tmp_path, True), 0.1, 0.01)
+
+
+def test_a_run_that_never_began(tmp_path):
+    with pytest.raises(Problem, match="ended before any I/O"):
+        fio.await_start(Over(tmp_path, False))

@@ -115,9 +115,9 @@ def check_runs(ab, pairs):
         assert values["iops"] > 0 and values["cpu_us"] > 0
         # At depth 1: no two at once.
         assert values["lat_mean_us"] * values["iops"] < 1.5e6
-        # Both are CPU time per I/O of a job without threads of its own.
-        assert values["cpu_us"] == pytest.approx(values["fio_cpu_us"],
-                                                 rel=0.35)
+        # Both are CPU time per I/O of a job without threads of its own, but
+        # not of the same moments.
+        assert 1 / 8 < values["cpu_us"] / values["fio_cpu_us"] < 8
         assert values["rusage_s"] >= values["fio_cpu_us"] * values["ios"] / 1e6
     assert len(blocks) == pairs
     orders = {tuple("A' A B".split()): "AB", tuple("B A A'".split()): "BA"}

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# May this block device be overwritten?  Never while it, the disk it is a part
-# of, or a part of it is mounted, swapped on, or held by md, dm or a loop
-# device.  The answer ends in an exclusive open that the caller keeps, so
-# nothing can be mounted from the device during the comparison.
-import errno
+# What uses a block device, or a file?  A device is used while it, the disk it is
+# a part of, or a part of it is mounted, swapped on, or held by md, dm or a loop
+# device.  Whether it may be overwritten is for claim.py to say.
 import os
 import re
 import stat
 
 from .problem import Problem
-
-REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
 
 
 def device_number(path):
@@ -19,6 +15,16 @@ def device_number(path):
         info = os.stat(path)
     except OSError:
         return None
+    return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
+
+
+def node_number(path):
+    """The same of a target; a Problem where there is nothing any more, which
+    is not to be taken for a file."""
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        raise Problem(f"{path} is gone ({error.strerror}).") from None
     return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
 
 
@@ -102,34 +108,35 @@ def held_by(number, but=""):
     return None
 
 
-def claim(path):
-    """Open a device exclusively for the whole comparison, or refuse it."""
-    reason = held_by(device_number(path))
-    if reason:
-        raise Problem(REFUSE.format(path, reason))
+def _is(info, path):
+    """Does a path lead to the file of a stat result?"""
     try:
-        return os.open(path, os.O_RDWR | os.O_EXCL | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            raise Problem(REFUSE.format(path, "something holds it "
-                                        "(exclusive open fails)")) from None
-        raise Problem(f"cannot open {path} for writing: "
-                      f"{error.strerror}.") from None
+        return os.path.samestat(info, os.stat(path))
+    except OSError:
+        return False
 
 
-def check_file(path, but=""):
-    """Refuse to overwrite a file that is swap space or backs a loop device.
+def file_used(info, but=""):
+    """What uses a file (its stat result), in words; None if nothing.
 
     but: the name of a loop device that may be on it.
     """
-    for other in swaps():
-        if os.path.exists(other) and os.path.samefile(path, other):
-            raise Problem(REFUSE.format(path, "it is swap space"))
-    for name, other in loop_files():
-        if (name != but and os.path.exists(other)
-                and os.path.samefile(path, other)):
-            raise Problem(REFUSE.format(path, f"/dev/{name} is a loop device "
-                                        "on it"))
+    if any(_is(info, path) for path in swaps()):
+        return "it is swap space"
+    for name, path in loop_files():
+        if name != but and _is(info, path):
+            return f"/dev/{name} is a loop device on it"
+    return None
+
+
+def among_devices(path):
+    """Is a name in the folder of the devices, where a file would be in memory,
+    in the place of a device?  /dev/shm and its like are other file systems."""
+    try:
+        return (path.startswith("/dev/") and os.stat(os.path.dirname(
+            path)).st_dev == os.stat("/dev").st_dev)
+    except OSError:
+        return False
 
 
 def size(path):

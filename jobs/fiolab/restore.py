@@ -28,7 +28,7 @@ def _punch(descriptor, size):
 
 
 def _discard(target):
-    descriptor = os.open(target.path, os.O_WRONLY | os.O_CLOEXEC)
+    descriptor = target.open(os.O_WRONLY)
     try:
         if stat.S_ISBLK(os.fstat(descriptor).st_mode):
             fcntl.ioctl(descriptor, BLKDISCARD,

@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from . import device, jobfile
+from . import claim, device, jobfile
 from .problem import Problem
 
 DEFAULT_SIZE = 256 << 20
@@ -41,7 +41,7 @@ class Target:
     direct: bool = True
     writable: bool = False      # the comparison may overwrite it
     created: bool = False       # ours: remove it at the end
-    descriptor: int = -1        # a device's claim, or the lock of our file
+    claim: object = None        # claim.Target: what the path stood for
 
     def describe(self, direct="all"):
         """direct: what the job that ran used, as jobfile.direct_io() says."""
@@ -55,16 +55,20 @@ class Target:
             return "no device: shows the engine's own cost"
         return WHYS[direct]
 
+    def open(self, flags):
+        """A descriptor of what was prepared, whatever the path is now."""
+        return self.claim.reopen(flags)
+
     def close(self):
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        """A name that is another's by now is left to it."""
         if self.created:
             self.created = False
-            try:
-                os.unlink(self.path)
-            except FileNotFoundError:
-                pass
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(self.claim.descriptor),
+                                    os.lstat(self.path)):
+                    os.unlink(self.path)
+        if self.claim:
+            self.claim.close()
 
 
 def mount_of(path):
@@ -129,13 +133,12 @@ def _check_room(folder, size):
                       "or give a smaller --size or another --target.")
 
 
-def _fill(path, size):
+def _fill(target):
     """Write every byte once with data that does not compress, and sync."""
     data = np.random.default_rng(0)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    with open(descriptor, "wb", buffering=0) as file:
-        for offset in range(0, size, CHUNK):
-            file.write(data.bytes(min(CHUNK, size - offset)))
+    with open(target.open(os.O_WRONLY), "wb", buffering=0) as file:
+        for offset in range(0, target.size, CHUNK):
+            file.write(data.bytes(min(CHUNK, target.size - offset)))
         os.fsync(file.fileno())
 
 
@@ -144,7 +147,7 @@ def fill(target, quiet=False):
         print(f"writing {target.size >> 20} MiB to {target.path}",
               file=sys.stderr)
     try:
-        _fill(target.path, target.size)
+        _fill(target)
     except OSError as error:
         text = ("no space left" if error.errno == errno.ENOSPC
                 else error.strerror)
@@ -155,7 +158,7 @@ def fill(target, quiet=False):
 def _probe_direct(target):
     """Set target.direct; only on memory may buffered I/O stand in for it."""
     try:
-        os.close(os.open(target.path, os.O_RDONLY | os.O_DIRECT))
+        os.close(target.open(os.O_RDONLY | os.O_DIRECT))
     except OSError:
         if not target.ram:
             raise Problem(f"{target.path} does not support O_DIRECT, so runs "
@@ -176,33 +179,40 @@ def _create(path, size, stack):
     stack.callback(target.close)
     flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
-        target.descriptor = os.open(path, flags | os.O_WRONLY | os.O_CLOEXEC,
-                                    0o600)
-        target.created = True
+        descriptor = os.open(path, flags | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise Problem(f"cannot create {path}: {error.strerror}: give another "
                       "--target.") from None
+    target.claim = claim.Target(path, size, None, None, "file", descriptor)
+    target.created = True
     with contextlib.suppress(OSError):      # not every file system has locks
-        fcntl.flock(target.descriptor, fcntl.LOCK_EX)   # see remove_stale()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)      # see remove_stale()
     fill(target)
     return target
 
 
+def _size(target):
+    descriptor = target.open(os.O_RDONLY)
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)
+
+
 def _existing(path, size, destroy, stack):
     """A file or device of the user's; overwritten only with destroy."""
+    held = (claim.prepare(path, 0, True, stack) if destroy else
+            claim.hold(path, stack))
     ram, label = identify(path)
-    target = Target(path, 0, ram, label, writable=destroy)
-    stack.callback(target.close)
-    if destroy and device.device_number(path) is not None:
-        target.descriptor = device.claim(path)
-    elif destroy:
-        device.check_file(path)
-    actual = device.size(path)
+    target = Target(path, 0, ram, label, writable=destroy, claim=held)
+    actual = _size(target)
     if actual < (size or SMALLEST):
         raise Problem(f"{path} has {actual} bytes, too few for the "
                       f"{size or SMALLEST} asked for: give a smaller --size or "
                       "a larger target.")
     target.size = size or min(DEFAULT_SIZE, actual // SMALLEST * SMALLEST)
+    for text in held.warnings:
+        print(text, file=sys.stderr)
     if destroy:
         fill(target)
     return target
@@ -226,6 +236,10 @@ def _kind(path):
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
+        if device.among_devices(path):
+            raise Problem(f"there is no {path}, and a file there would be in "
+                          "memory in the place of a device: name a device "
+                          "that is there.") from None
         return "new"
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None

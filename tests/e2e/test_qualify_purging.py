@@ -14,8 +14,9 @@ from qualifyloop import SIZE, content, fill, mounted
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "jobs"))
 
+from fiolab import claim  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import cache, claim, identity, purge  # noqa: E402
+from fiolab.qualify import cache, identity, purge  # noqa: E402
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),

@@ -16,9 +16,8 @@ from qualifyloop import SIZE, content, fill, mounted
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "jobs"))
 
-from fiolab import device  # noqa: E402
+from fiolab import claim, device  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import claim  # noqa: E402
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
@@ -26,7 +25,8 @@ pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
 CLAIM = """import sys, contextlib
 sys.path.insert(0, sys.argv[1])
 from fiolab.problem import Problem
-from fiolab.qualify import claim, purge
+from fiolab import claim
+from fiolab.qualify import purge
 with contextlib.ExitStack() as stack:
     try:
         target = claim.prepare(sys.argv[2], 1 << 20, sys.argv[3] == "destroy",
@@ -123,7 +123,8 @@ def test_two_loop_devices_on_one_file(loop, stack, tmp_path):
     targets.run("mkfs.ext4", "-q", "-F", loop)
     with (mounted(loop, tmp_path / "m"),
           targets.loop(backing) as other):
-        refused(other, f"to {backing}: {loop} is a loop device on it", stack)
+        refused(other, f"it is a loop device on {backing}, and of "
+                f"that {loop} is a loop device on it", stack)
 
 
 def test_a_loop_device_on_a_disk_that_is_mounted(loop, stack, tmp_path):

@@ -7,8 +7,9 @@ import pytest
 
 import qualifycontext
 import targets
+from fiolab import claim
 from fiolab.problem import Problem
-from fiolab.qualify import claim, integrity, schema
+from fiolab.qualify import integrity, schema
 from fiolab.qualify.profiles import QUICK
 
 MIB = 1 << 20

@@ -11,8 +11,8 @@ import threading
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import environment, fio, side  # noqa: E402
-from fiolab.qualify import claim, folder, runner  # noqa: E402
+from fiolab import claim, environment, fio, side  # noqa: E402
+from fiolab.qualify import folder, runner  # noqa: E402
 from fiolab.qualify.execute import Executor, Place  # noqa: E402
 from fiolab.qualify.profiles import QUICK  # noqa: E402
 

@@ -10,8 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import device, fio as fio_runs, side as sides  # noqa: E402
-from fiolab.qualify import claim, context, execute, folder, runner  # noqa: E402
+from fiolab import claim, device, fio as fio_runs  # noqa: E402
+from fiolab import side as sides  # noqa: E402
+from fiolab.qualify import context, execute, folder, runner  # noqa: E402
 from fiolab.qualify.profiles import QUICK  # noqa: E402
 
 

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
-from fiolab import (clients, fairness, fio, matrix,  # noqa: E402
+from fiolab import (claim, clients, fairness, fio, matrix,  # noqa: E402
                     metrics, restore, results, side, store, target)
 from fiolab.jobfile import Job  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
@@ -272,10 +272,11 @@ def test_seeds_differ_between_pairs_and_cells():
 # Restoring a target
 
 @pytest.mark.parametrize("how", ["fill", "trim"])
-def test_a_restored_target_is_as_it_was_at_first(how, tmp_path):
+def test_a_restored_target_is_as_it_was_at_first(how, tmp_path, stack):
     path = tmp_path / "t"
     path.write_bytes(b"\0" * (2 * MIB))
-    one = target.Target(str(path), 2 * MIB, False, "disk", writable=True)
+    one = target.Target(str(path), 2 * MIB, False, "disk", writable=True,
+                        claim=claim.prepare(str(path), 0, True, stack))
     restore.HOW[how](one)
     first = path.read_bytes()
     assert first != b"\0" * (2 * MIB) and len(first) == 2 * MIB

@@ -17,7 +17,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
 from targets import partition, remove_partitions  # noqa: E402
-from fiolab import cli, device, session, target  # noqa: E402
+from fiolab import claim, cli, device, session, target  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
 
 MIB = 1 << 20
@@ -258,7 +258,7 @@ def test_a_free_device_needs_destroy_data(loop, stack):
 @needs_root
 def test_a_claimed_device_cannot_be_mounted_meanwhile(loop, stack, tmp_path):
     real.run("mkfs.ext4", "-q", "-F", loop)
-    stack.callback(os.close, device.claim(loop))
+    claim.prepare(loop, MIB, True, stack)
     with pytest.raises(AssertionError, match="mount"):
         with real.mounted(loop, str(tmp_path / "m")):
             pass

@@ -11,9 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
-from fiolab import device  # noqa: E402
+from fiolab import claim, device, signatures  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import claim, signatures  # noqa: E402
+from fiolab.qualify import places  # noqa: E402
+from fiolab.qualify.profiles import QUICK  # noqa: E402
 
 MIB = 1 << 20
 
@@ -95,9 +96,9 @@ def test_a_name_that_is_replaced_meanwhile(precious, tmp_path, stack,
     other.write_bytes(b"y" * 2 * MIB)
     judged = os.stat(precious)
 
-    def replaced(path):
-        os.replace(other, path)
-    monkeypatch.setattr(device, "check_file", replaced)
+    def replaced(info):
+        os.replace(other, precious)
+    monkeypatch.setattr(device, "file_used", replaced)
     target = claim.prepare(str(precious), MIB, True, stack)
     assert os.path.samestat(os.fstat(target.descriptor), judged)
     assert not os.path.samestat(judged, os.stat(precious))
@@ -160,7 +161,12 @@ def test_without_o_direct(precious, stack, monkeypatch):
             raise OSError(22, "Invalid argument")
         return real_open(path, flags, *rest)
     monkeypatch.setattr(claim.os, "open", old)
-    refused(precious, "does not take O_DIRECT", stack)
+    os.truncate(precious, places.SMALLEST)
+    assert claim.prepare(str(precious), MIB, True,
+                         stack).logical_block is None
+    stack.close()
+    with pytest.raises(Problem, match="does not take O_DIRECT"):
+        places.local(str(precious), QUICK, None, True, stack)
 
 
 @pytest.mark.parametrize("offset, magic, words", signatures.MAGICS)

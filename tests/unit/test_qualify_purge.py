@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import faketools  # noqa: E402
+from fiolab import claim  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import claim, devicetools, identity, purge  # noqa: E402
+from fiolab.qualify import devicetools, identity, purge  # noqa: E402
 
 MIB = 1 << 20
 
@@ -218,7 +219,7 @@ def test_a_path_that_is_another_device_now(file, fake, tmp_path, monkeypatch):
     nvme(fake, ID_CTRL.format(nn=1, oacs=0x17, fna=0))
     target = as_device(file, "nvme", faketools.nvme(tmp_path), monkeypatch)
     target.path = "/dev/null"
-    with pytest.raises(Problem, match="no longer the device"):
+    with pytest.raises(Problem, match="no longer the target"):
         purge.run(target, "nvme-format", print)
     assert not any(call.startswith("nvme format") for call in fake.calls())
 

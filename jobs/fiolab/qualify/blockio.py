@@ -9,13 +9,17 @@ import os
 
 
 class Raw:
-    """An open target.  Offsets and lengths are multiples of its blocks."""
+    """An open target.  Offsets and lengths are multiples of its blocks.
 
-    def __init__(self, path, size, writable=False):
+    claim: whose descriptor is taken instead of what the path is now.
+    """
+
+    def __init__(self, path, size, writable=False, claim=None):
         self.size = size
-        flags = os.O_RDWR if writable else os.O_RDONLY
-        self.descriptor = os.open(path, flags | os.O_DIRECT | os.O_SYNC |
-                                  os.O_CLOEXEC)
+        flags = ((os.O_RDWR if writable else os.O_RDONLY) | os.O_DIRECT |
+                 os.O_SYNC | os.O_CLOEXEC)
+        self.descriptor = (claim.reopen(flags) if claim else
+                           os.open(path, flags))
 
     def close(self):
         os.close(self.descriptor)
@@ -40,7 +44,10 @@ class Raw:
 
 @contextlib.contextmanager
 def opened(target, writable=False):
-    raw = Raw(target.path, target.size, writable)
+    held = target.claim
+    if held and held.descriptor < 0:
+        held = None             # let go of for a power cut
+    raw = Raw(target.path, target.size, writable, held)
     try:
         yield raw
     finally:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 
+from .. import claim
 from ..problem import Problem
 from . import identity, tools
 
@@ -162,20 +163,13 @@ def offer(target):
     return (None, reason) if reason else (method, words)
 
 
-def _check_path(target):
-    """A tool opens the path: it must still be the claimed device."""
-    if os.stat(target.path).st_rdev != os.fstat(target.descriptor).st_rdev:
-        raise Problem(f"{target.path} is no longer the device that was "
-                      "claimed, so it is not purged.")
-
-
 def erase(target, method):
     """By a tool, after all that was checked for the plan is checked again."""
     chosen, reason = offer(target)
     if chosen != method:
         raise Problem(f"cannot purge {target.path} by {method}: "
                       f"{reason or 'it is of another kind'}.")
-    _check_path(target)
+    claim.check_same(target)    # a tool opens the path
     ERASES[method](target)
     if _end(target) < target.size:
         raise Problem(f"{target.path} is smaller after {method}: look at "

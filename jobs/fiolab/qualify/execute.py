@@ -9,9 +9,8 @@ import math
 import os
 import time
 
-from .. import campaign, clients, fio as fio_runs
+from .. import campaign, claim, clients, fio as fio_runs
 from ..problem import Problem
-from . import claim
 
 LOOK = 0.2              # seconds between looks at a request to stop
 STATS = "stats"         # the engine's, in the run's private folder

@@ -2,19 +2,14 @@
 # Which device was measured, and how it was set: from sysfs alone, so that it
 # needs no tool; what sysfs does not tell is None.  A file has the device below
 # it described as well.
-import glob
 import os
 import re
 import stat
 
 from .. import device, target as targets
+from ..sysfs import first, kind, number, read, whole
 from . import smart as smart_data
 
-# By the name that the kernel gives.
-KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
-         ("vd", "virtio"), ("dm-", "dm"), ("md", "md"), ("nbd", "nbd"),
-         ("mmcblk", "mmc"), ("pmem", "pmem"), ("ram", "ram"),
-         ("nullb", "null"), ("xvd", "xen"))
 TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
               (r"/virtio\d", "virtio"), (r"/end_device-", "sas"),
               (r"/rport-", "fc"), (r"/session\d+/", "iscsi"),
@@ -37,35 +32,6 @@ FIXED = (*DEVICE, *SETTINGS)
 def place(path):
     """The sysfs folder of a block device; of a partition its own."""
     return device.sysfs(os.stat(path).st_rdev)
-
-
-def whole(folder):
-    """The folder of the whole disk."""
-    return (os.path.dirname(folder)
-            if os.path.exists(folder + "/partition") else folder)
-
-
-def read(*names):
-    """A sysfs attribute, or None."""
-    try:
-        with open(os.path.join(*names), encoding="utf-8",
-                  errors="replace") as file:
-            return file.read().strip("\0 \t\n") or None
-    except OSError:
-        return None
-
-
-def first(folder, *names):
-    """The first of several attributes that there is; names may have *."""
-    found = (read(path) for name in names
-             for path in sorted(glob.glob(os.path.join(
-                 glob.escape(folder), name))))
-    return next(filter(None, found), None)
-
-
-def number(*names):
-    text = read(*names)
-    return int(text) if text and re.fullmatch(r"-?\d+", text) else None
 
 
 def _page(folder, name):
@@ -95,16 +61,6 @@ def _serial(folder):
     page = _page(folder, "vpd_pg80")[4:].decode("ascii", "replace")
     return (page.strip("\0 ") or
             first(folder, "device/serial", "serial", "dm/uuid"))
-
-
-def kind(folder):
-    name = os.path.basename(folder)
-    for begin, what in KINDS:
-        if re.fullmatch(re.escape(begin) + r"[0-9a-z]*", name):
-            return what
-    if read(folder, "device/vendor") == "ATA":
-        return "sata"
-    return "scsi" if os.path.exists(folder + "/device/scsi_device") else None
 
 
 def _transport(folder):

@@ -3,9 +3,9 @@
 # scratch target of our own, or a path on each host.
 import os
 
-from .. import cli, clients, jobfile, loopdev, target as targets
+from .. import claim, cli, clients, jobfile, loopdev, target as targets
 from ..problem import Problem
-from . import claim, identity
+from . import identity
 from .execute import Place, can_direct
 
 SMALLEST = 16 << 20         # of what a qualification needs
@@ -25,6 +25,10 @@ def _refuse_small(path, size):
 
 
 def _from_claim(name, made, profile, size):
+    if made.logical_block is None:
+        raise Problem(f"{name} does not take O_DIRECT, so the tests would "
+                      "measure the page cache: name a file on another file "
+                      "system.")
     used = active(made.size, profile, size)
     _refuse_small(name, used)
     total, made.size = made.size, min(made.size, size or made.size)
@@ -47,7 +51,7 @@ def _scratch_file(made, profile, stack):
     return Place("scratch file", made.path, active(made.size, profile, None),
                  made.size, 512, 512, "file", direct=direct,
                  claim=claim.Target(made.path, made.size, 512, 512, "file",
-                                    made.descriptor)), warnings
+                                    made.claim.descriptor)), warnings
 
 
 def scratch(profile, size, stack):

@@ -8,8 +8,9 @@ import os
 import shlex
 import time
 
+from .. import claim
 from ..problem import Problem
-from . import blockio, cache, claim, generations, identity
+from . import blockio, cache, generations, identity
 from .cutruns import SYNCED, judge, prepare, second
 from .execute import Stopped
 from .generations import BLOCK

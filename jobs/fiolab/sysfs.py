@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What sysfs says of block devices: attributes by their folder, and of which
+# kind a device is.  What it does not tell is None.
+import glob
+import os
+import re
+
+# By the name that the kernel gives.
+KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
+         ("vd", "virtio"), ("dm-", "dm"), ("md", "md"), ("nbd", "nbd"),
+         ("mmcblk", "mmc"), ("pmem", "pmem"), ("ram", "ram"),
+         ("nullb", "null"), ("xvd", "xen"))
+
+
+def whole(folder):
+    """The folder of the whole disk."""
+    return (os.path.dirname(folder)
+            if os.path.exists(folder + "/partition") else folder)
+
+
+def read(*names):
+    """An attribute, or None."""
+    try:
+        with open(os.path.join(*names), encoding="utf-8",
+                  errors="replace") as file:
+            return file.read().strip("\0 \t\n") or None
+    except OSError:
+        return None
+
+
+def first(folder, *names):
+    """The first of several attributes that there is; names may have *."""
+    found = (read(path) for name in names
+             for path in sorted(glob.glob(os.path.join(
+                 glob.escape(folder), name))))
+    return next(filter(None, found), None)
+
+
+def number(*names):
+    text = read(*names)
+    return int(text) if text and re.fullmatch(r"-?\d+", text) else None
+
+
+def kind(folder):
+    name = os.path.basename(folder)
+    for begin, what in KINDS:
+        if re.fullmatch(re.escape(begin) + r"[0-9a-z]*", name):
+            return what
+    if read(folder, "device/vendor") == "ATA":
+        return "sata"
+    return "scsi" if os.path.exists(folder + "/device/scsi_device") else None

@@ -192,9 +192,8 @@ def run(plan, side, job, target, options, seconds):
 
 def _options(plan, side, target, seed):
     options = fio_runs.base_options(side, target, seed)
-    options += [line for line in fio_runs.timed_options(
+    return options + [line for line in fio_runs.timed_options(
         plan.runtime, plan.ramp) if not line.startswith("exec_prerun")]
-    return [*options, *fio_runs.KEEP_FILES]
 
 
 def timed(plan, cell, role, seed):
@@ -223,14 +222,16 @@ FILL = Job("fill", "[fill]\nrw=write\nbs=1M\ndirect=1\niodepth=4\n"
 FILL_PATIENCE = 3600
 
 
-def fill(plan):
-    """A function that writes every byte of a target on all hosts once."""
+def fill(plan, make=False):
+    """A function that writes every byte of a target on all hosts once.
+
+    make: a file that is not there is made."""
     libaio = Side("libaio", "libaio")
+    may = ["allow_file_create=1"] if make else []
 
     def restore_one(target):
-        # In place: a new file only where there is none.
-        options = [*fio_runs.base_options(libaio, target, 1),
-                   "create_on_open=1"]
+        # In place, whatever is there.
+        options = [*fio_runs.base_options(libaio, target, 1), *may]
         run(plan, libaio, FILL, target, options, FILL_PATIENCE)
     return restore_one
 

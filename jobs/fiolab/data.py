@@ -102,14 +102,17 @@ def target_of(data):
 
 
 def plain_job(plan, cell, side):
-    """The job file that repeats a run of a side with plain fio."""
-    job, target = Job(**plan["jobs"][cell["job"]]), target_of(
-        plan["targets"][cell["target"]])
+    """The job file that repeats a run of a side with plain fio, which has to
+    make a target that was made for the campaign."""
+    known = plan["targets"][cell["target"]]
+    job, target = Job(**plan["jobs"][cell["job"]]), target_of(known)
     options = fio_runs.base_options(side_of(side), target,
                                     cell.get("seed") or 1)
     options += [line for line in fio_runs.timed_options(
         plan["runtime_s"], plan["ramp_s"]) if "exec_prerun" not in line]
-    options += fio_runs.KEEP_FILES if plan["clients"] else ()
+    if known.get("created"):
+        options = [line for line in options
+                   if line not in fio_runs.KEEP_FILES]
     return job.effective(fio_runs.literal(options, side_of(side), target))
 
 

@@ -12,7 +12,7 @@ import tempfile
 import textwrap
 import time
 
-from . import process
+from . import claim, process
 from .metrics import figures
 from .problem import Problem
 
@@ -20,8 +20,9 @@ PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
 PAGE = 4096             # bytes, by which buffers are aligned
 SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
 LIST = re.compile(r"^\{$", re.M)
-# On a host nothing but fio itself sees the target: it must not lay a file out
-# (which unlinks the one that is there), and make none where there is none.
+# Every target is there before fio is started: fio must not lay a file out
+# (which unlinks the one that is there), and make none where there is none, as
+# in the place of a device that has gone.
 KEEP_FILES = ("create_on_open=1", "allow_file_create=0")
 # Whole latencies: what is between submission and completion is not comparable
 # between engines.
@@ -70,8 +71,8 @@ def base_options(side, target, seed):
     """
     options = ["ioengine=${ENGINE}", "filename=${TARGET}",
                f"size={target.size}", "randrepeat=0", "allrandrepeat=0",
-               f"randseed={seed}", f"iomem_align={PAGE}", *side.options,
-               *side.plant]
+               f"randseed={seed}", f"iomem_align={PAGE}", *KEEP_FILES,
+               *side.options, *side.plant]
     return options if target.direct else [*options, "direct=0"]
 
 
@@ -126,13 +127,15 @@ def check_room(folder):
 class Run:
     """A fio process in its own folder; both are gone when the context ends.
 
-    wrap is put in front of the command.
+    wrap is put in front of the command.  claim.Gone if the target's path is,
+    before it or after it, not what was claimed.
     """
 
     JOBS = "jobs"
 
     def __init__(self, fio, side, job, target, options, wrap=()):
-        self.side, self.job = side, job
+        self.side, self.job, self.claim = side, job, target.claim
+        self.check_target()
         try:
             self.folder = tempfile.mkdtemp(dir=fio.folder)
         except OSError as error:
@@ -185,6 +188,10 @@ class Run:
         except FileNotFoundError:
             return ""
 
+    def check_target(self):
+        if self.claim:
+            claim.check_same(self.claim)
+
     def problem(self, why):
         """A Problem with fio's own words, which come first where it has any."""
         said = words(self.read("messages") +
@@ -196,6 +203,7 @@ class Run:
         """Wait for the end; fio's JSON, checked."""
         ended = self.child.wait(seconds)
         check_room(self.folder)     # what fio wrote may be cut short
+        self.check_target()         # before what fio says of it
         if not ended:
             raise self.problem(f"still running after {seconds:.0f} s, ended")
         if self.child.status != 0:

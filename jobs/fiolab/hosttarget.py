@@ -74,7 +74,7 @@ def prepare(plan, target):
     check(plan, target)
     if target.writable:
         try:
-            clients.fill(plan)(target)
+            clients.fill(plan, make=True)(target)
         except campaign.Lost as lost:
             raise Problem(f"cannot fill {target.path}: {_said(lost)}."
                           ) from None

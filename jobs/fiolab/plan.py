@@ -186,7 +186,7 @@ def _target_data(target):
     return {"path": target.path, "label": target.label + found,
             "size": target.size,
             "ram": target.ram, "o_direct": target.direct,
-            "writable": target.writable,
+            "writable": target.writable, "created": target.created,
             "scratch": os.path.dirname(target.path) if ours else None}
 
 

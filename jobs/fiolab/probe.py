@@ -17,6 +17,7 @@ OPTION = re.compile(r"^ *([a-z][a-z0-9_]*)(?: +|(?<=\w{24})):", re.M)
 MAPPED = re.compile(r" (/(?:.*/)?libaio\.so\.1[^/\n]*)$", re.M)
 OUR_MARK = b"LIBAIO_RING"   # the variable that our library alone looks at
 LIBRARY_JOB = Job("library", "[library]\nrw=read\nbs=4k\n")
+LIBRARY_SIZE = 1 << 20
 LIBRARY_SECONDS = 10        # more than a look at its maps takes
 
 
@@ -96,7 +97,12 @@ def _maps(pid):
 def mapped_library(fio, side):
     """The libaio.so.1 in a running job of a side; "" if there is none."""
     path = os.path.join(fio.folder, "library.tmp")
-    target = Target(path, 1 << 20, False, "", direct=False, writable=True)
+    try:
+        with open(path, "wb") as file:
+            file.truncate(LIBRARY_SIZE)
+    except OSError as error:
+        raise fio_runs.no_room(path, error.strerror) from None
+    target = Target(path, LIBRARY_SIZE, False, "", direct=False, writable=True)
     options = (fio_runs.base_options(side, target, 1) +
                fio_runs.timed_options(LIBRARY_SECONDS, 0))
     with fio_runs.Run(fio, side, LIBRARY_JOB, target, options) as started:

@@ -160,9 +160,8 @@ def test_both_faults_are_told(cut, monkeypatch):
 
 
 def test_who_waits_for_the_device_can_be_asked_to_end():
-    context = SimpleNamespace(target=SimpleNamespace(path="/dev/none-such", claim=None,
-                                                     size=MIB),
-                              stop=threading.Event())
+    gone = SimpleNamespace(path="/dev/none-such", size=MIB, claim=None)
+    context = SimpleNamespace(target=gone, stop=threading.Event())
     context.stop.set()
     with pytest.raises(Stopped):
         realcut._await_return(context)

@@ -285,6 +285,28 @@ def test_a_restored_target_is_as_it_was_at_first(how, tmp_path, stack):
     assert path.read_bytes() == first
 
 
+def test_on_hosts_only_the_first_fill_may_make_a_file(monkeypatch):
+    """The effective job's last word: later a file that has gone stays so."""
+    given, one = [], target.Target("/t", 2 * MIB, False, "", writable=True)
+    monkeypatch.setattr(clients, "run", lambda plan, side, job, target,
+                        options, seconds: given.append(job.effective(options)))
+    for made in (clients.fill(None, make=True), clients.restore(
+            None, Job("w.fio", "[w]\nrw=write\n"), None)):
+        made(one)
+    assert [[line for line in text.splitlines() if "file_create" in line][-1]
+            for text in given] == ["allow_file_create=1",
+                                   "allow_file_create=0"]
+    assert all("create_on_open=1" in text for text in given)
+
+
+def test_a_job_file_cannot_let_fio_make_files():
+    job = Job("x.fio", "[a]\nallow_file_create=1\n[b]\ncreate_on_open=0\n")
+    one = target.Target("/t", 2 * MIB, False, "")
+    lines = job.effective(fio.base_options(side.parse("psync", ""), one,
+                                           1)).splitlines()
+    assert [line for line in lines if "create" in line] == list(fio.KEEP_FILES)
+
+
 def test_only_jobs_that_write_are_restored():
     reads, writes = Job("r.fio", "[a]\nrw=read\n"), Job("w.fio",
                                                        "[a]\nrw=write\n")

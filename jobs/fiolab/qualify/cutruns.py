@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from .. import fio as fio_runs
 from . import generations
 from .generations import BLOCK, NEW, OLD
 from .verifying import (FAIL, PASS, UNKNOWN, check, fault, mismatches,
@@ -20,9 +21,10 @@ SYNCED, OTHERS, FIO = (
 def _fio(context, path, size, tag, name, options, more=0, **how):
     """A run on a device that may be another than the target: fio would add a
     second filename= to the first, so the usual lines in front are left out."""
-    front = ["[global]", "ioengine=${ENGINE}", *context.side.options, ""]
+    front = ["[global]", "ioengine=${ENGINE}", *fio_runs.KEEP_FILES,
+             *context.side.options, ""]
     job = verified("power", filename=path.replace(":", "\\:"), direct=1,
-                   size=size, bs=BLOCK, allow_file_create=0,
+                   size=size, bs=BLOCK,
                    verify_pattern=generations.pattern(tag),
                    randrepeat=0, allrandrepeat=0,
                    randseed=context.seed,

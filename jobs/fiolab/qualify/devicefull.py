@@ -5,7 +5,7 @@
 import errno
 import os
 
-from .. import device
+from .. import device, fio as fio_runs
 from .verifying import (FAIL, PASS, UNKNOWN, check, fault, judged, verified)
 
 TAIL, HEAD = 1 << 20, 1 << 20       # bytes that are looked at afterwards
@@ -56,8 +56,9 @@ def _behind(context, end):
         file.write(replay(context.target.path, end, _block(context),
                           4 * depth))
     front = ["[global]", "ioengine=${ENGINE}", "direct=1",
-             *context.side.options, "[behind]", f"read_iolog={log}",
-             f"iodepth={depth}", "ignore_error=,ENOSPC", ""]
+             *fio_runs.KEEP_FILES, *context.side.options, "[behind]",
+             f"read_iolog={log}", f"iodepth={depth}", "ignore_error=,ENOSPC",
+             ""]
     return context.fio("\n".join(front), "behind", LIMIT, tolerant=True,
                        base=False)
 

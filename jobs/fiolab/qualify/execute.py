@@ -104,11 +104,23 @@ class Remote(clients.Run):
         return {**fio_runs.parse(self.read("out.json")), self.JOBS: found}
 
 
+def _is_there(started):
+    try:
+        started.check_target()
+        return True
+    except claim.Gone:
+        return False            # whole() says so
+
+
 def _await(started, seconds, stop):
+    """To the end of fio, which is ended early where its target goes."""
     end = time.monotonic() + seconds
     while not started.child.wait(min(LOOK, max(0, end - time.monotonic()))):
         if stop.is_set():
             raise Stopped
+        if not _is_there(started):
+            started.child.kill()
+            return
         if time.monotonic() >= end:
             raise started.problem(f"still running after {seconds:.0f} s, "
                                   "ended")
@@ -175,10 +187,10 @@ class Executor:
         """The [global] lines in front of every job file."""
         stats = (["engine_stats=1"] if self.place.client else
                  [f"stats_file={STATS}"]) if self.has_stats else []
-        keep = fio_runs.KEEP_FILES if self.place.client else ()
         return ["ioengine=${ENGINE}", "filename=${TARGET}",
                 f"direct={int(self.place.direct)}", "group_reporting=1",
-                *fio_runs.LATENCY, *self.side.options, *stats, *keep]
+                *fio_runs.KEEP_FILES, *fio_runs.LATENCY, *self.side.options,
+                *stats]
 
     def _start(self, text, name, base, extra):
         kind = Remote if self.place.client else Local
@@ -187,19 +199,17 @@ class Executor:
 
     def run(self, text, name, seconds, tolerant=False, base=True, extra=()):
         """Ran, whose file has that name; Problem where fio fails, unless
-        tolerant; Stopped."""
+        tolerant; claim.Gone, once the file is there; Stopped."""
         if self.stop.is_set():
             raise Stopped
         if not self.place.writable:
             raise Problem(f"{self.place.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
-        if self.place.claim:
-            claim.check_same(self.place.claim)
         began, clock = time.time(), time.monotonic()
         with self._start(text, name, base, extra) as started:
             _await(started, seconds + fio_runs.PATIENCE, self.stop)
             taken = time.monotonic() - clock
-            result = self._result(started, tolerant)
+            result, gone = self._result(started, tolerant)
             said = started.read("messages") + _notes(started)
             stats = _stats(started, said)
             record = {"name": name, "start": began, "seconds": taken,
@@ -209,17 +219,23 @@ class Executor:
                       "status": started.child.status, "result": result,
                       "stats": stats, "messages": said}
             jobs = result.get(started.JOBS, [])
-        return Ran(jobs, stats, record["status"], said,
-                   self.folder.save_run(name, record), taken)
+        source = self.folder.save_run(name, record)
+        if gone:
+            raise gone
+        return Ran(jobs, stats, record["status"], said, source, taken)
 
     def _result(self, started, tolerant):
+        """(fio's JSON, claim.Gone or None)"""
+        gone = None
         try:
-            return started.whole()
+            return started.whole(), None
+        except claim.Gone as problem:
+            gone = problem
         except Problem:
             fio_runs.check_room(started.folder)
             if not tolerant:
                 raise
-            return _loosely(started.read("out.json"))
+        return _loosely(started.read("out.json")), gone
 
     @staticmethod
     def _command(started):

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A device that drops off the bus, and a name that is used after its check: by
+# way of a node of a loop device that is ours alone, and a fio that takes it
+# away just before the real one opens it.
+import os
+import shutil
+import stat
+import threading
+import time
+
+import pytest
+
+import qualifycontext
+import targets
+from abrun import sentence
+from fiolab import claim, fio as fio_runs, target
+
+MIB = 1 << 20
+SIZE = 64 * MIB
+BENCH = ["--size", "16M", "--runtime", "0.2", "--ramp", "0.05", "--pairs", "2",
+         "--a", "psync", "--b", "psync"]
+QUICK = ["--engine", "psync", "--profile", "quick", "--no-pdf",
+         "--destroy-data"]
+
+
+@pytest.fixture
+def node(need_root, tmp_path, shm):
+    """A node in memory, where a file would take O_DIRECT too."""
+    with targets.loop_of(str(tmp_path), SIZE) as loop:
+        path = os.path.join(shm, "node")
+        os.mknod(path, stat.S_IFBLK | 0o600, os.stat(loop).st_rdev)
+        yield path
+
+
+@pytest.fixture
+def fio_that(tmp_path):
+    """A fio that does something before, in the runs on the target whose job
+    file has a word."""
+    def make(script, path, word="filename"):
+        fio = tmp_path / "a-fio"
+        fio.write_text(f"""#!/bin/sh
+if [ "$TARGET" = {path} ] && grep -qs '{word}' effective.fio; then
+{script}
+fi
+exec {shutil.which(os.environ.get('FIO', 'fio'))} "$@"
+""")
+        fio.chmod(0o755)
+        return ["--fio", str(fio)]
+    return make
+
+
+TAKE = 'rm -f "$TARGET"'
+
+
+# jobs/ab
+
+@pytest.mark.parametrize("job, word", [("randread", "write_iolog"),
+                                       ("randwrite", "^ramp_time")])
+def test_ab_stops_and_nothing_takes_its_place(ab, node, fio_that, job, word):
+    """In the checks before the runs, and in a run."""
+    done = ab("--target", node, "--job", job, *BENCH, "--destroy-data",
+              *fio_that(TAKE, node, word))
+    sentence(done, f"{node} is gone (No such file or directory), so nothing is "
+             "done there.")
+    assert not os.path.lexists(node)
+
+
+@pytest.mark.parametrize("other", ['truncate -s 64M "$TARGET"',
+                                   'mknod "$TARGET" b 7 9999'])
+def test_ab_looks_at_what_the_name_stands_for(ab, node, fio_that, other):
+    done = ab("--target", node, "--job", "randread", *BENCH,
+              *fio_that(f"{TAKE}; {other}", node, "^ramp_time"))
+    sentence(done, f"{node} is no longer the target that was claimed")
+
+
+def test_ab_keeps_what_was_measured(ab, node, fio_that, tmp_path):
+    done = ab("--target", node, "--job", "randread", *BENCH, *fio_that(
+        f'echo >>{tmp_path}/n; [ $(wc -l <{tmp_path}/n) -lt 6 ] || {TAKE}',
+        node, "^ramp_time"))
+    assert done.returncode == 1 and "is gone" in done.stderr, done.stderr
+    assert len(ab.runs()) == 5 and ab.report()["cells"][0]["effects"]
+
+
+def test_a_file_that_is_replaced(ab, tmp_path, fio_that):
+    path = tmp_path / "file"
+    path.write_bytes(bytes(16 * MIB))
+    done = ab("--target", path, "--job", "randwrite", *BENCH, "--destroy-data",
+              *fio_that(f'{TAKE}; truncate -s 16M "$TARGET"', path,
+                        "^ramp_time"))
+    sentence(done, "is no longer the target that was claimed")
+    assert path.read_bytes() != b""         # it is the user's by now
+
+
+def test_filling_again_is_of_what_was_claimed(tmp_path, stack):
+    """And never of what has the name by then."""
+    path, moved = tmp_path / "file", tmp_path / "moved"
+    path.write_bytes(bytes(4 * MIB))
+    made = target.prepare(str(path), ["w"], None, True, stack)
+    before = path.read_bytes()
+    path.rename(moved)
+    moved.write_bytes(bytes(4 * MIB))
+    path.write_bytes(b"precious")
+    target.fill(made, quiet=True)
+    assert path.read_bytes() == b"precious" and moved.read_bytes() == before
+
+
+def test_the_job_files_make_no_target(ab, tmp_path):
+    """Those that repeat a run with plain fio: what was there must be there,
+    and what the campaign made is made."""
+    given = tmp_path / "given"
+    given.write_bytes(bytes(16 * MIB))
+    for path, there in ((given, True), (tmp_path / "new", False)):
+        done = ab("--target", path, "--job", "randread", *BENCH)
+        assert done.returncode == 0, done.stderr
+        given.unlink(missing_ok=True)
+        for job in (ab.out / "jobs").glob("*.fio"):
+            found = targets.subprocess.run(
+                [shutil.which("fio"), job], cwd=tmp_path, check=False,
+                capture_output=True)
+            assert (found.returncode != 0) == there
+            assert path.exists() != there
+
+
+# jobs/qualify
+
+def test_fio_is_ended_when_its_target_goes(node, fio_binary, build_dir,
+                                           tmp_path, stack):
+    """Not after the hours that a test may last."""
+    bench = qualifycontext.bench(node, fio_binary, build_dir, str(tmp_path),
+                                 stack, "psync", claimed=True)
+    timer = threading.Timer(1, os.unlink, [node])
+    timer.start()
+    start = time.monotonic()
+    with pytest.raises(claim.Gone):
+        bench.executor.run("[long]\nrw=randread\nsize=16m\nrate_iops=10\n"
+                           "time_based=1\nruntime=100\n", "long", 100)
+    timer.join()
+    assert time.monotonic() - start < 50
+    assert list((tmp_path / "out" / "runs").glob("long.json"))
+
+
+def test_a_device_that_is_another_under_its_number(tmp_path, stack):
+    """Detached, and attached again: of the same name and number."""
+    with targets.loop_of(str(tmp_path), SIZE) as loop:
+        held = claim.hold(loop, stack)
+        claim.check_same(held)
+        backing, = tmp_path.glob("backing-*")
+        targets.run("losetup", "--detach", loop)
+        targets.run("losetup", loop, backing)
+        with pytest.raises(claim.Gone, match="no longer the target"):
+            claim.check_same(held)
+
+
+# Every start of fio
+
+def test_every_job_file_keeps_fio_from_making_files(qualify, node):
+    done = qualify("--target", node, *QUICK, "--tests",
+                   "xsr,planted,trim,power-cut,device-full,mixed-latency",
+                   "--power-cut", "true", seconds=200)
+    assert done.returncode in (0, 2), done.stdout + done.stderr
+    jobs = [run["job"] for run in map(qualify_run, (
+        qualify.out / "runs").glob("*.json")) if "job" in run]
+    assert len(jobs) > 15
+    for job in jobs:
+        for line in fio_runs.KEEP_FILES:
+            assert line in job.splitlines()
+
+
+def qualify_run(path):
+    return fio_runs.json.loads(path.read_text())

@@ -239,6 +239,12 @@ def _dropped(exception):
     signal.setitimer(signal.ITIMER_REAL, 0.01)
 
 
+def _status(problem, failure):
+    """Of a Problem; one while the command ends does not hide its status."""
+    ended = getattr(problem.__context__, "code", None)
+    return ended if isinstance(ended, int) and ended else failure
+
+
 def main(arguments=None, new=None, action=None, failure=1):
     """Run the command of a parser: action(args, exit stack).
 
@@ -253,10 +259,7 @@ def main(arguments=None, new=None, action=None, failure=1):
         with ExitStack() as stack:
             action(args, stack)
     except Problem as problem:
-        said = f"{new.prog}: {problem}"
-        if failure == 1:
-            sys.exit(said)      # the status of a text
-        print(said, file=sys.stderr)
-        sys.exit(failure)
+        print(f"{new.prog}: {problem}", file=sys.stderr)
+        sys.exit(_status(problem, failure))
     except BrokenPipeError:
         os._exit(1)

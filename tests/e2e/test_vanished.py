@@ -3,6 +3,7 @@
 # way of a node of a loop device that is ours alone, and a fio that takes it
 # away just before the real one opens it.
 import os
+import re
 import shutil
 import stat
 import threading
@@ -14,6 +15,7 @@ import qualifycontext
 import targets
 from abrun import sentence
 from fiolab import claim, fio as fio_runs, target
+from fiolab.qualify import integrity, presence, queuetests
 
 MIB = 1 << 20
 SIZE = 64 * MIB
@@ -123,6 +125,70 @@ def test_the_job_files_make_no_target(ab, tmp_path):
 
 # jobs/qualify
 
+def failed(done, qualify):
+    assert done.returncode == 1, done.stderr
+    report = qualify.report()
+    tests = report["targets"][0]["tests"]
+    found, = (check for test in tests for check in test["checks"]
+              if check["name"] == "present")
+    assert (found["result"], report["result"]) == ("fail", "fail")
+    assert "The device stayed present" in done.stdout
+    return found["text"], tests
+
+
+@pytest.mark.parametrize("test, job", [
+    ("iops", "."), ("planted", "randread"), ("trim", "rw=trim"),
+    ("device-full", "read_iolog"), ("fsync", "fdatasync=4"),
+    ("power-cut", "md5")])
+def test_a_device_that_goes_fails_the_qualification(qualify, node, fio_that,
+                                                    test, job):
+    more = ["--power-cut", "true"] if test == "power-cut" else []
+    done = qualify("--target", node, *QUICK, "--tests", f"{test},mixed-latency",
+                   *more, *fio_that(TAKE, node, job))
+    assert not os.path.lexists(node)
+    text, tests = failed(done, qualify)
+    assert re.search(r"is gone \(No such file or directory\).*It was missed at "
+                     r"\d{4}-\d\d-\d\dT[\d:]+Z; the kernel", text)
+    *_, failing, later = [{"state": "done"}, *tests]
+    if test == "device-full":       # the last of all
+        failing, later = later, None
+    assert failing["name"] == test and failing["state"] == "failed"
+    assert "is gone" in failing["why"]
+    assert not later or (later["state"], later["why"]) == (
+        "not run", f"the device went in the test {test}")
+
+
+def test_what_the_kernel_said_is_told(qualify, node, fio_that, tmp_path):
+    """A loop device whose file has no bytes any more has none, either."""
+    backing, = tmp_path.glob("backing-*")
+    loop = targets.run("losetup", "--associated", backing, "--noheadings",
+                       "--output", "NAME")
+    try:
+        done = qualify("--target", node, *QUICK, "--tests", "planted",
+                       *fio_that(f"truncate -s 0 {backing}; losetup -c {loop}",
+                                 node, "randread"))
+    finally:
+        os.truncate(backing, SIZE)
+    text, _ = failed(done, qualify)
+    assert "the kernel has no such device any more" in text
+    assert re.search(rf"the kernel said at \S+Z: {os.path.basename(loop)}: "
+                     r"detected capacity change from \d+ to 0$", text)
+
+
+def test_who_goes_on_is_told(qualify, node, fio_that, tmp_path):
+    """The device is back; that it was gone is not forgotten."""
+    number, once = os.stat(node).st_rdev, tmp_path / "once"
+    once.touch()
+    text, _ = failed(qualify(
+        "--target", node, *QUICK, "--tests", "planted,trim", *fio_that(
+            f"[ ! -e {once} ] || {{ rm {once}; {TAKE}; }}", node, "randread")),
+        qualify)
+    os.mknod(node, stat.S_IFBLK | 0o600, number)
+    done = qualify("--resume", qualify.out, "--no-pdf", "--destroy-data")
+    again, tests = failed(done, qualify)
+    assert again == text and [one["state"] for one in tests] == ["done"] * 2
+
+
 def test_fio_is_ended_when_its_target_goes(node, fio_binary, build_dir,
                                            tmp_path, stack):
     """Not after the hours that a test may last."""
@@ -137,6 +203,21 @@ def test_fio_is_ended_when_its_target_goes(node, fio_binary, build_dir,
     timer.join()
     assert time.monotonic() - start < 50
     assert list((tmp_path / "out" / "runs").glob("long.json"))
+
+
+@pytest.mark.parametrize("test", [
+    one for one in (*integrity.TESTS, *queuetests.TESTS)
+    if one.name in ("trim", "fsync", "device-full", "planted")],
+    ids=lambda test: test.name)
+def test_a_missing_node_is_not_taken_for_a_file(node, fio_binary, build_dir,
+                                                tmp_path, stack, test):
+    bench = qualifycontext.bench(node, fio_binary, build_dir, str(tmp_path),
+                                 stack, "psync", claimed=True)
+    os.unlink(node)
+    found, _ = qualifycontext.run(bench, test)
+    assert found["state"] == "failed" and "is gone" in found["why"]
+    assert not found["checks"]
+    assert presence.gone(bench.place)["result"] == "fail"
 
 
 def test_a_device_that_is_another_under_its_number(tmp_path, stack):

@@ -42,6 +42,27 @@ def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
     assert "ab: error: " in capsys.readouterr().err
 
 
+UNDO = """import argparse, sys
+sys.path.insert(0, sys.argv[1])
+from fiolab import cli
+from fiolab.problem import Problem
+def undo():
+    raise Problem("cannot undo it.")
+def action(_args, stack):
+    stack.callback(undo)
+    sys.exit(int(sys.argv[2]))
+cli.main([], argparse.ArgumentParser("it"), action, failure=2)
+"""
+
+
+@pytest.mark.parametrize("code, status", [(1, 1), (130, 130), (0, 2)])
+def test_a_problem_at_the_end_does_not_hide_the_status(code, status):
+    """As where a device that has gone cannot be set back."""
+    done = subprocess.run([sys.executable, "-c", UNDO, JOBS, str(code)],
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, "it: cannot undo it.\n")
+
+
 def test_defaults_and_repeats():
     args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
     assert args.job == ["a", "b"] and not args.destroy_data

@@ -4,7 +4,7 @@
 import re
 import tempfile
 
-from . import runner
+from . import presence, runner
 
 EXTERNAL = "external:"
 
@@ -69,5 +69,6 @@ def run(bench, test, found):
         return
     with runner.outcome(found):
         found.update(test.run(Context(bench, test)))
+        presence.demand(bench.place)    # else what was found is not kept
     if found["state"] == "done":
         bench.folder.save_round(name, found)

@@ -79,7 +79,7 @@ def error_check(ran):
 def why_not(context):
     if not context.local:
         return "the target is on another host, whose end is not known here"
-    if device.device_number(context.target.path) is None:
+    if device.node_number(context.target.path) is None:
         return "a file has no end: a write behind it makes it longer"
     if context.target.claim and context.target.claim.size < \
             device.size(context.target.path):

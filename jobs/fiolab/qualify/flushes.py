@@ -28,7 +28,7 @@ def _read(path):
 
 def disk(path):
     """The sysfs folder of the whole disk that a device is (a part of)."""
-    number = device.device_number(path)
+    number = device.node_number(path)
     if number is None:
         return None
     folder = device.sysfs(number)

@@ -4,8 +4,8 @@
 import threading
 import time
 
-from .. import progress
-from . import context, engines, estimate, identity, runner
+from .. import claim, progress
+from . import context, engines, estimate, identity, presence, runner
 from .execute import Executor, Stopped
 
 
@@ -57,6 +57,7 @@ class Worker(threading.Thread):
         self.tests = [runner.entry(test) for test in session.tests]
         self.after = None           # {"smart", "why"} once all is done
         self.pairs = None           # of --ab, by cell
+        self.dropped = None         # {"test", "check"} once it is gone
         self.later = 0.0            # seconds of the tests after this one
         self.bench = runner.Bench(
             number, place, Executor(
@@ -83,16 +84,41 @@ class Worker(threading.Thread):
             self.ended.set()
 
     def _run(self):
+        earlier = self.session.folder.load_round(self._gone_label())
         for number, test in enumerate(self.session.tests):
             self.later = sum(self.spans[number + 1:]) + self._pairs_seconds()
             self.span = self.spans[number]
-            kind = runner if hasattr(test, "phases") else context
-            kind.run(self.bench, test, self.tests[number])
+            self._one(test, self.tests[number])
+            if earlier and earlier["test"] == test.name:
+                self.tests[number]["checks"].append(earlier["check"])
             self.watch.end_test()
         self.later = 0
-        if self.session.other_side:
-            self.pairs = engines.run(self.bench, self.session)
+        if self.session.other_side and not self.dropped:
+            self._compare_engines()
         self._finish()
+
+    def _one(self, test, found):
+        if self.dropped:
+            found["why"] = f"the device went in the test {self.dropped['test']}"
+            return
+        kind = runner if hasattr(test, "phases") else context
+        kind.run(self.bench, test, found)
+        self._look(found)
+
+    def _compare_engines(self):
+        try:
+            self.pairs = engines.run(self.bench, self.session)
+        except claim.Gone:
+            pass
+        self._look(self.tests[-1])
+
+    def _look(self, found):
+        """Is the device still there?  Who resumes the run is told, too."""
+        check = presence.gone(self.place)
+        if check:
+            found["checks"].append(check)
+            self.dropped = {"test": found["name"], "check": check}
+            self.session.folder.save_round(self._gone_label(), self.dropped)
 
     def _pairs_seconds(self):
         return engines.seconds(self.bench.profile, self.place.size) if (
@@ -101,6 +127,9 @@ class Worker(threading.Thread):
     def _label(self):
         return self.bench.label("complete")
 
+    def _gone_label(self):
+        return self.bench.label("gone")
+
     def _finish(self):
         """The health after it all, of the command that ended it."""
         self.after = self.session.folder.load_round(self._label())
@@ -108,8 +137,8 @@ class Worker(threading.Thread):
             found, why = smart(self.place)
             self.after = {"smart": found, "why": why}
             # "not run" is what the device cannot do, now or when resumed.
-            if all(test["state"] in ("done", "not run")
-                   for test in self.tests):
+            if not self.dropped and all(test["state"] in ("done", "not run")
+                                        for test in self.tests):
                 self.session.folder.save_round(self._label(), self.after)
 
 
@@ -117,6 +146,8 @@ def smart(place):
     """(health log or None, why there is none)"""
     if place.client:
         return None, "the health log of a device on a host is not read"
+    if place.claim and place.claim.gone:
+        return None, str(place.claim.gone)
     if place.claim and place.claim.descriptor < 0:
         return None, "it is not claimed any more since its power was cut"
     return identity.smart(place.path)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A device that drops off the bus fails the qualification, whatever else was
+# measured: the check that says so, with the time and what the kernel said.
+import datetime
+import os
+import re
+import time
+
+from .. import claim
+from .verifying import FAIL, check
+
+PRESENT = ("present", "The device stayed present")
+KMSG = "/dev/kmsg"
+RECORD = re.compile(r"\d+,\d+,(\d+),[^;]*;([^\n]*)")
+LONGEST = 8192              # bytes of a record
+BEFORE, AFTER = 120, 5      # seconds around the moment at which it was missed
+LOST_IO = re.compile(r"I/O error|i/o error|critical \w+ error")
+
+
+def _moment(seconds):
+    return datetime.datetime.fromtimestamp(
+        seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _records():
+    """The kernel's log, as its file has it; OSError where it may not be read.
+    """
+    descriptor = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        while True:
+            try:
+                yield os.read(descriptor, LONGEST).decode("utf-8", "replace")
+            except BrokenPipeError:     # it was written over meanwhile
+                continue
+            except BlockingIOError:     # the end
+                return
+    finally:
+        os.close(descriptor)
+
+
+def _log():
+    """[(time.time(), text)]"""
+    boot = time.time() - time.monotonic()
+    found = map(RECORD.match, _records())
+    return [(boot + int(one[1]) / 1e6, one[2]) for one in found if one]
+
+
+def names(folder):
+    """By which the kernel's log may call a device: its own and, up to the bus,
+    those of what it hangs on; folder is its place in sysfs."""
+    own, *above = reversed((folder or "").split("/"))
+    return [own, *(name for name in above if re.search(r"\d", name) and
+                   not name.startswith("pci"))]
+
+
+def chosen(lines, folder, moment):
+    """(when, text) of the line that best tells why a device went, or None:
+    the last about it that is no I/O that it failed, else the first of those.
+    """
+    named = re.compile(r"(?<![\w.:-])(?:%s)(?![\w-]|[.:]\w)" % "|".join(
+        map(re.escape, names(folder))))
+    about = [line for line in lines if named.search(line[1]) and
+             moment - BEFORE <= line[0] <= moment + AFTER]
+    told = [line for line in about if not LOST_IO.search(line[1])]
+    return told[-1] if told else about[0] if about else None
+
+
+def _kernel(folder, moment):
+    if not folder:
+        return "it is a file, so the kernel has no line about it"
+    try:
+        line = chosen(_log(), folder, moment)
+    except OSError as error:
+        return f"the kernel's log cannot be read ({error.strerror})"
+    return (f"the kernel said at {_moment(line[0])}: {line[1]}" if line else
+            "the kernel's log has no line about it")
+
+
+def demand(place):
+    """claim.Gone where the target is not there any more, as far as that is for
+    us to see."""
+    held = place.claim
+    if held and held.descriptor >= 0:       # not let go of for a power cut
+        claim.check_same(held)
+
+
+def gone(place):
+    """The check of a target that is not there any more; None while it is."""
+    held = place.claim
+    try:
+        demand(place)
+        return None
+    except claim.Gone as problem:
+        return check(*PRESENT, FAIL, f"{problem} It was missed at "
+                     f"{_moment(problem.at)}; "
+                     f"{_kernel(held.folder, problem.at)}")

@@ -10,7 +10,7 @@ import os
 import statistics
 import time
 
-from . import bareloop, benchtext, campaign, fio
+from . import bareloop, benchtext, campaign, claim, fio
 from .jobfile import Job
 from .problem import Problem
 from .side import Side
@@ -80,8 +80,10 @@ def loop_run(plan, row, seed, poll=False):
                str(row.target.size), depth, str(int(row.target.direct)),
                str(round(plan.ramp * 1000)), str(round(plan.runtime * 1000)),
                str(seed), str(int(poll))]
-    return {**bareloop.printed(command, _figures, plan.fio.cpu, None,
-                               "the bare loop failed"), "seed": seed}
+    found = bareloop.printed(command, _figures, plan.fio.cpu, None,
+                             "the bare loop failed")
+    claim.check_same(row.target.claim)
+    return {**found, "seed": seed}
 
 
 def _ceiling_run(plan, row, seed):

@@ -29,11 +29,14 @@ def _records():
     try:
         while True:
             try:
-                yield os.read(descriptor, LONGEST).decode("utf-8", "replace")
+                record = os.read(descriptor, LONGEST)
             except BrokenPipeError:     # it was written over meanwhile
                 continue
             except BlockingIOError:     # the end
                 return
+            if not record:
+                return
+            yield record.decode("utf-8", "replace")
     finally:
         os.close(descriptor)
 

@@ -89,7 +89,7 @@ static inline unsigned glue_thinkcycles(const struct thread_data *td)
 	return 0;
 }
 
-/* Atomic writes: fio 3.39 on. */
+/* Atomic writes: fio 3.38 on. */
 #ifdef FIO_HAVE_RWF_ATOMIC
 #define GLUE_ATOMIC_FLAG FIO_ATOMICWRITES
 #define GLUE_RWF_ATOMIC RWF_ATOMIC

@@ -205,7 +205,7 @@ def test_a_write_protected_file(fio, ext4_dir, old_file):
 @pytest.fixture
 def need_atomic(fio_has):
     if not fio_has("ioengines.h", "FIO_ATOMICWRITES"):
-        pytest.skip("this fio has no atomic=1 (3.39 and later do)")
+        pytest.skip("this fio has no atomic=1 (3.38 and later do)")
 
 
 def test_atomic(fio, shm_file, need_atomic):

@@ -28,8 +28,8 @@ def offload_once(fio, target, timeout, engine=None, **options):
 
 
 def offload(fio, target, **options):
-    """fio 3.33 itself hangs in offloading, above depth 1 more often than not,
-    with each of its engines: a run that hangs is done again, one that
+    """Before 3.42 fio itself hangs in offloading above depth 1, with each of its
+    engines, more often than not: a run that hangs is done again, one that
     fails is not.  No run at all is a failure unless libaio hangs, too."""
     for timeout in PATIENCE:
         try:

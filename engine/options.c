@@ -61,6 +61,13 @@ GLUE_CMDPRIO_CALLBACK(struct kaio_options)
 
 #define IN_GROUP .category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_LIBAIO
 
+/*
+ * fio copies the string of each such option for every clone and offload
+ * worker, callback or not: without a member of its own that would be td.
+ */
+#define TEXT(field) \
+	.type = FIO_OPT_STR_STORE, .off1 = offsetof(struct kaio_options, field)
+
 #define FLAG(option, field, title, text) \
 	{ \
 		.name = option, .lname = title, .type = FIO_OPT_BOOL, \
@@ -98,7 +105,7 @@ struct fio_option kaio_option_table[] = {
 	{
 		.name = "spin",
 		.lname = "Watch the ring before waiting",
-		.type = FIO_OPT_STR_STORE,
+		TEXT(spin),
 		.cb = set_spin,
 		.help = "For how long (ns, us, ms; us if no unit), or auto: "
 			"where trials show that it pays",
@@ -135,8 +142,7 @@ struct fio_option kaio_option_table[] = {
 	{
 		.name = "stats_file",
 		.lname = "File for the statistics",
-		.type = FIO_OPT_STR_STORE,
-		.off1 = offsetof(struct kaio_options, stats_file),
+		TEXT(stats_file),
 		.help = "Append the statistics of each job here, one JSON "
 			"object a line",
 		IN_GROUP,

@@ -12,6 +12,7 @@
 struct kaio_options {
 	struct thread_data *td; /* set by fio; must come first */
 	unsigned reap;		/* enum queue_reap */
+	char *spin; /* as given; spin_ns and spin_auto are its meaning */
 	unsigned spin_ns;
 	unsigned spin_auto;
 	unsigned adaptive; /* submit=adaptive */

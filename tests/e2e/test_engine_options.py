@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,41 @@ from fuzz_jobs import ENGINE, MISSPELLED  # noqa: E402
 
 MIB = 1 << 20
 WRONG = {name: wrong for name, (_, wrong) in ENGINE.items() if wrong}
+
+
+# --- the table ---
+
+WALK = """
+#include <stdio.h>
+#include "options.h"
+int main(void)
+{
+	for (struct fio_option *o = kaio_option_table; o->name; o++)
+		printf("%s %d %u\\n", o->name, o->type == FIO_OPT_STR_STORE,
+		       o->off1);
+	return 0;
+}
+"""
+
+
+def test_strings_have_members_of_their_own(root, build_dir, san, tmp_path):
+    """fio copies them for each clone, whether it has stored one or not: at
+    offset 0 that is td."""
+    source, walk = tmp_path / "walk.c", tmp_path / "walk"
+    source.write_text(WALK, encoding="utf-8")
+    subprocess.run(
+        ["gcc", "-D_GNU_SOURCE", "-I%s/engine" % root, "-I%s/aio" % root,
+         *(["-fsanitize=" + san] if san else []),
+         "-isystem", build_dir / "fio", "-include",
+         build_dir / "fio" / "config-host.h", "-o", walk, source,
+         build_dir / "engine" / "options.o"], check=True)
+    lines = subprocess.run([walk], check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    strings = {name: int(offset) for name, string, offset in map(
+        str.split, lines) if string == "1"}
+    assert {"spin", "stats_file"} <= set(strings)
+    assert 0 not in strings.values(), strings
+    assert len(set(strings.values())) == len(strings), strings
 
 
 # --- spelling ---

@@ -6,7 +6,6 @@
  * Source: ioengines.c and ioengines.h of fio, for each hook's contract.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 
 #include "explain.h"
@@ -227,7 +226,7 @@ static int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 			return (int)got;
 		submit(td, q);
 		if (poll)
-			sched_yield();
+			nop;
 	}
 }
 

@@ -54,6 +54,17 @@ def test_polling_never_sleeps(fio, loop_device, need_strace, tmp_path):
     assert calls.get("io_getevents", 0) <= 2, calls
 
 
+def test_polling_keeps_the_processor(fio, loop_device, need_strace, tmp_path):
+    """It spins as the built-in engine does: what else runs must not get a
+    time slice for each look at an empty ring."""
+    trace = tmp_path / "t"
+    fio(loop_device, strace=("-c", "-o", trace, "-e",
+                             "trace=sched_yield,io_submit"),
+        **{**READ, "iodepth": 4, "iodepth_batch_complete_min": 0}).ok()
+    calls = straceout.totals(trace)
+    assert calls.get("io_submit") == IOS and "sched_yield" not in calls, calls
+
+
 def test_waiting_is_in_the_kernel(fio, loop_device, need_strace, tmp_path):
     """Depth 1, and each I/O takes its time: it waits there, once for each,
     and does not spin.  (On a busy machine the I/O may be done before fio gets

@@ -124,6 +124,7 @@ int kaio_post_init(struct thread_data *td)
 	int ret = queue_start(&k->queue, &config);
 	char why[320];
 
+	k->started = !ret;
 	if (!ret && !k->queue.ring && o->reap != QUEUE_SYSCALL)
 		log_err("kaio: this kernel's completion ring has an unknown "
 			"layout (or valgrind runs fio), so this job uses "
@@ -240,7 +241,7 @@ void kaio_cleanup(struct thread_data *td)
 		return;
 	if (worker)
 		add_to_parent(td, k);
-	else if (k->queue.ctx && k->queue.config.timed)
+	else if (k->started && k->queue.config.timed)
 		report(td, k);
 	queue_exit(&k->queue, !worker);
 	glue_cmdprio_cleanup(&k->cmdprio);

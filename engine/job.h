@@ -27,6 +27,7 @@ struct kaio {
 	struct flags_known known; /* what files took so far */
 	bool vectored;
 	bool uncommitted; /* something queued since the last commit */
+	bool started;	  /* post_init has succeeded */
 };
 
 extern struct ioengine_ops kaio_ops;

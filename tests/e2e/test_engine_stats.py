@@ -4,6 +4,7 @@
 import json
 import os
 from pathlib import Path
+import subprocess
 import time
 
 import pytest
@@ -107,6 +108,21 @@ def test_offload_workers_are_one_job(fio, shm_file, tmp_path, as_thread):
     one, = enginestats.in_file(path)
     assert one["job"] == "job" and one["ios_submitted"] == 64
     assert enginestats.objects(result.stderr) == [one]
+
+
+def test_worker_that_cannot_start(fio, root, shm_file, as_thread, tmp_path):
+    """It has no eventfd, and has done nothing: the statistics are the job's
+    alone."""
+    library, path = tmp_path / "one_eventfd.so", tmp_path / "numbers"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library,
+                    root / "tests" / "lib" / "one_eventfd.c"], check=True)
+    preload = ":".join(filter(None, [fio.san_env.get("LD_PRELOAD"),
+                                     str(library)]))
+    result = fio(shm_file, rw="randread", size="256k", thread=as_thread,
+                 io_submit_mode="offload", reap="eventfd", stats_file=path,
+                 env={"LD_PRELOAD": preload})
+    assert "reap=eventfd: no eventfd" in result.stderr, result.text
+    assert result.rc != 0 and len(enginestats.in_file(path)) == 1
 
 
 def test_job_without_a_submission(fio, loop_device, tmp_path):

@@ -2,7 +2,8 @@
 /*
  * The sentences behind the errdetails hook.
  * Source: open(2) on O_DIRECT; statx(2) on STATX_DIOALIGN; queue/ in
- * Documentation/ABI/stable/sysfs-block.
+ * Documentation/ABI/stable/sysfs-block; aio_read(), aio_write(), aio_fsync()
+ * in fs/aio.c and ioprio_check_cap() of Linux.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +113,14 @@ static void explain_direct(const struct explain_io *io,
 			 io->offset, io->length, m->block, m->memory);
 }
 
+/* Disks and file systems have asynchronous I/O. */
+static bool is_character_device(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISCHR(st.st_mode);
+}
+
 static void explain_einval(const struct explain_io *io, char *text, size_t size)
 {
 	int flags = fcntl(io->fd, F_GETFL);
@@ -120,14 +129,21 @@ static void explain_einval(const struct explain_io *io, char *text, size_t size)
 
 	if (direct)
 		m = direct_multiples(io->fd);
-	if (m.block)
+	if (is_character_device(io->fd))
+		snprintf(text, size,
+			 "this is a character device, whose driver has no "
+			 "asynchronous I/O of this kind; use another file, or "
+			 "ioengine=psync");
+	else if (m.block)
 		explain_direct(io, &m, text, size);
 	else
 		snprintf(
 			text, size,
 			"the kernel or the file system does not know this "
-			"operation or flag%s (offset %llu, length %llu); try "
-			"without %snowait, uncached and the like",
+			"operation or flag, or has no asynchronous I/O for "
+			"this file, as in /proc%s (offset %llu, length %llu); "
+			"try without %snowait, uncached and the like, or "
+			"ioengine=psync",
 			direct ? ", or direct=1 does not fit, whose block size "
 				 "nothing tells here"
 			       : "",
@@ -142,6 +158,15 @@ void explain_error(const struct explain_io *io, char *text, size_t size)
 	case EINVAL:
 		explain_einval(io, text, size);
 		return;
+	case EPERM:
+		why = io->realtime
+			      ? "only root (CAP_SYS_NICE) may give I/Os the "
+				"priority class RT (cmdprio_class=1, which is "
+				"also the default); run fio as root, or set "
+				"cmdprio_class=2 or 3"
+			      : "the file does not permit it, as a sealed or "
+				"an append-only one";
+		break;
 	case EAGAIN:
 		why = "the I/O would have blocked and nowait=1 is set "
 		      "(ignore_error=EAGAIN goes on past it), or the kernel "

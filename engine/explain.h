@@ -6,6 +6,7 @@
 #ifndef KAIO_EXPLAIN_H
 #define KAIO_EXPLAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct explain_io {
@@ -14,6 +15,7 @@ struct explain_io {
 	const void *buf;
 	unsigned long long length; /* bytes */
 	unsigned long long offset; /* bytes */
+	bool realtime;		   /* priority class RT */
 };
 
 /* One sentence in text[size]; it is cut if it does not fit. */

@@ -269,6 +269,7 @@ struct ioengine_ops kaio_ops = {
 	.flags = GLUE_ENGINE_FLAGS,
 	.init = kaio_init,
 	.post_init = kaio_post_init,
+		.realtime = ioprio_value_is_class_rt(io_u->ioprio),
 	.prep = kaio_prep,
 	.queue = kaio_queue,
 	.commit = kaio_commit,

@@ -113,6 +113,25 @@ def test_unaligned(fio, ext4_file):
 
 # --- short results ---
 
+def test_device_without_asynchronous_io(fio):
+    """/dev/full can be written to, but not through AIO."""
+    result = fio("/dev/full", rw="write", size=MIB).failed()
+    assert result.job["error"] == 22
+    assert "whose driver has no asynchronous I/O" in result.stderr
+
+
+def test_realtime_priority_as_a_user(fio, need_root, shm_file):
+    """cmdprio's class is RT unless the job says otherwise."""
+    os.chmod(os.path.dirname(shm_file), 0o755)
+    make_file(shm_file, MIB)
+    job = {"rw": "randread", "size": MIB, "cmdprio_percentage": 100,
+           "uid": 65534, "gid": 65534}
+    result = fio(shm_file, **job).failed()
+    assert result.job["error"] == 1
+    assert "cmdprio_class=2 or 3" in result.stderr
+    fio(shm_file, **job, cmdprio_class=2).ok()
+
+
 def make_file(path, size):
     with open(path, "wb") as file:
         file.write(os.urandom(size))

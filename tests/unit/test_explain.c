@@ -46,6 +46,9 @@ static void test_each_error(void **state)
 	says((struct explain_io){.error = EOPNOTSUPP}, "does not support");
 	says((struct explain_io){.error = ENOSPC}, "is full");
 	says((struct explain_io){.error = EIO}, "dmesg");
+	says((struct explain_io){.error = EPERM, .realtime = true},
+	     "cmdprio_class=2");
+	says((struct explain_io){.error = EPERM}, "does not permit");
 	says((struct explain_io){.error = EBADF}, strerror(EBADF));
 	says((struct explain_io){.error = 9999}, "9999");
 }
@@ -105,6 +108,20 @@ static void test_without_a_device(void **state)
 	claims_nothing(io);
 	io.fd = open("/proc/self/stat", O_RDONLY);
 	assert_true(io.fd >= 0);
+	claims_nothing(io);
+	close(io.fd);
+}
+
+/* Its driver writes, but not asynchronously: no flag is to blame. */
+static void test_character_device(void **state)
+{
+	struct explain_io io = {.error = EINVAL, .length = 4096};
+
+	(void)state;
+	io.fd = open("/dev/full", O_WRONLY);
+	assert_true(io.fd >= 0);
+	says(io, "no asynchronous I/O of this kind");
+	assert_null(strstr(said(io), "nowait"));
 	claims_nothing(io);
 	close(io.fd);
 }
@@ -173,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_each_error),
 		cmocka_unit_test(test_buffered),
 		cmocka_unit_test(test_without_a_device),
+		cmocka_unit_test(test_character_device),
 		cmocka_unit_test(test_direct),
 		cmocka_unit_test(test_cut),
 	};

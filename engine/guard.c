@@ -3,6 +3,7 @@
  * Compares the running fio with the one compiled in: its version string,
  * the offsets in its exported option table (they are those of its struct
  * thread_options), and two pointers in struct thread_data that fio has set.
+ * Until it has judged, no symbol of fio's is sure to be there.
  * Sources: options.c, ioengine_load() in init.c, dlopen_ioengine().
  */
 #include <dlfcn.h>
@@ -32,23 +33,59 @@ static const struct {
 	{"log_prio", offsetof(struct thread_options, log_prio)},
 };
 
+/* To fio's error log, or where that ends if there is none. */
+__attribute__((format(printf, 1, 2))) static void say(const char *fmt, ...)
+{
+	char text[9000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (&log_err)
+		log_err("%s", text);
+	else
+		fputs(text, stderr);
+}
+
+static const char *running_path(char *path, size_t size)
+{
+	ssize_t len = readlink("/proc/self/exe", path, size - 1);
+
+	path[len > 0 ? len : 0] = '\0';
+	return len > 0 ? path : "fio";
+}
+
 /* One sentence: both versions, what differs, and how to mend it. */
 __attribute__((format(printf, 1, 2))) static void refuse(const char *fmt, ...)
 {
-	char what[256], exe[4096] = "fio";
-	const char *running = fio_version_string ? fio_version_string : "?";
-	ssize_t len = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	const char *running = fio_version_string;
+	char what[256], path[4096];
+	const char *exe = running_path(path, sizeof(path));
 	va_list ap;
 
-	if (len > 0)
-		exe[len] = '\0';
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	log_err("kaio: this engine was built for %s but %s is %s%s; rebuild it "
-		"with: make FIO=%s (add FIO_SRC=DIR, the source tree of that "
-		"%s, unless it is the distribution's package)\n",
-		KAIO_FIO_VERSION, exe, running, what, exe, running);
+	say("kaio: this engine was built for %s but %s is %s%s; rebuild it "
+	    "with: make FIO=%s (add FIO_SRC=DIR, the source tree of that "
+	    "%s, unless it is the distribution's package)\n",
+	    KAIO_FIO_VERSION, exe, running, what, exe, running);
+}
+
+/* Is there a fio that shows itself to its engines at all? */
+static bool exports_symbols(void)
+{
+	char path[4096];
+
+	if (fio_version_string)
+		return true;
+	say("kaio: %s exports no symbols, without which no external engine can "
+	    "run in it: it was linked without -rdynamic, as with: make "
+	    "LDFLAGS=...; build it again without LDFLAGS on make's command "
+	    "line, or use another fio\n",
+	    running_path(path, sizeof(path)));
+	return false;
 }
 
 static bool in_running_table(const char *byte)
@@ -112,8 +149,9 @@ static bool same_offsets(void)
 
 bool guard_fio(void)
 {
-	if (!fio_version_string ||
-	    strcmp(fio_version_string, KAIO_FIO_VERSION)) {
+	if (!exports_symbols())
+		return false;
+	if (strcmp(fio_version_string, KAIO_FIO_VERSION)) {
 		refuse("%s", "");
 		return false;
 	}

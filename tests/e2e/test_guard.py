@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An engine built for another fio says so in one sentence, and ends the job
 # before it does any I/O: another version, a shifted option table, a shifted
-# thread_data, a symbol that is not there.
+# thread_data, a symbol that is not there, a fio that exports none.
 import os
 import re
 
 import pytest
 
 import enginebuild
+import fiorun
 
 VERSION = "fio-3.33"
 # Which struct to shift: (header, before what, the member).
@@ -167,3 +168,26 @@ def test_option_table_of_another_size(make_fio, build, headers, shm_file,
 def test_missing_symbol(make_fio, missing_symbol, shm_file):
     text = refused(make_fio(missing_symbol), shm_file)
     assert "without the symbol utime_since_now" in text
+
+
+HIDDEN = {"all": enginebuild.glue_symbols, "version": ["fio_version_string"],
+          "log": ["log_err"], "log-and-options": ["log_err", "fio_options"]}
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_fio_without_exported_symbols(fio_binary, engine, san, shm_file,
+                                      tmp_path, hidden):
+    """As linked without -rdynamic: a sentence on stderr, and no crash."""
+    names = HIDDEN[hidden]
+    if callable(names):
+        names = names(str(engine))
+    mute = enginebuild.hide_symbols(os.path.realpath(fio_binary), names,
+                                    tmp_path / "fio")
+    fio = fiorun.Fio(mute, str(engine), tmp_path, fiorun.sanitizer_env(san))
+    result = fio(shm_file, rw="write", size=1 << 20).failed()
+    lines = [line for line in result.stderr.splitlines()
+             if line.startswith("kaio:")]
+    assert len(lines) == 1 and str(mute) in lines[0], result.text
+    assert "-rdynamic" in lines[0] or "without the symbol" in lines[0] \
+        or "option table" in lines[0]
+    assert not os.path.exists(shm_file)

@@ -34,6 +34,39 @@ def insert(path, before, line):
         file.write(changed)
 
 
+def dynstr(binary):
+    """Where the names of its dynamic symbols lie in an ELF file."""
+    text = subprocess.run(["readelf", "-SW", binary], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout
+    offset, size = re.search(
+        r"\.dynstr\s+STRTAB\s+\w+\s+(\w+)\s+(\w+)", text).groups()
+    return int(offset, 16), int(offset, 16) + int(size, 16)
+
+
+def hide_symbols(binary, names, out):
+    """A copy of a program that does not export these symbols."""
+    start, end = dynstr(binary)
+    with open(binary, "rb") as file:
+        data = file.read()
+    table = data[start:end]
+    assert all(name.encode() + b"\0" in table for name in names), names
+    # A name may be the end of another.
+    for name in sorted(names, key=len):
+        table = table.replace(name.encode() + b"\0",
+                              b"?" * len(name) + b"\0")
+    with open(out, "wb") as file:
+        file.write(data[:start] + table + data[end:])
+    os.chmod(out, 0o755)
+    return str(out)
+
+
+def glue_symbols(engine):
+    """What an engine takes from fio: its weak undefined symbols."""
+    text = subprocess.run(["nm", "-D", "--undefined-only", engine], check=True,
+                          text=True, stdout=subprocess.PIPE).stdout
+    return re.findall(r"^ +w ((?!_)\w+)$", text, flags=re.MULTILINE)
+
+
 def c_files(folder):
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
             if name.endswith(".c") and name not in LIBRARY_ONLY]

@@ -67,8 +67,8 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap learner stats \
 		 explain flags save)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job file options guard) \
-	       $(QUEUE_OBJS)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job file options guard \
+	       layout) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))
 # TSan: what has threads.  fio's own offloading hangs under it, with libaio as

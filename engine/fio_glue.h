@@ -22,6 +22,8 @@
 #define GLUE_SYMBOLS(X) \
 	X(fio_version_string) \
 	X(fio_options) \
+	X(segments) \
+	X(nr_segments) \
 	X(log_err) \
 	X(fio_gettime) \
 	X(utime_since_now) \

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Compares the running fio with the one compiled in: its version string,
- * the offsets in its exported option table (they are those of its struct
- * thread_options), and two pointers in struct thread_data that fio has set.
- * Until it has judged, no symbol of fio's is sure to be there.
+ * Compares the running fio with the one compiled in: its version string, the
+ * offsets in its exported option table (they are those of its struct
+ * thread_options), and its other structures (layout.c).  Until it has judged,
+ * no symbol of fio's is sure to be there.
  * Sources: options.c, ioengine_load() in init.c, dlopen_ioengine().
  */
 #include <dlfcn.h>
@@ -13,24 +13,45 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "layout.h"
 
 /* What to check in fio_options[]: first, last, and what the engine uses. */
+#define GUARD_OPTION(name, member) \
+	{ \
+		name, offsetof(struct thread_options, member) \
+	}
 static const struct {
 	const char *name;
 	unsigned offset;
 } guard_offsets[] = {
-	{"description", offsetof(struct thread_options, description)},
-	{"ioengine", offsetof(struct thread_options, ioengine)},
-	{"iodepth", offsetof(struct thread_options, iodepth)},
-	{"iodepth_batch_complete_min",
-	 offsetof(struct thread_options, iodepth_batch_complete_min)},
-	{"thread", offsetof(struct thread_options, use_thread)},
-	{"disable_slat", offsetof(struct thread_options, disable_slat)},
-	{"read_iolog", offsetof(struct thread_options, read_iolog_file)},
-	{"atomic", offsetof(struct thread_options, oatomic)},
-	{"allow_mounted_write",
-	 offsetof(struct thread_options, allow_mounted_write)},
-	{"log_prio", offsetof(struct thread_options, log_prio)},
+	GUARD_OPTION("description", description),
+	GUARD_OPTION("name", name),
+	GUARD_OPTION("ioengine", ioengine),
+	GUARD_OPTION("rw", td_ddir),
+	GUARD_OPTION("iodepth", iodepth),
+	GUARD_OPTION("iodepth_batch_complete_min", iodepth_batch_complete_min),
+	GUARD_OPTION("iodepth_batch_complete_max", iodepth_batch_complete_max),
+	GUARD_OPTION("direct", odirect),
+	GUARD_OPTION("iomem_align", mem_align),
+	GUARD_OPTION("thread", use_thread),
+	GUARD_OPTION("fsync", fsync_blocks),
+	GUARD_OPTION("fdatasync", fdatasync_blocks),
+	GUARD_OPTION("sync_file_range", sync_file_range),
+	GUARD_OPTION("runtime", timeout),
+	GUARD_OPTION("ramp_time", ramp_time),
+	GUARD_OPTION("verify", verify),
+	GUARD_OPTION("verify_only", verify_only),
+	GUARD_OPTION("experimental_verify", experimental_verify),
+	GUARD_OPTION("thinktime", thinktime),
+	GUARD_OPTION("rate", rate[DDIR_READ]),
+	GUARD_OPTION("rate_iops", rate_iops[DDIR_READ]),
+	GUARD_OPTION("disable_slat", disable_slat),
+	GUARD_OPTION("disable_clat", disable_clat),
+	GUARD_OPTION("disable_bw_measurement", disable_bw),
+	GUARD_OPTION("read_iolog", read_iolog_file),
+	GUARD_OPTION("atomic", oatomic),
+	GUARD_OPTION("allow_mounted_write", allow_mounted_write),
+	GUARD_OPTION("log_prio", log_prio),
 };
 
 /* To fio's error log, or where that ends if there is none. */
@@ -147,6 +168,14 @@ static bool same_offsets(void)
 	return true;
 }
 
+/* differs: the structure, or NULL. */
+static bool same_layout(const char *differs)
+{
+	if (differs)
+		refuse(" with another layout of %s", differs);
+	return !differs;
+}
+
 bool guard_fio(void)
 {
 	if (!exports_symbols())
@@ -155,23 +184,21 @@ bool guard_fio(void)
 		refuse("%s", "");
 		return false;
 	}
-	return same_symbols() && same_offsets();
+	return same_symbols() && same_offsets() && same_layout(layout_of_fio());
 }
 
-/*
- * io_ops first, as comparing it is safe whatever lies there.  fio keeps td in
- * the first word of the options while it parses and for offload workers, and
- * clears it for a job that is about to run.
- */
-bool guard_td(struct thread_data *td, const struct ioengine_ops *ops)
+bool guard_td(const struct thread_data *td, const struct ioengine_ops *ops)
 {
-	const struct thread_data *owner;
+	return same_layout(layout_of_td(td, ops));
+}
 
-	if (td->io_ops == ops && td->eo) {
-		owner = *(struct thread_data **)td->eo;
-		if (!owner || owner == td)
-			return true;
-	}
-	refuse(" with another layout of thread_data");
-	return false;
+bool guard_io_us(const struct thread_data *td)
+{
+	return same_layout(layout_of_io_us(td));
+}
+
+bool guard_request(const struct thread_data *td, const struct io_u *io_u,
+		   const struct ioengine_ops *ops)
+{
+	return same_layout(layout_of_request(td, io_u, ops));
 }

@@ -9,16 +9,21 @@
 #include "fio_glue.h"
 
 /*
+ * Each says one sentence on fio's error log, or on stderr where fio has none,
+ * before it gives false.
+ */
+
+/*
  * Before fio touches anything of ours: are the version, the option table's
- * layout and every symbol that we need as compiled in?  False after one
- * sentence on fio's error log.  Touches no thread_data.
+ * layout, every symbol that we need, and the structures that fio's functions
+ * take, as compiled in?
  */
 bool guard_fio(void);
 
-/*
- * At init: are td->eo and td->io_ops where we expect them?  ops: our own.
- * False after one sentence.
- */
-bool guard_td(struct thread_data *td, const struct ioengine_ops *ops);
+/* At init, at post_init, and at the first request: see layout.h. */
+bool guard_td(const struct thread_data *td, const struct ioengine_ops *ops);
+bool guard_io_us(const struct thread_data *td);
+bool guard_request(const struct thread_data *td, const struct io_u *io_u,
+		   const struct ioengine_ops *ops);
 
 #endif /* KAIO_GUARD_H */

@@ -121,9 +121,14 @@ int kaio_post_init(struct thread_data *td)
 		.hold_busy = hold < HOLD_BUSY_MAX ? hold : HOLD_BUSY_MAX,
 		.timed = o->stats || o->stats_file,
 	};
-	int ret = queue_start(&k->queue, &config);
 	char why[320];
+	int ret;
 
+	if (!guard_io_us(td)) {
+		glue_error(td, ELIBBAD, "kaio_post_init");
+		return 1;
+	}
+	ret = queue_start(&k->queue, &config);
 	k->started = !ret;
 	if (!ret && !k->queue.ring && o->reap != QUEUE_SYSCALL)
 		log_err("kaio: this kernel's completion ring has an unknown "

@@ -28,6 +28,7 @@ struct kaio {
 	bool vectored;
 	bool uncommitted; /* something queued since the last commit */
 	bool started;	  /* post_init has succeeded */
+	bool judged;	  /* guard_request() has let the first request pass */
 };
 
 extern struct ioengine_ops kaio_ops;

@@ -160,6 +160,15 @@ static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
 	return FIO_Q_COMPLETED;
 }
 
+/* A request that the guard has refused; fio ends the job for its error. */
+static enum fio_q_status refused(struct thread_data *td, struct io_u *io_u)
+{
+	glue_error(td, ELIBBAD, "kaio_queue");
+	td->terminate = true;
+	io_u->error = ELIBBAD;
+	return FIO_Q_COMPLETED;
+}
+
 /* queue: COMPLETED, QUEUED, or BUSY: fio commits, reaps and comes again. */
 static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 {
@@ -167,6 +176,11 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 	struct queue *q = &k->queue;
 	unsigned slot = kaio_slot(q, io_u);
 
+	if (!k->judged) {
+		k->judged = guard_request(td, io_u, &kaio_ops);
+		if (!k->judged)
+			return refused(td, io_u);
+	}
 	fio_ro_check(td, io_u);
 	if (glue_runs_at_once(io_u->ddir))
 		return run_at_once(td, io_u);
@@ -255,6 +269,7 @@ static char *kaio_errdetails(GLUE_ERRDETAILS_ARGS)
 		.buf = io_u->xfer_buf,
 		.length = io_u->xfer_buflen,
 		.offset = io_u->offset,
+		.realtime = ioprio_value_is_class_rt(io_u->ioprio),
 	};
 
 	GLUE_ERRDETAILS_USED;
@@ -269,7 +284,6 @@ struct ioengine_ops kaio_ops = {
 	.flags = GLUE_ENGINE_FLAGS,
 	.init = kaio_init,
 	.post_init = kaio_post_init,
-		.realtime = ioprio_value_is_class_rt(io_u->ioprio),
 	.prep = kaio_prep,
 	.queue = kaio_queue,
 	.commit = kaio_commit,

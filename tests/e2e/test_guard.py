@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # An engine built for another fio says so in one sentence, and ends the job
 # before it does any I/O: another version, a shifted option table, a shifted
-# thread_data, a symbol that is not there, a fio that exports none.
+# structure, a symbol that is not there, a fio that exports none.
 import os
 import re
 
@@ -12,15 +12,60 @@ import fiorun
 
 VERSION = "fio-3.33"
 # Which struct to shift: (header, before what, the member).
-OPTION, LAYOUT = "with the option ", "with another layout of thread_data"
+OPTION, LAYOUT = "with the option ", "with another layout of "
 SHIFTS = {
     "options": ("thread_options.h", r"^\tchar \*description;",
                 "\tchar *kaio_shift;\n"),
     "options-end": ("thread_options.h", r"^\tunsigned int allow_mounted_write",
                     "\tunsigned int kaio_shift[2];\n"),
-    "eo": ("fio.h", r"^\tvoid \*eo;", "\tvoid *kaio_shift[3];\n"),
-    "io_ops": ("fio.h", r"^\tstruct ioengine_ops \*io_ops;",
-               "\tvoid *kaio_shift;\n"),
+    "td-eo": ("fio.h", r"^\tvoid \*eo;", "\tvoid *kaio_shift[3];\n"),
+    "td-end": ("fio.h", r"^\tvoid \*pinned_mem;", "\tvoid *kaio_shift;\n"),
+    "file-fd": ("file.h", r"^\tint fd;", "\tint kaio_shift;\n"),
+    "file-name": ("file.h", r"^\tchar \*file_name;", "\tvoid *kaio_shift;\n"),
+    # What upstream did in fio 3.40, without a new number.
+    "io_u-numberio": ("io_u.h", r"^\tunsigned short ioprio;",
+                      "\tunsigned short kaio_shift[4];\n"),
+    "io_u-error": ("io_u.h", r"^\tunsigned int error;",
+                   "\tunsigned int kaio_shift;\n"),
+}
+# Moves leave the struct its size, and what lies behind both places where it is.
+TD, IO_U = "fio.h", "io_u.h"
+LATE = r"^\tvoid \*pinned_mem;"
+IPO = r"^\tstruct io_piece \*ipo;"
+MOVES = {
+    "td-flags": (TD, r"^\tunsigned long long flags;", r"^\tvoid \*eo;"),
+    "td-thread_number": (TD, r"^\tunsigned int subjob_number;",
+                         r"^\tunsigned int thread_number;"),
+    "td-parent": (TD, r"^\tstruct fio_sem \*rusage_sem;",
+                  r"^\tstruct thread_data \*parent;"),
+    "td-error": (TD, r"^\tint sig;", r"^\tint error;"),
+    "td-pid": (TD, r"^\tpid_t pid;", r"^\tint stop_io;"),
+    "td-orig_buffer": (TD, r"^\tsize_t orig_buffer_size;",
+                       r"^\tchar \*orig_buffer;"),
+    "td-terminate": (TD, r"^\tvoid \*iolog_buf;", r"^\tvolatile int runstate;"),
+    "td-io_ops": (TD, LATE, r"^\tstruct ioengine_ops \*io_ops;"),
+    "td-io_ops_data": (TD, LATE, r"^\tvoid \*io_ops_data;"),
+    "td-io_u_freelist": (TD, LATE, r"^\tstruct io_u_queue io_u_freelist;"),
+    "td-io_u_all": (TD, LATE, r"^\tstruct io_u_queue io_u_all;"),
+    "td-epoch": (TD, LATE, r"^\tstruct timespec epoch;"),
+    "td-last_issue": (TD, LATE, r"^\tstruct timespec last_issue;"),
+    "td-verror": (TD, r"^\tchar verror\[", LATE),
+    "io_u-issue_time": (IO_U, IPO, r"^\tstruct timespec issue_time;"),
+    "io_u-file": (IO_U, IPO, r"^\tstruct fio_file \*file;"),
+    "io_u-flags": (IO_U, IPO, r"^\tunsigned int flags;"),
+    "io_u-ddir": (IO_U, r"^\tenum fio_ddir acct_ddir;",
+                  r"^\tenum fio_ddir ddir;"),
+    "io_u-ioprio": (IO_U, IPO, r"^\tunsigned short ioprio;"),
+    "io_u-offset": (IO_U, IPO, r"^\tunsigned long long offset;"),
+    "io_u-buf": (IO_U, IPO, r"^\tvoid \*buf;"),
+    "io_u-xfer_buf": (IO_U, r"^\tvoid \*xfer_buf;", r"^\tuint64_t rand_seed;"),
+    "io_u-xfer_buflen": (IO_U, r"^\tunsigned long long buf_filled_len;",
+                         r"^\tunsigned long long xfer_buflen;"),
+    "io_u-resid": (IO_U, r"^\tunsigned long long resid;",
+                   r"^\tunsigned long long xfer_buflen;"),
+    # Behind this one nothing moves.
+    "io_u-index": (IO_U, r"^\tunsigned int error;",
+                   r"^\tunion \{\n\t\tstruct flist_head verify_list;"),
 }
 
 
@@ -39,11 +84,12 @@ def version(headers):
 
 
 @pytest.fixture(scope="module")
-def build(root, headers, version, san, tmp_path_factory):
+def build(root, build_dir, headers, version, san, tmp_path_factory):
     """Builds a variant of the engine once; gives its path."""
     def make(name, headers=headers, version=version, flags=()):
         out = str(tmp_path_factory.mktemp(name))
-        return enginebuild.build(str(root), headers, out, version, flags, san)
+        return enginebuild.build(str(root), headers, str(build_dir), out,
+                                 version, flags, san)
     return make
 
 
@@ -60,6 +106,16 @@ def shifted(request, build, headers, tmp_path_factory):
     enginebuild.insert(str(tree / header), before, line)
     said = OPTION if header == "thread_options.h" else LAYOUT
     return build("shifted", headers=copy), said
+
+
+@pytest.fixture(scope="module", params=MOVES)
+def moved(request, build, headers, tmp_path_factory):
+    """An engine whose headers have members elsewhere, in a struct as large."""
+    tree = tmp_path_factory.mktemp("headers")
+    header, member, before = MOVES[request.param]
+    copy = enginebuild.copy_headers(headers, str(tree))
+    enginebuild.move(str(tree / header), member, before)
+    return build("moved", headers=copy)
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +186,31 @@ def test_shifted_layout(make_fio, shifted, shm_file, as_thread):
 
 
 def test_shifted_layout_enghelp(make_fio, shifted):
-    """Help shows no job, so that only the option table can be wrong."""
+    """Help shows no job, so that of a job's structure nothing can be wrong."""
     engine, said = shifted
     result = make_fio(engine).raw("--enghelp=%s" % engine)
     assert result.rc in (0, 1), result.text
-    assert (said if said == OPTION else "userspace_reap") in result.text
+    assert said in result.text or "userspace_reap" in result.text
+
+
+def test_moved_members(make_fio, moved, shm_file):
+    assert LAYOUT in refused(make_fio(moved), shm_file, iodepth=4)
+
+
+@pytest.mark.parametrize("options", [
+    {"io_submit_mode": "offload", "iodepth": 1},
+    {"rw": "randrw", "iodepth": 32, "verify": "crc32c", "bsrange": "4k-32k"},
+    {"rw": "randread", "mem": "mmap", "iomem_align": 4096, "numjobs": 9},
+    {"rw": "write", "zero_buffers": 1, "clocksource": "gettimeofday"},
+    {"rw": "write", "experimental_verify": 1, "verify": "md5", "loops": 2},
+    {"rw": "write", "ramp_time": "10ms", "runtime": "50ms", "time_based": 1},
+], ids=lambda o: "-".join(o))
+def test_no_job_is_refused_without_need(fio, shm_file, as_thread, options):
+    """The structures are as the guard expects them in every kind of job."""
+    with open(shm_file, "wb") as file:
+        file.write(b"x" * (1 << 20))
+    fio(shm_file, **{"rw": "write", "size": 1 << 20, "thread": as_thread,
+                     **options}).ok()
 
 
 def test_options_elsewhere(make_fio, build, headers, shm_file, as_thread,
@@ -171,7 +247,8 @@ def test_missing_symbol(make_fio, missing_symbol, shm_file):
 
 
 HIDDEN = {"all": enginebuild.glue_symbols, "version": ["fio_version_string"],
-          "log": ["log_err"], "log-and-options": ["log_err", "fio_options"]}
+          "log": ["log_err"], "log-and-options": ["log_err", "fio_options"],
+          "jobs": ["segments"]}
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)

@@ -7,9 +7,6 @@ import shlex
 import shutil
 import subprocess
 
-# compat.c is for the shared library only.
-LIBRARY_ONLY = ("compat.c",)
-
 
 def copy_headers(headers, to):
     """fio's headers alone: quoted includes look beside the includer first,
@@ -32,6 +29,18 @@ def insert(path, before, line):
     assert count == 1, "no %r in %s" % (before, path)
     with open(path, "w", encoding="utf-8") as file:
         file.write(changed)
+
+
+def move(path, member, before):
+    """Move the first line that matches member to before the other match: the
+    struct keeps its size, and what is between the two shifts."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    found = re.search(member + r".*\n", text, flags=re.MULTILINE)
+    assert found, "no %r in %s" % (member, path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text[:found.start()] + text[found.end():])
+    insert(path, before, found.group(0))
 
 
 def dynstr(binary):
@@ -67,30 +76,35 @@ def glue_symbols(engine):
     return re.findall(r"^ +w ((?!_)\w+)$", text, flags=re.MULTILINE)
 
 
-def c_files(folder):
-    return [os.path.join(folder, name) for name in sorted(os.listdir(folder))
-            if name.endswith(".c") and name not in LIBRARY_ONLY]
+def knows_fio(name, made):
+    """Does the object depend on fio's headers?"""
+    path = os.path.join(made, "engine", name[:-1] + "d")
+    with open(path, encoding="utf-8") as file:
+        return "config-host.h" in file.read()
 
 
-def build(source, headers, out, version, flags=(), san=""):
-    """out: a directory; returns the path of the engine in it."""
+def build(source, headers, made, out, version, flags=(), san=""):
+    """The engine as in the build folder made, but for what knows fio, which is
+    compiled with headers, version and flags; returns its path in out."""
     os.makedirs(out, exist_ok=True)
     cc = [*shlex.split(os.environ.get("CC", "gcc")), "-std=gnu11", "-fPIC",
           "-O1", "-g", "-D_FILE_OFFSET_BITS=64", "-D_GNU_SOURCE",
-          "-I" + os.path.join(source, "aio")]
+          "-I" + os.path.join(source, "aio"), "-isystem", headers, "-include",
+          os.path.join(headers, "config-host.h"), "-DFIO_INTERNAL",
+          '-DKAIO_FIO_VERSION="%s"' % version, *flags]
     if san:
         cc += ["-fsanitize=" + san, "-fno-sanitize-recover=all"]
-    fio = ["-isystem", headers, "-include",
-           os.path.join(headers, "config-host.h"), "-DFIO_INTERNAL",
-           '-DKAIO_FIO_VERSION="%s"' % version, *flags]
-    path = os.path.join(out, "fio-kaio.so")
-    objects = []
-    for folder, extra in (("aio", ["-fvisibility=hidden"]), ("engine", fio)):
-        for name in c_files(os.path.join(source, folder)):
-            objects.append(os.path.join(out, os.path.basename(name) + ".o"))
-            subprocess.run([*cc, *extra, "-c", "-o", objects[-1], name],
-                           check=True)
+    path, objects = os.path.join(out, "fio-kaio.so"), []
+    for name in sorted(os.listdir(os.path.join(source, "engine"))):
+        if not name.endswith(".c"):
+            continue
+        objects.append(os.path.join(made, "engine", name[:-1] + "o"))
+        if knows_fio(name, made):
+            objects[-1] = os.path.join(out, name[:-1] + "o")
+            subprocess.run([*cc, "-c", "-o", objects[-1], os.path.join(
+                source, "engine", name)], check=True)
     subprocess.run([*cc, "-shared", "-Wl,-z,now", "-Wl,--version-script=" +
                     os.path.join(source, "engine", "engine.map"),
-                    "-o", path, *objects], check=True)
+                    "-o", path, *objects, os.path.join(made, "libaio.a")],
+                   check=True)
     return path

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs on other machines, through fio's own client/server mode: each run starts
-# at once on all hosts, each of which runs `fio --server`.  The figures are the
-# sum of all hosts, and each host's own beside it.
+# at once on all hosts, each of which runs `fio --server`.  The figures are of
+# all hosts together, and each host's own beside them.
 #
 # The rule for a host that is lost, fixed beforehand: if any host gives no
 # result in any of the three runs of a pair, the whole pair is discarded, on
@@ -20,7 +20,7 @@ import socket
 
 from . import campaign, fio as fio_runs
 from .jobfile import Job
-from .metrics import figures
+from .metrics import entries, figures
 from .problem import Problem
 from .side import Side
 
@@ -136,10 +136,11 @@ class Run(fio_runs.Run):
         ended = self.child.wait(seconds)
         fio_runs.check_room(self.folder)    # which no host is to blame for
         try:
-            jobs = fio_runs.parse(self.read("out.json"))[self.JOBS]
+            jobs = entries(fio_runs.parse(self.read("out.json")), self.JOBS)
             found = {client["name"]: [job for job in jobs if _is(client, job)]
                      for client in self.clients}
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError,
+                RecursionError):
             found = {client["name"]: [] for client in self.clients}
         silent = [client for client in self.clients
                   if not found[client["name"]]]

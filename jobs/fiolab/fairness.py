@@ -6,6 +6,7 @@ import os
 import re
 
 from . import jobfile
+from .metrics import VERIFY, WITH_VERIFY
 from .problem import Problem
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
@@ -13,6 +14,11 @@ BUSY = 0.5              # load for each CPU
 STOLEN = 0.05
 NOT_DIRECT = {"none": "does not set direct=1",
               "some": "sets direct=1 for a part of its I/O only"}
+VERIFYING = {
+    VERIFY: "{} of the I/Os of job {} are the reads of its verify, which IOPS, "
+    "CPU and bandwidth count, too: do_verify=0 leaves them out.",
+    WITH_VERIFY: "{} of the I/Os of job {} are reads of its load and of its "
+    "verify, which fio counts as one: do_verify=0 leaves the latter out."}
 UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 ONE = r"(\d{1,12})([kmgt]?)(?:i?b)?"
 SIZE = re.compile(ONE, re.A | re.I)
@@ -168,3 +174,23 @@ def stolen(results):
         return []
     return [f"other virtual machines took up to {worst:.0%} of the CPU during "
             "a run (steal): pairs bear it, but repeat close calls."]
+
+
+def _shares(cell, name):
+    """What share of a cell's I/Os are of that kind, by side."""
+    for role, pool in cell.pools.get(name, {}).items():
+        yield pool.n / sum(one[role].n for one in cell.pools.values()
+                           if role in one)
+
+
+def verified(plan, results):
+    """What the reads of a verify are in the figures of each job."""
+    found = {}
+    for planned, cell in zip(plan["cells"], results.cells):
+        for name in VERIFYING:
+            found.setdefault((planned["job"], name), []).extend(
+                _shares(cell, name))
+    return [VERIFYING[name].format(
+        f"{min(shares):.0%} to {max(shares):.0%}",
+        jobfile.Job(**plan["jobs"][number]).name)
+        for (number, name), shares in found.items() if shares]

@@ -13,7 +13,7 @@ import textwrap
 import time
 
 from . import claim, process
-from .metrics import figures
+from .metrics import entries, figures
 from .problem import Problem
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
@@ -290,7 +290,7 @@ def timed(fio, side, job, target, seed, runtime, ramp):
     with Run(fio, side, job, target, options) as started:
         rate = _cpu_rate(started, runtime, ramp)
         result = started.finish(runtime + ramp + PATIENCE)
-        kept = figures(result["jobs"])
+        kept = figures(entries(result))
         if not kept["iops"] > 0 or not rate > 0:
             raise Idle(str(started.problem("it completed no I/O")))
     usage = started.child.usage

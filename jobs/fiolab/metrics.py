@@ -3,6 +3,11 @@
 # (lat: submission and completion together), as only they are comparable
 # between all engines; their percentiles come from json+ bins, all directions
 # together, whatever percentile_list the job has.
+#
+# A rate is a count over the time of the whole run.  fio's own rates are of one
+# direction over the time of that direction alone: of a write that is verified
+# afterwards they add up to about twice what was done, and fio 3.33 gives the
+# reads of verify_backlog= a millisecond.
 from collections import Counter, namedtuple
 import math
 
@@ -22,10 +27,60 @@ METRICS = {metric.name: metric for metric in TABLE}
 PRIMARY = tuple(m.name for m in TABLE if m.role == "primary")
 NO_SWITCH = 0.5         # stands for none in a run, so that there is a ratio
 DIRECTIONS = ("read", "write", "trim")
+READING = ("read", "randread")
+MIXED = ("rw", "readwrite", "randrw")
+VERIFY, WITH_VERIFY = "verify", "read and verify"
 
 
-def _total(jobs, key):
-    return sum(job[d][key] for job in jobs for d in DIRECTIONS)
+def _total(jobs, key, directions=DIRECTIONS):
+    return sum(job[d][key] for job in jobs for d in directions)
+
+
+def _seconds(jobs, threads):
+    """From the start to the end of the longest of the jobs.
+
+    fio counts whole milliseconds, down for a job and up for a direction, and
+    adds the times of the jobs that group_reporting makes one of.
+    """
+    return max(max(1, job["job_runtime"] / threads,
+                   *(job[d]["runtime"] for d in DIRECTIONS))
+               for job in jobs) / 1000
+
+
+def rate(jobs, key="total_ios", directions=DIRECTIONS, threads=1):
+    """I/Os (or io_bytes) of jobs that run at once, per second.
+
+    threads: how many of them group_reporting has made one entry of.
+    """
+    return (_total(jobs, key, directions) / _seconds(jobs, threads)
+            if jobs else 0)
+
+
+def entries(result, name="jobs"):
+    """fio's entries of its jobs, each with what all jobs have."""
+    common = result.get("global options", {})
+    return [{**job, "global options": common} for job in result[name]]
+
+
+def _option(job, default, *names):
+    """What fio took for an option that has these names."""
+    for options in (job.get(f"{part} options", {})
+                    for part in ("job", "global")):
+        found = [value for key, value in options.items()
+                 if key.lower() in names]
+        if found:
+            return found[-1]
+    return default
+
+
+def _kind(job, direction):
+    """What I/Os in a direction are: itself, or the reads of a verify, which
+    fio counts with the reads of a mixed load as one."""
+    pattern = _option(job, "read", "rw", "readwrite").split(":")[0]
+    if direction != "read" or pattern in READING or \
+            _option(job, "0", "verify") == "0":
+        return direction
+    return WITH_VERIFY if pattern in MIXED else VERIFY
 
 
 def percentile(bins, share):
@@ -38,14 +93,20 @@ def percentile(bins, share):
     return None
 
 
-def _latency(jobs, direction):
-    """{"n", "mean_ns", "bins"} of a direction; None without figures."""
-    each = [job[direction]["lat_ns"] for job in jobs
-            if job[direction]["lat_ns"]["N"]]
-    count = sum(one["N"] for one in each)
-    if not count:
-        return None
-    bins = Counter()
+def _latencies(jobs):
+    """{kind of I/O: latency} of those that were done."""
+    found = {}
+    for direction in DIRECTIONS:
+        for job in jobs:
+            one = job[direction]["lat_ns"]
+            if one["N"]:
+                found.setdefault(_kind(job, direction), []).append(one)
+    return {name: _latency(each) for name, each in found.items()}
+
+
+def _latency(each):
+    """{"n", "mean_ns", "bins"} of several of fio's."""
+    count, bins = sum(one["N"] for one in each), Counter()
     for one in each:
         bins.update({int(ns): n for ns, n in one.get("bins", {}).items()})
     return {"n": count,
@@ -67,23 +128,25 @@ def _latency_values(latency):
                     (value and value / 1000 for value in found)))
 
 
-def _figures(jobs):
+def _figures(jobs, threads):
     ios, switches = _total(jobs, "total_ios"), sum(j["ctx"] for j in jobs)
     cpu_us = sum((j["usr_cpu"] + j["sys_cpu"]) / 100 * j["job_runtime"] * 1000
                  for j in jobs)
-    latency = {d: _latency(jobs, d) for d in DIRECTIONS}
-    latency = {d: found for d, found in latency.items() if found}
-    return {"iops": _total(jobs, "iops"), "ios": ios, "ctx": switches,
-            "bw_mib": _total(jobs, "bw_bytes") / (1 << 20),
+    latency = _latencies(jobs)
+    return {"iops": rate(jobs, threads=threads), "ios": ios, "ctx": switches,
+            "bw_mib": rate(jobs, "io_bytes", threads=threads) / (1 << 20),
             "ctx_per_io": max(switches, NO_SWITCH) / ios if ios else None,
             "fio_cpu_us": cpu_us / ios if ios else None,
             **_latency_values(latency), "latency": latency}
 
 
-def figures(jobs):
-    """fio's own figures, summed over its jobs; latencies by direction."""
+def figures(jobs, threads=1):
+    """The figures of a run, from the counts of the entries() of its jobs.
+
+    Latencies are by direction, those of a verify apart; threads: see rate().
+    """
     try:
-        found = _figures(jobs)
+        found = _figures(jobs, threads)
         bad = [key for key, value in found.items()
                if isinstance(value, (int, float))
                and not (math.isfinite(value) and value >= 0)]

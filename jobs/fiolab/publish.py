@@ -10,6 +10,7 @@ from .problem import Problem
 
 def _warnings(session, results, ending):
     found = [*session.plan["warnings"], *fairness.stolen(results),
+             *fairness.verified(session.plan, results),
              *session.folder.strange]
     lost = sum(len(cell.discarded) for cell in results.cells)
     if lost:

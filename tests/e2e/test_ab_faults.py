@@ -46,14 +46,14 @@ exit 0"""
     ("exit 0", "its JSON is not a result"), ("exit 7", "exit status 7"),
     ("touch started; printf '\\377\\376\\000' >out.json; sleep 0.5; exit 0",
      "its JSON is not a result"),
-    (EDIT.format('s/"iops" : [1-9].*,/"iops" : nan,/'), "is not a result"),
-    (EDIT.format('s/"iops" : [1-9].*,/"iops" : NaN,/'), "is not a result"),
-    (EDIT.format('s/"iops" : [1-9].*,/"iops" : 1e999,/'),
+    (EDIT.format('s/"total_ios" : [1-9].*,/"total_ios" : nan,/'), "is not a result"),
+    (EDIT.format('s/"total_ios" : [1-9].*,/"total_ios" : NaN,/'), "is not a result"),
+    (EDIT.format('s/"total_ios" : [1-9].*,/"total_ios" : 1e999,/'),
      "reports inf as iops"),
-    (EDIT.format('s/"iops" : [1-9].*,/"iops" : -5,/'), "reports -5"),
-    (EDIT.format('s/"iops" : [1-9].*,/"iops" : "many",/'), "lacks what"),
+    (EDIT.format('s/"total_ios" : [1-9].*,/"total_ios" : -5,/'), "reports -"),
+    (EDIT.format('s/"total_ios" : [1-9].*,/"total_ios" : "many",/'), "lacks what"),
     (EDIT.format('s/"lat_ns"/"lat_xs"/'), "lacks what"),
-    (EDIT.format('s/"iops" : [1-9].*,/"iops" : 0.0,/'),
+    (EDIT.format('s/"total_ios" : [1-9].*,/"total_ios" : 0,/'),
      "it completed no I/O")])
 def test_a_fio_that_dies_or_prints_garbage(script, word, ab, shm, tmp_path):
     done = ab(*fake_fio(tmp_path, script), "--target", f"{shm}/s", *LATENCY)

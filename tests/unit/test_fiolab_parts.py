@@ -141,10 +141,10 @@ def test_hosts(text, addresses):
 # The figures of a run
 
 def fio_job(**changes):
-    io = {"total_ios": 100, "iops": 1000.0, "bw_bytes": 4096000,
+    io = {"total_ios": 100, "io_bytes": 409600, "runtime": 100,
           "lat_ns": {"N": 100, "mean": 5000.0, "bins": {"4000": 60,
                                                        "6000": 40}}}
-    none = {"total_ios": 0, "iops": 0.0, "bw_bytes": 0,
+    none = {"total_ios": 0, "io_bytes": 0, "runtime": 0,
             "lat_ns": {"N": 0, "mean": 0.0}}
     return {"usr_cpu": 5.0, "sys_cpu": 5.0, "job_runtime": 100, "ctx": 7,
             "read": {**io, **changes}, "write": copy.deepcopy(none),
@@ -153,10 +153,10 @@ def fio_job(**changes):
 
 def test_figures_are_summed_and_percentiles_come_from_the_bins():
     one, two = fio_job(), fio_job()
-    two["write"] = {"total_ios": 100, "iops": 1.0, "bw_bytes": 0, "lat_ns": {
+    two["write"] = {"total_ios": 100, "io_bytes": 0, "runtime": 1, "lat_ns": {
         "N": 100, "mean": 9000.0, "bins": {"9000": 100}}}
     found = metrics.figures([one, two])
-    assert (found["ios"], found["iops"]) == (300, 2001)
+    assert (found["ios"], found["iops"]) == (300, 3000)
     assert found["bw_mib"] == pytest.approx(2 * 4096000 / MIB)
     assert found["fio_cpu_us"] == pytest.approx(2 * 10000 / 300)
     assert found["ctx_per_io"] == pytest.approx(14 / 300)
@@ -174,8 +174,9 @@ def test_what_was_not_measured_is_none_and_no_switch_is_half_a_one():
 
 
 @pytest.mark.parametrize("bad", [
-    {"iops": "x"}, {"iops": None}, {"lat_ns": 5}, {"total_ios": [1]},
-    {"iops": float("nan")}, {"iops": float("inf")}, {"bw_bytes": -1},
+    {"runtime": "x"}, {"io_bytes": None}, {"lat_ns": 5}, {"total_ios": [1]},
+    {"total_ios": float("nan")}, {"total_ios": float("inf")},
+    {"io_bytes": -1},
     {"lat_ns": {"N": 3, "mean": 1.0, "bins": {"x": 1}}}])
 def test_figures_that_are_none_of_fios(bad):
     with pytest.raises(Problem):

@@ -16,7 +16,7 @@ from fiolab.qualify import values  # noqa: E402
 def direction(iops=0.0, bins=(), bytes_=0):
     count = sum(n for _, n in bins)
     mean = sum(ns * n for ns, n in bins) / count if count else 0
-    return {"iops": iops, "bw_bytes": iops * 4096, "total_ios": count,
+    return {"runtime": 1000 * bool(iops), "total_ios": iops,
             "io_bytes": bytes_, "lat_ns": {
                 "N": count, "mean": mean, "max": max(
                     (ns for ns, _ in bins), default=0),
@@ -31,7 +31,8 @@ def entry(read=None, write=None):
 
 def test_a_mix_is_reads_plus_writes():
     found, _ = values.of([entry(direction(650.0, [(1000, 650)]),
-                                direction(350.0, [(3000, 350)], 7))], [])
+                                direction(350.0, [(3000, 350)],
+                                          1000 * 4096))], [])
     assert found["iops"] == 1000.0
     assert (found["read_iops"], found["write_iops"]) == (650.0, 350.0)
     assert found["mbps"] == pytest.approx(1000 * 4096 / 1e6)

@@ -3,7 +3,7 @@
 # a mixed load, in turn, at the profile's depth; of both only the reads count.
 from statistics import fmean
 
-from ..metrics import figures
+from ..metrics import figures, rate
 from ..problem import Problem
 from . import bounds, cells, estimate, runner, values
 from .model import Stimulus
@@ -49,7 +49,7 @@ def reads(jobs):
     latency = values.pool([{
         **found,
         "max_ns": max(job["read"]["lat_ns"]["max"] for job in jobs)}])
-    iops = sum(job["read"]["iops"] for job in jobs)
+    iops = rate(jobs, directions=("read",))
     return {"iops": iops, "read_iops": iops, **values.us(latency)}, latency
 
 

@@ -47,7 +47,7 @@ def entry(test):
 
 
 def measured(load, jobs, stats):
-    found, latency = values.of(jobs, stats)
+    found, latency = values.of(jobs, stats, load.threads)
     if not found["iops"] > 0:
         raise Problem(f"'{load.stimulus.name}' completed no I/O: the target "
                       "hangs, or the time is too short for it.")

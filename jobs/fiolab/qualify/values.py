@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # From fio's JSON to the figures of a stimulus.  Mixed loads: reads and writes
-# together, rates added.  Latencies are whole ones, of all directions.
+# together.  Latencies are whole ones, of all directions.
 from collections import Counter
 from decimal import Decimal
 
-from ..metrics import DIRECTIONS, figures, percentile
+from ..metrics import DIRECTIONS, figures, percentile, rate
 
 PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
 NAMES = {"lat_p50_us": "50", "lat_p99_us": "99", "lat_p99_9_us": "99.9",
@@ -65,13 +65,14 @@ def submit_share(stats):
     return sum(one["submit_ns"] for one in stats) / run if run else None
 
 
-def of(jobs, stats):
-    """(values, latency or None) of the JSON entries of one stimulus."""
-    found = figures(jobs)
+def of(jobs, stats, threads=1):
+    """(values, latency or None) of the JSON entries of one stimulus; threads:
+    how many of them group_reporting has made one of."""
+    found = figures(jobs, threads)
     latency = _latency(jobs, found)
     return {"iops": found["iops"],
-            "read_iops": sum(job["read"]["iops"] for job in jobs),
-            "write_iops": sum(job["write"]["iops"] for job in jobs),
+            **{f"{way}_iops": rate(jobs, directions=(way,), threads=threads)
+               for way in ("read", "write")},
             "mbps": found["bw_mib"] * (1 << 20) / 1e6, **us(latency),
             "submit_share": submit_share(stats)}, latency
 

@@ -13,7 +13,7 @@ import pytest
 
 import qualifycontext
 import targets
-from fiolab.qualify import integrity, schema
+from fiolab.qualify import integrity, schema, trimpromise
 
 MIB = 1 << 20
 SIZE = 32 * MIB
@@ -215,9 +215,56 @@ def test_trim_that_leaves_something_else(lab):
         if name == "trim":
             lab.flip(2 * (64 << 10) + 300)
     found = lab("trim", after=damage)
-    assert results(found)["trim content"] == "fail"
-    assert "31 read as zeroes, 1 as something else" in texts(found)
+    assert results(found)["trim own"] == "fail"
+    assert "31 read as zeroes, 1 read as something else" in texts(found)
     assert results(found)["trim neighbours"] == "pass"
+
+
+def lying(lab):
+    """A hook that makes a trim do nothing: what it took comes back."""
+    kept = {}
+
+    def run(name):
+        with open(lab.backing, "r+b") as file:
+            if name == "write":
+                kept["data"] = file.read()
+            if name == "trim":
+                file.write(kept["data"])
+    return run
+
+
+def nvme(lab, fake, monkeypatch, bits):
+    """The loop device, as an NVMe namespace with this DLFEAT."""
+    fake.script("nvme", f"echo '{{\"dlfeat\": {bits}}}'")
+    monkeypatch.setattr(trimpromise.identity, "kind", lambda _: "nvme")
+    monkeypatch.setenv("PATH", f"{fake.folder}:/usr/bin:/bin:/sbin")
+
+
+def test_old_data_where_the_file_system_promises_zeroes(lab):
+    found = lab("trim", after=lying(lab))
+    assert results(found)["trim content"] == "fail"
+    assert "32 as before; a loop device's file system promises" in texts(found)
+    assert found["tables"][0]["rows"] == [["as before", 32]]
+
+
+def test_old_data_where_the_device_promises_zeroes(lab, fake, monkeypatch):
+    nvme(lab, fake, monkeypatch, 1)
+    found = lab("trim", after=lying(lab))
+    assert results(found) == {**dict.fromkeys(results(found), "pass"),
+                              "trim content": "fail"}
+    assert "32 as before; the device promises zeroes (DLFEAT 1)" in texts(
+        found)
+    assert set(results(lab("trim")).values()) == {"pass"}
+
+
+def test_old_data_where_nothing_is_promised(lab, fake, monkeypatch):
+    """Is recorded, and neither passes nor fails."""
+    nvme(lab, fake, monkeypatch, 0)
+    found = lab("trim", after=lying(lab))
+    assert "trim content" not in results(found)
+    assert set(results(found).values()) == {"pass"}
+    assert found["tables"][0]["rows"] == [["as before", 32]]
+    assert "promises nothing (DLFEAT 0)" in found["tables"][0]["note"]
 
 
 # Syncs

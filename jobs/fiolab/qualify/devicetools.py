@@ -16,7 +16,8 @@ FORMATS, ALL_FORMAT, ALL_ERASE = 2, 1, 2    # bits of OACS and of FNA
 UNKNOWN_MINUTES, LONGEST = 480, 12 * 3600
 
 
-def _json(*words):
+def json_of(*words):
+    """The JSON object that a tool prints; {} without one."""
     answer = tools.run(*words, seconds=ASK)
     try:
         found = json.loads(answer.text) if answer.status == 0 else None
@@ -45,15 +46,15 @@ def _nvme_blocked(target):
         return "nvme format takes a whole namespace, and this is a partition"
     if not tools.find("nvme"):
         return f"nvme format needs {tools.hint('nvme')}"
-    control = _json("nvme", "id-ctrl", target.path, "-o", "json")
+    control = json_of("nvme", "id-ctrl", target.path, "-o", "json")
     if "oacs" not in control:
         return "nvme id-ctrl did not say whether the device can be formatted"
     if not control["oacs"] & FORMATS:
         return "the controller has no nvme format"
     if _shared(control):
         return "nvme format would erase all namespaces of the controller"
-    if not {"flbas", "dps"} <= _json("nvme", "id-ns", target.path, "-o",
-                                     "json").keys():
+    if not {"flbas", "dps"} <= json_of("nvme", "id-ns", target.path, "-o",
+                                       "json").keys():
         return "nvme id-ns did not say which LBA format is in use"
     return None
 
@@ -68,7 +69,7 @@ def format_options(namespace):
 
 def _format(target):
     """User data erase, with the LBA format that it has."""
-    namespace = _json("nvme", "id-ns", target.path, "-o", "json")
+    namespace = json_of("nvme", "id-ns", target.path, "-o", "json")
     answer = tools.run("nvme", "format", target.path, "--ses=1", "--force",
                        *format_options(namespace), seconds=FORMAT_SECONDS)
     if answer.status != 0:

@@ -34,7 +34,7 @@ def place(path):
     return device.sysfs(os.stat(path).st_rdev)
 
 
-def _page(folder, name):
+def page(folder, name):
     """A page of a SCSI device's vital product data."""
     try:
         with open(f"{folder}/device/{name}", "rb") as file:
@@ -51,15 +51,15 @@ def _words(data):
 
 def _of_ata(folder):
     """Model and firmware, which SCSI's own fields cut short."""
-    page = _page(folder, "vpd_pg89")[60:]
-    if len(page) < 512:
+    data = page(folder, "vpd_pg89")[60:]
+    if len(data) < 512:
         return {}
-    return {"model": _words(page[54:94]), "firmware": _words(page[46:54])}
+    return {"model": _words(data[54:94]), "firmware": _words(data[46:54])}
 
 
 def _serial(folder):
-    page = _page(folder, "vpd_pg80")[4:].decode("ascii", "replace")
-    return (page.strip("\0 ") or
+    text = page(folder, "vpd_pg80")[4:].decode("ascii", "replace")
+    return (text.strip("\0 ") or
             first(folder, "device/serial", "serial", "dm/uuid"))
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Programs that need not be there: nvme, hdparm, smartctl.  A device that does
-# not answer must not hold the qualification up, so each has a time limit, and
-# output goes to a file, as a pipe that nobody empties would stop it.
+# Programs that need not be there: nvme, hdparm, smartctl, sg_vpd.  A device
+# that does not answer must not hold the qualification up, so each has a time
+# limit, and output goes to a file, as a pipe that nobody empties would stop
+# it.
 import os
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from ..process import Child
 
 SBIN = ":/usr/local/sbin:/usr/sbin:/sbin"
 PACKAGES = {"nvme": "nvme-cli", "hdparm": "hdparm",
-            "smartctl": "smartmontools"}
+            "smartctl": "smartmontools", "sg_vpd": "sg3-utils"}
 
 
 def find(name):

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Trim (discard) every other piece of a region, and look at all of it: a
-# trimmed block may read as zeroes or as before (the standards leave it to the
-# device), but the same each time; what lies between is as it was written.
+# Trim (discard) every other piece of a region, and look at all of it.  What a
+# trimmed block reads as is judged by what the device promises of it
+# (trimpromise.py); where it promises nothing, it is recorded and not judged,
+# but for data of another place, which no standard allows.  What lies between
+# is as it was written.
 from collections import Counter
 
-from . import blockio, flushes
+from . import blockio, flushes, trimpromise
+from .trimpromise import ONES, ZEROES
 from .verifying import (FAIL, PASS, UNKNOWN, check, first_fault, patience,
                         section, verified)
 
 PIECE, PIECES = 64 << 10, 64
-ZEROES, BEFORE, OTHER = "zeroes", "as before", "something else"
-NAMES = (("trim succeeds", "Trim succeeds"),
-         ("trim neighbours", "Trim leaves the neighbours alone"),
-         ("trim deterministic", "A trimmed block reads the same each time"),
-         ("trim content", "What a trimmed block holds"))
+BEFORE, OTHER = "as before", "something else"
+SUCCEEDS, NEIGHBOURS, SAME, OWN, CONTENT = NAMES = (
+    ("trim succeeds", "Trim succeeds"),
+    ("trim neighbours", "Trim leaves the neighbours alone"),
+    ("trim deterministic", "A trimmed block reads the same each time"),
+    ("trim own", "A trimmed block holds nothing of another place"),
+    ("trim content", "A trimmed block holds what the device promises"))
 
 
 def seconds(_profile, _size):
@@ -48,10 +53,11 @@ def _contents(context, places, size):
         return [raw.read(place, size) for place in places]
 
 
-def _kinds(before, now):
-    """Counter of what pieces hold now."""
-    return Counter(ZEROES if not any(b) else BEFORE if a == b else OTHER
-                   for a, b in zip(before, now))
+def _kind(before, now):
+    if before == now:
+        return BEFORE
+    return next((kind for kind, byte in ((ZEROES, b"\0"), (ONES, b"\xff"))
+                 if now.count(byte) == len(now)), OTHER)
 
 
 def _jobs(context, size, pieces):
@@ -76,10 +82,10 @@ def run(context):
         why = f"the target is smaller than 4 pieces of {size} bytes"
     if why:
         return {"checks": [check(*name, UNKNOWN, why) for name in NAMES]}
-    return {"checks": _checks(context, size, pieces)}
+    return _found(context, size, pieces)
 
 
-def _checks(context, size, pieces):
+def _found(context, size, pieces):
     jobs = _jobs(context, size, pieces)
     places = range(0, size * pieces, 2 * size)
 
@@ -88,42 +94,56 @@ def _checks(context, size, pieces):
         return (lambda: context.fio(text, name, patience(
             size * pieces), tolerant=True)), wanted
     ran, why = first_fault([fio("write")])
+    before = [] if why else _contents(context, places, size)
+    if not why:
+        ran, why = first_fault([fio("trim")])
     if why:
-        return [check(*NAMES[0], FAIL, why, ran.source)]
-    before = _contents(context, places, size)
-    ran, why = first_fault([fio("trim")])
-    if why:
-        return [check(*NAMES[0], FAIL, why, ran.source)]
+        return {"checks": [check(*SUCCEEDS, FAIL, why, ran.source)]}
     trimmed = sum(job["trim"]["io_bytes"] for job in ran.jobs)
     first, second = (_contents(context, places, size) for _ in range(2))
     near, near_why = first_fault([fio("neighbours")])
-    return [
-        check(*NAMES[0], PASS if trimmed == len(places) * size else FAIL,
+    kinds = Counter(map(_kind, before, first))
+    promise = trimpromise.of(context.target.path)
+    return {"tables": [_table(kinds, promise)], "checks": [
+        check(*SUCCEEDS, PASS if trimmed == len(places) * size else FAIL,
               f"{trimmed:,} of {len(places) * size:,} bytes in "
               f"{len(places)} pieces were trimmed", ran.source),
-        check(*NAMES[1], FAIL if near_why else PASS, near_why or
+        check(*NEIGHBOURS, FAIL if near_why else PASS, near_why or
               f"the {pieces - len(places)} pieces of {size >> 10} KiB between "
               "and behind them read back with 0 mismatches", near.source),
-        _same(first, second, ran), _content(context, before, first, ran)]
+        *_same(first, second, promise, ran), _own(kinds, ran),
+        *_content(kinds, promise, ran)]}
 
 
-def _same(first, second, ran):
+def _table(kinds, promise):
+    return {"title": "Trimmed blocks", "columns": ["they read as", "pieces"],
+            "rows": [[kind, n] for kind, n in kinds.most_common()],
+            "note": promise.text}
+
+
+def _same(first, second, promise, ran):
+    """Not judged of a device that may answer anew each time."""
     changed = sum(a != b for a, b in zip(first, second))
-    return check(*NAMES[2], FAIL if changed else PASS,
-                 f"{changed} of {len(first)} pieces changed between two "
-                 "readings", ran.source)
+    return [check(*SAME, FAIL if changed else PASS,
+                  f"{changed} of {len(first)} pieces changed between two "
+                  "readings", ran.source)] if promise.same else []
 
 
-def _content(context, before, now, ran):
-    """Neither zeroes nor the old data is a promise of no device, but data of
-    another place would be."""
-    kinds = _kinds(before, now)
-    folder = flushes.disk(context.target.path)
-    promised = _number(folder, "discard_zeroes_data")
-    told = ("the device promises zeroes" if promised else
-            "the kernel knows of no promise which of both")
-    good = not kinds[OTHER] and (kinds[ZEROES] == len(now) or not promised)
-    held = ", ".join(f"{n} read as {kind}" if kind != OTHER else
-                     f"{n} as {kind}" for kind, n in kinds.most_common())
-    return check(*NAMES[3], PASS if good else FAIL, f"of {len(now)} trimmed "
-                 f"pieces {held}; {told}", ran.source)
+def _held(kinds):
+    return ", ".join(f"{n} read as {kind}" if kind != BEFORE else
+                     f"{n} {kind}" for kind, n in kinds.most_common())
+
+
+def _own(kinds, ran):
+    return check(*OWN, FAIL if kinds[OTHER] else PASS,
+                 f"of {kinds.total()} trimmed pieces {_held(kinds)}",
+                 ran.source)
+
+
+def _content(kinds, promise, ran):
+    if not promise.asked:
+        return [check(*CONTENT, UNKNOWN, promise.text, ran.source)]
+    good = kinds[promise.holds] == kinds.total()
+    return [check(*CONTENT, PASS if good else FAIL,
+                  f"of {kinds.total()} trimmed pieces {_held(kinds)}; "
+                  f"{promise.text}", ran.source)] if promise.holds else []

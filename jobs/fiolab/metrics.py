@@ -9,6 +9,7 @@
 # afterwards they add up to about twice what was done, and fio 3.33 gives the
 # reads of verify_backlog= a millisecond.
 from collections import Counter, namedtuple
+from decimal import Decimal
 import math
 
 from .problem import Problem
@@ -91,6 +92,12 @@ def percentile(bins, share):
         if left <= 0:
             return ns
     return None
+
+
+def enough(count, share):
+    """Are there so many I/Os that one is beyond the percentile?  Of fewer it
+    would be the longest, as every higher percentile is, and is none."""
+    return count * (100 - Decimal(share)) >= 100
 
 
 def _latencies(jobs):

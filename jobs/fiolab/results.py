@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from .metrics import METRICS
+from .metrics import METRICS, enough
 
 ROLES = ("A'", "A", "B")
 SEQUENCES = {"AB": ("A'", "A", "B"), "BA": ("B", "A", "A'")}
@@ -59,7 +59,8 @@ class Pool:
         at = np.minimum(at, len(values) - 1)
         return {"n": self.n, "mean_ns": self.total_ns / self.n,
                 "percentiles": {f"{share:g}": int(values[i])
-                                for share, i in zip(SHARES, at) if bins},
+                                for share, i in zip(SHARES, at)
+                                if bins and enough(self.n, f"{share:g}")},
                 "bins": [[ns, count] for ns, count in bins]}
 
 

@@ -139,7 +139,8 @@ def test_histograms_are_pooled_where_asked_for(lab):
     assert plain["latency"] is None
     count = sum(n for _, n in kept["latency"]["bins"])
     assert count == kept["latency"]["n"] > 0
-    assert set(kept["latency"]["percentiles"]) >= {"50", "99.999"}
+    assert "50" in kept["latency"]["percentiles"]
+    assert "99.999" not in kept["latency"]["percentiles"]
     assert plain["values"]["lat_p50_us"]["mean"] > 0
     assert "lat_p99_999_us" not in plain["values"]      # of some 40 I/Os
 

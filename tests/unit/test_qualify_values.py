@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.problem import Problem  # noqa: E402
+from fiolab import results  # noqa: E402
 from fiolab.qualify import values  # noqa: E402
 
 
@@ -71,13 +72,26 @@ def test_no_percentile_of_fewer_than_it_takes(count, metric):
     assert enough[metric] == 1.0 and few[metric] is None
 
 
+@pytest.mark.parametrize("count, names", [
+    (1, []), (2, ["50"]), (320, ["50", "90", "99"]),
+    (99_999, ["50", "90", "99", "99.9", "99.99"])])
+def test_no_histogram_has_such_a_percentile(count, names):
+    """Every table, picture and file takes them from there."""
+    found = values.of([entry(direction(1.0, [(1000, count)]))], [])[1]
+    assert list(found["percentiles"]) == names
+    ab = results.Pool()
+    ab.add(found)
+    assert [name for name in ab.data()["percentiles"]
+            if name in values.PERCENTILES] == names
+
+
 def test_pooling_is_counting_together():
     one = values.of([entry(direction(1.0, [(1000, 3)]))], [])[1]
     two = values.of([entry(direction(1.0, [(1000, 1), (9000, 1)]))], [])[1]
     both = values.pool([one, None, two])
     assert both["n"] == 5 and both["bins"] == [[1000, 4], [9000, 1]]
     assert both["mean_ns"] == pytest.approx((4 * 1000 + 9000) / 5)
-    assert both["max_ns"] == 9000 and both["percentiles"]["90"] == 9000
+    assert both["max_ns"] == 9000 and both["percentiles"] == {"50": 1000}
     assert values.pool([None]) is None and values.pool([]) is None
 
 

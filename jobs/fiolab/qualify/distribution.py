@@ -66,8 +66,8 @@ def histogram(latency, name, prefix):
     axes.text(0, 1.12, "I/Os", color=svg.MUTED, va="bottom",
               transform=axes.transAxes)
     return svg.render(made, prefix, f"Latency histogram, {name}",
-                      f"{wording.several(latency['n'], 'I/O')}; "
-                      f"{said(latency)}")
+                      "; ".join(filter(None, (wording.several(
+                          latency["n"], "I/O"), said(latency)))))
 
 
 def _powers(most):

@@ -10,6 +10,7 @@
 #                   bound: what was observed decides, and that is said
 # Whatever was not measured is neither a pass nor a failure.
 from dataclasses import dataclass
+from decimal import Decimal
 from fnmatch import fnmatchcase
 import math
 from statistics import fmean
@@ -17,7 +18,7 @@ from statistics import fmean
 from scipy.stats import binom
 
 from . import bounds, spec as specs
-from ..metrics import percentile
+from ..metrics import enough, percentile
 
 FEWEST = 2                          # rounds, for a bound
 RATES = ("iops", "mbps")            # what an excursion is of
@@ -158,10 +159,12 @@ def _histogram(cell, limit, confidence):
         raise _Unmeasured(f"{count:,} I/Os cannot bound this percentile with "
                           f"{100 * confidence:g}%: it takes "
                           f"{fewest(share, confidence):,}")
+    known = enough(count, str(100 * Decimal(str(share))))
     return _Figure(value, None if end is None else end / 1000, count,
                    found["sources"] if found else [], "order statistic of "
                    f"{count:,} I/Os in one run, by the binomial distribution, "
-                   "which takes them as independent", "percentile", "I/Os")
+                   "which takes them as independent", "percentile" if known
+                   else "longest of too few I/Os for this percentile", "I/Os")
 
 
 def _mean(cell, limit, confidence):

@@ -167,8 +167,8 @@ def _distribution(cell, prefix, i):
              (distribution.percentiles(found, name, f"{prefix}p{i}"),
               "The same, each nine with the same width."))
     return {"name": name, "latency": found, "source": source,
-            "nines": [(q, found["percentiles"].get(q))
-                      for q in distribution.NINES],
+            "nines": [(q, found["percentiles"][q]) for q in distribution.NINES
+                      if q in found["percentiles"]],
             "figures": [figure(picture, caption, source)
                         for picture, caption in drawn if picture]}
 

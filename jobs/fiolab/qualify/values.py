@@ -2,9 +2,8 @@
 # From fio's JSON to the figures of a stimulus.  Mixed loads: reads and writes
 # together.  Latencies are whole ones, of all directions.
 from collections import Counter
-from decimal import Decimal
 
-from ..metrics import DIRECTIONS, figures, percentile, rate
+from ..metrics import DIRECTIONS, enough, figures, percentile, rate
 
 PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
 NAMES = {"lat_p50_us": "50", "lat_p99_us": "99", "lat_p99_9_us": "99.9",
@@ -25,7 +24,8 @@ def _pooled(parts):
             "mean_ns": sum(p["mean_ns"] * p["n"] for p in parts) / count,
             "max_ns": longest, "percentiles": {
                 name: min(longest, percentile(ordered, float(name) / 100))
-                for name in PERCENTILES}, "bins": ordered}
+                for name in PERCENTILES if enough(count, name)},
+            "bins": ordered}
 
 
 def pool(latencies):
@@ -40,22 +40,15 @@ def _latency(jobs, found):
                     for one in found["latency"].values()])
 
 
-def enough(count, share):
-    """Are there so many I/Os that one is beyond the percentile?  Of fewer it
-    would be the longest, as every higher percentile is."""
-    return count * (100 - Decimal(share)) >= 100
-
-
 def us(latency):
     """The latency metrics, in microseconds; None without I/Os, or with fewer
     than a percentile takes."""
     if latency is None:
         return dict.fromkeys(("lat_mean_us", *NAMES, "lat_max_us"))
-    found = {name: latency["percentiles"][share]
-             for name, share in NAMES.items() if enough(latency["n"], share)}
+    found = latency["percentiles"]
     return {"lat_mean_us": latency["mean_ns"] / 1000,
-            **{name: found[name] / 1000 if name in found else None
-               for name in NAMES},
+            **{name: found[share] / 1000 if share in found else None
+               for name, share in NAMES.items()},
             "lat_max_us": latency["max_ns"] / 1000}
 
 

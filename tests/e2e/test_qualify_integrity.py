@@ -13,7 +13,7 @@ import pytest
 
 import qualifycontext
 import targets
-from fiolab.qualify import integrity, schema, trimpromise
+from fiolab.qualify import flushes, integrity, schema, trimpromise
 
 MIB = 1 << 20
 SIZE = 32 * MIB
@@ -294,6 +294,13 @@ def test_syncs_that_do_nothing(lab, tmp_path):
         "fsync succeeds": "pass", "fsync flushes": "fail",
         "fdatasync succeeds": "pass", "fdatasync flushes": "fail"}
     assert "0 flushes: fewer" in texts(found)
+
+
+def test_a_device_too_slow_for_a_sync(lab, monkeypatch):
+    monkeypatch.setattr(flushes, "EVERY", 10**9)
+    found = lab("fsync")
+    assert set(results(found).values()) == {"not measured"}
+    assert "no fdatasync to judge by" in texts(found)
 
 
 def test_syncs_of_a_device_without_a_cache(lab):

@@ -18,7 +18,7 @@ from cutlab import backing, cut, device  # noqa: F401
 from qualifycontext import results, text
 from fiolab import loopdev
 from fiolab.problem import Problem
-from fiolab.qualify import blockio
+from fiolab.qualify import blockio, powercut
 from fiolab.qualify.volatiledisk import VolatileDisk
 
 MIB = 1 << 20
@@ -57,6 +57,18 @@ def test_drill(cut, engine_name, far_loops, tmp_path):
     assert "0 of 2," in text(found, "power-cut synced")
     assert "not on the target" in text(found, "power-cut synced")
     assert left(far_loops, tmp_path) == []
+
+
+@pytest.mark.parametrize("share, said", [
+    (2048, "the cut came too early"), (0.1, "fio ended before the cut")])
+def test_a_drill_that_shows_nothing(cut, monkeypatch, share, said):
+    """Cut after four writes, or not at all: nothing passes, nothing fails."""
+    monkeypatch.setattr(powercut, "CUT_AT", share)
+    found = cut()
+    assert found["state"] == "done", found["why"]
+    assert set(results(found).values()) == {"not measured"}, found["checks"]
+    assert said in text(found, "power-cut synced")
+    assert "not known" in text(found, "power-cut is real")
 
 
 def test_the_target_is_not_touched(cut, backing):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The parts of the integrity tests that need no device: reading fio's words,
 # the generations of blocks, the places of planted damage, the end of a device.
+import ast
 import os
 import random
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
+from fiolab.problem import Problem  # noqa: E402
 from fiolab.qualify import blockio, devicefull, flushes  # noqa: E402
 from fiolab.qualify import generations, planted, queuetests  # noqa: E402
 from fiolab.qualify import verifying  # noqa: E402
@@ -45,7 +47,8 @@ def test_places_in_fios_words():
 
 
 @pytest.mark.parametrize("one,wanted,word", [
-    (ran(MESSAGES), None, "3 blocks read back wrong, the first at byte 396"),
+    (ran(MESSAGES), None,
+     "at least 3 blocks read back wrong, the first at byte 396"),
     (ran(status=1), None, "exit status 1"),
     (ran(error=5), None, "fio failed"),
     (ran(jobs=0), None, "fio failed"),
@@ -61,6 +64,14 @@ def test_what_a_run_is_blamed_for(one, wanted, word):
     assert (found is None) if word is None else word in found
 
 
+def test_a_count_at_which_fio_stopped_is_no_total():
+    one = "verify: bad magic header 0, wanted acca at file /dev/x offset 0, "
+    assert verifying.fault(ran(one + "length 4096")) == (
+        "at least 1 block read back wrong, the first at byte 0")
+    assert verifying.fault(ran(MESSAGES), to_the_end=True) == (
+        "3 blocks read back wrong, the first at byte 39682048")
+
+
 def test_runs_stop_at_the_first_fault():
     made = []
 
@@ -71,6 +82,61 @@ def test_runs_stop_at_the_first_fault():
                                   (start(good), None)])[0] is bad
     assert made == [good, bad]
     assert verifying.first_fault([(start(good), 4096)]) == (good, None)
+
+
+# What passes, what fails, and what is neither
+
+@pytest.mark.parametrize("wrong, few, result, text", [
+    (None, None, "pass", "3 of 3"), (False, None, "pass", "3 of 3"),
+    ("a bit flipped", None, "fail", "a bit flipped"),
+    (True, None, "fail", "3 of 3"),
+    ("a bit flipped", "no sync", "fail", "a bit flipped"),
+    (None, "no sync", "not measured", "3 of 3: no sync")])
+def test_the_rule_of_all_checks(wrong, few, result, text):
+    assert verifying.judged(("n", "t"), "s", "3 of 3", wrong, few) == {
+        "name": "n", "title": "t", "result": result, "text": text,
+        "source": "s"}
+
+
+def test_no_check_has_a_rule_of_its_own():
+    """A result is chosen in one place, so none can take what was not
+    measured for failed, or for passed."""
+    for path in Path(verifying.__file__).parent.glob("*.py"):
+        taken = {name.name for node in ast.walk(ast.parse(path.read_text()))
+                 if isinstance(node, ast.ImportFrom)
+                 and node.module == "verifying" for name in node.names}
+        assert not taken & {"PASS", "check"}, path
+
+
+@pytest.mark.parametrize("count, least, words", [
+    (0, 1, "no sync to judge by"), (1, 1, None), (100, 100, None),
+    (99, 100, "99 are too few to judge by, it takes 100")])
+def test_what_is_enough(count, least, words):
+    assert verifying.too_few(count, least, "sync") == words
+
+
+def synced(count, status=0, error=0):
+    return verifying_ran("", status, [{
+        "error": error, "write": {"total_ios": 1}, "read": {"io_bytes": 0},
+        "sync": {"lat_ns": {"N": count}}}])
+
+
+def test_no_sync_on_a_slow_device_is_not_measured():
+    assert flushes._answers("fsync", synced(0))["result"] == "not measured"
+    assert flushes._answers("fsync", synced(3))["result"] == "pass"
+    assert flushes._answers("fsync", synced(0, 1, 5))["result"] == "fail"
+
+
+def test_a_fio_that_gives_no_result_writes_nothing_behind_the_end():
+    found = devicefull.error_check(verifying_ran("gone", 1, []))
+    assert found["result"] == "not measured" and "gone" in found["text"]
+
+
+def test_a_machine_without_aio_contexts_is_no_fault_of_the_device():
+    for said in ("kaio: io_setup(64): fs.aio-max-nr is exhausted",
+                 "fio: check /proc/sys/fs/aio-max-nr"):
+        with pytest.raises(Problem, match="fio could not run: .*aio-max-nr"):
+            verifying.fault(ran(said, 1))
 
 
 # Blocks of two generations

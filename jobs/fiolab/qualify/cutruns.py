@@ -8,8 +8,8 @@ import numpy as np
 from .. import fio as fio_runs
 from . import generations
 from .generations import BLOCK, NEW, OLD
-from .verifying import (FAIL, PASS, UNKNOWN, check, fault, mismatches,
-                        patience, verified)
+from .verifying import (fault, judged, mismatches, patience, too_few,
+                        verified)
 
 LEAST = 100                 # acknowledged writes, to speak of a test
 SYNCED, OTHERS, FIO = (
@@ -53,7 +53,7 @@ def second(context, path, size, name, sync, extra=(), away=0, **options):
         extra=(f"--aux-path={context.folder}", *extra))
 
 
-def _fio_agrees(context, path, size, acked):
+def _fio_agrees(context, path, size, acked, few):
     """fio's verify_state: it looks at the writes in their order, up to the
     first of the last ones that was still in flight.  One read at a time, as
     it would else have begun to read what lies beyond.  It takes for complete
@@ -67,14 +67,15 @@ def _fio_agrees(context, path, size, acked):
     lost = sum(1 for block in wrong if acked[block])
     # Not every version counts those that it found wrong as read.
     read = max(len(wrong), sum(job["read"]["total_ios"] for job in ran.jobs))
-    why = None if wrong else fault(ran)
-    good = not why and not lost and read >= LEAST and \
-        len(wrong) <= context.profile.depth
-    return check(*FIO, PASS if good else FAIL, why or
-                 f"it read {read:,} blocks, up to the first that it takes for "
-                 f"in flight, and {lost:,} that were acknowledged were wrong" +
-                 (f" (and {len(wrong) - lost:,} that were not)"
-                  if len(wrong) > lost else ""), ran.source)
+    # Where the cut came too early or too late it has little to go by.
+    why = None if wrong or few else fault(ran)
+    return judged(
+        FIO, ran.source, f"it read {read:,} blocks, up to the first that it "
+        f"takes for in flight, and {lost:,} that were acknowledged were "
+        "wrong" + (f" (and {len(wrong) - lost:,} that were not)"
+                   if len(wrong) > lost else ""),
+        why or lost > 0 or len(wrong) > context.profile.depth,
+        few or too_few(read, LEAST, "block"))
 
 
 # What came of it
@@ -93,13 +94,11 @@ def judge(context, name, ran, path, size, when=None):
         "lost": lost, "neither": int((~old & ~new).sum()),
         "new but not acknowledged": int((new & ~acked).sum()),
         "first lost": int(np.argmax(acked & ~new)) * BLOCK if lost else None})
-    few = count < LEAST or count == len(acked)
+    few = ("the cut came too early or too late"
+           if count < LEAST or count == len(acked) else None)
     return [
-        check(*SYNCED, FAIL if lost else UNKNOWN if few else PASS,
-              f"{lost:,} of {count:,} acknowledged writes were lost, {when}" + (
-                  ": the cut came too early or too late" if few else ""),
-              source),
-        check(*OTHERS, PASS if begun <= depth else FAIL,
-              f"{begun:,} blocks changed that were not acknowledged, {when}",
-              source),
-        _fio_agrees(context, path, size, acked)]
+        judged(SYNCED, source, f"{lost:,} of {count:,} acknowledged writes "
+               f"were lost, {when}", lost > 0, few),
+        judged(OTHERS, source, f"{begun:,} blocks changed that were not "
+               f"acknowledged, {when}", begun > depth, few),
+        _fio_agrees(context, path, size, acked, few)]

@@ -5,8 +5,9 @@
 import errno
 import os
 
-from .. import device, fio as fio_runs
-from .verifying import (FAIL, PASS, UNKNOWN, check, fault, judged, verified)
+from .. import device
+from ..fio import KEEP_FILES, words
+from .verifying import fault, judged, unknown, verified
 
 TAIL, HEAD = 1 << 20, 1 << 20       # bytes that are looked at afterwards
 BEHIND = 8                          # writes behind the end
@@ -56,7 +57,7 @@ def _behind(context, end):
         file.write(replay(context.target.path, end, _block(context),
                           4 * depth))
     front = ["[global]", "ioengine=${ENGINE}", "direct=1",
-             *fio_runs.KEEP_FILES, *context.side.options, "[behind]",
+             *KEEP_FILES, *context.side.options, "[behind]",
              f"read_iolog={log}", f"iodepth={depth}", "ignore_error=,ENOSPC",
              ""]
     return context.fio("\n".join(front), "behind", LIMIT, tolerant=True,
@@ -70,10 +71,10 @@ def error_check(ran):
     good = first == {errno.ENOSPC} and count == BEHIND and not wrote
     names = ", ".join(errno.errorcode.get(number, str(number))
                       for number in sorted(first)) or "no result"
-    return check(*ERROR, PASS if good else FAIL,
-                 f"{count} of {BEHIND} writes behind the end failed, the "
-                 f"first with {names}; {wrote:,} bytes were reported as "
-                 "written", ran.source)
+    return judged(ERROR, ran.source, f"{count} of {BEHIND} writes behind the "
+                  f"end failed, the first with {names}; {wrote:,} bytes were "
+                  "reported as written", bool(ran.jobs) and not good,
+                  None if ran.jobs else f"fio failed: {words(ran.messages)}")
 
 
 def why_not(context):
@@ -92,7 +93,7 @@ def why_not(context):
 def run(context):
     why = why_not(context)
     if why:
-        return {"checks": [check(*name, UNKNOWN, why)
+        return {"checks": [unknown(name, why)
                            for name in (LAST, ERROR, AROUND)]}
     end = device.size(context.target.path)
     write, _ = _around(context, "write", end)
@@ -102,15 +103,15 @@ def run(context):
     if not why:
         ran = context.fio(read, "read", LIMIT, tolerant=True)
         why = fault(ran, wanted)
-    found = [judged(*LAST, ran, why, f"{wanted // 2:,} bytes up to the last "
-                    f"one, {end - 1:,}, read back with 0 mismatches")]
+    found = [judged(LAST, ran.source, f"{wanted // 2:,} bytes up to the last "
+                    f"one, {end - 1:,}, read back with 0 mismatches", why)]
     found.append(error_check(_behind(context, end)))
     after, size = context.fio(read, "after", LIMIT, tolerant=True), \
         device.size(context.target.path)
     why = fault(after, wanted)
     if not why and size != end:
         why = f"the device is now of {size:,} bytes, and was of {end:,}"
-    found.append(judged(*AROUND, after, why, f"the first and the last "
+    found.append(judged(AROUND, after.source, f"the first and the last "
                         f"{wanted // 2:,} bytes still read back with 0 "
-                        "mismatches, and the size is the same"))
+                        "mismatches, and the size is the same", why))
     return {"checks": found}

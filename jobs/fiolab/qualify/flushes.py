@@ -5,12 +5,14 @@
 import os
 
 from .. import device
-from .verifying import (FAIL, PASS, UNKNOWN, check, fault, section)
+from . import values
+from .verifying import fault, judged, section, too_few, unknown
 
 FLUSHES = 15                # the field of /sys/block/X/stat, from 0: Linux 5.5
 EVERY = 4                   # writes between two syncs
 SHORTEST = 1000             # ns of a sync: fio 3.28 does not time those of AIO
-PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
+PERCENTILES = values.PERCENTILES
+LEAST = 1                   # syncs, to say anything of them
 KINDS = ("fsync", "fdatasync")
 
 
@@ -87,37 +89,36 @@ def _syncs(ran):
 
 def _answers(kind, ran):
     """Each sync succeeds."""
-    why, syncs = fault(ran), _syncs(ran)
+    syncs = _syncs(ran)
     wrote = sum(job["write"]["total_ios"] for job in ran.jobs)
-    if not why and not syncs:
-        why = f"none was done in {wrote} writes"
-    return check(f"{kind} succeeds", f"{kind} succeeds", FAIL if why else PASS,
-                 why or f"{syncs:,} of {syncs:,} after {wrote:,} writes "
-                 "succeeded", ran.source)
+    return judged((f"{kind} succeeds", f"{kind} succeeds"), ran.source,
+                  f"{syncs:,} of {syncs:,} after {wrote:,} writes succeeded",
+                  fault(ran), too_few(syncs, LEAST, kind))
+
+
+def _flushes(kind):
+    return f"{kind} flushes", f"{kind} reaches the device"
 
 
 def reaches(kind, ran, flushed, cache):
     """cache: what the kernel takes the device's cache for."""
-    name, title = f"{kind} flushes", f"{kind} reaches the device"
-    syncs = _syncs(ran)
-    if not syncs:
-        return check(name, title, UNKNOWN, "no sync was done", ran.source)
+    syncs, fewer = _syncs(ran), False
     if cache == "write through":
-        return check(name, title, PASS, "the device says that it has no "
-                     "volatile write cache (write through), so there is "
-                     f"nothing to flush: {flushed:,} flushes in {syncs:,} "
-                     "syncs", ran.source)
-    good = flushed >= syncs
-    return check(name, title, PASS if good else FAIL,
-                 f"{syncs:,} syncs made the device complete {flushed:,} "
-                 "flushes" + ("" if good else ": fewer"), ran.source)
+        text = ("the device says that it has no volatile write cache (write "
+                f"through), so there is nothing to flush: {flushed:,} flushes "
+                f"in {syncs:,} syncs")
+    else:
+        fewer = flushed < syncs
+        text = (f"{syncs:,} syncs made the device complete {flushed:,} "
+                "flushes" + (": fewer" if fewer else ""))
+    return judged(_flushes(kind), ran.source, text, fewer,
+                  too_few(syncs, LEAST, kind))
 
 
 def _arrives(context, kind, ran, flushed):
     why = _unseen(context)
     if why:
-        return check(f"{kind} flushes", f"{kind} reaches the device", UNKNOWN,
-                     why, ran.source)
+        return unknown(_flushes(kind), why, ran.source)
     return reaches(kind, ran, flushed, attribute(disk(context.target.path),
                                                  "write_cache"))
 
@@ -133,7 +134,7 @@ def _row(kind, ran):
         mean, found = None, {}
     return [kind, calls, mean and mean / 1e3] + [
         found[float(p)] / 1e3 if float(p) in found and
-        calls * (100 - float(p)) >= 100 else None for p in PERCENTILES]
+        values.enough(calls, p) else None for p in PERCENTILES]
 
 
 def run(context):

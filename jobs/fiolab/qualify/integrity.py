@@ -6,7 +6,7 @@
 from . import flushes, planted, powercut, trimtest, words
 from .model import Procedure
 from .verifying import (EXPECTED, done, fault, first_fault, judged,
-                        megabytes, part, patience, verified)
+                        megabytes, part, patience, too_few, verified)
 
 GROUP = "integrity"
 MIB = 1 << 20
@@ -49,10 +49,10 @@ def _order(context, name, write, read, size):
     ran, why = first_fault([
         (start(write, "writing", context.seed), None),
         (start(read, "reading", context.seed + 1), total)])
-    return judged(f"write-verify {name}", f"Whole range, {name} order", ran,
-                  why, f"all {total:,} bytes were written and read back with "
-                  f"crc32c in {name} order, {size >> 10} KiB at a time: 0 "
-                  "mismatches")
+    return judged((f"write-verify {name}", f"Whole range, {name} order"),
+                  ran.source, f"all {total:,} bytes were written and read "
+                  f"back with crc32c in {name} order, {size >> 10} KiB at a "
+                  "time: 0 mismatches", why)
 
 
 def write_verify(context):
@@ -72,15 +72,14 @@ def overlap(context):
         size=size, io_size=4 * size, norandommap=1, serialize_overlap=1,
         iodepth=context.profile.depth, do_verify=1, randseed=context.seed),
         "run", patience(6 * size), tolerant=True)
-    why, read = fault(ran), done(ran, "read")
-    if not why and (done(ran, "write") < 4 * size or read < size // 4):
-        why = (f"only {done(ran, 'write'):,} bytes were written and {read:,} "
-               f"read back, of {4 * size:,}")
+    why, read, wrote = fault(ran), done(ran, "read"), done(ran, "write")
+    if not why and wrote < 4 * size:
+        why = f"only {wrote:,} bytes were written of {4 * size:,}"
     return {"checks": [judged(
-        "overlap", "Overlapping sizes", ran, why,
-        f"{done(ran, 'write'):,} bytes in writes of {unit} to "
-        f"{unit * SPREAD} bytes over a range of {size:,}; the {read:,} that "
-        "no later write touched read back with 0 mismatches")]}
+        ("overlap", "Overlapping sizes"), ran.source, f"{wrote:,} bytes in "
+        f"writes of {unit} to {unit * SPREAD} bytes over a range of {size:,}; "
+        f"the {read:,} that no later write touched read back with 0 "
+        "mismatches", why, too_few(read, size // 4, "bytes"))]}
 
 
 # Read back while it writes
@@ -96,9 +95,9 @@ def backlog(context):
         verify_backlog_batch=64, randseed=context.seed),
         "run", patience(2 * size), tolerant=True)
     return {"checks": [judged(
-        "backlog", "Read back while writing", ran, fault(ran, size),
+        ("backlog", "Read back while writing"), ran.source,
         f"{size:,} bytes written at random, each {unit} read back at most "
-        "1,024 writes later: 0 mismatches")]}
+        "1,024 writes later: 0 mismatches", fault(ran, size))]}
 
 
 # For long
@@ -123,13 +122,11 @@ def soak(context):
         "run", patience(3 * size * loops), tolerant=True)
     wrote, read = done(ran, "write"), done(ran, "read")
     # Each place is either written, and then read back, or read.
-    why = fault(ran, size * loops)
-    if not why and wrote < size * loops // 2:
-        why = f"only {wrote:,} of {size * loops:,} bytes were written"
     return {"checks": [judged(
-        "soak", "Long mixed load", ran, why,
-        f"{wrote:,} bytes written among {read - wrote:,} read, in "
-        f"{words.time(ran.seconds)}, and all of them read back: 0 mismatches")]}
+        ("soak", "Long mixed load"), ran.source, f"{wrote:,} bytes written "
+        f"among {read - wrote:,} read, in {words.time(ran.seconds)}, and all "
+        "of them read back: 0 mismatches", fault(ran, size * loops),
+        too_few(wrote, size * loops // 2, "bytes written"))]}
 
 
 def _whole_seconds(_profile, size):

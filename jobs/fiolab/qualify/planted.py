@@ -7,13 +7,13 @@
 import random
 
 from . import blockio
-from .verifying import (FAIL, PASS, check, fault, mismatches, patience,
-                        section, verified)
+from .verifying import (fault, judged, mismatches, patience, section, unknown,
+                        verified)
 
 MIB = 1 << 20
 MOST = 4 * MIB
 SKIPPED = 64                # bytes at the beginning of a block: fio's header
-NAME, TITLE = "planted", "Planted corruption is found"
+NAMES = "planted", "Planted corruption is found"
 
 
 def seconds(_profile, _size):
@@ -103,8 +103,8 @@ def _list(places):
 def run(context):
     offset, length = _region(context)
     if length // _unit(context) < 16:
-        return {"checks": [check(NAME, TITLE, "not measured", "the target is "
-                                 "smaller than 16 blocks")]}
+        return {"checks": [unknown(NAMES, "the target is smaller than 16 "
+                                   "blocks")]}
     places = _places(context, offset, length)
     start = {what: lambda rw=rw, what=what: context.fio(
         _job(context, rw, offset, length), what,
@@ -112,7 +112,7 @@ def run(context):
             ("write", "randwrite"), ("sequential", "read"),
             ("random", "randread"), ("mended", "read"))}
     ran = start["write"]()
-    why = fault(ran)
+    why = fault(ran, to_the_end=True)
     if not why:
         ran, why = _look(context, places, start)
     # On another host there is but one, the last of them.
@@ -120,8 +120,7 @@ def run(context):
     text = (f"{names} at byte {', '.join(map(str, places))}: found just "
             "there, and nowhere else, by sequential and by random reading; "
             "mended, all is well")
-    return {"checks": [check(NAME, TITLE, FAIL if why else PASS, why or text,
-                             ran.source)]}
+    return {"checks": [judged(NAMES, ran.source, text, why)]}
 
 
 def _look(context, places, start):
@@ -134,5 +133,5 @@ def _look(context, places, start):
             return ran, f"{how} reading: {why}"
     mend()
     mended = start["mended"]()
-    why = fault(mended)
+    why = fault(mended, to_the_end=True)
     return (mended, f"after mending: {why}") if why else (ran, None)

@@ -17,7 +17,7 @@ from .. import device
 from . import realcut
 from .cutruns import SYNCED, judge, prepare, second
 from .generations import BLOCK
-from .verifying import FAIL, PASS, UNKNOWN, check, fault
+from .verifying import FAIL, UNKNOWN, fault, judged, unknown
 from .volatiledisk import VolatileDisk, missing
 
 DRILL = 32 << 20            # bytes
@@ -67,20 +67,22 @@ def _drill(context, disk, name, sync):
         with Cutter(path, cut, DRILL // BLOCK // CUT_AT) as cutter:
             ran = second(context, path, DRILL, name, sync)
     if not cutter.was:
-        return [check(*SYNCED, UNKNOWN, "fio ended before the cut: "
-                      f"{fault(ran) or 'it was too fast'}", ran.source)]
+        return [unknown(SYNCED, "fio ended before the cut: "
+                        f"{fault(ran) or 'it was too fast'}", ran.source)]
     with disk.attached() as (path, _):
         return judge(context, name, ran, path, DRILL)
 
 
 def _is_real(found):
     """Without syncs both we and fio have to miss something."""
-    bare, *_, fio = found
-    lost = bare["result"] == FAIL and fio["result"] == FAIL
-    return check(*REAL, PASS if lost else FAIL, bare["text"] +
-                 f", and of fio's verify_state {fio['text']}" + (
-                     "" if lost else ": the drill proves nothing"),
-                 bare["source"])
+    bare, fio = found[0], found[-1]
+    results = {bare["result"], fio["result"]}
+    text = (bare["text"] if fio is bare else
+            f"{bare['text']}, and of fio's verify_state {fio['text']}")
+    few = "so it is not known whether the cut is real"
+    return judged(REAL, bare["source"], text, None if UNKNOWN in results or
+                  results == {FAIL} else f"{text}: the drill proves nothing",
+                  few if UNKNOWN in results else None)
 
 
 def drill(context):
@@ -109,4 +111,4 @@ def run(context):
             return {"checks": drill(context)}
     else:
         why = "give --power-cut COMMAND, which cuts and gives back its power"
-    return {"checks": [check(*SYNCED, UNKNOWN, why)]}
+    return {"checks": [unknown(SYNCED, why)]}

@@ -10,7 +10,7 @@ from ..side import ENGINE_FILE
 from . import devicefull, estimate, knee, mixedload, pts, runner
 from .derive import values
 from .model import Phase, Procedure, Stimulus, Test
-from .verifying import UNKNOWN, check
+from .verifying import unknown
 
 GROUP = "queue"
 DEPTHS = tuple(1 << power for power in range(11))
@@ -128,8 +128,8 @@ WAYS_TEST = Test(
 def run_ways(context):
     """The options are of the engine kaio alone."""
     if os.path.basename(context.side.ioengine) != ENGINE_FILE:
-        return {"checks": [check("reap", "Completion paths", UNKNOWN,
-                                 "only the engine kaio has a choice of them")]}
+        return {"checks": [unknown(("reap", "Completion paths"), "only the "
+                                   "engine kaio has a choice of them")]}
     found = runner.entry(WAYS_TEST)
     runner.run(context.bench, WAYS_TEST, found)
     return {key: found[key] for key in ("phases", "cells", "checks", "tables",

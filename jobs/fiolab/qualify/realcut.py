@@ -14,7 +14,7 @@ from . import blockio, cache, generations, identity
 from .cutruns import SYNCED, judge, prepare, second
 from .execute import Stopped
 from .generations import BLOCK
-from .verifying import FAIL, PASS, UNKNOWN, check
+from .verifying import UNKNOWN, judged, unknown
 
 REGION = 1 << 30            # bytes
 RATE, TRIGGER = 50_000, 2   # IOPS at most, so that it runs when the cut comes
@@ -102,9 +102,10 @@ def _settings(context, before, had_switch):
     elif not before["below"]:
         said.append("The device below the file is not known.")
     said.append(identity.same(before, identity.describe(path), fields))
-    return check(*SETTINGS, UNKNOWN if any(said) else PASS,
-                 " ".join(filter(None, said)) or
-                 "write cache, scheduler and queue size are as they were")
+    said = " ".join(filter(None, said))
+    return unknown(SETTINGS, said) if said else judged(
+        SETTINGS, None, "write cache, scheduler and queue size are as they "
+        "were")
 
 
 def _take_back(context, before, size):
@@ -152,10 +153,10 @@ def cut(context, command):
     except Problem as problem:
         raise _failed(context, before, had_switch, size, problem) from None
     if not _await_return(context):
-        return [check(*SYNCED, FAIL, f"the device did not come back in "
-                      f"{RETURN} s", ran.source)]
+        return [judged(SYNCED, ran.source, "", "the device did not come back "
+                       f"in {RETURN} s")]
     _take_back(context, before, size)
-    found = ([check(*SYNCED, UNKNOWN, why, ran.source)] if why else
+    found = ([unknown(SYNCED, why, ran.source)] if why else
              judge(context, "synced", ran, path, size,
                    "after fio had stopped submitting"))
     # Last, as udev may set what has just come back.

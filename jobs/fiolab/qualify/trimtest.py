@@ -8,8 +8,8 @@ from collections import Counter
 
 from . import blockio, flushes, trimpromise
 from .trimpromise import ONES, ZEROES
-from .verifying import (FAIL, PASS, UNKNOWN, check, first_fault, patience,
-                        section, verified)
+from .verifying import (first_fault, judged, patience, section, unknown,
+                        verified)
 
 PIECE, PIECES = 64 << 10, 64
 BEFORE, OTHER = "as before", "something else"
@@ -81,7 +81,7 @@ def run(context):
     if not why and pieces < 4:
         why = f"the target is smaller than 4 pieces of {size} bytes"
     if why:
-        return {"checks": [check(*name, UNKNOWN, why) for name in NAMES]}
+        return {"checks": [unknown(name, why) for name in NAMES]}
     return _found(context, size, pieces)
 
 
@@ -98,19 +98,19 @@ def _found(context, size, pieces):
     if not why:
         ran, why = first_fault([fio("trim")])
     if why:
-        return {"checks": [check(*SUCCEEDS, FAIL, why, ran.source)]}
+        return {"checks": [judged(SUCCEEDS, ran.source, "", why)]}
     trimmed = sum(job["trim"]["io_bytes"] for job in ran.jobs)
     first, second = (_contents(context, places, size) for _ in range(2))
     near, near_why = first_fault([fio("neighbours")])
     kinds = Counter(map(_kind, before, first))
     promise = trimpromise.of(context.target.path)
     return {"tables": [_table(kinds, promise)], "checks": [
-        check(*SUCCEEDS, PASS if trimmed == len(places) * size else FAIL,
-              f"{trimmed:,} of {len(places) * size:,} bytes in "
-              f"{len(places)} pieces were trimmed", ran.source),
-        check(*NEIGHBOURS, FAIL if near_why else PASS, near_why or
-              f"the {pieces - len(places)} pieces of {size >> 10} KiB between "
-              "and behind them read back with 0 mismatches", near.source),
+        judged(SUCCEEDS, ran.source, f"{trimmed:,} of "
+               f"{len(places) * size:,} bytes in {len(places)} pieces were "
+               "trimmed", trimmed != len(places) * size),
+        judged(NEIGHBOURS, near.source, f"the {pieces - len(places)} pieces "
+               f"of {size >> 10} KiB between and behind them read back with 0 "
+               "mismatches", near_why),
         *_same(first, second, promise, ran), _own(kinds, ran),
         *_content(kinds, promise, ran)]}
 
@@ -124,9 +124,9 @@ def _table(kinds, promise):
 def _same(first, second, promise, ran):
     """Not judged of a device that may answer anew each time."""
     changed = sum(a != b for a, b in zip(first, second))
-    return [check(*SAME, FAIL if changed else PASS,
-                  f"{changed} of {len(first)} pieces changed between two "
-                  "readings", ran.source)] if promise.same else []
+    return [judged(SAME, ran.source, f"{changed} of {len(first)} pieces "
+                   "changed between two readings", changed > 0)
+            ] if promise.same else []
 
 
 def _held(kinds):
@@ -135,15 +135,14 @@ def _held(kinds):
 
 
 def _own(kinds, ran):
-    return check(*OWN, FAIL if kinds[OTHER] else PASS,
-                 f"of {kinds.total()} trimmed pieces {_held(kinds)}",
-                 ran.source)
+    return judged(OWN, ran.source, f"of {kinds.total()} trimmed pieces "
+                  f"{_held(kinds)}", kinds[OTHER] > 0)
 
 
 def _content(kinds, promise, ran):
     if not promise.asked:
-        return [check(*CONTENT, UNKNOWN, promise.text, ran.source)]
-    good = kinds[promise.holds] == kinds.total()
-    return [check(*CONTENT, PASS if good else FAIL,
-                  f"of {kinds.total()} trimmed pieces {_held(kinds)}; "
-                  f"{promise.text}", ran.source)] if promise.holds else []
+        return [unknown(CONTENT, promise.text, ran.source)]
+    return [judged(CONTENT, ran.source, f"of {kinds.total()} trimmed pieces "
+                   f"{_held(kinds)}; {promise.text}",
+                   kinds[promise.holds] < kinds.total())
+            ] if promise.holds else []

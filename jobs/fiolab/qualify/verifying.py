@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the integrity and queue tests share: sections of a job file, what fio
-# said of data that it read back, and the checks of qualify.json.
+# said of data that it read back, and the checks of qualify.json.  These are
+# made here alone: judged() is the one rule for what passes, what fails, and
+# what is neither, as too little of it was measured.
 import re
 
 from ..fio import words
+from ..problem import Problem
+from ..wording import several
 
 PASS, FAIL, UNKNOWN = "pass", "fail", "not measured"
 # "verify: bad magic header 0, wanted acca at file F offset 4096, length 4096",
@@ -12,11 +16,39 @@ MISMATCH = re.compile(
     r"verify[: ][^\n]* at file [^\n]*? offset (\d+), length ")
 SLOWEST = 10e6              # bytes/s, of any device: only then is fio ended
 EXPECTED = 250e6            # bytes/s, for the plan's total time
+# How either engine says that the machine has no AIO contexts left.
+NO_AIO = "aio-max-nr"
 
 
 def check(name, title, result, text, source=None):
     return {"name": name, "title": title, "result": result, "text": text,
             "source": source}
+
+
+def unknown(names, why, source=None):
+    """A check of what was not measured; names: its name and its title."""
+    return check(*names, UNKNOWN, why, source)
+
+
+def judged(names, source, text, wrong=None, few=None):
+    """A check.  What is wrong fails, however little was looked at; else,
+    where that was too little to judge by, it is not measured; else it passes.
+
+    wrong: in words; True: the text has them.  few: why it was too little.
+    """
+    if wrong:
+        return check(*names, FAIL, text if wrong is True else wrong, source)
+    if few:
+        return unknown(names, f"{text}: {few}", source)
+    return check(*names, PASS, text, source)
+
+
+def too_few(count, least, what):
+    """Why so many are too few to judge by; None if they are not."""
+    if count >= least:
+        return None
+    return (f"no {what} to judge by" if not count else
+            f"{count:,} are too few to judge by, it takes {least:,}")
 
 
 def section(name, **options):
@@ -52,16 +84,26 @@ def done(ran, way):
     return sum(job[way]["io_bytes"] for job in ran.jobs)
 
 
-def fault(ran, wanted=None):
-    """What went wrong in a run, in words, or None.
+def _wrong_blocks(wrong, to_the_end):
+    """fio stops at the first, so that only these are known of."""
+    least = "" if to_the_end else "at least "
+    return (f"{least}{several(len(wrong), 'block')} read back wrong, the first "
+            f"at byte {wrong[0]}")
+
+
+def fault(ran, wanted=None, to_the_end=False):
+    """What went wrong in a run, in words, or None; a Problem where it was
+    this machine that went wrong.
 
     wanted is how many bytes had to be read: a target that became shorter must
-    not pass because less was looked at.
+    not pass because less was looked at.  to_the_end: fio had to go on after
+    a block that is wrong.
     """
+    if ran.status != 0 and NO_AIO in ran.messages:
+        raise Problem(f"fio could not run: {words(ran.messages)}")
     wrong = mismatches(ran.messages)
     if wrong:
-        return (f"{len(wrong)} blocks read back wrong, the first at byte "
-                f"{wrong[0]}")
+        return _wrong_blocks(wrong, to_the_end)
     errors = [job["error"] for job in ran.jobs if job["error"]]
     if ran.status != 0 or errors or not ran.jobs:
         said = words(ran.messages) or f"exit status {ran.status}"
@@ -70,11 +112,6 @@ def fault(ran, wanted=None):
     if wanted is not None and read != wanted:
         return f"{read} bytes were read back instead of {wanted}"
     return None
-
-
-def judged(name, title, ran, why, text):
-    """A check of one run: failed for a reason, or passed with a sentence."""
-    return check(name, title, FAIL if why else PASS, why or text, ran.source)
 
 
 def first_fault(runs):

@@ -29,10 +29,16 @@ KEEP_FILES = ("create_on_open=1", "allow_file_create=0")
 LATENCY = ("lat_percentiles=1", "clat_percentiles=0", "slat_percentiles=0")
 
 
+# What the engine adds after each job: its statistics, and where it spent the
+# run.  Neither is a reason for anything.
+NOTE = re.compile(r"kaio: \{|kaio: job .* of its run inside io_submit")
+
+
 def words(text):
     """What fio said, each line once, cut between words."""
     lines = dict.fromkeys(line.strip() for line in text.splitlines()
-                          if line.strip() and "Saving output of" not in line)
+                          if line.strip() and "Saving output of" not in line
+                          and not NOTE.search(line))
     return textwrap.shorten("; ".join(lines), 400, placeholder=" ...")
 
 

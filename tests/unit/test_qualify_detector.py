@@ -287,3 +287,17 @@ def test_blocking(shares, words):
     points = [(1 << i, 1, 1, 1, share) for i, share in enumerate(shares)]
     for word in words:
         assert word in queuetests.blocking_text(points)
+
+
+def test_what_the_engine_notes_is_no_reason():
+    """A medium error of a device that blocks in io_submit."""
+    said = ("fio: io_u error on file /dev/x: Input/output error: read "
+            "offset=0, buflen=4096\n"
+            "kaio: job a (b) spent 45% of its run inside io_submit, so the "
+            "device never saw the depth that fio prints: the device does its "
+            "work there, as RAM disks do\n"
+            'kaio: {"job": "a"}\n')
+    why = verifying.fault(ran(said, 1))
+    assert why == ("fio failed: fio: io_u error on file /dev/x: Input/output "
+                   "error: read offset=0, buflen=4096")
+    assert "aio-max-nr" in verifying.words("kaio: io_setup(8): aio-max-nr")

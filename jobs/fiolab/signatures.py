@@ -32,18 +32,20 @@ MAGICS = (
 GPT_ENDS = (512, 4096)
 
 
-def _md_at_the_end(descriptor, size):
+def _md_at_the_end(descriptor, size, start):
     places = (size // 65536 * 65536 - 65536, (size - 8192) // 4096 * 4096)
-    return any(place > 0 and os.pread(descriptor, 4, place) ==
+    return any(place > 0 and os.pread(descriptor, 4, start + place) ==
                b"\xfc\x4e\x2b\xa9" for place in places)
 
 
-def found(descriptor, size):
-    """What is there, in words, each once."""
+def found(descriptor, size, start=0):
+    """What is there, in words, each once; start: of a partition, on its disk.
+    """
     places = [*MAGICS, *((size - back, b"EFI PART", "a GPT partition table")
                          for back in GPT_ENDS if size > back)]
     names = [what for place, magic, what in places
-             if os.pread(descriptor, len(magic), place) == magic]
-    if _md_at_the_end(descriptor, size):
+             if place + len(magic) <= size
+             and os.pread(descriptor, len(magic), start + place) == magic]
+    if _md_at_the_end(descriptor, size, start):
         names.append("a member of an md array")
     return list(dict.fromkeys(names))

@@ -62,13 +62,17 @@ def test_drill(cut, engine_name, far_loops, tmp_path):
 @pytest.mark.parametrize("share, said", [
     (2048, "the cut came too early"), (0.1, "fio ended before the cut")])
 def test_a_drill_that_shows_nothing(cut, monkeypatch, share, said):
-    """Cut after four writes, or not at all: nothing passes, nothing fails."""
+    """Cut after four writes, or not at all: nothing passes, nothing fails.
+    (Without syncs enough may be written until the cut to lose some of it.)"""
     monkeypatch.setattr(powercut, "CUT_AT", share)
     found = cut()
     assert found["state"] == "done", found["why"]
-    assert set(results(found).values()) == {"not measured"}, found["checks"]
+    real = results(found).pop("power-cut is real")
+    assert real in (("pass", "not measured") if share > 1 else
+                    ("not measured",)), found["checks"]
+    for name in results(found).keys() - {"power-cut is real"}:
+        assert results(found)[name] == "not measured", found["checks"]
     assert said in text(found, "power-cut synced")
-    assert "not known" in text(found, "power-cut is real")
 
 
 def test_the_target_is_not_touched(cut, backing):

@@ -124,7 +124,9 @@ def _goes_on(qualify, kept):
     # The torn one and all after it are made anew, the three before are not.
     same = {name for name in kept if now[name] == kept[name]}
     assert same == {f"t00-xsr-p00-r000{i}.json" for i in (1, 2, 3)}
-    for word in ("t00-xsr-p00-r0004.json is ignored", "mine.txt is ignored"):
+    assert test["phases"][0]["breaks"] == [4]
+    for word in ("t00-xsr-p00-r0004.json is ignored", "mine.txt is ignored",
+                 "the run was resumed once (20"):
         assert any(word in said for said in report["warnings"])
     assert [cell["values"]["mbps"]["n"] for cell in test["cells"]] == ROUNDS
 

@@ -18,6 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "jobs"))
 
 from fiolab import claim, device  # noqa: E402
 from fiolab.problem import Problem  # noqa: E402
+from fiolab.qualify import neighbours, places  # noqa: E402
+from fiolab.qualify.profiles import QUICK  # noqa: E402
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
@@ -99,6 +101,54 @@ def test_unused_partitions_are_a_warning(loop, stack):
             target = claim.prepare(loop, MIB, True, inner)
             name = os.path.basename(part)
             assert f"has the partitions {name}" in target.warnings[-1]
+
+
+def warned(path, profile=QUICK):
+    """What is said of a target before the first write."""
+    with ExitStack() as inner:
+        return places.local(path, profile, None, True, inner)[1]
+
+
+def test_a_partition_beside_a_mounted_one(loop, root, tmp_path):
+    with (targets.partition(loop, 1, 1 * MIB, 24 * MIB) as first,
+          targets.partition(loop, 2, 32 * MIB, 24 * MIB) as second):
+        assert warned(second) == []
+        targets.run("mkfs.ext4", "-q", "-F", first)
+        with mounted(first, tmp_path / "m"):
+            said, = warned(second)
+            assert said.startswith(
+                f"{second} shares a disk with {first}, which is in use (it is "
+                f"mounted on {tmp_path}/m)")
+            assert said in plan(second, root, status=0)
+
+
+def test_a_stopped_md_member_on_a_partition(loop, stack):
+    with targets.partition(loop, 1, 1 * MIB, 24 * MIB) as part:
+        assert not any("md array" in said for said in warned(loop))
+        with open(part, "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xfc\x4e\x2b\xa9" + bytes(508))
+        for path, where in ((loop, f"holds in {part} a member"),
+                            (part, "holds a member")):
+            assert any(f"{path} {where} of an md array" in said
+                       for said in warned(path)), warned(path)
+
+
+@pytest.mark.parametrize("kind, words", [
+    ("linux_raid_member", "a member of an md array"),
+    ("LVM2_member", "an LVM physical volume"), ("zfs_member", "a ZFS pool"),
+    ("crypto_LUKS", "LUKS encrypted data"), ("xfs", "a file system (xfs)")])
+def test_what_udev_knows_is_said_in_the_plan(kind, words, loop, tmp_path,
+                                             monkeypatch):
+    """Which must not open the device."""
+    monkeypatch.setattr(neighbours, "UDEV", str(tmp_path))
+    number = os.stat(loop).st_rdev
+    (tmp_path / f"b{os.major(number)}:{os.minor(number)}").write_text(
+        f"S:disk/by-id/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_USAGE=raid\n")
+    place, said = places.planned(loop, QUICK, None)
+    assert place.refused is None
+    assert said == [f"{loop} holds {words}, which this qualification "
+                    "destroys."]
 
 
 def test_swap(loop, stack):
@@ -196,17 +246,17 @@ def test_an_ordinary_user(loop):
 
 # --- the plan, which opens nothing and says what would be refused
 
-def plan(path, root, *front):
+def plan(path, root, *front, status=2):
     done = subprocess.run(
         [*front, str(root / "jobs" / "qualify"), "--target", path, "--plan",
          "--engine", "psync", "--profile", "quick"], capture_output=True,
         text=True, timeout=300, check=False)
-    assert done.returncode == 0 and "total" in done.stdout, done.stderr
+    assert done.returncode == status and "total" in done.stdout, done.stderr
     return done.stderr
 
 
 def test_the_plan_says_what_would_be_refused(loop, root, tmp_path):
-    assert plan(loop, root) == ""
+    assert plan(loop, root, status=0) == ""
     targets.run("mkfs.ext4", "-q", "-F", loop)
     with mounted(loop, tmp_path / "m"):
         said = plan(loop, root)

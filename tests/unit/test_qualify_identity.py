@@ -328,6 +328,44 @@ def test_smart_of_a_device_that_is_gone():
         None, "/dev/none-such is gone (No such file or directory).")
 
 
+def test_the_device_is_asked_beside_the_kernel(fake, tmp_path, monkeypatch,
+                                               stack):
+    """Also where another namespace forbids that it is changed."""
+    fake.script("nvme", STATE.format(state=tmp_path / "state"))
+    path = device(faketools.nvme(tmp_path, **{"device/nvme0n2/size": 8}),
+                  monkeypatch)
+    found = cache.look(path)
+    assert found == {"device": True, "kernel": "write back"}
+    assert cache.contradiction("/dev/x", found) is None
+    (tmp_path / "state").write_text("0\n")
+    assert cache.contradiction("/dev/x", cache.look(path)) == (
+        "the write cache of /dev/x is off, as the device says, and the kernel "
+        "believes 'write back'.")
+
+
+def test_a_kernel_that_would_send_no_flush(fake, tmp_path, monkeypatch):
+    fake.script("hdparm", HDPARM.format(state=tmp_path / "state"))
+    path = device(faketools.sata(tmp_path, **{
+        "queue/write_cache": "write through"}), monkeypatch)
+    said = cache.contradiction("/dev/x", cache.look(path))
+    assert "is on, as the device says" in said and "no flush" in said
+
+
+def test_a_device_that_says_nothing_of_its_cache(fake, tmp_path, monkeypatch):
+    for make in (faketools.nvme, faketools.sata):       # without a tool
+        monkeypatch.setattr(cache.CacheType, "get", lambda _: None)
+        found = cache.look(device(make(tmp_path), monkeypatch))
+        assert found == {"device": None, "kernel": "write back"}
+        assert cache.contradiction("/dev/x", found) is None
+
+
+def test_of_a_file_the_device_below_is_asked(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    found = cache.look(str(tmp_path / "file"))
+    below = identity.describe(str(tmp_path / "file"))["below"] or {}
+    assert found["kernel"] == below.get("write_cache")
+
+
 HDPARM = """state={state}; [ -e $state ] || echo 1 > $state
 case "$1" in -W[01]) echo "${{1#-W}}" > $state;; esac
 echo; echo "$2:"

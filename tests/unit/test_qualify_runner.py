@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import qualifybench  # noqa: E402
 from fiolab.qualify import context, execute, model, runner  # noqa: E402
+from fiolab.qualify import words  # noqa: E402
 from fiolab.qualify.execute import Place  # noqa: E402
 from fiolab.qualify.model import (Phase, Procedure, Stimulus,  # noqa: E402
                                   Tracked)
@@ -248,6 +249,27 @@ def test_a_test_goes_on_after_the_gap(lab):
     old, new = (rounds(one, 1) for one in (first, again))
     assert [a == b for a, b in zip(old, new)] == [True, False, False, False]
     assert rounds(first, 2) != rounds(again, 2)
+
+
+def test_no_window_spans_a_break(lab):
+    """Rounds 1 to 3 are of an earlier command: the window begins after."""
+    test = table(FILL, Phase("rounds", "Rounds", (WRITE,), 6, (IOPS,)))
+    first = run(lab, test)
+    assert first["phases"][1]["breaks"] == []
+    forget(lab, *(f"t00-t-p01-r{number:04d}" for number in (4, 5, 6) if (
+        lab.tmp / "out" / "rounds" / f"t00-t-p01-r{number:04d}.json"
+    ).exists()))
+    bench, found = lab.bench(profile=FAST), runner.entry(test)
+    bench.folder.part = 1
+    runner.run(bench, test, found)
+    phase = found["phases"][1]
+    assert phase["breaks"] == [4] and phase["rounds"][:3] == \
+        first["phases"][1]["rounds"][:3]
+    state = phase["steady"]
+    # Of the 6 rounds 3 were left: after a break there are enough for a window.
+    assert (state["first"], state["last"]) == (4, 8)
+    assert found["cells"][0]["values"]["iops"]["n"] == 5
+    assert words.steady(found, phase).endswith("; resumed before round 4")
 
 
 def test_a_request_to_end_keeps_finished_rounds(lab):

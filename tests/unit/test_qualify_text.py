@@ -169,3 +169,26 @@ def test_amounts(value, unit, metric, amount):
     (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
 def test_times(seconds, said):
     assert words.time(seconds) == said
+
+
+@pytest.mark.parametrize("asked, told, kernel, said", [
+    (False, False, "write back", "off"),
+    (False, True, "write back", "on, as the device says; off was asked for"),
+    (False, None, "write through", "off, as the kernel believes (write thr"),
+    (False, None, "write back", "off was asked for and not set: on, as the "
+     "kernel believes"),
+    (True, None, None, "on was asked for and not set: not known")])
+def test_the_header_says_off_only_where_it_was_read_back(asked, told, kernel,
+                                                         said):
+    data = qualifydata.passed()
+    data["profile"]["write_cache"] = asked
+    data["targets"][0]["write_cache"] = {"device": told, "kernel": kernel}
+    assert f"write cache {said}" in " ".join("\n".join(
+        text.lines(data)).split())
+
+
+def test_a_report_that_knows_nothing_of_the_cache():
+    data = qualifydata.passed()
+    assert "not known" in words.cache(data)
+    data["profile"]["write_cache"] = None
+    assert words.cache(data) == "as it is"

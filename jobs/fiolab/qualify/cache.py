@@ -43,8 +43,8 @@ class Nvme:
 
     def get(self):
         answer = self._run("get-feature")
-        value = re.search(r"Current value:\s*(?:0x)?([0-9a-fA-F]+)",
-                          answer.text)
+        value = answer and re.search(
+            r"Current value:\s*(?:0x)?([0-9a-fA-F]+)", answer.text)
         return None if not value else bool(int(value[1], 16) & 1)
 
     def set(self, on):
@@ -61,7 +61,8 @@ class Hdparm:
 
     def get(self):
         answer = tools.run("hdparm", "-W", self.path, seconds=SECONDS)
-        value = re.search(r"write-caching\s*=\s*([01])", answer.text)
+        value = answer and re.search(r"write-caching\s*=\s*([01])",
+                                     answer.text)
         return None if not value else value[1] == "1"
 
     def set(self, on):
@@ -84,7 +85,7 @@ class CacheType:
         return None
 
     def get(self):
-        return _state(identity.read(self.file))
+        return _state(self.file and identity.read(self.file))
 
     def set(self, on):
         with open(self.file, "w", encoding="ascii") as file:
@@ -171,6 +172,41 @@ def now(path):
         return None
     switch, _ = _usable(path)
     return switch and switch.get()
+
+
+def _told(path):
+    """What a block device says, though it may not be changed."""
+    disk = identity.whole(identity.place(path))
+    whole = "/dev/" + os.path.basename(disk).replace("!", "/")
+    said = (make(disk, whole).get()
+            for make in SWITCHES.get(identity.kind(disk), ()))
+    return next((on for on in said if on is not None), None)
+
+
+def look(path):
+    """{"device": is it on, as the device says (None: it does not), "kernel":
+    what the kernel believes}; of a file, of the device below it."""
+    path = os.path.realpath(path)
+    known = identity.describe(path)
+    if known["kind"] == "file":
+        known = known["below"] or {}
+        path = "/dev/" + known.get("name", "").replace("!", "/")
+    try:
+        told = _told(path) if known else None
+    except OSError:
+        told = None
+    return {"device": told, "kernel": known.get("write_cache")}
+
+
+def contradiction(name, found):
+    """A sentence where the device says other than the kernel; else None."""
+    kernel = _state(found["kernel"])
+    if None in (found["device"], kernel) or found["device"] == kernel:
+        return None
+    return (f"the write cache of {name} is {WORDS[found['device']]}, as the "
+            f"device says, and the kernel believes {found['kernel']!r}" + (
+                ": it sends no flush, and what a sync wrote may be lost."
+                if found["device"] else "."))
 
 
 def _device(path, on, stack, before):

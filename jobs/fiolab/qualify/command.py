@@ -45,6 +45,8 @@ def _begin(args, stack):
     made = session.make_places()
     _show(session, made)
     if args.plan:
+        if any(place.refused for place in made):
+            raise SystemExit(2)     # as the command itself would end
         return session, None
     if not args.destroy_data and not args.scratch:
         raise Problem("nothing was written: give --destroy-data to overwrite "

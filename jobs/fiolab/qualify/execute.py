@@ -36,6 +36,7 @@ class Place:
     writable: bool = True       # claimed, or ours
     claim: object = None        # what a purge takes: all that may be purged
     descriptor: int = -1        # of the claim alone
+    refused: str | None = None  # of one that is only planned for
 
     @property
     def host(self):

@@ -42,6 +42,7 @@ class Folder(store.Folder):
     def __init__(self, path):
         super().__init__(path)
         self.id = None          # of the plan
+        self.part = 0           # how often the run was resumed
 
     @staticmethod
     def check(found):
@@ -65,8 +66,14 @@ class Folder(store.Folder):
             self._look_over(ROUNDS)
         except OSError as error:
             raise self.full(error, "a round") from None
-        self.id = plan["id"]
+        self.id, self.part = plan["id"], len(plan.get("resumed", ()))
         return plan
+
+    def resume(self, plan, when):
+        """Rounds from now on are of another part of the run."""
+        plan["resumed"] = [*plan.get("resumed", ()), when]
+        self.save_plan(plan)
+        self.part = len(plan["resumed"])
 
     def _look_over(self, folder):
         """Remove what was being written; name what is not ours."""

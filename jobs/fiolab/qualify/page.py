@@ -12,6 +12,8 @@ SMART_ROWS = 60
 FAILED = 6                  # named under the headline
 IDENTITY = ("vendor", "model", "serial", "firmware", "kind", "transport",
             "write_cache", "scheduler", "rotational")
+NAMED = {name: f"{name}, as the kernel believes"
+         for name in ("write_cache", "below.write_cache")}
 ELSEWHERE = ("name", "size_bytes", "logical_block", "physical_block")
 BELOW = ("name", "kind", "model", "serial", "size_bytes", "write_cache",
          "scheduler", "rotational", "transport")    # a file
@@ -81,8 +83,8 @@ def identity(target):
     found = flat(target["identity"])
     rest = [name for name, value in found.items() if name not in
             (*IDENTITY, *ELSEWHERE) and value is not None]
-    return [(wording.label(name.replace("_", " ").replace(".", ": ")),
-             words.plain(found.get(name))) for name in (*IDENTITY, *rest)
+    return [(wording.label(NAMED.get(name, name).replace("_", " ").replace(
+                 ".", ": ")), words.plain(found.get(name))) for name in (*IDENTITY, *rest)
             if name in IDENTITY or not name.startswith("below.")
             or name.removeprefix("below.") in BELOW]
 
@@ -155,6 +157,7 @@ def render(data):
                    for i, target in enumerate(data["targets"])]
     return _environment().get_template("qualify.html.j2").render(
         data=data, targets=targets, summary=summary(data),
+        write_cache=words.cache(data),
         confidence=(data["spec"] or {}).get("confidence") or 0.95,
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
         shown_failures=FAILED, against=data["against"] and against(

@@ -5,7 +5,7 @@ import os
 
 from .. import claim, cli, clients, jobfile, loopdev, target as targets
 from ..problem import Problem
-from . import identity
+from . import identity, neighbours
 from .execute import Place, can_direct
 
 SMALLEST = 16 << 20         # of what a qualification needs
@@ -34,7 +34,8 @@ def _from_claim(name, made, profile, size):
     total, made.size = made.size, min(made.size, size or made.size)
     return Place(name, made.path, used, total, made.logical_block,
                  made.physical_block, made.kind or "device",
-                 claim=made), list(made.warnings)
+                 claim=made), [*made.warnings, *neighbours.beside(made.path),
+                               *neighbours.within(made)]
 
 
 def local(path, profile, size, destroy, stack):
@@ -99,8 +100,10 @@ def planned(path, profile, size):
     used = active(total, profile, size)
     _refuse_small(path, used)
     why = claim.refusal(path, total, max(size or 0, SMALLEST))
-    return Place(path, path, used, total, block, writable=False), [
-        f"A run would end at once: {why}"] if why else []
+    return Place(path, path, used, total, block, writable=False,
+                 refused=why), [
+        *([f"A run would end at once: {why}"] if why else []),
+        *neighbours.beside(path), *neighbours.noted(path)]
 
 
 def hosts(args, profile):

@@ -135,6 +135,7 @@ def _target(one):
             "physical_block": place.physical_block, "kind": place.kind,
             "direct": place.direct, "identity": one["identity"],
             "write_cache_before": one["cache"],
+            "write_cache": one["write_cache"],
             "smart": one["smart"], "smart_why": one["smart_why"],
             "purge": {"method": one["purge"][0], "why": one["purge"][1]}}
 

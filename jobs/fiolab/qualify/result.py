@@ -7,6 +7,8 @@ import sys
 from ..problem import Problem
 from . import against, engines, limits, page, pdf, schema, text
 
+RESUMED = ("the run was resumed {} ({}): no round from before a break is in a "
+           "measurement window after it.")
 NOT_FINISHED = ("the run is not finished: jobs/qualify --resume {} goes on "
                 "with it.")
 
@@ -28,6 +30,7 @@ def _target(worker, known):
             "identity": known["identity"],
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"]},
+            "write_cache": known.get("write_cache"),
             "purge": known["purge"], "tests": worker.tests}
 
 
@@ -42,6 +45,10 @@ def _kaio(engine):
 def _warnings(session, targets, finished):
     found = [*session.plan["warnings"], *session.warnings,
              *session.folder.strange]
+    times = session.plan.get("resumed", ())
+    if times:
+        found.append(RESUMED.format("once" if len(times) == 1 else
+                                    f"{len(times)} times", ", ".join(times)))
     for target in targets:
         for test in target["tests"]:
             left = {one["why"] for one in test["cells"] if "why" in one}

@@ -8,6 +8,7 @@ from ..problem import Problem
 from . import cli, identity, plan
 from .execute import Place
 from .folder import Folder
+from .runner import now
 from .session import SPEC, Session
 
 
@@ -71,6 +72,9 @@ def go_on(given, stack):
     session.look_at_hosts(made)
     session.set_caches(made, [one["write_cache_before"]
                               for one in known["targets"]])
+    for place, one in zip(made, known["targets"]):
+        one["write_cache"] = session.look_at_cache(place)
+    folder.resume(known, now())
     if args.scratch:
         session.warnings.append("the scratch target is a new one since the "
                                 "run was resumed.")

@@ -60,7 +60,7 @@ class PhaseRun:
     def __init__(self, bench, test, number, phase, earlier):
         self.bench, self.test, self.phase = bench, test, phase
         self.number, self.position = number, 0
-        self.rounds, self.latencies = [], []
+        self.rounds, self.latencies, self.parts = [], [], []
         self.kept = True        # nothing was run: rounds may come from disk
         self.purged, self.omitted = None, []
         stimuli = phase.stimuli
@@ -157,7 +157,8 @@ class PhaseRun:
                           "seconds": time.monotonic() - clock,
                           "results": results},
                 "latencies": latencies, "written": size,
-                "position": self.position, "purged": self.purged}
+                "position": self.position, "purged": self.purged,
+                "part": self.bench.folder.part}
 
     def _round(self, number):
         """A round of this command or an earlier one."""
@@ -170,7 +171,25 @@ class PhaseRun:
         self.position, self.purged = content["position"], content["purged"]
         self.rounds.append(content["round"])
         self.latencies.append(content["latencies"])
+        self.parts.append(content.get("part", 0))
         return content["written"]
+
+    def breaks(self):
+        """The rounds before which the run was resumed."""
+        return [number for number, (one, two) in enumerate(
+            zip(self.parts, self.parts[1:]), 2) if one != two]
+
+    def _since(self):
+        """How many rounds are from before the last break: what the target
+        did meanwhile is not known, so no window spans it."""
+        return max((number - 1 for number in self.breaks()), default=0)
+
+    def _most(self):
+        """After a break a window must have room yet."""
+        most = self.phase.rounds if self.stimuli else 0
+        if not most or not self.phase.tracked or not self._since():
+            return most
+        return max(most, self._since() + self.bench.profile.window)
 
     def series(self, tracked):
         """One number for each round: the mean of the stimulus' repeats."""
@@ -186,14 +205,14 @@ class PhaseRun:
             return None
         return steady.state([
             (one.stimulus, one.metric, one.label, one.unit, self.series(one))
-            for one in tracked], self.bench.profile.window)
+            for one in tracked], self.bench.profile.window, self._since())
 
     def run(self, kept):
         """All rounds; kept: nothing before it had to be run."""
         self.kept = kept
         written = 0
-        for number in range(1, self.phase.rounds + 1 if self.stimuli else 1):
-            written += self._round(number)
+        while len(self.rounds) < self._most():
+            written += self._round(len(self.rounds) + 1)
             state = self.steady()
             if state and state["reached"]:
                 break
@@ -205,7 +224,7 @@ class PhaseRun:
     def entry(self):
         return {"name": self.phase.name, "title": self.phase.title,
                 "purged": self.purged, "rounds": self.rounds,
-                "steady": self.steady()}
+                "breaks": self.breaks(), "steady": self.steady()}
 
 
 def _whole(found, phases, test):

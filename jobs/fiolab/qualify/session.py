@@ -105,8 +105,15 @@ class Session:
                  else identity.describe(place.path))
         health, why = worker.smart(place)
         return {"place": place, "identity": found, "smart": health,
-                "smart_why": why,
+                "smart_why": why, "write_cache": self.look_at_cache(place),
                 "purge": purge.plan(place.claim or place)}
+
+    def look_at_cache(self, place):
+        """How it is now, for the report; None on another host."""
+        found = None if place.client else cache.look(place.path)
+        said = found and cache.contradiction(place.name, found)
+        self.warnings += [said] if said else []
+        return found
 
     def caches(self, made):
         """How the write caches are, where they can be set."""

@@ -54,17 +54,17 @@ def _holds(found):
             and found["measured_slope"] <= found["allowed_slope"])
 
 
-def evaluate(series, window=WINDOW):
+def evaluate(series, window=WINDOW, since=0):
     """The determination of one tracked variable after its last round.
 
-    series: a number for each round so far; the last `window` count.  With
-    fewer, or with one in the window that was not measured (None, NaN), every
-    figure is None and it does not hold.
+    series: a number for each round so far; the last `window` count, but none
+    of the first `since`.  With fewer, or with one in the window that was not
+    measured (None, NaN), every figure is None and it does not hold.
     """
     if window < 2:
         raise ValueError("a line needs a window of two rounds")
     shown = [value if _known(value) else None for value in series]
-    last = shown[-window:]
+    last = shown[since:][-window:]
     if len(last) < window or None in last:
         return {"series": shown, **dict.fromkeys(FIGURES), "holds": False}
     values = [_exact(value) for value in last]
@@ -74,21 +74,22 @@ def evaluate(series, window=WINDOW):
             "holds": _holds(found)}
 
 
-def state(tracked, window=WINDOW):
+def state(tracked, window=WINDOW, since=0):
     """The steady state of a phase after its last round; None if it tracks
     nothing.
 
     tracked: [(stimulus, metric, label, unit, series)].  A series that lacks
     the last rounds was not measured in them.  first and last are the rounds of
-    the window, all of them while there are fewer than it has.
+    the window, all of them while there are fewer than it has; the first
+    `since`, from before a break, are in none.
     """
     if not tracked:
         return None
     rounds = max(len(series) for *_, series in tracked)
     rows = [{"stimulus": stimulus, "metric": metric, "label": label,
              "unit": unit, **evaluate(
-                 [*series, *[None] * (rounds - len(series))], window)}
+                 [*series, *[None] * (rounds - len(series))], window, since)}
             for stimulus, metric, label, unit, series in tracked]
     return {"reached": all(row["holds"] for row in rows), "rounds": rounds,
-            "window": window, "first": max(1, rounds - window + 1),
+            "window": window, "first": max(since + 1, rounds - window + 1),
             "last": rounds, "tracked": rows}

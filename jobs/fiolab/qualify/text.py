@@ -31,10 +31,10 @@ def _head(data):
         lines += fitted(f"{target['name']}: {words.device(target)}, "
                         f"{words.decimal_size(target['size_bytes'])}"
                         + (f", serial {serial}" if serial else ""), "")
-    cache = {True: "on", False: "off"}.get(profile["write_cache"], "as it is")
     return lines + fitted(
         f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
-        f"active range {profile['active_percent']:g}%, write cache {cache}; "
+        f"active range {profile['active_percent']:g}%, write cache "
+        f"{words.cache(data)}; "
         f"{data['engine']} on {data['fio']['version']}", "")
 
 
@@ -144,10 +144,11 @@ def _engines(data):
 
 def _summary(data):
     """Without the thousands of texts that are not shown."""
-    phases = ("name", "title", "steady")
+    phases = ("name", "title", "steady", "breaks")
     return {**data, "targets": [{**target, "tests": [
         {**test, "cells": [], "tables": [], "grids": [], "phases": [
-            {name: one[name] for name in phases} for one in test["phases"]]}
+            {name: one.get(name) for name in phases}
+            for one in test["phases"]]}
         for test in target["tests"]]} for target in data["targets"]]}
 
 

@@ -6,7 +6,8 @@
 import os
 
 from .. import device
-from . import identity, signatures
+from .. import signatures
+from . import identity
 
 UDEV = "/run/udev/data"
 NOTED = {"linux_raid_member": "a member of an md array",

@@ -228,7 +228,7 @@ def test_options_elsewhere(make_fio, build, headers, shm_file, as_thread,
 
 
 @pytest.mark.parametrize("more", ["-1", "+1"])
-def test_option_table_of_another_size(make_fio, build, headers, shm_file,
+def test_table_of_another_size(make_fio, build, headers, shm_file,
                                       more, tmp_path):
     copy = enginebuild.copy_headers(headers, str(tmp_path))
     header = tmp_path / "options.h"

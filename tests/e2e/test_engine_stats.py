@@ -102,8 +102,8 @@ def test_object_says_what_was_in_force(fio, loop_device, tmp_path):
 def test_offload_workers_are_one_job(fio, shm_file, tmp_path, as_thread):
     """fio frees a worker's options before the engine's cleanup."""
     path = tmp_path / "numbers"
-    result = fio(shm_file, rw="randread", size="256k", thread=as_thread,
-                 io_submit_mode="offload", stats_file=path, engine_stats=1)
+    result = fio.offloaded(shm_file, rw="randread", size="256k",
+                           thread=as_thread, stats_file=path, engine_stats=1)
     assert result.ok().job["read"]["total_ios"] == 64
     one, = enginestats.in_file(path)
     assert one["job"] == "job" and one["ios_submitted"] == 64

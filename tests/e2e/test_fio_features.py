@@ -164,7 +164,8 @@ def test_trim_percentage(fio, loop_device, fio_has):
     {"io_submit_mode": "offload", "iodepth": 1, "size": 64 << 10}], ids=str)
 def test_verified_with_held(fio, loop_device, way):
     """On a device that completes later."""
-    job = fio(loop_device, **{"iodepth": 32, **VERIFY, **HELD, **way}
+    run = fio.offloaded if "io_submit_mode" in way else fio
+    job = run(loop_device, **{"iodepth": 32, **VERIFY, **HELD, **way}
               ).ok().job
     assert job["read"]["io_bytes"] == job["write"]["io_bytes"] > 60000
 

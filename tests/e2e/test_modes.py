@@ -17,29 +17,19 @@ VERIFY = {"rw": "randwrite", "size": SIZE, "bs": "4k", "direct": 1,
 OFFLOADED = 32 * 4096
 
 
-# Seconds, of one run after the other: most that hang do so from the start, and
-# a busy machine is slow.
-PATIENCE = (2, 2, 3, 3, 5, 10, 20)
-
-
-def offload_once(fio, target, timeout, engine=None, **options):
-    return fio(target, engine=engine, timeout=timeout, io_submit_mode="offload",
-               **{**VERIFY, "size": OFFLOADED, **options}).ok().job
-
-
 def offload(fio, target, **options):
-    """Before 3.42 fio itself hangs in offloading above depth 1, with each of its
-    engines, more often than not: a run that hangs is done again, one that
-    fails is not.  No run at all is a failure unless libaio hangs, too."""
-    for timeout in PATIENCE:
-        try:
-            return offload_once(fio, target, timeout, **options)
-        except fiorun.Hung:
-            continue
+    """One that never ends is a failure, unless libaio's does not, too."""
+    options = {**VERIFY, "size": OFFLOADED, **options}
+    try:
+        return fio.offloaded(target, **options).ok().job
+    except fiorun.Hung:
+        pass
     with pytest.raises(fiorun.Hung):
-        for timeout in PATIENCE:
-            offload_once(fio, target, timeout, "libaio",
-                         iodepth=options["iodepth"])
+        for timeout in fiorun.OFFLOADED:
+            fio(target, engine="libaio", timeout=timeout,
+                io_submit_mode="offload", **{
+                    **VERIFY, "size": OFFLOADED,
+                    "iodepth": options["iodepth"]}).ok()
     pytest.skip("this fio's own offloading hangs, with libaio as well")
 
 

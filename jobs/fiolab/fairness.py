@@ -23,6 +23,7 @@ UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 ONE = r"(\d{1,12})([kmgt]?)(?:i?b)?"
 SIZE = re.compile(ONE, re.A | re.I)
 SHARE = rf"{ONE}(/\d*)?"
+SHARES = rf"({SHARE}(:{SHARE})*:?)?"      # of a direction; none: those of bs=
 
 
 def _options(result):
@@ -86,8 +87,8 @@ def _split_bytes(text):
 # option -> (its plain spelling, an example of it, what it counts)
 SIZES = (re.compile(rf"(?:{ONE})?([-,](?:{ONE})?)*", re.A | re.I),
          "4k or 4k,128k", _bytes)
-SPLIT = (re.compile(rf"{SHARE}([,:]{SHARE})*", re.A | re.I), "4k/60:64k/40",
-         _split_bytes)
+SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
+         "4k/60:64k/40 or 4k/60:64k/40,8k", _split_bytes)
 COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", int)
 PLAIN = {"bs": SIZES, "blocksize": SIZES, "bsrange": SIZES,
          "blocksize_range": SIZES, "bssplit": SPLIT, "iodepth": COUNT,

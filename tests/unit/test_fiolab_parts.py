@@ -60,7 +60,9 @@ def test_a_side_that_keeps_one_in_flight_is_named():
     ("bs=4k-64k\niodepth=16\nnumjobs=4\n", 16), ("bs=128KiB,1m\n", 4),
     ("blocksize=2m\n", 8), ("bs=,1m\niodepth=2\n", 8),
     ("BSRANGE=4k-1m,8k-8k\n", 4), ("bssplit=4k/60:1m/40,2m/:4k/50\n", 8),
-    ("bssplit=64k/:4k/\niodepth=4\n", 1), ("bs = 1m ; most\n", 4)])
+    ("bssplit=64k/:4k/\niodepth=4\n", 1), ("bssplit=,4k/54:1m/46\n", 4),
+    ("bssplit=1m/54:8k/46,\n", 4), ("bssplit=,,2m\n", 8),
+    ("bssplit=4k/50:1m/50:\n", 4), ("bs = 1m ; most\n", 4)])
 def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
     job = Job("x.fio", "[a]\n" + text)
     fairness.large_enough(job, need * MIB)
@@ -73,7 +75,8 @@ def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
     "iodepth=1k", "iodepth=4q", "iodepth=0x40", "iodepth=", "iodepth=0",
     "numjobs=2x", "numjobs=$ncpus", "iodepth=${KAIO_NOT_SET}", "bs=4x",
     "bs=2*2k", "bs=4 k", "bs=4.5k", "bs=0x1000", "blocksize=", "bs=,",
-    "bsrange=4x-8k", "bssplit=4x/50:8k/50", "bssplit=half", "bs=\x1b[2J"])
+    "bsrange=4x-8k", "bssplit=4x/50:8k/50", "bssplit=half",
+    "bssplit=,", "bssplit=4k,4k,4k,4k", "bssplit=:4k/50", "bssplit=4k::8k", "bs=\x1b[2J"])
 def test_a_size_or_count_that_fio_may_misread_is_refused(line):
     job = Job("x.fio", f"[a]\n{line}\n")
     with pytest.raises(Problem, match=line.split("=")[0] + ".* plainly") as e:

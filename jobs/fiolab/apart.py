@@ -5,6 +5,7 @@
 # is, so the I/O is the same.
 from dataclasses import asdict, dataclass
 
+from . import jobfile
 from .jobfile import Job, option_of
 from .problem import Problem
 
@@ -24,7 +25,7 @@ def _sections(text):
     """[lines] of each section, its header first; what is before goes with
     the first."""
     found = [[]]
-    for line in text.splitlines():
+    for line in jobfile.lines(text):
         if line.strip().startswith("[") and any(found[-1]):
             found.append([])
         found[-1].append(line)

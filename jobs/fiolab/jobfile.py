@@ -52,6 +52,11 @@ def refused(key):
             bool(BEYOND.fullmatch(key)))
 
 
+def lines(text):
+    """As fio reads them, which knows no other end of a line."""
+    return text.split("\n")
+
+
 def option_of(line):
     """The option that a job file line sets, in lower case; '' for none."""
     line = re.split(r"[;#]", line, maxsplit=1)[0].strip()
@@ -112,7 +117,7 @@ def direct_io(text):
     [global] sets the default for the sections after it.
     """
     default, inside, found = False, False, []
-    for line in text.splitlines():
+    for line in lines(text):
         if line.strip().startswith("["):
             inside = not _is_global(line)
             found += [default] if inside else []
@@ -148,7 +153,7 @@ class Job:
 
     def values(self, *keys):
         """The values that any section gives to an option."""
-        return [_value(line) for line in self.text.splitlines()
+        return [_value(line) for line in lines(self.text)
                 if option_of(line) in keys]
 
     def _dropped(self):
@@ -158,7 +163,7 @@ class Job:
         """What of this file was replaced by option lines, or dropped."""
         new = {option_of(option): _value(option) for option in options}
         replaced, dropped = {}, {}
-        for line in self.text.splitlines():
+        for line in lines(self.text):
             key = ALIASES.get(option_of(line), option_of(line))
             if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
@@ -178,7 +183,7 @@ class Job:
         gone = OURS | self._dropped() | {option_of(option)
                                          for option in options}
         body = [_section(line) if line.strip().startswith("[") else line
-                for line in self.text.splitlines() if option_of(line) not in gone]
+                for line in lines(self.text) if option_of(line) not in gone]
         return "\n".join(["[global]", *options, "", *body, ""])
 
 
@@ -188,18 +193,19 @@ def load(path):
     if not os.path.exists(path) and os.path.exists(shipped):
         path = os.path.realpath(shipped)
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape",
+                  newline="\n") as file:    # the bytes are for fio to read
             job = Job(path, file.read())
-    except (OSError, UnicodeError) as error:
+    except OSError as error:
         raise Problem(f"cannot read the job file {path}: "
-                      f"{getattr(error, 'strerror', None) or error}.") from None
+                      f"{error.strerror}.") from None
     _check(job)
     return job
 
 
 def _sections(job):
     """The names of the job's own sections, in brackets."""
-    return [_section(line) for line in job.text.splitlines()
+    return [_section(line) for line in lines(job.text)
             if line.strip().startswith("[") and not _is_global(line)]
 
 
@@ -207,7 +213,7 @@ def _check(job):
     if not _sections(job):
         raise Problem(f"{job.path} has no job in it: add a section such as "
                       "[randread].")
-    for line in job.text.splitlines():
+    for line in lines(job.text):
         key = option_of(line)
         if refused(key):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "

@@ -44,7 +44,7 @@ def _job(job, options):
     """A copy of a job in which the options hold everywhere."""
     gone = set().union(*(SAME.get(name, {name}) for name in options))
     lines = [f"{name}={value}" for name, value in options.items()]
-    kept = [line for line in job.text.splitlines()
+    kept = [line for line in jobfile.lines(job.text)
             if jobfile.option_of(line) not in gone]
     return jobfile.Job(job.path, "\n".join(["[global]", *lines, "", *kept, ""]),
                        " ".join(lines))

@@ -61,7 +61,8 @@ def _check_job(fio, side, job, size):
     target = Target("probe", size or DEFAULT_SIZE, False, "")
     path = os.path.join(fio.folder, "probe.fio")
     try:
-        with open(path, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8",
+                  errors="surrogateescape") as file:
             file.write(job.effective(fio_runs.base_options(side, target, 1)))
     except OSError as error:
         raise fio_runs.no_room(path, error.strerror) from None

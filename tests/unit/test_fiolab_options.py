@@ -14,7 +14,8 @@ import pytest
 JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
 sys.path.insert(0, JOBS)
 
-from fiolab import cli, fio, jobfile, plan, process  # noqa: E402
+from fiolab import (cli, fio, jobfile, matrix, plan,  # noqa: E402
+                    process)
 from fiolab.problem import Problem  # noqa: E402
 
 
@@ -209,8 +210,22 @@ def test_jobs_are_found_by_name_and_must_exist(tmp_path):
     with pytest.raises(Problem, match="cannot read"):
         jobfile.load(str(tmp_path / "none.fio"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\0")
-    with pytest.raises(Problem, match="cannot read"):
+    with pytest.raises(Problem, match="has no job in it"):
         jobfile.load(str(tmp_path / "binary"))
+
+
+def test_a_job_file_is_bytes_as_it_is_to_fio(tmp_path):
+    """Latin-1 in a comment, and what only Python takes for a line's end."""
+    path = tmp_path / "x.fio"
+    path.write_bytes(b"# caf\xe9 \x85 \x0c \r rw=write\r\n[a]\r\nrw=read ; \xff"
+                     b"\xe2\x80\xa8rw=write\r\n")
+    job = jobfile.load(str(path))
+    assert job.values("rw") == ["read"] and not job.writes()
+    text = job.effective(["size=1m"]).encode("utf-8", "surrogateescape")
+    for line in path.read_bytes().split(b"\n"):
+        assert line.strip() in [one.strip() for one in text.split(b"\n")]
+    again, = matrix.expand([job], ["bs=4k"])
+    assert b"rw=read ; \xff" in again.text.encode("utf-8", "surrogateescape")
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[global]\nbs=4k\n"])

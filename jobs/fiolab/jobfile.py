@@ -129,6 +129,19 @@ def direct_io(text):
     return "all" if all(found) else "some" if any(found) else "none"
 
 
+def in_force(text, *keys):
+    """[{option: value}] of these options, for each section of a job text."""
+    default, found = {}, []
+    here = default
+    for line in lines(text):
+        if line.strip().startswith("["):
+            here = default if _is_global(line) else dict(default)
+            found += [here] if here is not default else []
+        elif option_of(line) in keys:
+            here[option_of(line)] = os.path.expandvars(_value(line))
+    return found
+
+
 def _section(line):
     """A section header with a name that is safe in a shell command."""
     name = line.strip()[1:].split("]")[0]

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 
-from . import fio as fio_runs, process
+from . import fio as fio_runs, jobfile, process
 from .jobfile import Job
 from .problem import Problem
 from .target import DEFAULT_SIZE, Target
@@ -18,6 +18,8 @@ MAPPED = re.compile(r" (/(?:.*/)?libaio\.so\.1[^/\n]*)$", re.M)
 OUR_MARK = b"LIBAIO_RING"   # the variable that our library alone looks at
 LIBRARY_JOB = Job("library", "[library]\nrw=read\nbs=4k\n")
 LIBRARY_SIZE = 1 << 20
+VERSION = re.compile(r"fio-(\d+)\.(\d+)")
+OFFLOAD_WORKS = (3, 42)     # before it, threads stall above depth 1
 LIBRARY_SECONDS = 10        # more than a look at its maps takes
 
 
@@ -73,8 +75,25 @@ def _check_job(fio, side, job, size):
                       f"{fio_runs.words(text) or 'no message'}")
 
 
+def _check_offload(fio, job):
+    """Refuse what hangs in fio itself, whatever the engine."""
+    found = VERSION.match(fio.version)
+    if not found or tuple(map(int, found.groups())) >= OFFLOAD_WORKS:
+        return
+    for section in jobfile.in_force(job.text, "io_submit_mode", "iodepth"):
+        if section.get("io_submit_mode") == "offload" and \
+                section.get("iodepth", "1") != "1":
+            raise Problem(
+                f"job {job.name} sets io_submit_mode=offload with iodepth="
+                f"{section['iodepth']}, in which {fio.version} itself often "
+                "hangs, with any engine: name fio 3.42 or later with --fio, "
+                "or set iodepth=1.")
+
+
 def check(fio, sides, jobs, size):
     """Find mistakes in the sides and the jobs before anything is written."""
+    for job in jobs:
+        _check_offload(fio, job)
     for side in dict.fromkeys(sides):
         _check_side(fio, side)
         for job in jobs:

@@ -7,6 +7,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 import time
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
 sys.path.insert(0, JOBS)
 
-from fiolab import (cli, fio, jobfile, matrix, plan,  # noqa: E402
+from fiolab import (cli, fio, jobfile, matrix, plan, probe,  # noqa: E402
                     process)
 from fiolab.problem import Problem  # noqa: E402
 
@@ -226,6 +227,28 @@ def test_a_job_file_is_bytes_as_it_is_to_fio(tmp_path):
         assert line.strip() in [one.strip() for one in text.split(b"\n")]
     again, = matrix.expand([job], ["bs=4k"])
     assert b"rw=read ; \xff" in again.text.encode("utf-8", "surrogateescape")
+
+
+OFFLOAD = "io_submit_mode=offload\n"
+
+
+@pytest.mark.parametrize("text, version, hangs", [
+    (f"[a]\n{OFFLOAD}iodepth=4\n", "fio-3.33", True),
+    (f"[a]\n{OFFLOAD}iodepth=4\n", "fio-3.41", True),
+    (f"[a]\n{OFFLOAD}iodepth=4\n", "fio-3.42", False),
+    (f"[a]\n{OFFLOAD}iodepth=4\n", "fio-3.42-31-g0", False),
+    (f"[a]\n{OFFLOAD}iodepth=4\n", "fio-4.0", False),
+    (f"[global]\niodepth=8\n[a]\n[b]\n{OFFLOAD}", "fio-3.33", True),
+    (f"[global]\niodepth=8\n[a]\n[b]\n{OFFLOAD}iodepth=1\n", "fio-3.33",
+     False),
+    (f"[a]\n{OFFLOAD}", "fio-3.33", False),
+    ("[a]\nio_submit_mode=inline\niodepth=8\n", "fio-3.33", False)])
+def test_an_offload_that_hangs_in_fio_is_refused(text, version, hangs):
+    job, one = jobfile.Job("x.fio", text), SimpleNamespace(version=version)
+    if not hangs:
+        return probe.check(one, (), [job], None)
+    with pytest.raises(Problem, match=f"{version} itself often hangs.*3.42"):
+        probe.check(one, (), [job], None)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[global]\nbs=4k\n"])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # May this target be destroyed?  For every command that writes.  Nothing is
-# written, and no device is opened, before all that can be asked has been
-# answered; the claim then stays open, and exclusive, as long as the command
-# uses the target, but for the time that its power is cut (qualify/realcut.py).
+# written, and no device is opened, before all that can be asked (claimable.py)
+# has been answered; the claim then stays open, and exclusive, as long as the
+# command uses the target, but for the time that its power is cut
+# (qualify/realcut.py).
 # The path is resolved once, to an O_PATH descriptor: what that stands for is
 # judged, and is what gets opened, whatever happens to the name meanwhile.  fio
 # opens the name: it is told to create nothing (fio.py), and after each run the
@@ -14,21 +15,13 @@ import fcntl
 import mmap
 import os
 import stat
-import struct
 import time
 
-from . import device, jobfile, signatures, sysfs
+from . import device, signatures, sysfs
+from .claimable import LOCKED, WHOLE, check_type, known, refuse
 from .problem import Problem
 
-REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
-# File systems whose regular files are no data: writing there sets the machine.
-PSEUDO = {"sysfs", "proc", "debugfs", "tracefs", "configfs", "securityfs",
-          "efivarfs", "cgroup", "cgroup2", "bpf", "pstore", "devpts",
-          "selinuxfs", "binfmt_misc", "fusectl", "mqueue", "resctrl", "nsfs",
-          "rpc_pipefs"}
 BLOCKS = (512, 1024, 2048, 4096)
-FLOCK = "hhqqi4x"           # struct flock
-LOCKED = "another program has locked it"
 ANOTHER = "is no longer the target that was claimed"
 
 
@@ -65,10 +58,6 @@ class Gone(Problem):
         self.at = time.time()   # when that was seen
 
 
-def _refuse(path, reason):
-    raise Problem(REFUSE.format(path, reason))
-
-
 def _look(path, stack):
     """An O_PATH descriptor: opens nothing, so that no FIFO or tape notices."""
     try:
@@ -83,20 +72,10 @@ def _look(path, stack):
     return descriptor
 
 
-def _check_type(path, mode):
-    if not stat.S_ISBLK(mode) and not stat.S_ISREG(mode):
-        raise Problem(f"{path} is neither a block device nor a file: name "
-                      "one.")
-    if jobfile.misread(path):
-        raise Problem(f"the target {path!r} has a character that fio would "
-                      "misread (; # $ a backslash or an outer blank): rename "
-                      "it.")
-
-
 def check_kind(path):
     """Refuse what is neither a block device nor a file, untouched."""
     with contextlib.ExitStack() as stack:
-        _check_type(path, os.fstat(_look(path, stack)).st_mode)
+        check_type(path, os.fstat(_look(path, stack)).st_mode)
 
 
 def _check_leave(path, destroy):
@@ -105,77 +84,14 @@ def _check_leave(path, destroy):
                       "nothing on it is needed.")
 
 
-def _has_locks(path):
-    """Does another program have a lock on a file, as QEMU on its images?"""
-    lock = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, lock)
-        return struct.unpack(FLOCK, answer)[0] != fcntl.F_UNLCK
-    except OSError:
-        return False            # not every file system has locks
-    finally:
-        os.close(descriptor)
-
-
-def _check_below(path, folder):
-    """A loop device: what it is on, too, may be used by others."""
-    backing = sysfs.read(folder, "loop/backing_file")
-    try:
-        info = os.stat(backing or "")
-    except OSError:
-        return
-    name, is_block = os.path.basename(folder), stat.S_ISBLK(info.st_mode)
-    reason = (device.held_by(info.st_rdev, but=name) if is_block else
-              device.file_used(info, but=name) or
-              (LOCKED if _has_locks(backing) else None))
-    if reason:
-        _refuse(path, f"it is a loop device on {backing}, and of that "
-                f"{reason}")
-    if is_block:
-        _check_below(path, sysfs.whole(device.sysfs(info.st_rdev)))
-
-
-def _check_device(path, number):
-    reason = device.held_by(number)
-    if reason:
-        _refuse(path, reason)
-    folder = device.sysfs(number)
-    disk = sysfs.whole(folder)
-    if any(sysfs.read(place, "ro") == "1" for place in (folder, disk)):
-        raise Problem(f"{path} is read-only: make it writable (blockdev "
-                      "--setrw), or name another.")
-    if sysfs.read(disk, "queue/zoned") == "host-managed":
-        raise Problem(f"{path} has zones that must be written in order, which "
-                      "the tests do not do: name another.")
-    _check_below(path, disk)
-
-
-def _check_file(path, info):
-    kernel = [row[2] for row in device.mounts()
-              if row[0] == info.st_dev and row[2] in PSEUDO]
-    if kernel:
-        _refuse(path, f"it is the kernel's, in {kernel[0]}, and holds no data")
-    if device.among_devices(path):
-        _refuse(path, "it is a file among the devices, so in memory (a program "
-                "may have made it where a device had gone: remove it)")
-    reason = device.file_used(info)
-    if reason:
-        _refuse(path, reason)
-
-
 def _hold_file(path, descriptor):
     """Locks of both kinds, which fio does not look at."""
-    whole = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    for lock, *how in ((fcntl.fcntl, fcntl.F_OFD_SETLK, whole),
+    for lock, *how in ((fcntl.fcntl, fcntl.F_OFD_SETLK, WHOLE),
                        (fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB)):
         try:
             lock(descriptor, *how)
         except BlockingIOError:
-            _refuse(path, LOCKED)
+            refuse(path, LOCKED)
         except OSError:
             continue            # not every file system has locks
 
@@ -187,7 +103,7 @@ def _open(path, looked, is_block):
         return os.open(f"/proc/self/fd/{looked}", flags)
     except OSError as error:
         if error.errno == errno.EBUSY:
-            _refuse(path, "something holds it (exclusive open fails)")
+            refuse(path, "something holds it (exclusive open fails)")
         hint = ": be root" if error.errno in (errno.EACCES,
                                               errno.EPERM) else ""
         raise Problem(f"cannot open {path} for writing: "
@@ -221,37 +137,16 @@ def _check_size(path, size, need):
                       "name a larger target.")
 
 
-def _warnings(path, target, known):
+def _warnings(path, target, partitions):
     found = signatures.found(target.descriptor, target.size)
     texts = []
     if found:
         texts.append(f"{path} holds {' and '.join(found)}, which this run "
                      "destroys.")
-    parts = known.get("partitions")
-    if parts:
-        texts.append(f"{path} has the partitions {', '.join(parts)}, which "
-                     "this run destroys.")
+    if partitions:
+        texts.append(f"{path} has the partitions {', '.join(partitions)}, "
+                     "which this run destroys.")
     return texts
-
-
-def _partitions(folder):
-    """Names of a disk's partitions."""
-    return sorted(name for name in os.listdir(folder) if os.path.exists(
-        os.path.join(folder, name, "partition")))
-
-
-def _known(path, info):
-    """What the checks and the Target need to know of it."""
-    if not stat.S_ISBLK(info.st_mode):
-        _check_file(path, info)
-        return {"kind": "file"}
-    _check_device(path, info.st_rdev)
-    folder = device.sysfs(info.st_rdev)
-    disk = sysfs.whole(folder)
-    return {"kind": sysfs.kind(disk), "partitions": _partitions(folder),
-            "folder": folder, "diskseq": sysfs.number(disk, "diskseq"),
-            "logical_block": sysfs.number(disk, "queue/logical_block_size"),
-            "physical_block": sysfs.number(disk, "queue/physical_block_size")}
 
 
 def refusal(path, size, need):
@@ -260,7 +155,7 @@ def refusal(path, size, need):
     try:
         with contextlib.ExitStack() as stack:
             looked = _look(path, stack)
-            _known(path, os.fstat(looked))
+            known(path, os.fstat(looked))
         _check_size(path, size, need)
         if not os.access(path, os.W_OK):
             return f"cannot open {path} for writing: " + (
@@ -274,22 +169,22 @@ def _claim(path, need, destroy, stack):
     looked = _look(path, stack)
     info = os.fstat(looked)
     is_block = stat.S_ISBLK(info.st_mode)
-    _check_type(path, info.st_mode)
+    check_type(path, info.st_mode)
     _check_leave(path, destroy)
-    known = _known(path, info)
-    target = Target(path, 0, 0, 0, known["kind"],
-                    _open(path, looked, is_block), folder=known.get("folder"),
-                    diskseq=known.get("diskseq"))
+    asked = known(path, info)
+    target = Target(path, 0, 0, 0, asked["kind"],
+                    _open(path, looked, is_block), folder=asked.get("folder"),
+                    diskseq=asked.get("diskseq"))
     stack.callback(target.close)
     if not is_block:
         _hold_file(path, target.descriptor)
     target.size = os.lseek(target.descriptor, 0, os.SEEK_END)
     _check_size(path, target.size, need)
-    target.logical_block = (known.get("logical_block") or
+    target.logical_block = (asked.get("logical_block") or
                             _direct_block(target))
-    target.physical_block = (known.get("physical_block") or
+    target.physical_block = (asked.get("physical_block") or
                              target.logical_block)
-    target.warnings = _warnings(path, target, known)
+    target.warnings = _warnings(path, target, asked.get("partitions"))
     return target
 
 
@@ -299,7 +194,7 @@ def hold(path, stack):
     with contextlib.ExitStack() as trial:
         looked = _look(path, trial)
         info = os.fstat(looked)
-        _check_type(path, info.st_mode)
+        check_type(path, info.st_mode)
         target = Target(path, 0, None, None, None, looked)
         if stat.S_ISBLK(info.st_mode):
             target.folder = device.sysfs(info.st_rdev)

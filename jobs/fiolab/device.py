@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What uses a block device, or a file?  A device is used while it, the disk it is
-# a part of, or a part of it is mounted, swapped on, or held by md, dm or a loop
-# device.  Whether it may be overwritten is for claim.py to say.
+# What uses a block device, or a file?  A device is used while it, the disk it
+# is a part of, or a part of it is mounted, swapped on, or held by md, dm or a
+# loop device.  Whether it may be overwritten is for claim.py to say.
 import os
 import re
 import stat

@@ -164,6 +164,7 @@ def test_the_seed_moves_the_offsets(shm, tmp_path, fio_binary):
     from fiolab import checks, fio, jobfile, side, target
     runner = fio.Fio(fio_binary, None, str(tmp_path))
     scratch = target.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
+    Path(scratch.path).write_bytes(bytes(scratch.size))
     job, libaio = jobfile.load("randread"), side.parse("libaio", "")
     logs = []
     for seed in (1, 1, 2):

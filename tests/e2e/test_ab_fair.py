@@ -47,6 +47,7 @@ def several(tmp_path, monkeypatch):
 def streams(path, shm, tmp_path, fio_binary):
     runner = fio.Fio(fio_binary, None, str(tmp_path))
     scratch = target.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
+    Path(scratch.path).write_bytes(bytes(scratch.size))
     _, found = checks._streams(runner, side.parse("libaio", ""),
                                jobfile.load(str(path)), scratch)
     return found

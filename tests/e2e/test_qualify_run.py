@@ -239,3 +239,27 @@ def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
     assert limit["bound"] < limit["limit"]
     assert any("scratch target is a new one" in said
                for said in qualify.report()["warnings"])
+
+
+def test_the_operator_goes_on_after_the_last_round(qualify, shm):
+    path = os.path.join(shm, "target")
+    with open(path, "wb") as file:
+        file.truncate(32 * MIB)
+    done = qualify("--target", path, "--destroy-data", "--profile", "quick",
+                   "--tests", "throughput", "--engine", "psync", "--no-pdf",
+                   "--reading", "capacity=active", seconds=300)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    before, = qualify.tests()
+    more = ["--resume", qualify.out, "--destroy-data", "--no-pdf", "--rounds"]
+    sentence(qualify(*more, 6), "has up to 6 rounds already")
+    qualify(*more, 8, seconds=300)
+    report, (test,) = qualify.report(), qualify.tests()
+    assert report["finished"] and test["state"] == "done"
+    said = report["profile"]["readings"]
+    assert "2 x the active range" in said[0] and "to round 8" in said[-1]
+    for old, new in zip(before["phases"], test["phases"]):
+        assert new["rounds"][:len(old["rounds"])] == old["rounds"] or \
+            new["name"].endswith("1M")
+        if old["steady"] and old["steady"]["reached"]:
+            continue
+        assert not old["steady"] or new["breaks"] == [7]

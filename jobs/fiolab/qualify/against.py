@@ -264,6 +264,8 @@ def _warnings(this, other, partners):
                     "the other run")
     if not (this["finished"] and other["finished"]):
         said.append("one of the runs is not finished")
+    if this["profile"].get("readings") != other["profile"].get("readings"):
+        said.append("the two runs read the specification in different ways")
     if this["profile"]["scaled"]:
         said.append("the profile is scaled down: a difference of two such "
                     "runs is none of the devices")

@@ -5,6 +5,7 @@ import os
 
 from .. import cli
 from ..problem import Problem
+from . import readings
 from .profiles import PROFILES
 
 UNSET = cli.UNSET
@@ -51,6 +52,12 @@ def _what(new):
         default=UNSET, help="repeat the I/O of an earlier run")
 
 
+    add("--reading", metavar="LIST", default=UNSET, help=readings.HELP)
+    add("--rounds", type=cli.number(int, 1, 1000, "a number of rounds"),
+        metavar="N", default=UNSET, help="go on for a steady state to round N "
+        "(25); the report says that it was not reached by the 25th")
+
+
 def _where(new):
     add = new.add_argument
     add("--target", action="append", metavar="DEV", help="a block device, or "
@@ -80,14 +87,15 @@ def _kept(new):
         "results (BUILD/qualify-DATE-TIME)")
     add("--resume", metavar="DIR", default=UNSET, help="go on with the run in "
         "DIR at its last finished round; beside it only --destroy-data, "
-        "--no-pdf and --fio (where the same fio is now) are allowed")
+        "--no-pdf, --rounds and --fio (where the same fio is now) are allowed")
     add("--no-pdf", action="store_true", help="no report.pdf")
 
 
 DEFAULTS = {"profile": "pts-e", "tests": None, "spec": None, "engine": "kaio",
             "against": None, "seed": None, "client": None, "size": None,
-            "out": None, "resume": None, "power_cut": None}
-WITH_RESUME = ("resume", "destroy_data", "no_pdf", "fio")
+            "out": None, "resume": None, "power_cut": None, "reading": None,
+            "rounds": None}
+WITH_RESUME = ("resume", "destroy_data", "no_pdf", "fio", "rounds")
 # Arguments that are not the run's own.
 OTHER = ("resume", "out", "destroy_data", "no_pdf", "plan", "fio")
 

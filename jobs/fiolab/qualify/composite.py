@@ -45,15 +45,24 @@ def _point(name):
                  "point", stimuli, histogram=True, planned=_at(name, 32, 32))
 
 
+def _fill(profile):
+    """(stimulus of the preconditioning, what it is)"""
+    if profile.dirth_fill == "wsat":
+        return Stimulus("4K 0/100, T32 QD32", "randwrite", "4k", 0, 32, 32,
+                        seconds=30 * MINUTE), "4K random write"
+    return _load("T32 QD32 0/100", 0, 32, 32,
+                 seconds=30 * MINUTE), "composite write"
+
+
 def test(profile):
     axis = THIN_AXIS if profile.thin else AXIS
-    before = _load("T32 QD32 0/100", 0, 32, 32, seconds=30 * MINUTE)
+    before, what = _fill(profile)
     return Test(
         "dirth", "Composite workload, demand intensity",
         "PTS 2.0.2, CBW and DIRTH tests",
-        (Phase("preconditioning", "Composite write, T32 QD32", (before,),
-               profile.most, (Tracked(before.name, "iops",
-                                      "composite write", "IOPS"),),
-               purge=True),
+        (Phase("preconditioning", f"{what[:1].upper()}{what[1:]}, T32 QD32",
+               (before,), profile.last, (Tracked(before.name, "iops", what,
+                                                 "IOPS"),),
+               profile.most, purge=True),
          *(_row(threads, axis) for threads in axis),
          *map(_point, POINTS)), derive=derive.demand)

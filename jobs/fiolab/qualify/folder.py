@@ -4,6 +4,7 @@
 # round or procedure came to).  A resumed command takes finished rounds from
 # rounds/ and makes the rest; a file that is torn or not ours is named and not
 # read.  A gap ends a test: what comes after it is made anew.
+import contextlib
 import os
 import re
 
@@ -121,6 +122,10 @@ class Folder(store.Folder):
                          "qualification")
             return None
         return found["content"]
+
+    def forget_round(self, name):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.file(ROUNDS, f"{name}.json"))
 
     def save_result(self, name, text):
         self._save(name, "the report", text)

@@ -3,6 +3,7 @@
 # stimulus, one after the other, in as few fio processes as can be.
 from dataclasses import dataclass
 import hashlib
+import math
 import re
 
 MOST_THREADS, MOST_JOBS = 128, 64       # in one process
@@ -87,7 +88,10 @@ def _amount(load, profile, active):
     start of the range where io_size is more than size."""
     one = load.stimulus
     if one.capacity:
-        return [f"io_size={round(one.capacity * active / load.threads)}"]
+        whole = max(block_sizes(one.bs))
+        blocks = math.ceil(one.capacity * active / load.threads / whole
+                           - 1e-9)
+        return [f"io_size={blocks * whole}"]
     return ["time_based=1",
             f"runtime={round(profile.duration(one.seconds) * 1000)}ms"]
 

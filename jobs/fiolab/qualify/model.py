@@ -26,11 +26,13 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Tracked:
-    """A steady-state variable: a metric of a stimulus (mean of its repeats)."""
+    """A steady-state variable: a metric of a stimulus (mean of its repeats,
+    unless said)."""
     stimulus: str
     metric: str
     label: str
     unit: str
+    last: bool = False          # the last of the repeats, and not their mean
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Phase:
     stimuli: tuple[Stimulus, ...] | Callable
     rounds: int = 1
     tracked: tuple[Tracked, ...] = ()
+    by: int = 0                 # not 0: the round by which it must be steady
     purge: bool = False         # before the first round
     capacity: float = 0         # not 0: ends once so many active ranges are
                                 # written in it
@@ -89,6 +92,12 @@ class Profile:
     window: int = 5             # rounds of the measurement window
     most: int = 25              # rounds until steady
     thin: bool = False          # leave cells out, so that all of it is quick
+    # Where the specification is read in more than one way (readings.py).
+    capacity: str = "user"      # of what amounts are multiples, or "active"
+    wsat_hours: float = 24      # at most
+    wsat_sample: str = "31st"   # tracked in each round, or "mean"
+    dirth_fill: str = "wsat"    # its preconditioning, or "composite"
+    rounds: int = 0             # not 0: the operator goes on after `most`
 
     @property
     def scaled(self):
@@ -98,6 +107,15 @@ class Profile:
     def duration(self, seconds):
         """Real seconds of so many PTS seconds."""
         return max(seconds * self.minute / 60, self.shortest)
+
+    def amount(self, times):
+        """So many capacities, in active ranges."""
+        return times * (100 / self.active if self.capacity == "user" else 1)
+
+    @property
+    def last(self):
+        """The last round of a search for a steady state."""
+        return max(self.rounds, self.most)
 
     def times(self, repeat):
         return max(1, round(repeat * self.repeats))

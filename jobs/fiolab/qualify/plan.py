@@ -13,7 +13,7 @@ from .. import environment
 from ..plan import fingerprint
 from ..problem import Problem
 from . import engines, estimate, folder, integrity, pts, queuetests
-from .profiles import PROFILES
+from . import readings
 
 NEW = "begin a new run"
 
@@ -91,6 +91,7 @@ def lines(places, session):
     found = [f"Profile {profile.name} ({profile.title}), engine "
              f"{session.side.text}; {profile.threads} threads at depth "
              f"{profile.depth} unless a test says otherwise."]
+    found += [f"{one[:1].upper()}{one[1:]}." for one in readings.said(profile)]
     for place in places:
         found += _target_lines(place, session)
     if len(places) > 1:
@@ -140,6 +141,12 @@ def _target(one):
             "purge": {"method": one["purge"][0], "why": one["purge"][1]}}
 
 
+def tests_and_profile(session):
+    """The part of plan.json that --rounds changes in a resumed run."""
+    return {"profile": asdict(session.profile),
+            "tests": _tests(session.tests)}
+
+
 def new(session, targets, kept):
     """The content of plan.json."""
     fio = session.fio
@@ -147,8 +154,8 @@ def new(session, targets, kept):
             "created": datetime.datetime.now(datetime.timezone.utc).strftime(
                 "%Y-%m-%dT%H:%M:%SZ"),
             "command": ["jobs/qualify", *sys.argv[1:]], "arguments": kept,
-            "seed": session.args.seed, "profile": asdict(session.profile),
-            "tests": _tests(session.tests), "engine": _engine(session.side),
+            "seed": session.args.seed, **tests_and_profile(session),
+            "engine": _engine(session.side),
             "other_engine": _engine(session.other_side),
             "fio": {"path": fio.path, "version": fio.version,
                     "sha256": fingerprint(fio.path)},
@@ -174,7 +181,3 @@ def same(session, known):
             asdict(session.profile) != known["profile"]:
         raise Problem("this jobs/qualify has other tests than the one that "
                       f"the run began with: {NEW}, or use that one.")
-
-
-def profile_of(known):
-    return PROFILES[known["profile"]["name"]]

@@ -3,7 +3,7 @@
 # implementations quote 2.0.2: each test is a table of stimuli and phases.
 # tests(profile) gives them all; a thin profile leaves rows of the tables out.
 from .model import Phase, Stimulus, Test, Tracked
-from . import composite, derive
+from . import composite, derive, readings
 
 MIXES = (100, 95, 65, 50, 35, 5, 0)
 SIZES = ("1M", "128K", "64K", "32K", "16K", "8K", "4K", "0.5K")
@@ -11,6 +11,7 @@ THIN_MIXES, THIN_SIZES = (100, 65, 0), ("1M", "64K", "4K", "0.5K")
 LATENCY_SIZES, LATENCY_MIXES = ("8K", "4K", "0.5K"), (100, 65, 0)
 WAITS = (5, 10, 15, 25, 50)
 HOUR, MINUTE = 3600, 60
+SAMPLES = 31                # of a minute, in a round of WSAT
 
 
 def bytes_of(size):
@@ -32,11 +33,17 @@ def sequential(size, read, **more):
                     **{"threads": 1, "depth": 32, **more})
 
 
-def wipc(size="128K"):
+def wipc(profile, size="128K"):
     """Workload independent preconditioning: twice the capacity, sequential."""
-    return Phase(f"WIPC {size}", f"Preconditioning: 2 x sequential {size} "
-                 "writes", (sequential(size, 0, capacity=2),), purge=True,
-                 keep=False)
+    return Phase(f"WIPC {size}", f"Preconditioning: sequential {size} writes "
+                 f"of 2 x {readings.CAPACITIES[profile.capacity]}",
+                 (sequential(size, 0, capacity=profile.amount(2)),),
+                 purge=True, keep=False)
+
+
+def until_steady(profile):
+    """A phase's rounds, and by which of them it must be steady."""
+    return {"rounds": profile.last, "by": profile.most}
 
 
 def histogram(stimulus):
@@ -49,21 +56,23 @@ def _iops(profile):
                     else (MIXES, SIZES))
     return Test(
         "iops", "IOPS", "PTS 2.0.2, IOPS test",
-        (wipc(), Phase(
+        (wipc(profile), Phase(
             "rounds", "R/W mixes x block sizes",
-            tuple(cell(s, r) for r in mixes for s in sizes), profile.most,
-            (Tracked("4K 0/100", "iops", "4K random write", "IOPS"),
-             Tracked("64K 65/35", "iops", "64K random 65/35", "IOPS"),
-             Tracked("1M 100/0", "iops", "1M random read", "IOPS")))),
+            tuple(cell(s, r) for r in mixes for s in sizes),
+            tracked=(Tracked("4K 0/100", "iops", "4K random write", "IOPS"),
+                     Tracked("64K 65/35", "iops", "64K random 65/35", "IOPS"),
+                     Tracked("1M 100/0", "iops", "1M random read", "IOPS")),
+            **until_steady(profile))),
         derive=derive.mix_by_size)
 
 
 def _throughput_phases(profile, size):
     name = f"{size} SEQ 0/100"
-    return (wipc(size), Phase(
+    return (wipc(profile, size), Phase(
         f"rounds {size}", f"Sequential {size}",
-        (sequential(size, 100), sequential(size, 0)), profile.most,
-        (Tracked(name, "mbps", f"{size} sequential write", "MB/s"),)))
+        (sequential(size, 100), sequential(size, 0)), tracked=(
+            Tracked(name, "mbps", f"{size} sequential write", "MB/s"),),
+        **until_steady(profile)))
 
 
 def _throughput(profile):
@@ -76,26 +85,35 @@ def _latency(profile):
     one = {"threads": 1, "depth": 1}
     return Test(
         "latency", "Latency", "PTS 2.0.2, Latency test",
-        (wipc(), Phase(
+        (wipc(profile), Phase(
             "rounds", "Block sizes x R/W mixes, one I/O at a time",
             tuple(cell(s, r, **one) for s in LATENCY_SIZES
-                  for r in LATENCY_MIXES), profile.most,
-            (Tracked("4K 0/100", "lat_mean_us", "4K random write latency",
-                     "us"),)),
+                  for r in LATENCY_MIXES), tracked=(
+                Tracked("4K 0/100", "lat_mean_us", "4K random write latency",
+                        "us"),), **until_steady(profile)),
          histogram(Stimulus("4K 0/100 histogram", "randwrite", "4k", 0,
                             seconds=20 * MINUTE, **one))),
         derive=derive.mix_by_size)
 
 
+def _saturation_rounds(profile):
+    """As many as fit into the hours; at most so much is written."""
+    count = profile.last if profile.thin else int(
+        profile.wsat_hours * 60 // SAMPLES)
+    last = profile.wsat_sample == "31st"
+    label = "4K random write" + (f", sample {profile.times(SAMPLES)} of each "
+                                 "round" if last else "")
+    return {"rounds": max(count, 1), "capacity": profile.amount(4),
+            "tracked": (Tracked("4K 0/100", "iops", label, "IOPS", last),)}
+
+
 def _saturation(profile):
     samples = Stimulus("4K 0/100", "randwrite", "4k", 0,
-                       repeat=profile.times(31))
+                       repeat=profile.times(SAMPLES))
     return Test(
         "wsat", "Write Saturation", "PTS 2.0.2, Write Saturation test",
         (Phase("saturation", "4K random write from the purged state",
-               (samples,), 24 * 60 // 31 if not profile.thin else profile.most,
-               (Tracked("4K 0/100", "iops", "4K random write", "IOPS"),),
-               purge=True, capacity=4),
+               (samples,), purge=True, **_saturation_rounds(profile)),
          histogram(Stimulus("4K 0/100 histogram", "randwrite", "4k", 0,
                             seconds=20 * MINUTE))),
         derive=derive.saturation)
@@ -118,9 +136,10 @@ def _idle_recovery(profile):
         "hir", "Host Idle Recovery", "PTS 2.0.2, Host Idle Recovery test",
         (Phase("preconditioning", "4K random write",
                (Stimulus("4K 0/100", "randwrite", "4k", 0,
-                         repeat=profile.times(30)),), profile.most,
-               (Tracked("4K 0/100", "iops", "4K random write", "IOPS"),),
-               purge=True),
+                         repeat=profile.times(30)),),
+               tracked=(Tracked("4K 0/100", "iops", "4K random write",
+                                "IOPS"),), purge=True,
+               **until_steady(profile)),
          *_recovery_phases(profile)), derive=derive.idle_recovery)
 
 

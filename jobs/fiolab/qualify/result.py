@@ -5,7 +5,8 @@ import os
 import sys
 
 from ..problem import Problem
-from . import against, engines, limits, page, pdf, schema, text
+from . import against, engines, limits, page, pdf, readings, schema, text
+from . import words
 
 RESUMED = ("the run was resumed {} ({}): no round from before a break is in a "
            "measurement window after it.")
@@ -18,7 +19,7 @@ def _profile(profile):
             "threads": profile.threads, "depth": profile.depth,
             "active_percent": profile.active,
             "write_cache": profile.write_cache, "minute_s": profile.minute,
-            "scaled": profile.scaled}
+            "scaled": profile.scaled, "readings": readings.said(profile)}
 
 
 def _target(worker, known):
@@ -51,6 +52,10 @@ def _warnings(session, targets, finished):
                                     f"{len(times)} times", ", ".join(times)))
     for target in targets:
         for test in target["tests"]:
+            found += [f"{target['name']}, {test['name']}: steady state was "
+                      f"not reached by round {phase['by']}; it is that of "
+                      f"round {phase['steady']['last']}."
+                      for phase in test["phases"] if words.late(phase)]
             left = {one["why"] for one in test["cells"] if "why" in one}
             found += [f"{target['name']}, {test['name']}: stimuli were left "
                       f"out, as {why}." for why in sorted(left)]

@@ -54,6 +54,14 @@ def _same_targets(session, made):
                           f"{why}")
 
 
+def _keep_more_rounds(session, known):
+    """In the plan; and the end of the run is not its end any more."""
+    known.update(plan.tests_and_profile(session))
+    known["arguments"]["rounds"] = session.args.rounds
+    for number in range(len(known["targets"])):
+        session.folder.forget_round(f"t{number:02d}-complete")
+
+
 def go_on(given, stack):
     folder = Folder(given.resume)
     known = folder.open(stack)
@@ -61,8 +69,11 @@ def go_on(given, stack):
     session = Session(args, stack)
     session.folder, session.plan = folder, known
     plan.same(session, known)
+    more = given.rounds is not cli.UNSET
+    if more:
+        session.more_rounds(given.rounds)
     session.load_spec(folder.file(SPEC) if args.spec else None)
-    if _finished(folder, known):
+    if not more and _finished(folder, known):
         return session, [_as_planned(one) for one in known["targets"]]
     if not args.destroy_data and not args.scratch:
         raise Problem("--resume writes to the targets again: give "
@@ -74,6 +85,8 @@ def go_on(given, stack):
                               for one in known["targets"]])
     for place, one in zip(made, known["targets"]):
         one["write_cache"] = session.look_at_cache(place)
+    if more:
+        _keep_more_rounds(session, known)
     folder.resume(known, now())
     if args.scratch:
         session.warnings.append("the scratch target is a new one since the "

@@ -192,9 +192,11 @@ class PhaseRun:
         return max(most, self._since() + self.bench.profile.window)
 
     def series(self, tracked):
-        """One number for each round: the mean of the stimulus' repeats."""
+        """One number for each round: the mean of the stimulus' repeats, or
+        the last of them."""
         found = [[r["values"][tracked.metric] for r in one["results"]
-                  if r["stimulus"] == tracked.stimulus] for one in self.rounds]
+                  if r["stimulus"] == tracked.stimulus][
+                      -1 if tracked.last else 0:] for one in self.rounds]
         return [None if None in each else fmean(each) for each in found]
 
     def steady(self):
@@ -224,7 +226,8 @@ class PhaseRun:
     def entry(self):
         return {"name": self.phase.name, "title": self.phase.title,
                 "purged": self.purged, "rounds": self.rounds,
-                "breaks": self.breaks(), "steady": self.steady()}
+                "breaks": self.breaks(), "by": self.phase.by or None,
+                "steady": self.steady()}
 
 
 def _whole(found, phases, test):

@@ -9,7 +9,8 @@ import threading
 from .. import fio as fio_runs, hosttarget, probe, scratch, side
 from ..clients import check as check_hosts
 from ..problem import Problem
-from . import cache, engines, estimate, identity, places, plan, purge, schema
+from . import cache, engines, estimate, identity, places, plan, purge
+from . import readings, schema
 from . import spec as specs, worker
 from .profiles import PROFILES
 
@@ -31,7 +32,8 @@ class HostPlan:
 class Session:
     def __init__(self, args, stack):
         self.args, self.stack = args, stack
-        self.profile = PROFILES[args.profile]
+        self.profile = readings.chosen(PROFILES[args.profile], args.reading,
+                                       args.rounds)
         self.tests = plan.tests_of(self.profile, args.tests)
         self.side = side.parse(args.engine, args.build)
         self.spec = self.other = self.folder = self.plan = None
@@ -41,6 +43,16 @@ class Session:
         self.other_side, self.other_has_stats = None, False
         if args.ab:
             engines.prepare(self)
+
+    def more_rounds(self, rounds):
+        """The operator goes on with a search for a steady state."""
+        if rounds <= self.profile.last:
+            raise Problem(f"the run has up to {self.profile.last} rounds "
+                          "already: give --rounds more.")
+        self.args.rounds = rounds
+        self.profile = readings.chosen(PROFILES[self.args.profile],
+                                       self.args.reading, rounds)
+        self.tests = plan.tests_of(self.profile, self.args.tests)
 
     def ask_engine(self, one):
         """Does it take its options, and tell its statistics?"""

@@ -35,7 +35,9 @@ def _head(data):
         f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
         f"active range {profile['active_percent']:g}%, write cache "
         f"{words.cache(data)}; "
-        f"{data['engine']} on {data['fio']['version']}", "")
+        f"{data['engine']} on {data['fio']['version']}", "") + [
+            line for said in profile.get("readings", ())
+            for line in fitted(words.sentence(said), "")]
 
 
 def _verdict(data):
@@ -144,7 +146,7 @@ def _engines(data):
 
 def _summary(data):
     """Without the thousands of texts that are not shown."""
-    phases = ("name", "title", "steady", "breaks")
+    phases = ("name", "title", "steady", "breaks", "by")
     return {**data, "targets": [{**target, "tests": [
         {**test, "cells": [], "tables": [], "grids": [], "phases": [
             {name: one.get(name) for name in phases}

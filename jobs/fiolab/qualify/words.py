@@ -184,6 +184,12 @@ def _cut_short(test, phase):
     return test["state"] != "done" and phase is test["phases"][-1]
 
 
+def late(phase):
+    """Did it become steady only after the rounds that it has for that?"""
+    found, by = phase["steady"], phase.get("by")
+    return bool(found and by and found["reached"] and found["last"] > by)
+
+
 def steady(test, phase):
     """'reached in round 7, window 3 to 7', or that it was not; and where the
     run was resumed between its rounds."""
@@ -195,8 +201,9 @@ def steady(test, phase):
         return (f"not reached when the test ended, after {rounds}"
                 if _cut_short(test, phase) else f"NOT REACHED in {rounds}"
                 ) + resumed
-    return (f"reached in round {found['last']}, window {found['first']} to "
-            f"{found['last']}{resumed}")
+    before = f"NOT REACHED by round {phase['by']}; " if late(phase) else ""
+    return (f"{before}reached in round {found['last']}, window {found['first']} "
+            f"to {found['last']}{resumed}")
 
 
 def formula(one):

@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import hostile  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab.qualify import text, words  # noqa: E402
+from fiolab.qualify import cachewords, text, words  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +189,6 @@ def test_the_header_says_off_only_where_it_was_read_back(asked, told, kernel,
 
 def test_a_report_that_knows_nothing_of_the_cache():
     data = qualifydata.passed()
-    assert "not known" in words.cache(data)
+    assert "not known" in cachewords.of(data)
     data["profile"]["write_cache"] = None
-    assert words.cache(data) == "as it is"
+    assert cachewords.of(data) == "as it is"

@@ -5,7 +5,7 @@
 import os
 
 from .. import html, svg, wording
-from . import testpage, words
+from . import cachewords, testpage, words
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SMART_ROWS = 60
@@ -157,7 +157,7 @@ def render(data):
                    for i, target in enumerate(data["targets"])]
     return _environment().get_template("qualify.html.j2").render(
         data=data, targets=targets, summary=summary(data),
-        write_cache=words.cache(data),
+        write_cache=cachewords.of(data),
         confidence=(data["spec"] or {}).get("confidence") or 0.95,
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
         shown_failures=FAILED, against=data["against"] and against(

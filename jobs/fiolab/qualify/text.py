@@ -5,7 +5,7 @@
 from .. import wording
 from ..report import fitted, narrow, warnings
 from ..wording import several
-from . import words
+from . import cachewords, words
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
 ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
@@ -34,7 +34,7 @@ def _head(data):
     return lines + fitted(
         f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
         f"active range {profile['active_percent']:g}%, write cache "
-        f"{words.cache(data)}; "
+        f"{cachewords.of(data)}; "
         f"{data['engine']} on {data['fio']['version']}", "") + [
             line for said in profile.get("readings", ())
             for line in fitted(words.sentence(said), "")]

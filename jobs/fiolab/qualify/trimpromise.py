@@ -34,7 +34,7 @@ def _of_nvme(_folder, path):
     if not tools.find("nvme"):
         return Promise("what the device promises was not asked: that needs "
                        f"{tools.hint('nvme')}", asked=False)
-    bits = devicetools.json_of("nvme", "id-ns", path, "-o", "json").get("dlfeat")
+                       f"{tools.hint('nvme')}", asked=False)
     if not isinstance(bits, int):
         return Promise("nvme id-ns did not say what the device promises",
                        asked=False)

@@ -219,34 +219,6 @@ def signed(value):
     return figure(value).replace("-", "−")
 
 
-# The write cache
-
-def _cache(asked, found):
-    """Of one target: 'off' only where the device says so."""
-    words, found = {True: "on", False: "off"}, found or {}
-    told, kernel = found.get("device"), found.get("kernel")
-    believed = f"as the kernel believes ({kernel})" if kernel else "not known"
-    if told is not None:
-        return words[told] + ("" if told == asked else ", as the device says; "
-                              f"{words[asked]} was asked for")
-    on = {"write back": True, "write through": False}.get(kernel)
-    if on == asked:
-        return f"{words[on]}, {believed}"
-    return (f"{words[asked]} was asked for and not set: "
-            + (f"{words[on]}, {believed}" if on is not None else believed))
-
-
-def cache(data):
-    """The write cache of all targets, by what the devices say."""
-    asked = data["profile"]["write_cache"]
-    said = {} if asked is None else {
-        target["name"]: _cache(asked, target.get("write_cache"))
-        for target in data["targets"]}
-    if len(set(said.values())) < 2:
-        return next(iter(said.values()), "as it is")
-    return "; ".join(f"{name}: {text}" for name, text in said.items())
-
-
 # Names, times, sources
 
 def device(target):

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "flags.h"
+#include "guard.h"
 #include "job.h"
 
 /*
@@ -77,8 +78,12 @@ static bool file_takes(const struct thread_data *td, const struct fio_file *f)
 
 int kaio_open_file(struct thread_data *td, struct fio_file *f)
 {
-	int ret = generic_open_file(td, f);
+	int before = f->fd, ret = generic_open_file(td, f);
 
+	if (!ret && !guard_opened(before, f)) {
+		glue_error(td, ELIBBAD, "kaio_open_file");
+		return 1;
+	}
 	if (ret || !td->io_ops_data || file_takes(td, f))
 		return ret;
 	if (!generic_close_file(td, f))

@@ -48,6 +48,14 @@
 	extern __typeof__(symbol) symbol __attribute__((weak));
 GLUE_SYMBOLS(GLUE_WEAK)
 
+/* Are fio's jobs in a segment of shared memory, as everywhere but on Android?
+ */
+#ifdef CONFIG_NO_SHM
+#define GLUE_JOBS_IN_SHM false
+#else
+#define GLUE_JOBS_IN_SHM true
+#endif
+
 /*
  * Which requests run at once, in the submitting thread, as in the built-in
  * engine of the same fio.  Trim and sync_file_range always do, as AIO has no

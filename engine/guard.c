@@ -197,6 +197,11 @@ bool guard_io_us(const struct thread_data *td)
 	return same_layout(layout_of_io_us(td));
 }
 
+bool guard_opened(int before, const struct fio_file *f)
+{
+	return same_layout(layout_of_opened(before, f));
+}
+
 bool guard_request(const struct thread_data *td, const struct io_u *io_u,
 		   const struct ioengine_ops *ops)
 {

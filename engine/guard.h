@@ -20,9 +20,10 @@
  */
 bool guard_fio(void);
 
-/* At init, at post_init, and at the first request: see layout.h. */
+/* At init, post_init, an open and the first request: see layout.h. */
 bool guard_td(const struct thread_data *td, const struct ioengine_ops *ops);
 bool guard_io_us(const struct thread_data *td);
+bool guard_opened(int before, const struct fio_file *f);
 bool guard_request(const struct thread_data *td, const struct io_u *io_u,
 		   const struct ioengine_ops *ops);
 

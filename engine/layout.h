@@ -23,6 +23,9 @@ const char *layout_of_td(const struct thread_data *td,
 /* At post_init: the io_us of a job, as fio has just made them. */
 const char *layout_of_io_us(const struct thread_data *td);
 
+/* When fio has opened f, whose fd was before. */
+const char *layout_of_opened(int before, const struct fio_file *f);
+
 /* At the first request of a job or worker, before it goes anywhere. */
 const char *layout_of_request(const struct thread_data *td,
 			      const struct io_u *io_u,

@@ -97,15 +97,19 @@ def test_a_buffered_job_is_not_called_o_direct(text, direct, ab, tmp_path):
 
 
 def test_one_figure_for_reads_and_writes_is_not_wanted(ab, shm, tmp_path):
-    """With unified_rw_reporting fio gives no figure of either."""
+    """With unified_rw_reporting fio gives no figure of either.  (And what a
+    comment holds, or an empty half of a bssplit, is no matter.)"""
     job = tmp_path / "job.fio"
-    job.write_text("[a]\nrw=randread\nbs=4k\nunified_rw_reporting=1\n")
+    job.write_bytes(b"# caf\xe9\n[a]\nrw=randread\nbssplit=4k/54:8k/46,\n"
+                    b"unified_rw_reporting=1\n")
     done = ab("--b", "psync", "--pairs", "1", "--job", str(job), "--target",
               f"{shm}/s", *FAST)
     assert done.returncode == 0, done.stderr
     cell, = ab.report()["cells"]
     assert cell["changes"] == "dropped: unified_rw_reporting"
     assert list(cell["latency"]) == ["read"]
+    assert cell["job_text"].encode("utf-8", "surrogateescape") == \
+        job.read_bytes()
 
 
 def check_runs(ab, pairs):

@@ -39,6 +39,19 @@ def left(qualify):
         line for line in loops.stdout.split("\n") if file in line]
 
 
+def check_rates(qualify, result):
+    """Counts over the time that they took, as fio's JSON in the file has."""
+    file, name = result["source"].split("#")
+    jobs = json.loads((qualify.out / file).read_text())["result"]["jobs"]
+    ways = [job[way] for job in jobs if job["jobname"] == name
+            for way in ("read", "write", "trim")]
+    seconds = max(way["runtime"] for way in ways) / 1000
+    for metric, key, unit in (("iops", "total_ios", 1),
+                              ("mbps", "io_bytes", 1e6)):
+        assert result["values"][metric] * seconds * unit == pytest.approx(
+            sum(way[key] for way in ways), rel=0.01)
+
+
 def test_a_scratch_device_is_measured_and_gone(qualify):
     done = qualify("--scratch", "--profile", "quick", "--tests", "wsat",
                    "--size", "32M", "--no-pdf")
@@ -64,7 +77,7 @@ def test_a_scratch_device_is_measured_and_gone(qualify):
     for phase in test["phases"]:
         for one in phase["rounds"]:
             for result in one["results"]:
-                assert (qualify.out / result["source"].split("#")[0]).exists()
+                check_rates(qualify, result)
 
 
 def changed(path):

@@ -394,3 +394,13 @@ def test_ctrl_c_within_a_fork_is_not_lost():
                           capture_output=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (130, "cleaned up\n")
     assert done.stderr == ""
+
+
+def test_a_run_that_ended_while_nobody_looked_had_begun(tmp_path):
+    """As on a loaded machine, where this process gets no CPU for a second."""
+    def wait(_seconds):
+        (tmp_path / "started").touch()
+        return True
+    one = SimpleNamespace(file=lambda name: str(tmp_path / name),
+                          child=SimpleNamespace(wait=wait))
+    assert fio.await_start(one) == (tmp_path / "started").stat().st_mtime

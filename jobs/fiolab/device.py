@@ -131,10 +131,11 @@ def file_used(info, but=""):
 
 def among_devices(path):
     """Is a name in the folder of the devices, where a file would be in memory,
-    in the place of a device?  /dev/shm and its like are other file systems."""
+    in the place of a device?  What is mounted in it, and shm, are for files."""
+    if not path.startswith("/dev/") or path.startswith("/dev/shm/"):
+        return False
     try:
-        return (path.startswith("/dev/") and os.stat(os.path.dirname(
-            path)).st_dev == os.stat("/dev").st_dev)
+        return os.stat(os.path.dirname(path)).st_dev == os.stat("/dev").st_dev
     except OSError:
         return False
 

@@ -17,7 +17,8 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
 from targets import partition, remove_partitions  # noqa: E402
-from fiolab import claim, cli, device, session, target  # noqa: E402
+from fiolab import (claim, cli, device, session, sysfs,  # noqa: E402
+                    target)
 from fiolab.problem import Problem  # noqa: E402
 
 MIB = 1 << 20
@@ -296,6 +297,15 @@ def test_swap_is_refused(loop, stack):
         refused(loop, "is swap space", stack)
     finally:
         real.run("swapoff", loop)
+
+
+@needs_root
+def test_zones_are_refused(loop, stack, monkeypatch):
+    """There is no such device here: a loop device whose sysfs says so."""
+    real_read = sysfs.read
+    monkeypatch.setattr(sysfs, "read", lambda *names: (
+        "host-managed" if names[-1] == "queue/zoned" else real_read(*names)))
+    refused(loop, "has zones that must be written in order", stack)
 
 
 @needs_root

@@ -218,7 +218,7 @@ def _other(target):
     if held.st_rdev != now.st_rdev:
         return ANOTHER
     folder = device.sysfs(held.st_rdev)
-    if not sysfs.number(folder, "size"):
+    if os.path.exists("/sys/dev/block") and not sysfs.number(folder, "size"):
         return "is gone (the kernel has no such device any more)"
     if sysfs.number(sysfs.whole(folder), "diskseq") != target.diskseq:
         return ANOTHER

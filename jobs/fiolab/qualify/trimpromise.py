@@ -34,7 +34,8 @@ def _of_nvme(_folder, path):
     if not tools.find("nvme"):
         return Promise("what the device promises was not asked: that needs "
                        f"{tools.hint('nvme')}", asked=False)
-                       f"{tools.hint('nvme')}", asked=False)
+    told = devicetools.json_of("nvme", "id-ns", path, "-o", "json")
+    bits = told.get("dlfeat")
     if not isinstance(bits, int):
         return Promise("nvme id-ns did not say what the device promises",
                        asked=False)

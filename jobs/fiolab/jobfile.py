@@ -12,7 +12,8 @@ from .problem import Problem
 
 # Set by the comparison, on both sides alike.
 OURS = {"ioengine", "filename", "size", "time_based", "runtime", "timeout",
-        "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun"}
+        "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun",
+        "verify_state_save"}
 # Removed: they name other files, end a run early, run programs, log every I/O,
 # put reads and writes into one figure, or (name) would put text of the job file
 # into a shell command.
@@ -21,7 +22,8 @@ DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
            "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
            "exec_postrun", "name", "description", "write_iolog",
            "write_bw_log", "write_lat_log", "write_iops_log",
-           "write_hist_log", "group_reporting", "unified_rw_reporting"}
+           "write_hist_log", "group_reporting", "unified_rw_reporting",
+           "verify_state_load", "verify_dump"}
 # Removed where the comparison pins fio to a CPU: they move jobs to others.
 PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 # Refused: they bring in other files or make a timed window meaningless.
@@ -200,6 +202,18 @@ class Job:
         return "\n".join(["[global]", *options, "", *body, ""])
 
 
+def _absolute(line):
+    """A line whose files do not depend on where fio runs, which is a folder of
+    ours: patterns have a file's name in quotes."""
+    key = option_of(line)
+    if key in PATTERNS:
+        return re.sub("'([^']+)'", lambda m: f"'{os.path.abspath(m[1])}'",
+                      line)
+    if key == STATS and _value(line):
+        return f"{STATS}={os.path.abspath(_value(line))}\n"
+    return line
+
+
 def load(path):
     """The Job in a file; a bare name means the job shipped under it."""
     shipped = os.path.join(os.path.dirname(__file__), "..", path + ".fio")
@@ -208,10 +222,12 @@ def load(path):
     try:
         with open(path, encoding="utf-8", errors="surrogateescape",
                   newline="\n") as file:    # the bytes are for fio to read
-            job = Job(path, file.read())
+            text = file.read()
     except OSError as error:
         raise Problem(f"cannot read the job file {path}: "
                       f"{error.strerror}.") from None
+    job = Job(path, "".join(_absolute(line)
+                            for line in re.findall(r"[^\n]*\n|[^\n]+", text)))
     _check(job)
     return job
 

@@ -99,6 +99,9 @@ def _option(text, whole):
     if jobfile.reserved(match[1]):
         raise Problem(f"'{match[1]}' in '{whole}' is set by the comparison "
                       "itself: leave it out, or see --help for its switch.")
+    name, mark, value = text.partition("=")
+    if name == jobfile.STATS and value:     # fio runs in a folder of ours
+        return f"{name}{mark}{os.path.abspath(value)}"
     return text
 
 

@@ -16,6 +16,7 @@ from . import fio, loopdev, probe, progress, results, side
 from . import target as targets
 from .benchgoals import at_least, at_most, half_of, same
 from .problem import Problem
+from .report import fitted
 from .verdict import Effect, count_pairs, judge_all
 
 LONG_PARTS = ("cells",)
@@ -249,7 +250,11 @@ def _head(args, fio_, made):
              f"{args.runtime:g} s runs after {args.ramp:g} s ramp",
              "B : A is the ratio of B to A: Hodges-Lehmann, 95% CI; A/A is the "
              "noise floor."]
-    return lines + [f"{name}: {each.describe()}" for name, each in made.items()]
+    for name, each in made.items():
+        lines += fitted(f"{name}: {each.describe()}", "")
+        for text in each.doubts():
+            lines += fitted(f"warning: {text}", "")
+    return lines
 
 
 def _sweep(args, fio_, made):

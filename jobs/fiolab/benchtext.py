@@ -10,6 +10,7 @@ import statistics
 import textwrap
 
 from . import stats
+from .report import fitted
 from .verdict import ALPHA, MARGIN, count_pairs, floor_excludes_zero
 
 NAMES = {"iops": "IOPS", "cpu_us": "CPU us per I/O"}
@@ -107,7 +108,9 @@ def _cell_lines(plan, cell):
     direct = cell.direct(plan)
     head = ROW.format("median", "A", "B", "B vs A", "95% CI", "A vs A 95% CI")
     return ["", f"{cell.job.name}, {cell.target.path}",
-            f"  {cell.target.describe(direct)}",
+            *fitted(cell.target.describe(direct)),
+            *[line for text in cell.target.doubts()
+              for line in fitted(f"warning: {text}")],
             f"  ({cell.target.why(direct)})", *_change_rows(cell), head,
             *[_metric_row(cell, e) for e in cell.effects], _calls_row(cell),
             *[row for e in cell.effects for row in _verdict_rows(e)],

@@ -171,7 +171,8 @@ def _cell_data(plan, cell, results, group, hosts, folder):
         "id": cell["id"], "job": Job(**job).name, "job_path": job["path"],
         "job_text": job["text"], "b": cell["b"],
         "target": {key: target[key] for key in ("path", "label", "size")} |
-        {"why": cell["why"], "direct": cell["direct"]},
+        {"why": cell["why"], "direct": cell["direct"],
+         "written": target.get("written")},
         "changes": _changes(plan, cell, results.options),
         "stream": cell["stream"], "calls_per_io": cell["calls"],
         "command": {letter: _command(plan, cell, letter, side, folder)

@@ -9,7 +9,8 @@ import os
 import secrets
 import sys
 
-from . import cli, data, environment, fairness, jobfile, matrix, restore
+from . import cli, data, environment, extents, fairness, jobfile, matrix
+from . import restore
 from . import results, selfcheck, side, stats, store, target as targets
 from . import verdict
 from .problem import Problem
@@ -121,8 +122,10 @@ def _remote_target(args, path):
     if jobfile.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
-    return targets.Target(path, args.size or targets.DEFAULT_SIZE, False,
-                          f"{path} on each host", writable=args.destroy_data)
+    size = args.size or targets.DEFAULT_SIZE
+    return targets.Target(path, size, False, f"{path} on each host",
+                          writable=args.destroy_data, written=extents.Written(
+                              size, known=args.destroy_data))
 
 
 def remote_targets(args):
@@ -187,6 +190,7 @@ def _target_data(target):
             "size": target.size,
             "ram": target.ram, "o_direct": target.direct,
             "writable": target.writable, "created": target.created,
+            "written": target.written and extents.data(target.written),
             "scratch": os.path.dirname(target.path) if ours else None}
 
 
@@ -210,6 +214,7 @@ def _warnings(session, made, direct):
     if not session.clients:     # else nothing is measured on this machine
         found += fairness.machine(session.args.cpu, direct)
     for target in made:
+        found += target.doubts()
         for job in session.jobs:
             io = jobfile.direct_io(job.text)
             found += [] if session.clients else fairness.buffered(job, io,

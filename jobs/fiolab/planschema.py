@@ -2,9 +2,9 @@
 # campaign.json, read with distrust like report.json (schema.py): it may have
 # been edited, or written by another version.  Only what it names is checked;
 # a field that is not known here is let through.
-from .schema import (ENVIRONMENT, LETTERS, SIDE, Wrong, among, between, both,
-                     count, each, flag, integer, maybe, number, record, share,
-                     table, text)
+from .schema import (ENVIRONMENT, LETTERS, SIDE, WRITTEN, Wrong, among, between,
+                     both, count, each, flag, integer, maybe, number, optional,
+                     record, share, table, text)
 
 pairs = between(1, 10000, integer)
 texts = maybe(each(text))
@@ -17,7 +17,8 @@ ARGUMENTS = record(
     cpu=maybe(count), seed=count)
 JOB = record(path=text, text=text, label=text)
 TARGET = record(path=text, label=text, size=count, ram=flag, o_direct=flag,
-                writable=flag, scratch=maybe(text))
+                writable=flag, scratch=maybe(text),
+                written=optional(maybe(WRITTEN)))
 CELL = record(id=count, job=count, target=count, b=text, why=text, stream=text,
               direct=among("all", "some", "none"), calls=both, seed=count)
 PLAN = record(

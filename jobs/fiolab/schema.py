@@ -63,6 +63,16 @@ def among(*words):
     return run
 
 
+class optional:
+    """Of a record: a field that earlier versions lack."""
+
+    def __init__(self, check_one):
+        self.check_one = check_one
+
+    def __call__(self, value, where):
+        self.check_one(value, where)
+
+
 def maybe(check_one):
     def run(value, where):
         if value is not None:
@@ -96,6 +106,8 @@ def record(**fields):
             raise Wrong(where, "is not an object")
         for name, check_one in fields.items():
             if name not in value:
+                if isinstance(check_one, optional):
+                    continue
                 raise Wrong(f"{where}.{name}".lstrip("."), "is missing")
             check_one(value[name], f"{where}.{name}".lstrip("."))
     return run
@@ -163,11 +175,14 @@ PAIR = record(pair=count, order=among("AB", "BA"), start=number, seed=count,
 LATENCY = record(n=count, mean_ns=maybe(number), percentiles=percentiles,
                  bins=bins)
 
+WRITTEN = record(share=maybe(share), bytes=count, compressed=share)
+
 CELL = record(
     id=count, job=text, job_path=text, job_text=text, b=text, changes=text,
     stream=text, command=by_role(text), effective=by_role(text),
     target=record(path=text, label=text, why=text, size=count,
-                  direct=among("all", "some", "none")),
+                  direct=among("all", "some", "none"),
+                  written=optional(maybe(WRITTEN))),
     calls_per_io=both, order_effect=table(maybe(number)),
     steal=maybe(record(mean=share, max=share)), repeats=maybe(count),
     discarded=each(record(pair=count, host=maybe(text), why=text)),

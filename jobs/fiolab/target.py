@@ -15,7 +15,7 @@ import sys
 
 import numpy as np
 
-from . import claim, device, jobfile
+from . import claim, device, extents, jobfile
 from .problem import Problem
 
 DEFAULT_SIZE = 256 << 20
@@ -42,12 +42,15 @@ class Target:
     writable: bool = False      # the comparison may overwrite it
     created: bool = False       # ours: remove it at the end
     claim: object = None        # claim.Target: what the path stood for
+    written: extents.Written | None = None      # None: nobody looked
 
     def describe(self, direct="all"):
         """direct: what the job that ran used, as jobfile.direct_io() says."""
         io = IO_NAMES[direct if self.direct else "none"]
         found = "" if self.writable else ", as found (not pre-written)"
-        return f"{self.label}, {self.size >> 20} MiB, {io}{found}"
+        said = extents.said(self.written and extents.data(self.written))
+        return (f"{self.label}, {self.size >> 20} MiB, {io}{found}"
+                f"{', ' if said else ''}{said}")
 
     def why(self, direct="all"):
         """What a comparison on it shows."""
@@ -58,6 +61,18 @@ class Target:
     def open(self, flags):
         """A descriptor of what was prepared, whatever the path is now."""
         return self.claim.reopen(flags)
+
+    def look(self):
+        """How much of it was written; what was filled here is."""
+        self.written = extents.look(self.path, self.size)
+        if self.writable and not self.written.known:
+            self.written = extents.Written(self.size)
+        extents.refuse(self.path, self.written)
+
+    def doubts(self):
+        """Sentences on what its reads may be instead of reads of a device."""
+        return (extents.warnings(self.path, self.written) if self.written
+                else [])
 
     def close(self):
         """A name that is another's by now is left to it."""
@@ -249,6 +264,13 @@ def _kind(path):
                   "in it, or a block device.")
 
 
+def _ready(target):
+    """Look at what is not of our choice."""
+    _probe_direct(target)
+    target.look()
+    return target
+
+
 def prepare(path, writes, size, destroy, stack):
     """A ready Target; writes names the jobs that write.  The stack undoes it.
 
@@ -263,8 +285,7 @@ def prepare(path, writes, size, destroy, stack):
                   else _existing(path, size, destroy, stack))
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
-    _probe_direct(target)
-    return target
+    return _ready(target)
 
 
 def default_size(folder):
@@ -317,6 +338,4 @@ def scratch(folder, size, stack):
 def _scratch(folder, size, stack):
     name = f"kaio-ab-{secrets.token_hex(4)}.tmp"
     path = os.path.join(os.path.realpath(folder), name)
-    target = _create(path, size or default_size(folder), stack)
-    _probe_direct(target)
-    return target
+    return _ready(_create(path, size or default_size(folder), stack))

@@ -7,6 +7,8 @@ from collections import Counter
 import os
 import re
 
+from . import extents
+
 # Invisible or harmful: C0 but tab and newline, DEL, C1, line separators,
 # zero-width and bidirectional controls, surrogates, non-characters.
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e"
@@ -153,9 +155,10 @@ def side(data, letter):
 
 
 def target_text(target):
-    """'RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT'."""
-    return f"{target['label']}, {size(target['size'])}, " + IO_NAMES[
-        target["direct"]]
+    """'RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT, all of it was written'."""
+    return ", ".join(filter(None, (
+        target["label"], size(target["size"]), IO_NAMES[target["direct"]],
+        extents.said(target.get("written")))))
 
 
 SIDE, JOB, PLACE, FILE, NUMBER = range(5)

@@ -46,6 +46,7 @@ def target(rng, path, profile, restless, host=None):
         "smart": {"before": smart, "after": after, "why": None},
         "purge": {"method": "nvme-format", "why": "the device is NVMe and "
                   "nvme-cli is here"},
+        "written": {"share": 1.0, "filled_bytes": 0},
         "tests": [*tests, *integrity(), *queue(rng)]}
 
 

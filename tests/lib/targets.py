@@ -148,10 +148,13 @@ def await_reads(device, count=64):
 
 
 @contextlib.contextmanager
-def loop_of(directory, size, direct=True):
-    """A loop device of this size on a sparse file in directory."""
+def loop_of(directory, size, direct=True, written=False):
+    """A loop device of this size on a file in directory, a sparse one unless
+    it is to be written."""
     path = os.path.join(directory, "backing-%d" % size)
     with sized_file(path, size), loop(path, direct) as device:
+        if written:
+            Path(path).write_bytes(b"w" * size)
         yield device
 
 

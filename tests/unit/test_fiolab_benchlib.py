@@ -146,7 +146,7 @@ def test_calls_by_kind(monkeypatch):
 def zram(tmp_path, monkeypatch):
     if real.why_no_root():
         pytest.skip(real.why_no_root())
-    with real.loop_of(str(tmp_path), 64 * MIB) as device:
+    with real.loop_of(str(tmp_path), 64 * MIB, written=True) as device:
         sys_files = {"disksize": "0", "stat": "9 0 9 9 0 0", "reset": ""}
         for name, text in sys_files.items():
             (tmp_path / name).write_text(text)

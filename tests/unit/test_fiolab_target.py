@@ -240,7 +240,7 @@ def test_the_label_says_what_ran(direct, io, why):
 
 @pytest.fixture
 def loop(tmp_path):
-    with real.loop_of(str(tmp_path), 64 * MIB) as path:
+    with real.loop_of(str(tmp_path), 64 * MIB, written=True) as path:
         remove_partitions(path)     # left over by an earlier user of it
         yield path
 

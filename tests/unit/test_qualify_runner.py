@@ -349,3 +349,13 @@ def test_a_job_that_hangs_is_ended(lab, monkeypatch):
     with pytest.raises(execute.Problem, match="still running after 1 s"):
         bench.executor.run("[x]\nrw=read\nthinktime=60s\nsize=1m\n", "x", 0)
     assert os.listdir(lab.tmp / "scratch") == []
+
+
+def test_reads_of_a_purged_file_find_it_written(lab):
+    found = run(lab, table(Phase("reads", "Reads", (READ,), purge=True),
+                           Phase("writes", "Writes", (WRITE,))))
+    assert rounds(found, 0)[0]["written"] == {"share": 1.0,
+                                              "filled_bytes": lab.size}
+    assert rounds(found, 1)[0]["written"] is None
+    assert os.stat(lab.path).st_blocks * 512 >= lab.size
+    assert any("filling holes" in text for text, _ in lab.said)

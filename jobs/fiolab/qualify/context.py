@@ -70,5 +70,6 @@ def run(bench, test, found):
     with runner.outcome(found):
         found.update(test.run(Context(bench, test)))
         presence.demand(bench.place)    # else what was found is not kept
+    bench.covered = False       # it may have discarded some of the range
     if found["state"] == "done":
         bench.folder.save_round(name, found)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import side, verdict
 from ..results import SEQUENCES, planned_orders
-from . import cells, estimate, job, limits, pts, runner
+from . import cells, estimate, job, limits, prewritten, pts, runner
 from .execute import Executor
 
 TEST = "iops"               # whose cells these are
@@ -45,6 +45,8 @@ def seconds(profile, size):
 
 def _one(bench, executor, load, number, name):
     """The values and the source of one run."""
+    if job.writes(load.stimulus) < 1:
+        prewritten.before_reads(bench, lambda text: bench.progress(text, None))
     known = job.seed(bench.seed, "engines", load.name, number)
     text = job.text([load], bench.profile, bench.place.size, [known])
     ran = executor.run(text, name, job.seconds(load, bench.profile))

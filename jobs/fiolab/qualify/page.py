@@ -5,7 +5,7 @@
 import os
 
 from .. import html, svg, wording
-from . import cachewords, testpage, words
+from . import cachewords, prewritten, testpage, words
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SMART_ROWS = 60
@@ -95,7 +95,8 @@ def _target(target, number):
     rows, left = smart(target)
     return {**target, "anchor": f"t{number}", "tests": tests,
             "fields": identity(target), "smart_rows": rows,
-            "smart_left": left, "device": words.device(target)}
+            "smart_left": left, "device": words.device(target),
+            "written_said": prewritten.said(target)}
 
 
 # Comparisons

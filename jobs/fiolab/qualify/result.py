@@ -5,8 +5,8 @@ import os
 import sys
 
 from ..problem import Problem
-from . import against, engines, limits, page, pdf, readings, schema, text
-from . import words
+from . import against, engines, limits, page, pdf, prewritten, readings
+from . import schema, text, words
 
 RESUMED = ("the run was resumed {} ({}): no round from before a break is in a "
            "measurement window after it.")
@@ -32,7 +32,9 @@ def _target(worker, known):
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"]},
             "write_cache": known.get("write_cache"),
-            "purge": known["purge"], "tests": worker.tests}
+            "purge": known["purge"],
+            "written": prewritten.summary(worker.tests),
+            "tests": worker.tests}
 
 
 def _kaio(engine):
@@ -51,6 +53,7 @@ def _warnings(session, targets, finished):
         found.append(RESUMED.format("once" if len(times) == 1 else
                                     f"{len(times)} times", ", ".join(times)))
     for target in targets:
+        found += prewritten.warnings(target)
         for test in target["tests"]:
             found += [f"{target['name']}, {test['name']}: steady state was "
                       f"not reached by round {phase['by']}; it is that of "

@@ -9,7 +9,7 @@ from statistics import fmean
 import time
 
 from ..problem import Problem
-from . import cells, estimate, job, purge, steady, values
+from . import cells, estimate, job, prewritten, purge, steady, values
 from .execute import Stopped
 
 SLOWEST = 5e6           # bytes a second; one that writes slower hangs
@@ -32,6 +32,7 @@ class Bench:
     purge: str              # the method
     progress: object        # (text, seconds that the test may last yet)
     power_cut: str | None = None    # the command that cuts the target's power
+    covered: bool = False   # all of the range was written since the last purge
 
     def label(self, *parts):
         """The name of a file of this target."""
@@ -94,6 +95,12 @@ class PhaseRun:
             bench.executor.run(f"[global]\nsize={bench.place.total}\n{text}",
                                self._name(1, "purge"), seconds))
 
+    def _before_reads(self, number):
+        if not any(job.writes(one) < 1 for one in self.stimuli):
+            return None
+        return prewritten.before_reads(
+            self.bench, lambda text: self._tell(text, number))
+
     def _tell(self, text, number):
         """The progress of a round, and how long the test may last yet; between
         the steps of a purge, too, the command may be asked to end."""
@@ -144,6 +151,8 @@ class PhaseRun:
         began, clock = now(), time.monotonic()
         if number == 1:
             self._purge()
+            prewritten.follow(self.bench, (), self.purged)
+        written = self._before_reads(number)
         found = job.loads(self.stimuli, self.bench.profile)
         results, latencies, size = [], [], 0
         for order, loads in enumerate(job.processes(found)):
@@ -155,7 +164,7 @@ class PhaseRun:
             size += more[2]
         return {"round": {"round": number, "start": began,
                           "seconds": time.monotonic() - clock,
-                          "results": results},
+                          "written": written, "results": results},
                 "latencies": latencies, "written": size,
                 "position": self.position, "purged": self.purged,
                 "part": self.bench.folder.part}
@@ -169,6 +178,8 @@ class PhaseRun:
             content = self._run_round(number)
             folder.save_round(name, content)
         self.position, self.purged = content["position"], content["purged"]
+        prewritten.follow(self.bench, self.stimuli,
+                          self.purged if number == 1 else None)
         self.rounds.append(content["round"])
         self.latencies.append(content["latencies"])
         self.parts.append(content.get("part", 0))

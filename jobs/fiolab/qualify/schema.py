@@ -6,8 +6,8 @@
 # Fields that are not known here are let through.
 from ..schema import (ENVIRONMENT, Wrong, among, between, bins, checked,
                       count, couple, each, flag, integer, interval, maybe,
-                      number, parsed, percentiles, positive, record, share,
-                      table, text)
+                      number, optional, parsed, percentiles, positive, record,
+                      share, table, text)
 
 VERSION = "kaio-qualify/1"
 RESULTS = ("pass", "fail", "not measured")
@@ -97,7 +97,9 @@ TARGET = record(
     physical_block=maybe(count), identity=table(anything),
     smart=record(before=maybe(table(anything)), after=maybe(table(anything)),
                  why=maybe(text)),
-    purge=record(method=text, why=maybe(text)), tests=each(TEST))
+    purge=record(method=text, why=maybe(text)),
+    written=optional(maybe(record(share=maybe(share), filled_bytes=count))),
+    tests=each(TEST))
 
 PROFILE = record(
     name=text, title=text, threads=count, depth=count,

@@ -5,7 +5,7 @@
 from .. import wording
 from ..report import fitted, narrow, warnings
 from ..wording import several
-from . import cachewords, words
+from . import cachewords, prewritten, words
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
 ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
@@ -31,6 +31,7 @@ def _head(data):
         lines += fitted(f"{target['name']}: {words.device(target)}, "
                         f"{words.decimal_size(target['size_bytes'])}"
                         + (f", serial {serial}" if serial else ""), "")
+        lines += fitted(prewritten.said(target))
     return lines + fitted(
         f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
         f"active range {profile['active_percent']:g}%, write cache "

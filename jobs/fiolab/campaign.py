@@ -107,6 +107,7 @@ def timed(plan, cell, role, seed):
     run_ = _undisturbed(plan.fio, plan.side(cell, role), cell.job, cell.target,
                         seed, plan.runtime, plan.ramp)
     stolen_after, ticks_after = steal(plan.fio.cpu)
+    cell.target.check_size(cell.job)
     passed = max(1, ticks_after - ticks)
     return {**run_, "steal": (stolen_after - stolen) / passed}
 
@@ -127,10 +128,17 @@ def block(plan, cell, number, tick, one_run=timed):
 
 
 def check(plan, cells, tick, count=checks.calls_per_io):
-    """Before the timed runs: fairness, and the system calls per I/O."""
+    """Before the timed runs: does each job keep inside of its target, is the
+    comparison fair, and the system calls per I/O."""
+    known = set()
     for cell in cells:
         tick(f"{cell.job.name}: comparing the I/O streams")
         sides = plan.sides[0], plan.sides[cell.b]
+        for side in sides:
+            what = side, cell.job, cell.target.path
+            if what not in known:
+                checks.rehearse(plan.fio, side, cell.job, cell.target)
+            known.add(what)
         cell.stream = checks.same_stream(plan.fio, sides, cell.job,
                                          cell.target)
         for role, side in zip("AB", sides):

@@ -4,7 +4,7 @@
 import re
 import shutil
 
-from . import apart, fairness, fio as fio_runs
+from . import apart, fairness, fio as fio_runs, inside
 from .metrics import DIRECTIONS, figures
 from .problem import Problem
 
@@ -83,9 +83,26 @@ def _same_streams(sides, job, first, second):
     return min(fewest)
 
 
+def rehearse(fio, side, job, target):
+    """Refuse a job that writes outside of what is given to it, before it is
+    given the target; see inside.py."""
+    if job.writes():
+        with inside.stand_in(fio, job, target) as other:
+            inside.check(job, _streams(fio, side, inside.played(job),
+                                       other)[1], other.size)
+
+
+def _inside(fio, side, job, target):
+    """_streams() of a job that kept inside of the target."""
+    result, streams = _streams(fio, side, job, target)
+    inside.check(job, streams, target.size)
+    target.check_size(job)
+    return result, streams
+
+
 def same_stream(fio, sides, job, target):
     """Refuse an unfair comparison; else say what was checked."""
-    (first, a), (second, b) = (_streams(fio, side, job, target)
+    (first, a), (second, b) = (_inside(fio, side, job, target)
                                for side in sides)
     fairness.same_options(sides, job, first, second)
     if len(a) != len(b):

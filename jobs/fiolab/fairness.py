@@ -111,10 +111,15 @@ def _largest(job, default, *keys):
                 for value in job.values(key)), default=default)
 
 
+def largest_block(job):
+    """Bytes of the largest I/O of the job, as far as its text says."""
+    sizes = [key for key in PLAIN if PLAIN[key] is not COUNT]
+    return _largest(job, 4096, *sizes)
+
+
 def in_flight(job):
     """Bytes that the job may have in flight, as far as its text says."""
-    sizes = [key for key in PLAIN if PLAIN[key] is not COUNT]
-    return (_largest(job, 4096, *sizes) * _largest(job, 1, "iodepth") *
+    return (largest_block(job) * _largest(job, 1, "iodepth") *
             _largest(job, 1, "numjobs"))
 
 

@@ -32,10 +32,13 @@ REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
            "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
            "iomem", "mmapfile"}
 # Refused likewise: they put I/O beyond the part of the target that --size names,
-# which was neither prepared nor given away.
-BEYOND = re.compile("(file)?offset.*|zone.*")
+# which was neither prepared nor given away.  inside.py looks for those that are
+# not known here.
+BEYOND = re.compile("(file)?offset.*|zone.*|file_append")
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
+PATTERNS = {"buffer_pattern", "verify_pattern"}
+STATS = "stats_file"        # of the engine kaio
 UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
 READ_ONLY = {"read", "randread"}
 
@@ -244,6 +247,10 @@ def _check(job):
                       "[randread].")
     for line in lines(job.text):
         key = option_of(line)
+        if "$" in key:
+            raise Problem(f"{job.path} has an option with a variable in its "
+                          f"name ({ascii(key)[1:-1]}), so that nobody sees "
+                          "which it is: write its name.")
         if refused(key):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "
                           "cannot honour: remove it from the job file.")

@@ -42,6 +42,7 @@ class Target:
     writable: bool = False      # the comparison may overwrite it
     created: bool = False       # ours: remove it at the end
     claim: object = None        # claim.Target: what the path stood for
+    whole: int = 0              # bytes of all of a file, of which size is used
     written: extents.Written | None = None      # None: nobody looked
 
     def describe(self, direct="all"):
@@ -61,6 +62,15 @@ class Target:
     def open(self, flags):
         """A descriptor of what was prepared, whatever the path is now."""
         return self.claim.reopen(flags)
+
+    def check_size(self, job):
+        """Refuse to go on with a file that a job made longer or shorter."""
+        now = os.stat(self.path).st_size if self.whole else 0
+        if now != self.whole:
+            raise Problem(f"{self.path} had {self.whole} bytes and has {now} "
+                          f"after a run of job {job.name}, which so leaves "
+                          "what was given to it: take out of the job file what "
+                          "moves its offsets.")
 
     def look(self):
         """How much of it was written; what was filled here is."""
@@ -268,6 +278,8 @@ def _ready(target):
     """Look at what is not of our choice."""
     _probe_direct(target)
     target.look()
+    if device.device_number(target.path) is None:
+        target.whole = device.size(target.path)
     return target
 
 

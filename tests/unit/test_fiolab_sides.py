@@ -193,4 +193,5 @@ def test_sides_that_do_other_io_are_refused(monkeypatch):
     monkeypatch.setattr(checks, "_streams", lambda *_: next(streams))
     sides = side.parse("libaio", ""), side.parse("psync", "")
     with pytest.raises(Problem, match="unfair"):
-        checks.same_stream(None, sides, jobfile.Job("x", ""), None)
+        checks.same_stream(None, sides, jobfile.Job("x", ""),
+                           target.Target("/dev/null", 1 << 20, True, ""))

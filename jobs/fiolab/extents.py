@@ -5,7 +5,8 @@
 # too, and FIEMAP, which marks preallocated extents.  FIEMAP writes what is
 # dirty out first, so that no extent waits for its place.  Other extents count
 # as written: shared ones (a reflink) are read from the medium as any, and what
-# lies in the inode is smaller than any target; compressed ones are told apart,
+# lies in the inode is smaller than any target; an overlay passes both questions
+# on to the file below; compressed extents are told apart,
 # as fewer bytes of them are read than fio counts.  A loop device is judged by
 # the file that it is on; of other devices nothing can be asked.
 import contextlib

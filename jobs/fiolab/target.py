@@ -65,7 +65,11 @@ class Target:
 
     def check_size(self, job):
         """Refuse to go on with a file that a job made longer or shorter."""
-        now = os.stat(self.path).st_size if self.whole else 0
+        try:
+            now = os.stat(self.path).st_size if self.whole else 0
+        except OSError as error:
+            raise Problem(f"{self.path} is gone after a run of job {job.name} "
+                          f"({error.strerror}): put it back.") from None
         if now != self.whole:
             raise Problem(f"{self.path} had {self.whole} bytes and has {now} "
                           f"after a run of job {job.name}, which so leaves "

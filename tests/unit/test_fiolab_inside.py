@@ -109,6 +109,9 @@ def test_a_file_that_became_another_size_ends_the_runs(there, size):
     os.truncate(there.path, size)
     with pytest.raises(Problem, match=f"had {WHOLE} bytes and has {size}"):
         there.check_size(job())
+    os.unlink(there.path)
+    with pytest.raises(Problem, match="is gone after a run of job j"):
+        there.check_size(job())
 
 
 @pytest.mark.parametrize("line, word", [

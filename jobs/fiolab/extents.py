@@ -6,9 +6,9 @@
 # dirty out first, so that no extent waits for its place.  Other extents count
 # as written: shared ones (a reflink) are read from the medium as any, and what
 # lies in the inode is smaller than any target; an overlay passes both questions
-# on to the file below; compressed extents are told apart,
-# as fewer bytes of them are read than fio counts.  A loop device is judged by
-# the file that it is on; of other devices nothing can be asked.
+# on to the file below; compressed extents are told apart, as fewer bytes of
+# them are read than fio counts.  A loop device is judged by the file that it is
+# on; of other devices nothing can be asked.
 import contextlib
 from dataclasses import dataclass
 import errno

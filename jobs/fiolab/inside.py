@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Does a job keep inside of what was given to it?  jobfile.py refuses the options
-# that are known to lead out of it, but each new fio may have one more.  So a job
-# that writes is rehearsed before it gets the target: on a stand-in of our own,
-# a sparse file in the command's private folder (on it a loop device, where the
-# target is a device), of which only a part is given to the job, and that is
-# small enough for a few I/Os to get around in.  What fio logs of both, the
-# rehearsal and the first run on the target, must lie inside what was given.
+# Does a job keep inside of what was given to it?  jobfile.py refuses the
+# options that are known to lead out of it, but each new fio may have one more.
+# So a job that writes is rehearsed before it gets the target: on a stand-in of
+# our own, a sparse file in the command's private folder (on it a loop device,
+# where the target is a device), of which only a part is given to the job, and
+# that is small enough for a few I/Os to get around in.  What fio logs of both,
+# the rehearsal and the first run on the target, must lie inside what was given.
 import contextlib
 from dataclasses import replace
 import os

@@ -43,6 +43,7 @@ def target(rng, path, profile, restless, host=None):
             "vendor": "EXAMPLE", "kind": "nvme", "size_bytes": SIZE,
             "write_cache": "write through", "scheduler": "none",
             "rotational": False, "transport": "pcie"},
+        "write_cache": {"device": False, "kernel": "write through"},
         "smart": {"before": smart, "after": after, "why": None},
         "purge": {"method": "nvme-format", "why": "the device is NVMe and "
                   "nvme-cli is here"},

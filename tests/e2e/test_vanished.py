@@ -14,7 +14,7 @@ import pytest
 import qualifycontext
 import targets
 from abrun import sentence
-from fiolab import claim, fio as fio_runs, target
+from fiolab import claim, device, fio as fio_runs, target
 from fiolab.qualify import integrity, presence, queuetests
 
 MIB = 1 << 20
@@ -189,19 +189,32 @@ def test_who_goes_on_is_told(qualify, node, fio_that, tmp_path):
     assert again == text and [one["state"] for one in tests] == ["done"] * 2
 
 
+def _unlink_once_it_is_read(node):
+    stat_file = device.sysfs(os.stat(node).st_rdev) + "/stat"
+
+    def reads():
+        with open(stat_file, encoding="ascii") as file:
+            return int(file.read().split()[0])
+    first = reads()
+    while reads() < first + 10:
+        time.sleep(0.05)
+    os.unlink(node)
+
+
 def test_fio_is_ended_when_its_target_goes(node, fio_binary, build_dir,
                                            tmp_path, stack):
     """Not after the hours that a test may last."""
     bench = qualifycontext.bench(node, fio_binary, build_dir, str(tmp_path),
                                  stack, "psync", claimed=True)
-    timer = threading.Timer(1, os.unlink, [node])
-    timer.start()
+    other = threading.Thread(target=_unlink_once_it_is_read, args=[node],
+                             daemon=True)
+    other.start()
     start = time.monotonic()
     with pytest.raises(claim.Gone):
         bench.executor.run("[long]\nrw=randread\nsize=16m\nrate_iops=10\n"
-                           "time_based=1\nruntime=100\n", "long", 100)
-    timer.join()
-    assert time.monotonic() - start < 50
+                           "time_based=1\nruntime=200\n", "long", 200)
+    assert time.monotonic() - start < 90
+    other.join()
     assert list((tmp_path / "out" / "runs").glob("long.json"))
 
 

@@ -234,7 +234,7 @@ def test_a_target_on_a_host(qualify, server, shm_file):
 def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
     """And the next command removes what it left, and judges by the spec as it
     was."""
-    qualify.spec.write_text(SPEC.replace("0.1", "1_000_000_000"))
+    qualify.spec.write_text(SPEC.replace("max_mean_us", "min_mb_per_s"))
     started = qualify.start("--scratch", *FIXED, "--spec", qualify.spec)
     qualify.await_rounds(1, started)
     pids = fiorun.descendants(started.pid)

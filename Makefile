@@ -64,7 +64,7 @@ LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
 
-AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate wait limits probe)
+AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap learner stats \
 		 explain flags save)
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job file options guard \
@@ -119,7 +119,7 @@ $(O)/aio/%.o: aio/%.c $(O)/.flags
 $(O)/libaio.a: $(AIO_OBJS) Makefile
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(AIO_OBJS)
 
-$(O)/libaio.so.1: $(addprefix $(O)/aio/,libaio.o ring.o gate.o compat.o) aio/libaio.map \
+$(O)/libaio.so.1: $(addprefix $(O)/aio/,libaio.o ring.o gate.o contexts.o compat.o) aio/libaio.map \
 		  Makefile
 	$(call say,LD,$@)$(LINK) -shared -Wl,-soname,libaio.so.1 \
 		-Wl,--version-script=aio/libaio.map \

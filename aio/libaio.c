@@ -44,11 +44,12 @@ int io_getevents(io_context_t ctx, long min_nr, long nr,
 		 struct io_event *events, struct timespec *timeout)
 {
 	struct aioring_gate *gate;
-	int ret = aioring_take(ctx, min_nr, nr, events, timeout, &gate);
+	int ret = aioring_take(ctx, min_nr, nr, events, timeout);
 
 	if (ret != AIORING_KERNEL)
 		return ret;
 	trace_enter(ctx, min_nr, nr);
+	gate = aioring_enter(ctx, &nr);
 	ret = aiosys_getevents(ctx, min_nr, nr, events, timeout);
 	aioring_leave(gate);
 	return ret;
@@ -89,13 +90,12 @@ int io_pgetevents(io_context_t ctx, long min_nr, long nr,
 	struct aioring_gate *gate;
 	int ret = AIORING_KERNEL;
 
-	if (sigmask)
-		gate = aioring_enter(ctx);
-	else
-		ret = aioring_take(ctx, min_nr, nr, events, timeout, &gate);
+	if (!sigmask)
+		ret = aioring_take(ctx, min_nr, nr, events, timeout);
 	if (ret != AIORING_KERNEL)
 		return ret;
 	trace_enter(ctx, min_nr, nr);
+	gate = aioring_enter(ctx, &nr);
 	ret = pgetevents(ctx, min_nr, nr, events, timeout, sigmask);
 	if (ret == -ENOSYS && !sigmask)
 		ret = aiosys_getevents(ctx, min_nr, nr, events, timeout);

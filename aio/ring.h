@@ -2,7 +2,8 @@
 /*
  * The completion ring that io_setup() maps into the process, and the gate in
  * front of each ring of this library's contexts.  An io_context_t is the
- * ring's address.  Atomics are here, in ring.c and in gate.c only.
+ * ring's address.  Atomics are here, in ring.c, gate.c, contexts.[ch]
+ * and restart.h only.
  * Source: struct aio_ring in fs/aio.c (the layout is ABI: libaio's empty-ring
  * check relies on it).
  */
@@ -61,29 +62,30 @@ struct aioring_gate;
 
 /*
  * io_setup() has made ctx, or io_destroy() is about to end it: let ring
- * readers in, or keep them out and wait for the one inside.  A context that
+ * readers in, or turn them out.  A context that
  * was never opened, or whose ring cannot be used, is the kernel's alone.
  */
 AIORING_HIDDEN void aioring_open(io_context_t ctx);
 AIORING_HIDDEN void aioring_close(io_context_t ctx);
 
 /*
- * A thread is about to enter the kernel's reader; give the result (which may
- * be NULL) to aioring_leave() when it is back.  Any thread.
+ * A thread is about to enter the kernel's reader, with at most *nr events
+ * wanted; give the result (which may be NULL) to aioring_leave() when it is
+ * back.  Sets *nr to -1 if ctx is no context: then it must have no events, as
+ * it is not counted, and ctx may become a context meanwhile.  Any thread.
  */
-AIORING_HIDDEN struct aioring_gate *aioring_enter(io_context_t ctx);
+AIORING_HIDDEN struct aioring_gate *aioring_enter(io_context_t ctx, long *nr);
 AIORING_HIDDEN void aioring_leave(struct aioring_gate *gate);
 
 /*
- * io_getevents() from the ring.  Returns its result, or AIORING_KERNEL: the
- * caller is entered as by aioring_enter(), with *gate, and makes the system
- * call with the same arguments.  Any thread; a signal handler, too.
+ * io_getevents() from the ring.  Returns its result; or AIORING_KERNEL, with
+ * nothing done: aioring_enter(), and make the system call with the same
+ * arguments.  Any thread; a signal handler, too.
  */
 #define AIORING_KERNEL (-1)
 AIORING_HIDDEN int aioring_take(io_context_t ctx, long min_nr, long nr,
 				struct io_event *events,
-				const struct timespec *timeout,
-				struct aioring_gate **gate);
+				const struct timespec *timeout);
 
 /* Tell the processor that this is a loop that waits for another one. */
 static inline void aioring_pause(void)

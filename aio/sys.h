@@ -108,6 +108,31 @@ static inline int aiosys_pgetevents(io_context_t ctx, long min_nr, long nr,
 }
 
 /*
+ * membarrier(2), since Linux 5.10: be allowed aiosys_abort_all(), in this
+ * process; abort every restartable sequence of its threads that has begun, and
+ * wait until they are.  The numbers are those of <linux/membarrier.h>, whose
+ * names older headers lack.
+ */
+static inline int aiosys_may_abort(void)
+{
+	const int register_private_expedited_rseq = 1 << 8;
+	int err = errno;
+
+	return aiosys_result(
+		syscall(SYS_membarrier, register_private_expedited_rseq, 0, 0),
+		err);
+}
+
+static inline int aiosys_abort_all(void)
+{
+	const int private_expedited_rseq = 1 << 7;
+	int err = errno;
+
+	return aiosys_result(
+		syscall(SYS_membarrier, private_expedited_rseq, 0, 0), err);
+}
+
+/*
  * Sleep 50 us.  By futex(2), which a program with threads is allowed to call
  * whatever its sandbox, and which is no cancellation point.
  */

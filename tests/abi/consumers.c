@@ -54,6 +54,9 @@ long syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
+	if (!real_syscall) /* a constructor is traced */
+		real_syscall =
+			(__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
 	entered += number == SYS_io_getevents || number == SYS_io_pgetevents;
 	return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
@@ -361,7 +364,6 @@ static void set_up(char **argv)
 {
 	struct sigaction no_action = {.sa_handler = SIG_DFL};
 
-	real_syscall = (__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
 	sigaction(SIGALRM, &no_action, NULL);
 	alarm(800); /* whatever else goes wrong */
 	total = atol(argv[1]);
@@ -369,7 +371,7 @@ static void set_up(char **argv)
 	ready_fd = eventfd(1, 0);
 	later_fd = eventfd(0, 0);
 	file_fd = memfd_create("consumers", 0);
-	MUST(seen && real_syscall && ready_fd >= 0 && later_fd >= 0);
+	MUST(seen && ready_fd >= 0 && later_fd >= 0);
 	MUST(file_fd >= 0 && write(file_fd, "x", 1) == 1);
 	MUST(!io_setup(LIMIT * 2, &ctx));
 }

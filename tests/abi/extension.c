@@ -39,7 +39,9 @@ int main(void)
 		return 7;
 	if (io_probe(-1, &probe) || !(probe.opcodes & 1u << IO_CMD_PREAD))
 		return 8;
-	if (io_ring_disable(ctx) != 1 || io_ring_disable(ctx) != 0)
+	/* io_getevents() reads no ring in 32-bit programs. */
+	if (io_ring_disable(ctx) != (sizeof(ctx) == 8) ||
+	    io_ring_disable(ctx) != 0)
 		return 9;
 	puts(text);
 	return io_destroy(ctx);

@@ -7,9 +7,11 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -19,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -38,7 +41,8 @@
 static struct timespec now = {0, 0}, soon = {0, 20000000};
 static struct io_event events[128];
 static int ready_fd;
-static long entered, naps;
+static long entered, naps, barriers;
+static void (*after_setup)(io_context_t ctx);
 
 /* The library calls syscall(), and gets this one. */
 long syscall(long number, ...)
@@ -57,7 +61,12 @@ long syscall(long number, ...)
 		__atomic_fetch_add(&entered, 1, __ATOMIC_RELAXED);
 	if (number == SYS_futex)
 		__atomic_fetch_add(&naps, 1, __ATOMIC_RELAXED);
-	return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (number == SYS_membarrier)
+		__atomic_fetch_add(&barriers, 1, __ATOMIC_RELAXED);
+	a[0] = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (number == SYS_io_setup && !a[0] && after_setup)
+		after_setup(*(io_context_t *)a[1]);
+	return a[0];
 }
 
 static void report_kernel(const char *name)
@@ -118,26 +127,53 @@ static void *wait_for_two(void *ctx)
 	return POINTER(io_getevents(ctx, 2, 2, events, NULL));
 }
 
-/* While one sleeps in the kernel, all go there; afterwards none. */
-static void case_waiter(void)
-{
-	io_context_t ctx = context(8);
-	struct io_event mine[4];
-	pthread_t thread;
-	void *got;
+static pthread_t waiter;
 
-	MUST(!pthread_create(&thread, NULL, wait_for_two, ctx));
+static void start_waiter(io_context_t ctx)
+{
+	MUST(!pthread_create(&waiter, NULL, wait_for_two, ctx));
 	while (!__atomic_load_n(&entered, __ATOMIC_RELAXED))
 		nanosleep(&(struct timespec){0, 1000000}, NULL);
 	nanosleep(&soon, NULL);
+}
+
+/* While one sleeps in the kernel all who take go there; afterwards none. */
+static void beside_waiter(io_context_t ctx)
+{
+	struct io_event mine[4];
+	void *got;
+
+	REPORT("empty", io_getevents(ctx, 0, 4, mine, &now));
+	REPORT("empty", io_getevents(ctx, 1, 4, mine, &now));
+	report_kernel("waiter");
+	submit(ctx, 1, 0);
 	REPORT("beside", io_getevents(ctx, 0, 4, mine, &now));
 	report_kernel("beside");
 	submit(ctx, 2, 0);
-	MUST(!pthread_join(thread, &got));
+	MUST(!pthread_join(waiter, &got));
 	REPORT("waiter", (long)got);
 	submit(ctx, 2, 0);
 	REPORT("afterwards", io_getevents(ctx, 2, 4, mine, NULL));
 	report_kernel("afterwards");
+}
+
+static void case_waiter(void)
+{
+	io_context_t ctx = context(8);
+
+	start_waiter(ctx);
+	beside_waiter(ctx);
+}
+
+/* The handle is in memory before the library knows that it is a context. */
+static void case_early_waiter(void)
+{
+	io_context_t ctx;
+
+	after_setup = start_waiter;
+	ctx = context(8);
+	after_setup = NULL;
+	beside_waiter(ctx);
 }
 
 static void case_uses(void)
@@ -366,6 +402,8 @@ static void case_longjmp(void)
 		io_getevents(ctx, 1, 8, events, NULL);
 	}
 	report_kernel("left");
+	REPORT("empty", io_getevents(ctx, 1, 2, events, &now));
+	report_kernel("empty");
 	submit(ctx, 3, 0);
 	REPORT("two", io_getevents(ctx, 1, 2, events, NULL));
 	REPORT("one", io_getevents(ctx, 1, 2, events, &now));
@@ -389,8 +427,12 @@ static int inside; /* the reader's thread is in its handler */
 
 static void on_fault(int number)
 {
+	void (*what)(void) = in_reader;
+
 	(void)number;
-	in_reader();
+	in_reader = NULL;
+	MUST(what); /* another fault than ours */
+	what();
 	MUST(!mprotect(trap, TRAP_SIZE, PROT_READ | PROT_WRITE));
 }
 
@@ -424,12 +466,11 @@ static void say(int *flag)
 	__atomic_store_n(flag, 1, __ATOMIC_RELEASE);
 }
 
-/* Did it wait for a reader until it gave up? */
-static void report_waits(const char *name)
+/* How often did somebody sleep to wait for a reader? */
+static void report_naps(void)
 {
-	printf("%s-gave-up %d %d\n", name, naps > 1000, ERRNO);
+	printf("naps %ld %d\n", naps, ERRNO);
 	fflush(stdout);
-	naps = 0;
 }
 
 /* The child goes first: what it takes its parent would miss. */
@@ -494,7 +535,6 @@ static void lose_a_reader(io_context_t ctx, int cancel)
 	if (cancel)
 		MUST(!pthread_cancel(thread));
 	MUST(!pthread_join(thread, NULL));
-	report_waits("itself");
 	report_kernel("itself");
 }
 
@@ -505,15 +545,13 @@ static void case_lost(const char *way)
 
 	lose_a_reader(ctx, cancel);
 	REPORT("first", io_getevents(ctx, 1, 1, events, NULL));
-	report_waits("first");
+	report_kernel("first");
 	REPORT("second", io_getevents(ctx, 1, 1, events, NULL));
-	report_waits("second");
-	report_kernel("two-calls");
+	report_kernel("second");
 	REPORT("destroy", io_destroy(ctx));
-	report_waits("destroy");
 	lose_a_reader(other, cancel);
 	REPORT("destroy-first", io_destroy(other));
-	report_waits("destroy-first");
+	report_naps();
 }
 
 /* A worker empties a whole ring, so that head is where it was. */
@@ -555,12 +593,84 @@ static void case_handler_waits(void)
 	got = read_into_trap(ctx);
 	MUST(!pthread_join(worker, NULL));
 	REPORT("reader", got);
-	report_waits("worker");
 	REPORT("twice", twice);
 	REPORT("head-is-back", taken == ((const unsigned *)ctx)[1]);
+	entered = 0;
 	submit(ctx, 1, 0);
 	REPORT("later", io_getevents(ctx, 1, 8, events, NULL));
-	report_waits("later");
+	report_kernel("later");
+	report_naps();
+}
+
+/* --- a context that is destroyed in the midst of a reader's copy --- */
+
+static void *destroy_shared(void *unused)
+{
+	wait_until(&inside);
+	REPORT("destroy", io_destroy(shared));
+	say(&worked);
+	return unused;
+}
+
+static void destroy_here(void)
+{
+	say(&inside);
+	destroy_shared(NULL);
+}
+
+static void case_destroyed(const char *way)
+{
+	pthread_t other;
+	int by_other = !strcmp(way, "other");
+
+	shared = context(8);
+	set_trap(by_other ? wait_for_worker : destroy_here);
+	submit(shared, 3, 0);
+	if (by_other)
+		MUST(!pthread_create(&other, NULL, destroy_shared, NULL));
+	REPORT("reader", read_into_trap(shared));
+	if (by_other)
+		MUST(!pthread_join(other, NULL));
+	report_naps();
+}
+
+/* The page of the reader's buffer comes only when the context is gone. */
+static int page_fd;
+
+static void *bring_page(void *unused)
+{
+	struct uffd_msg fault;
+	struct uffdio_zeropage page = {.range = {0, 4096}};
+
+	MUST(read(page_fd, &fault, sizeof(fault)) == sizeof(fault));
+	say(&inside);
+	wait_until(&worked);
+	page.range.start = fault.arg.pagefault.address & ~4095ull;
+	MUST(!ioctl(page_fd, UFFDIO_ZEROPAGE, &page));
+	return unused;
+}
+
+static void case_faulting(void)
+{
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register watch = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+	pthread_t pager, destroyer;
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	page_fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	MUST(page != MAP_FAILED && page_fd >= 0);
+	watch.range.start = (uintptr_t)page;
+	watch.range.len = 4096;
+	MUST(!ioctl(page_fd, UFFDIO_API, &api));
+	MUST(!ioctl(page_fd, UFFDIO_REGISTER, &watch));
+	shared = context(8);
+	submit(shared, 3, 0);
+	MUST(!pthread_create(&pager, NULL, bring_page, NULL));
+	MUST(!pthread_create(&destroyer, NULL, destroy_shared, NULL));
+	REPORT("reader", io_getevents(shared, 1, 8, page, &now));
+	MUST(!pthread_join(pager, NULL) && !pthread_join(destroyer, NULL));
+	report_naps();
 }
 
 /* --- a sandbox: nothing but what a program with threads needs --- */
@@ -573,8 +683,10 @@ static void case_handler_waits(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
 /* For all threads that there are. */
-static void enter_sandbox(void)
+static void enter_sandbox(int refuses)
 {
+	unsigned barrier =
+		refuses ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW;
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 			 offsetof(struct seccomp_data, nr)),
@@ -587,6 +699,8 @@ static void enter_sandbox(void)
 		ALLOW(SYS_mprotect), /* of the trap */
 		ALLOW(SYS_rt_sigreturn),
 		ALLOW(SYS_exit_group),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, barrier),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_pgetevents, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
@@ -617,15 +731,17 @@ static void *poll_for_ever(void *unused)
 	return unused;
 }
 
-/* Until another one has waited for this reader so long that it napped. */
+/* Until another one has waited for this reader for so long that it acted. */
+static const long *action;
+
 static void hold_the_others_up(void)
 {
 	say(&released);
-	while (!__atomic_load_n(&naps, __ATOMIC_RELAXED))
+	while (!__atomic_load_n(action, __ATOMIC_RELAXED))
 		sched_yield();
 }
 
-static void case_sandbox(void)
+static void case_sandbox(int refuses)
 {
 	pthread_t pollers[POLLERS];
 
@@ -638,7 +754,9 @@ static void case_sandbox(void)
 	set_trap(hold_the_others_up);
 	submit(shared, 8, 0);
 	REPORT("outside", 0); /* it also makes stdout's buffer */
-	enter_sandbox();
+	enter_sandbox(refuses);
+	barriers = naps = 0;
+	action = refuses ? &naps : &barriers;
 	count((struct io_event *)trap, read_into_trap(shared));
 	for (long next = 8; next < PLENTY; next++) {
 		while (next - __atomic_load_n(&taken, __ATOMIC_RELAXED) > 60)
@@ -978,7 +1096,11 @@ static int held_up(const char *name, const char *way)
 	else if (!strcmp(name, "handler-waits"))
 		case_handler_waits();
 	else if (!strcmp(name, "sandbox"))
-		case_sandbox();
+		case_sandbox(!strcmp(way, "refuse"));
+	else if (!strcmp(name, "destroyed"))
+		case_destroyed(way);
+	else if (!strcmp(name, "faulting"))
+		case_faulting();
 	else if (!strcmp(name, "stopped"))
 		case_stopped(!strcmp(way, "pget"));
 	else
@@ -996,6 +1118,8 @@ int main(int argc, char **argv)
 		case_calls();
 	else if (!strcmp(name, "waiter"))
 		case_waiter();
+	else if (!strcmp(name, "early-waiter"))
+		case_early_waiter();
 	else if (!strcmp(name, "uses"))
 		case_uses();
 	else if (!strcmp(name, "fork"))

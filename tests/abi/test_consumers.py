@@ -67,7 +67,7 @@ def watched_program(tmp_path_factory):
     directory = tmp_path_factory.mktemp("watched")
     flags = ["-std=gnu11", "-O1", "-g", *WARNINGS, "-fsanitize=thread", f"-I{AIO}"]
     objects = []
-    for name in ("libaio", "ring", "gate"):
+    for name in ("libaio", "ring", "gate", "contexts"):
         objects.append(directory / f"{name}.o")
         output_of(*CC, *flags, "-D_GNU_SOURCE", "-finstrument-functions",
                   "-c", AIO / f"{name}.c", "-o", objects[-1])  # fmt: skip

@@ -302,6 +302,27 @@ static void test_destroy_fails(void **state)
 	assert_int_equal(io_destroy(ctx), -EINVAL);
 }
 
+/* A filter that forbids membarrier(2), from the beginning or later. */
+static void test_barrier_fails(void **state)
+{
+	io_context_t ctx = NULL;
+
+	(void)state;
+	inject(SYS_membarrier, 1, EPERM);
+	assert_int_equal(io_setup(4, &ctx), 0);
+	assert_int_equal(fault.calls, 1);
+	assert_int_equal(errno, LEFT_ALONE);
+	assert_true(works(ctx, 1));
+	assert_int_equal(io_destroy(ctx), 0);
+	ctx = context();
+	assert_true(works(ctx, 0));
+	inject(SYS_membarrier, FOREVER, EPERM);
+	assert_int_equal(io_destroy(ctx), 0);
+	assert_int_equal(fault.calls, 1);
+	assert_int_equal(errno, LEFT_ALONE);
+	inject(0, 0, 0);
+}
+
 /* --- the tables of contexts --- */
 
 /* Without memory for a table a context has no gate; the next one has. */
@@ -329,6 +350,30 @@ static void test_table_fails(void **state)
 	(void)state;
 	for (int which = 0; which < 6; which++)
 		assert_int_equal(in_child(table_fails, which), 0);
+}
+
+/*
+ * A context that the library did not make (yet) is read, and there is no
+ * memory to count that: no ring of a later one is read, as it might be that.
+ */
+static int enter_without_table(int which)
+{
+	io_context_t raw = NULL, next = NULL;
+
+	WANT(__real_syscall(SYS_io_setup, 4, &raw) == 0);
+	mmap_fails = which;
+	WANT(works(raw, 1) && !mmap_fails);
+	WANT(io_setup(4, &next) == 0 && errno == LEFT_ALONE);
+	WANT(works(next, which ? 1 : 0) && works(raw, 1));
+	WANT(io_destroy(next) == 0 && io_destroy(raw) == 0);
+	return 0;
+}
+
+static void test_enter_without_table(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 4; which++)
+		assert_int_equal(in_child(enter_without_table, which), 0);
 }
 
 static io_context_t other;
@@ -589,10 +634,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		/* First, while there are no tables. */
 		cmocka_unit_test(test_table_fails),
+		cmocka_unit_test(test_enter_without_table),
 		cmocka_unit_test(test_tables_made_twice),
 		cmocka_unit_test(test_gate_is_left),
 		cmocka_unit_test(test_helpers),
 		cmocka_unit_test(test_destroy_fails),
+		cmocka_unit_test(test_barrier_fails),
 		cmocka_unit_test(test_real_setup_errors),
 		cmocka_unit_test(test_real_submit_errors),
 		cmocka_unit_test(test_real_interruption),

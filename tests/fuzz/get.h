@@ -27,7 +27,7 @@ struct target live_target(struct input *in);
  */
 #define LIBRARY_CALL(result, call) \
 	do { \
-		seen.calls = 0; \
+		seen.calls = seen.asked = 0; \
 		errno = LEFT_ALONE; \
 		(result) = (call); \
 		must_be_equal("errno", errno, LEFT_ALONE); \

@@ -15,9 +15,8 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 AIO = HERE.parents[1] / "aio"
-SOURCES = [*sorted(HERE.glob("*.c")), *(
-    AIO / f"{name}.c" for name in ("libaio", "ring", "gate", "wait", "limits", "probe")
-)]  # fmt: skip
+NAMES = ("libaio", "ring", "gate", "contexts", "wait", "limits", "probe")
+SOURCES = [*sorted(HERE.glob("*.c")), *(AIO / f"{name}.c" for name in NAMES)]
 FLAGS = [
     "-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64",
     "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror",

@@ -62,6 +62,7 @@ extern long pending[SLOTS]; /* submitted, not yet delivered */
 /* The system calls that this thread's last library call made. */
 struct seen {
 	int calls;
+	int asked; /* is it a context?  Not counted in calls; see aio/gate.c */
 	long number, a[6];
 };
 extern __thread struct seen seen;

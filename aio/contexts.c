@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * The tables of contexts.h, made when they are wanted.
+ * The tables of contexts.h: made when they are wanted, freed when the library
+ * is unloaded.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "contexts.h"
 
 struct aioring_top *aioring_contexts;
+static int at_exit; /* the handler is registered, and its turn: */
+static int exiting;
 
 void *aioring_make_table(void *place, size_t size)
 {
@@ -27,4 +31,39 @@ void *aioring_make_table(void *place, size_t size)
 		munmap(new, size);
 	errno = err; /* no table is no error */
 	return old;
+}
+
+/*
+ * dlclose() calls destructors, and then handlers of atexit(); exit() calls
+ * them the other way round.  There other threads may still be in a call, and
+ * the tables stay; an object that is in use must not be closed.
+ */
+static void on_exit_or_unload(void)
+{
+	exiting = 1;
+}
+
+__attribute__((constructor)) static void loaded(void)
+{
+	at_exit = !atexit(on_exit_or_unload);
+}
+
+static void free_mid(struct aioring_mid *mid)
+{
+	for (size_t i = 0; i < 1 << AIORING_MID_BITS; i++)
+		if (mid->leaf[i])
+			munmap(mid->leaf[i], sizeof(*mid->leaf[i]));
+	munmap(mid, sizeof(*mid));
+}
+
+__attribute__((destructor)) static void unloaded(void)
+{
+	struct aioring_top *top = aioring_contexts;
+
+	if (!at_exit || exiting || !top)
+		return;
+	for (size_t i = 0; i < 1 << AIORING_TOP_BITS; i++)
+		if (top->mid[i])
+			free_mid(top->mid[i]);
+	munmap(top, sizeof(*top));
 }

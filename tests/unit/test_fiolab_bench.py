@@ -305,10 +305,18 @@ def test_64_jobs_are_of_the_side_that_runs(monkeypatch):
     assert {"numjobs=64", "number_ios=200", "randseed=7"} <= set(seen[0][1])
 
 
+def looks_at_the_name(monkeypatch):
+    """A list that grows when a run looks whether its target is still there."""
+    looked = []
+    monkeypatch.setattr(benchrow.claim, "check_same", looked.append)
+    return looked
+
+
 def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
     monkeypatch.setattr(benchrow, "_fio_run", lambda *_: "fio")
     monkeypatch.setattr(benchrow.bareloop, "printed",
                         lambda command, *_: {"command": command})
+    looked = looks_at_the_name(monkeypatch)
     for part, a, poll in (("defaults", benchrow.BARE, "0"),
                           ("spin", benchrow.POLL, "1")):
         b = "kaio" if part == "defaults" else FIXED
@@ -318,6 +326,7 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
         for role in ("A", "A'"):
             assert row.one_run(plan_of(), row, role, 7)["command"] == [
                 "/f/rawloop", "/f", "1", depth, "1", "50", "250", "7", poll]
+    assert len(looked) == 4     # after each loop
 
 
 def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
@@ -325,6 +334,7 @@ def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
         "iops": 4e6, "cpu_us": 0.25, "role": role})
     monkeypatch.setattr(benchrow.bareloop, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
+    looks_at_the_name(monkeypatch)
     row = planted(spec_of("defaults", a=benchrow.CEILING))
     found = row.one_run(plan_of(), row, "A'", 7)
     assert found["iops"] == pytest.approx(0.8e6)

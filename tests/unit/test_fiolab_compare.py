@@ -21,7 +21,7 @@ GOOD = abreport.typical()
 
 
 def command(tmp_path, new, *more, old=GOOD):
-    """What `ab compare` ends with: its exit status, or its sentence."""
+    """The exit status of `ab compare`."""
     paths = []
     for name, one in (("old", old), ("new", new)):
         paths.append(str(tmp_path / f"{name}.json"))
@@ -30,6 +30,12 @@ def command(tmp_path, new, *more, old=GOOD):
         compare.main([*paths, *more])
         sys.exit(0)
     return end.value.code
+
+
+def refused(capsys, tmp_path, new, *more, old=GOOD):
+    """The sentence with which it ends."""
+    assert command(tmp_path, new, *more, old=old) == 1
+    return capsys.readouterr().err
 
 
 def changed(change):
@@ -42,15 +48,16 @@ def changed(change):
 
 
 @pytest.mark.parametrize("value", [-5, 0, 1e-200, 1e200])
-def test_damaged_figures_are_one_sentence(value, tmp_path):
+def test_damaged_figures_are_one_sentence(value, tmp_path, capsys):
     bad = changed(lambda values: values.update(iops=value))
-    assert "values.A.iops is not from 1e-30 to 1e+30" in command(tmp_path, bad)
+    assert "values.A.iops is not from 1e-30 to 1e+30" in refused(
+        capsys, tmp_path, bad)
 
 
-def test_a_pair_without_a_role_is_one_sentence(tmp_path):
+def test_a_pair_without_a_role_is_one_sentence(tmp_path, capsys):
     bad = copy.deepcopy(GOOD)
     del bad["cells"][0]["pairs"][0]["values"]["A'"]
-    assert "values.A' is missing" in command(tmp_path, bad)
+    assert "values.A' is missing" in refused(capsys, tmp_path, bad)
 
 
 def test_the_widest_figures_have_a_ratio(tmp_path):
@@ -127,12 +134,13 @@ def test_an_unfinished_campaign_is_a_failure(tmp_path, capsys):
     assert "a campaign is not finished" in capsys.readouterr().err
 
 
-def test_nothing_measured_in_both_is_one_sentence(tmp_path):
+def test_nothing_measured_in_both_is_one_sentence(tmp_path, capsys):
     none = copy.deepcopy(GOOD)
     for cell in none["cells"]:
         for pair in cell["pairs"]:
             pair["values"] = {role: {} for role in pair["values"]}
-    assert "no metric was measured in both" in command(tmp_path, none)
+    assert "no metric was measured in both" in refused(
+        capsys, tmp_path, none)
 
 
 def test_what_reports_say_reaches_no_terminal_raw(tmp_path, capsys):
@@ -194,7 +202,7 @@ def test_the_exit_status_of_fail_if(tmp_path, capsys):
     assert "iops slower" in capsys.readouterr().err
     assert command(tmp_path, slower, "--fail-if", "more-cpu", old=old) == 0
     assert command(tmp_path, old, "--fail-if", "slower", old=slower) == 0
-    assert "ab compare: " in command(tmp_path, {"schema": "x"}, old=old)
+    assert "ab compare: " in refused(capsys, tmp_path, {"schema": "x"}, old=old)
 
 
 def correlated(rng, n, r):

@@ -7,7 +7,7 @@ import re
 import time
 
 from .. import claim
-from .verifying import FAIL, check
+from .verifying import judged
 
 PRESENT = ("present", "The device stayed present")
 KMSG = "/dev/kmsg"
@@ -94,6 +94,6 @@ def gone(place):
         demand(place)
         return None
     except claim.Gone as problem:
-        return check(*PRESENT, FAIL, f"{problem} It was missed at "
-                     f"{_moment(problem.at)}; "
-                     f"{_kernel(held.folder, problem.at)}")
+        return judged(PRESENT, None, f"{problem} It was missed at "
+                      f"{_moment(problem.at)}; "
+                      f"{_kernel(held.folder, problem.at)}", wrong=True)

@@ -165,18 +165,19 @@ def test_writes_syncs_and_verification(ab, shm):
 def test_the_seed_moves_the_offsets(shm, tmp_path, fio_binary):
     """A new seed per pair must mean new I/O: fio's randseed alone does not."""
     sys.path.insert(0, str(ROOT / "jobs"))
-    from fiolab import checks, fio, jobfile, side, target
+    from fiolab.fio import fiorun as fio, jobfile, sidespec, streams
+    from fiolab.target import scratchfile as target
     runner = fio.Fio(fio_binary, None, str(tmp_path))
     scratch = target.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
     Path(scratch.path).write_bytes(bytes(scratch.size))
-    job, libaio = jobfile.load("randread"), side.parse("libaio", "")
+    job, libaio = jobfile.load("randread"), sidespec.parse("libaio", "")
     logs = []
     for seed in (1, 1, 2):
         options = fio.base_options(libaio, scratch, seed)
         options += ["number_ios=50", "write_iolog=iolog"]
         _, kept = fio.run(runner, libaio, job, scratch, options, 5,
                           keep=["iolog"])
-        logs.append([m.groups() for m in map(checks.LOGGED.search,
+        logs.append([m.groups() for m in map(streams.LOGGED.search,
                                              kept["iolog"].splitlines()) if m])
     assert len(logs[0]) == 50 and logs[0] == logs[1] != logs[2]
 

@@ -17,7 +17,8 @@ from abrun import FAST, ROOT, effect, handicap, sentence
 
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import store  # noqa: E402
+from fiolab.base import runfolder
+from fiolab.ab.campaignfolder import CampaignFolder
 
 LATENCY = ["--job", "latency", *FAST]
 
@@ -235,7 +236,7 @@ def test_two_commands_never_share_a_folder(ab, shm):
 def test_a_refused_command_leaves_the_folder_of_another(ab, shm):
     """Which has no plan yet, as its targets are still being prepared."""
     with ExitStack() as stack:
-        first = store.Folder(str(ab.folder / "c"))
+        first = CampaignFolder(str(ab.folder / "c"))
         first.create(stack)
         sentence(ab("--b", "libaio", "--target", f"{shm}/s", *FAST, "--out",
                     first.path), "another command works in")

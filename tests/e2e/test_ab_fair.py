@@ -13,9 +13,10 @@ from abrun import FAST, sentence
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import (checks, cli, fio, jobfile, plan, side,  # noqa: E402
-                    target)
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import cli, planning
+from fiolab.base.problem import Problem
+from fiolab.fio import fiorun, jobfile, sidespec, streams as checks
+from fiolab.target import scratchfile
 
 # Jobs of which each does other I/O, two under one name, one twice.
 SEVERAL = """[global]
@@ -45,10 +46,10 @@ def several(tmp_path, monkeypatch):
 
 
 def streams(path, shm, tmp_path, fio_binary):
-    runner = fio.Fio(fio_binary, None, str(tmp_path))
-    scratch = target.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
+    runner = fiorun.Fio(fio_binary, None, str(tmp_path))
+    scratch = scratchfile.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
     Path(scratch.path).write_bytes(bytes(scratch.size))
-    _, found = checks._streams(runner, side.parse("libaio", ""),
+    _, found = checks._streams(runner, sidespec.parse("libaio", ""),
                                jobfile.load(str(path)), scratch)
     return found
 
@@ -76,16 +77,16 @@ def test_buffers_are_aligned_alike(engine, shm, tmp_path, fio_binary,
     path = tmp_path / "buffered.fio"
     path.write_text("[a]\nrw=read\nbs=128k\niodepth=4\ndirect=0\n")
     Path(shm, "s").write_bytes(bytes(1 << 20))
-    there = target.Target(f"{shm}/s", 1 << 20, True, "")
-    runner = fio.Fio(fio_binary, None, str(tmp_path))
-    one = side.parse(engine, str(build_dir))
+    there = scratchfile.Target(f"{shm}/s", 1 << 20, True, "")
+    runner = fiorun.Fio(fio_binary, None, str(tmp_path))
+    one = sidespec.parse(engine, str(build_dir))
     trace = tmp_path / "trace"
-    fio.run(runner, one, jobfile.load(str(path)), there,
-            fio.base_options(one, there, 1), 20,
+    fiorun.run(runner, one, jobfile.load(str(path)), there,
+            fiorun.base_options(one, there, 1), 20,
             ["strace", "-f", "-o", str(trace), "-e", "trace=io_submit"])
     places = re.findall(r"aio_buf=(0x[0-9a-f]+)", trace.read_text())
     assert len(places) == 8
-    assert all(int(place, 16) % fio.PAGE == 0 for place in places), places
+    assert all(int(place, 16) % fiorun.PAGE == 0 for place in places), places
 
 
 def test_one_of_several_jobs_that_does_other_io_is_named(
@@ -93,7 +94,7 @@ def test_one_of_several_jobs_that_does_other_io_is_named(
     found = streams(several, shm, tmp_path, fio_binary)
     other = [*found[:2], found[2][:7] + found[2][8:] + found[2][7:8],
              found[3]]
-    sides = side.parse("libaio", ""), side.parse("psync", "")
+    sides = sidespec.parse("libaio", ""), sidespec.parse("psync", "")
     job = jobfile.load(str(several))
     assert checks._same_streams(sides, job, found, found) == 125
     with pytest.raises(Problem, match="several, its job 3: I/O 8 is write"):
@@ -151,10 +152,10 @@ def test_a_variable_of_one_side_reaches_its_fio_only(ab, shm, tmp_path):
 def test_where_a_job_must_set_direct(where, fine, tmp_path):
     """On every disk; what a host's target is, is not known here."""
     args = cli.parser().parse_args(["--build", str(tmp_path), *where])
-    plan.refuse_buffered(args, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
+    planning.refuse_buffered(args, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
     job = jobfile.Job("j.fio", "[a]\nrw=read\n")
     if fine:
-        plan.refuse_buffered(args, [job])
+        planning.refuse_buffered(args, [job])
     else:
         with pytest.raises(Problem, match="job j does not set direct=1"):
-            plan.refuse_buffered(args, [job])
+            planning.refuse_buffered(args, [job])

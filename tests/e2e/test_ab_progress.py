@@ -16,7 +16,7 @@ from abrun import FAST
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import progress  # noqa: E402
+from fiolab.base import progress
 
 LINE = re.compile(r"\[(\d+)/(\d+)\] (\d+) s left: (.*)")
 CLEAR = "\r\x1b[K"

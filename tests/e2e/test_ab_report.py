@@ -17,7 +17,7 @@ import abrun  # noqa: E402
 import browser as browsers  # noqa: E402
 import hostile  # noqa: E402
 import pagechecks  # noqa: E402
-from fiolab import html, schema  # noqa: E402
+from fiolab.ab import htmlreport, schema
 
 pytestmark = pytest.mark.skipif(not browsers.find(),
                                 reason="needs chromium: run make deps")
@@ -63,7 +63,7 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module", params=REPORTS)
 def report(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("html") / f"{request.param}.html"
-    html.write(schema.check(REPORTS[request.param]()), path)
+    htmlreport.write(schema.check(REPORTS[request.param]()), path)
     return path
 
 

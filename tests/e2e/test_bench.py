@@ -17,7 +17,9 @@ from benchrun import Bench, JOBS
 
 sys.path.insert(0, str(JOBS))
 
-from fiolab import benchcost, fio as fio_runs, target  # noqa: E402
+from fiolab.bench import costs
+from fiolab.fio import fiorun
+from fiolab.target import scratchfile
 
 SHORT = ("--pairs", "1", "--quick", "--size", "16M")
 
@@ -80,9 +82,9 @@ def test_memory_of_a_unit_of_depth(bench, build_dir, fio_binary, tmp_path,
     """152 bytes by the structures; reads of one size never use some."""
     with open(shm_file, "wb") as file:
         file.truncate(16 << 20)
-    monkeypatch.setattr(benchcost, "ENGINES", ("null", "kaio"))
-    fio = fio_runs.Fio(fio_binary, None, str(tmp_path))
-    found = benchcost.memory(fio, str(build_dir), target.Target(
+    monkeypatch.setattr(costs, "ENGINES", ("null", "kaio"))
+    fio = fiorun.Fio(fio_binary, None, str(tmp_path))
+    found = costs.memory(fio, str(build_dir), scratchfile.Target(
         shm_file, 16 << 20, True, "RAM"))
     assert 80 < found["kaio"] - found["null"] < 160
 

@@ -16,8 +16,9 @@ import targets
 
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import metrics  # noqa: E402
-from fiolab.qualify import mixedload, values  # noqa: E402
+from fiolab.fio import metrics
+from fiolab.qualify import values
+from fiolab.qualify.suite import mixedload
 
 MIB = 1 << 20
 WAYS = ("read", "write", "trim")

@@ -19,8 +19,8 @@ from test_ab_clients import Server
 
 sys.path.insert(0, str(JOBS))
 
-from fiolab import checks, fio as fio_runs, jobfile, side  # noqa: E402
-from fiolab.target import Target  # noqa: E402
+from fiolab.fio import fiorun, jobfile, sidespec, streams
+from fiolab.target.scratchfile import Target
 
 STATE = "[a]\nrw=randwrite\nbs=4k\ndirect=1\niodepth=4\nverify=crc32c\n" \
     "verify_state_save=1\n"
@@ -121,11 +121,11 @@ def test_files_that_a_job_names_are_found_from_here(here, tmp_path, fio_binary,
     (tmp_path / "f").write_bytes(b"x" * (16 << 20))
     (tmp_path / "run").mkdir()
     monkeypatch.chdir(here)
-    job, psync = jobfile.load("j.fio"), side.parse("psync", "")
-    checks.same_stream(fio_runs.Fio(fio_binary, None, str(tmp_path / "run")),
+    job, psync = jobfile.load("j.fio"), sidespec.parse("psync", "")
+    streams.same_stream(fiorun.Fio(fio_binary, None, str(tmp_path / "run")),
                        (psync, psync), job, Target(
                            str(tmp_path / "f"), 16 << 20, True, "file",
                            writable=True))
     assert (tmp_path / "f").read_bytes().startswith(b"PATTERN!PATTERN!")
-    own = side.parse("psync,stats_file=mine", "")
+    own = sidespec.parse("psync,stats_file=mine", "")
     assert own.options == (f"stats_file={here}/mine",)

@@ -13,7 +13,9 @@ import pytest
 
 import qualifycontext
 import targets
-from fiolab.qualify import flushes, integrity, schema, trimpromise
+from fiolab.qualify.report import schema
+from fiolab.qualify.suite import flushes, integrity
+from fiolab.target import trimpromise
 
 MIB = 1 << 20
 SIZE = 32 * MIB

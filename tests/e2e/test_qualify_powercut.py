@@ -16,10 +16,10 @@ import qualifycontext
 import targets
 from cutlab import backing, cut, device  # noqa: F401
 from qualifycontext import results, text
-from fiolab import loopdev
-from fiolab.problem import Problem
-from fiolab.qualify import blockio, powercut
-from fiolab.qualify.volatiledisk import VolatileDisk
+from fiolab.base.problem import Problem
+from fiolab.qualify.suite import powercut
+from fiolab.target import blockio, loopdevice
+from fiolab.target.volatiledisk import VolatileDisk
 
 MIB = 1 << 20
 DRILL = {"power-cut synced", "power-cut others", "power-cut verify_state",
@@ -30,7 +30,7 @@ DRILL = {"power-cut synced", "power-cut others", "power-cut verify_state",
 def far_loops(need_root, monkeypatch):
     """The loop devices that the drills of a test get."""
     with targets.far_loops(8) as names:
-        monkeypatch.setattr(loopdev, "_free", itertools.cycle(names).__next__)
+        monkeypatch.setattr(loopdevice, "_free", itertools.cycle(names).__next__)
         yield names
 
 

@@ -14,9 +14,8 @@ from qualifyloop import SIZE, content, fill, mounted
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "jobs"))
 
-from fiolab import claim  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import cache, identity, purge  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.target import claim, identity, purge, writecache
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
@@ -143,7 +142,7 @@ def test_zram(zram, stack):
         assert identity.describe(zram)["logical_block"] == \
             target.logical_block
         assert identity.smart(zram)[0] is None
-        text = cache.set(zram, False, inner)
+        text = writecache.set(zram, False, inner)
         assert text is None or "zram" in text
 
 
@@ -158,6 +157,6 @@ def test_identity_of_a_loop_device(loop, tmp_path):
 def test_the_kernel_s_belief_is_not_changed(loop, stack):
     name = f"/sys/block/{os.path.basename(loop)}/queue/write_cache"
     before = identity.read(name)
-    text = cache.set(loop, False, stack)
+    text = writecache.set(loop, False, stack)
     assert identity.read(name) == before
     assert (text is None) == (before == "write through")

@@ -12,8 +12,10 @@ import pytest
 
 import qualifycontext
 import targets
-from fiolab.qualify import devicefull, estimate, mixedload, queuetests, schema
-from fiolab.qualify.profiles import QUICK
+from fiolab.qualify import estimate
+from fiolab.qualify.report import schema
+from fiolab.qualify.suite import devicefull, mixedload, queuetests
+from fiolab.qualify.suite.profiles import QUICK
 
 MIB = 1 << 20
 SIZE = 32 * MIB

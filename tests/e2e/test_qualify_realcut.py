@@ -11,10 +11,11 @@ import pytest
 
 import targets
 from cutlab import backing, cut, device  # noqa: F401
-from fiolab.problem import Problem
-from fiolab.qualify import cache, identity, realcut
+from fiolab.base.problem import Problem
 from fiolab.qualify.execute import Stopped
-from fiolab.qualify.profiles import QUICK
+from fiolab.qualify.suite import realcut
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import identity, writecache
 from qualifycontext import results, text
 
 MIB = 1 << 20
@@ -80,8 +81,8 @@ def test_a_device_that_goes_is_claimed_again(cut, device, backing,
                                              monkeypatch):
     """And its write cache is set as it was, which a drive forgets."""
     again = []
-    monkeypatch.setattr(cache, "now", lambda path: True)
-    monkeypatch.setattr(cache, "again", lambda *a: again.append(a) or "said")
+    monkeypatch.setattr(writecache, "now", lambda path: True)
+    monkeypatch.setattr(writecache, "again", lambda *a: again.append(a) or "said")
     number = os.stat(f"/sys/block/{os.path.basename(device)}/loop").st_ino
     found = cut(power_cut=gone_and_back(device, backing), claimed=True)
     assert os.stat(f"/sys/block/{os.path.basename(device)}/loop"

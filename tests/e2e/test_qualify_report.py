@@ -21,8 +21,8 @@ import browser as browsers  # noqa: E402
 import hostile  # noqa: E402
 import pagechecks  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab.qualify import page as pages, pdf, schema, text  # noqa: E402
-from fiolab.qualify import words  # noqa: E402
+from fiolab.qualify.report import htmlreport, phrases, schema, textreport
+from fiolab.report import pdf
 
 pytestmark = pytest.mark.skipif(not browsers.find(),
                                 reason="needs chromium: run make deps")
@@ -46,7 +46,7 @@ def browser(tmp_path_factory):
 @pytest.fixture(scope="module", params=REPORTS)
 def report(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("html") / f"{request.param}.html"
-    path.write_text(pages.render(schema.check(REPORTS[request.param]())))
+    path.write_text(htmlreport.render(schema.check(REPORTS[request.param]())))
     return path
 
 
@@ -106,7 +106,7 @@ def test_the_picture_of_the_page(page, tmp_path):
 
 def printed(tmp_path, data):
     path = tmp_path / "report.html"
-    path.write_text(pages.render(data))
+    path.write_text(htmlreport.render(data))
     why = pdf.write(path, tmp_path / "report.pdf")
     assert why is None, why
     assert sorted(os.listdir(tmp_path)) == ["report.html", "report.pdf"]
@@ -187,10 +187,10 @@ def test_a_browser_that_does_not_print(program, limit, word, tmp_path,
 def test_every_source_of_a_limit_is_on_the_page(browser, tmp_path):
     data = qualifydata.report()
     path = tmp_path / "report.html"
-    path.write_text(pages.render(data))
+    path.write_text(htmlreport.render(data))
     shown = browser.open(path).evaluate("document.body.innerText")
     for one in data["limits"]:
-        assert words.sources(one["source"]) in shown
+        assert phrases.sources(one["source"]) in shown
 
 
 def test_a_real_run(browser, engine, tmp_path, shm_file):
@@ -204,8 +204,8 @@ def test_a_real_run(browser, engine, tmp_path, shm_file):
         capture_output=True, text=True, timeout=300, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     data = schema.load(out / "qualify.json")
-    assert all(len(line) <= 79 for line in text.lines(data))
-    assert "\n".join(text.lines(data)) in done.stdout
+    assert all(len(line) <= 79 for line in textreport.lines(data))
+    assert "\n".join(textreport.lines(data)) in done.stdout
     assert (out / "report.pdf").read_bytes().startswith(b"%PDF-")
     page = browser.open(out / "report.html")
     assert page.problems == []

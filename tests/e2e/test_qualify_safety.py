@@ -16,10 +16,10 @@ from qualifyloop import SIZE, content, fill, mounted
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "jobs"))
 
-from fiolab import claim, device  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import neighbours, places  # noqa: E402
-from fiolab.qualify.profiles import QUICK  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify import places
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import blockdevice, claim, neighbours
 
 MIB = 1 << 20
 pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
@@ -72,7 +72,7 @@ def test_mounted_where_it_cannot_be_seen(loop, stack, tmp_path, monkeypatch):
     """As in another mount namespace: the exclusive open tells."""
     targets.run("mkfs.ext4", "-q", "-F", loop)
     with mounted(loop, tmp_path / "m"):
-        monkeypatch.setattr(device, "mounts", lambda: [])
+        monkeypatch.setattr(blockdevice, "mounts", lambda: [])
         refused(loop, "something holds it (exclusive open fails)", stack)
 
 

@@ -14,8 +14,10 @@ import pytest
 import qualifycontext
 import targets
 from abrun import sentence
-from fiolab import claim, device, fio as fio_runs, target
-from fiolab.qualify import integrity, presence, queuetests
+from fiolab.fio import fiorun
+from fiolab.qualify import presence
+from fiolab.qualify.suite import integrity, queuetests
+from fiolab.target import blockdevice, claim, scratchfile
 
 MIB = 1 << 20
 SIZE = 64 * MIB
@@ -97,12 +99,12 @@ def test_filling_again_is_of_what_was_claimed(tmp_path, stack):
     """And never of what has the name by then."""
     path, moved = tmp_path / "file", tmp_path / "moved"
     path.write_bytes(bytes(4 * MIB))
-    made = target.prepare(str(path), ["w"], None, True, stack)
+    made = scratchfile.prepare(str(path), ["w"], None, True, stack)
     before = path.read_bytes()
     path.rename(moved)
     moved.write_bytes(bytes(4 * MIB))
     path.write_bytes(b"precious")
-    target.fill(made, quiet=True)
+    scratchfile.fill(made, quiet=True)
     assert path.read_bytes() == b"precious" and moved.read_bytes() == before
 
 
@@ -190,7 +192,7 @@ def test_who_goes_on_is_told(qualify, node, fio_that, tmp_path):
 
 
 def _unlink_once_it_is_read(node):
-    stat_file = device.sysfs(os.stat(node).st_rdev) + "/stat"
+    stat_file = blockdevice.sysfs(os.stat(node).st_rdev) + "/stat"
 
     def reads():
         with open(stat_file, encoding="ascii") as file:
@@ -256,9 +258,9 @@ def test_every_job_file_keeps_fio_from_making_files(qualify, node):
         qualify.out / "runs").glob("*.json")) if "job" in run]
     assert len(jobs) > 15
     for job in jobs:
-        for line in fio_runs.KEEP_FILES:
+        for line in fiorun.KEEP_FILES:
             assert line in job.splitlines()
 
 
 def qualify_run(path):
-    return fio_runs.json.loads(path.read_text())
+    return fiorun.json.loads(path.read_text())

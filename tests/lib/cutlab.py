@@ -7,10 +7,11 @@ import pytest
 
 import qualifycontext
 import targets
-from fiolab import claim
-from fiolab.problem import Problem
-from fiolab.qualify import integrity, schema
-from fiolab.qualify.profiles import QUICK
+from fiolab.base.problem import Problem
+from fiolab.qualify.report import schema
+from fiolab.qualify.suite import integrity
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import claim
 
 MIB = 1 << 20
 TEST, = (test for test in integrity.TESTS if test.name == "power-cut")

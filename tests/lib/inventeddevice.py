@@ -15,7 +15,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab.qualify import derive  # noqa: E402
+from fiolab.qualify.suite import derive
 
 SIZE = 480103981056
 START = 1790000000

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from fiolab.problem import Problem
+from fiolab.base.problem import Problem
 
 
 def changed(good, path, value):

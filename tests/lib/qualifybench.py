@@ -11,10 +11,12 @@ import threading
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import claim, environment, fio, side  # noqa: E402
-from fiolab.qualify import folder, runner  # noqa: E402
-from fiolab.qualify.execute import Executor, Place  # noqa: E402
-from fiolab.qualify.profiles import QUICK  # noqa: E402
+from fiolab.base import machine
+from fiolab.fio import fiorun, sidespec
+from fiolab.qualify import folder, runner
+from fiolab.qualify.execute import Executor, Place
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import claim
 
 MIB = 1 << 20
 PLAN = {
@@ -25,7 +27,7 @@ PLAN = {
     "engine": {"text": "psync", "ioengine": "psync", "options": [],
                "sha256": None}, "other_engine": None,
     "fio": {"path": "fio", "version": "fio-3", "sha256": None},
-    "environment": environment.describe(), "warnings": []}
+    "environment": machine.describe(), "warnings": []}
 
 
 class Lab:
@@ -58,13 +60,13 @@ class Lab:
         self.stop = threading.Event()
         scratch = self.tmp / "scratch"
         scratch.mkdir(exist_ok=True)
-        tool = fio.Fio(fio_path or shutil.which(os.environ.get("FIO", "fio")),
+        tool = fiorun.Fio(fio_path or shutil.which(os.environ.get("FIO", "fio")),
                        None, str(scratch))
         held = claim.prepare(self.path, 0, True, self.stack)
         place = Place(self.path, self.path, self.size, self.size, self.block,
                       self.block, "file", claim=held)
         made = self._folder()
-        run = Executor(tool, side.parse("psync", ""), place, made, self.stop,
+        run = Executor(tool, sidespec.parse("psync", ""), place, made, self.stop,
                        False)
         return runner.Bench(0, place, run, made, profile, 1, method,
                             lambda text, left: self.said.append((text, left)))

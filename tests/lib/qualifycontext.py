@@ -10,10 +10,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import claim, device, fio as fio_runs  # noqa: E402
-from fiolab import side as sides  # noqa: E402
-from fiolab.qualify import context, execute, folder, runner  # noqa: E402
-from fiolab.qualify.profiles import QUICK  # noqa: E402
+from fiolab.fio import fiorun, sidespec
+from fiolab.qualify import context, execute, folder, runner
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import blockdevice, claim
 
 
 class Watched(context.Context):
@@ -28,10 +28,10 @@ class Watched(context.Context):
 
 
 def _logical_block(path):
-    number = device.device_number(path)
+    number = blockdevice.device_number(path)
     if number is None:
         return 512
-    with open(f"{device.sysfs(number)}/queue/logical_block_size",
+    with open(f"{blockdevice.sysfs(number)}/queue/logical_block_size",
               encoding="ascii") as file:
         return int(file.read())
 
@@ -44,14 +44,14 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
     out.id = "test"
     scratch = os.path.join(where, "scratch")
     os.makedirs(scratch)
-    side = sides.parse(engine, str(build))
-    total = device.size(path)
+    side = sidespec.parse(engine, str(build))
+    total = blockdevice.size(path)
     place = execute.Place(path, path, size or total, total,
                           _logical_block(path))
     if claimed:
         place.claim = claim.prepare(path, place.size, True, stack)
     executor = execute.Executor(
-        fio_runs.Fio(str(fio_path), None, scratch), side, place, out,
+        fiorun.Fio(str(fio_path), None, scratch), side, place, out,
         threading.Event(), "kaio" in side.ioengine)
     return runner.Bench(1, place, executor, out, profile, seed, "",
                         lambda text, left: None)

@@ -14,7 +14,7 @@ import hostile
 from inventeddevice import DONE, SIZE, Making
 from qualifyparts import MODEL, SERIAL, ab, against, integrity, queue
 
-from fiolab.qualify import profiles, pts
+from fiolab.qualify.suite import profiles, pts
 
 # Long enough to see every kind of picture, and no longer.
 SHORT = dataclasses.replace(profiles.ENTERPRISE, repeats=1 / 6, thin=True)

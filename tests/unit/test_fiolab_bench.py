@@ -16,16 +16,17 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
-from fiolab import bench, benchcost, benchgoals, benchlib  # noqa: E402
-from fiolab import benchrow, campaign, loopdev, target  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import campaign
+from fiolab.base.problem import Problem
+from fiolab.bench import command as bench, costs, goalset, libbench, rowset
+from fiolab.target import loopdevice, scratchfile as target
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
 
 
 def planted(spec, ratio=1.0, pairs=10, **ratios):
     """A row on which every metric of B is so many times that of A."""
-    row = benchrow.Row(spec.job, target.Target("/f", 1, True, "RAM"),
+    row = rowset.Row(spec.job, target.Target("/f", 1, True, "RAM"),
                        ["AB", "BA"] * (pairs // 2), spec=spec)
     for block in range(pairs):
         noise = 1 + (-1) ** block * (1 + block) / 5000
@@ -33,7 +34,7 @@ def planted(spec, ratio=1.0, pairs=10, **ratios):
             by = noise if role != "A" else 1
             row.runs.append({"role": role, **{
                 m: 1000 * by * (ratios.get(m, ratio) if role == "B" else 1)
-                for m in benchrow.NAMES}})
+                for m in rowset.NAMES}})
     return row
 
 
@@ -46,7 +47,7 @@ def spec_of(part, b="kaio", a="libaio", on=None, depth=None):
 
 def judged(*rows, sweep=None, skipped=()):
     """[met] of the goals."""
-    found = benchgoals.goals(rows, sweep, skipped, bench._judge(rows))
+    found = goalset.goals(rows, sweep, skipped, bench._judge(rows))
     assert all(len(line) <= 80 for goal in found
                for line in goal["line"].splitlines())
     return [goal["met"] for goal in found]
@@ -54,7 +55,7 @@ def judged(*rows, sweep=None, skipped=()):
 
 @pytest.mark.parametrize("spec, limit", [
     (spec_of("defaults"), 1.25), (spec_of("defaults", a="io_uring"), 1.05),
-    (spec_of("defaults", a=benchrow.BARE), 0.85),
+    (spec_of("defaults", a=rowset.BARE), 0.85),
     (spec_of("adaptive", "kaio,submit=adaptive", on="zram"), 1.9),
     (spec_of("adaptive", "kaio,submit=adaptive", on="tmpfs"), 1.6),
     (spec_of("adaptive", "kaio,submit=adaptive", "kaio", "loop"), 0.97),
@@ -102,7 +103,7 @@ def test_the_cells_have_one_goal():
     assert judged(*rows) == [True]
     rows[7] = planted(cells[7], 0.9, pairs=14)
     assert judged(*rows) == [False]
-    lines = benchrow.lines(rows)
+    lines = rowset.lines(rows)
     assert all(len(line) <= 80 for line in lines) and len(lines) == 3 + 64
     assert sum(line.endswith("slower") for line in lines) == 1
 
@@ -122,7 +123,7 @@ def test_the_report_fits_and_names_each_row():
     rows = [planted(spec, 1.234) for spec in bench.specs()
             if spec.part != "cells"]
     bench._judge(rows)
-    lines = benchrow.lines(rows)
+    lines = rowset.lines(rows)
     assert all(len(line) <= 80 for line in lines)
     for row in rows:
         assert "  " + row.name in lines
@@ -147,10 +148,10 @@ def test_only_the_targets_that_the_parts_need():
 
 
 def test_what_the_bare_loop_prints():
-    assert benchrow._figures("12.5 3\n") == {"iops": 12.5, "cpu_us": 3}
+    assert rowset._figures("12.5 3\n") == {"iops": 12.5, "cpu_us": 3}
     for text in ("", "1", "0 1", "nan 1", "inf 1", "x 1", "1 2 3"):
         with pytest.raises(ValueError):
-            benchrow._figures(text)
+            rowset._figures(text)
 
 
 # What is no pair
@@ -163,53 +164,53 @@ def test_cpu_by_depth(monkeypatch):
         return {"cpu_us": cost[depth] * (1 + seed / 2**40) *
                 (3 if role == "A" and depth == 1 else 1)}
     monkeypatch.setattr(campaign, "timed", timed)
-    monkeypatch.setattr(benchrow, "loop_run", lambda plan, cell, seed: {
+    monkeypatch.setattr(rowset, "loop_run", lambda plan, cell, seed: {
         "cpu_us": {"1": 1, "16": 2, "64": 4}[cell.job.values("iodepth")[0]]})
-    sides = tuple(benchrow.Side(text, "") for text in ("libaio", "kaio"))
+    sides = tuple(rowset.Side(text, "") for text in ("libaio", "kaio"))
     plan = campaign.Plan(None, sides, 8, 1, 1, np.random.default_rng(1))
-    sweep, ticks = benchcost.Sweep(plan, None, tuple(cost)), []
+    sweep, ticks = costs.Sweep(plan, None, tuple(cost)), []
     sweep.run(ticks.append)
     assert len(ticks) == sweep.count() == 4 * 3 * 3
     assert sweep.spread("B") == pytest.approx(2.2 / 1.9)
     assert sweep.spread("A") == pytest.approx(6 / 1.9)
-    assert sweep.spread(benchcost.BARE) == pytest.approx(4)
+    assert sweep.spread(costs.BARE) == pytest.approx(4)
     assert sweep.lines()[-2].split() == ["kaio", "2.00", "1.90", "2.20"]
     assert sweep.lines()[-1].split() == ["bare", "loop", "1.00", "2.00",
                                          "4.00"]
     assert judged(sweep=sweep) == [False]
     cost[64] = 2.05
-    sweep = benchcost.Sweep(plan, None, tuple(cost))
+    sweep = costs.Sweep(plan, None, tuple(cost))
     sweep.run(ticks.append)
     assert judged(sweep=sweep) == [True]
 
 
 def test_memory_is_what_grows_but_the_buffer(monkeypatch):
     pages = {("null", 4096): 4095 * 500, ("kaio", 4096): 4095 * 4800}
-    monkeypatch.setattr(benchcost, "_own", lambda fio, one, target, depth:
+    monkeypatch.setattr(costs, "_own", lambda fio, one, target, depth:
                         10**6 + pages.get((one.text, depth), 0))
     for text, value in (("null", 500), ("kaio", 704)):
-        one = benchrow.Side(text, "")
-        assert benchcost._per_unit(None, one, None) == pytest.approx(value)
+        one = rowset.Side(text, "")
+        assert costs._per_unit(None, one, None) == pytest.approx(value)
 
 
 def test_the_lines_about_memory():
-    lines = benchcost.memory_lines({"null": 470.1, "io_uring": None})
+    lines = costs.memory_lines({"null": 470.1, "io_uring": None})
     assert all(len(line) <= 80 for line in lines)
     assert [line.split()[-1] for line in lines[-2:]] == ["470", "measured"]
 
 
 def test_memory_of_a_process():
-    assert benchcost._resident(os.getpid()) > 1 << 20
+    assert costs._resident(os.getpid()) > 1 << 20
     with pytest.raises(Problem, match="leave out the part memory"):
-        benchcost._resident(2**22 + 1)
+        costs._resident(2**22 + 1)
 
 
 def test_the_waiting_of_fio_is_not_counted(monkeypatch):
     kinds = {"clock_nanosleep": 0.25, "nanosleep": 0, "wait4": 0.25, "all": 2}
-    monkeypatch.setattr(benchlib, "kinds_per_io", lambda *_: kinds)
-    assert benchcost.calls_per_io(None, None, None, None) == 1.5
+    monkeypatch.setattr(libbench, "kinds_per_io", lambda *_: kinds)
+    assert costs.calls_per_io(None, None, None, None) == 1.5
     kinds.clear()
-    assert benchcost.calls_per_io(None, None, None, None) is None
+    assert costs.calls_per_io(None, None, None, None) is None
 
 
 def test_a_run_without_io_is_repeated_but_not_for_ever(monkeypatch):
@@ -254,9 +255,9 @@ def await_none(path):
 
 def test_a_loop_device_for_reading(backing):
     with ExitStack() as stack:
-        device = loopdev.make(backing, stack)
+        device = loopdevice.make(backing, stack)
         assert backed(backing) == [os.path.basename(device)]
-        assert loopdev._is_direct(device)
+        assert loopdevice._is_direct(device)
         read_only = f"/sys/block/{os.path.basename(device)}/ro"
         assert Path(read_only).read_text() == "1\n"
     await_none(backing)
@@ -278,10 +279,10 @@ def test_a_loop_device_goes_with_a_killed_process(backing):
 
 def test_no_loop_device_without_direct_io_or_a_file(backing, monkeypatch):
     with ExitStack() as stack, pytest.raises(Problem, match="be root"):
-        loopdev.make("/nonexistent", stack)
-    monkeypatch.setattr(loopdev, "_is_direct", lambda _: False)
+        loopdevice.make("/nonexistent", stack)
+    monkeypatch.setattr(loopdevice, "_is_direct", lambda _: False)
     with ExitStack() as stack, pytest.raises(Problem, match="direct I/O"):
-        loopdev.make(backing, stack)
+        loopdevice.make(backing, stack)
     await_none(backing)
 
 
@@ -290,17 +291,17 @@ def test_no_loop_device_without_direct_io_or_a_file(backing, monkeypatch):
 def plan_of(folder="/f"):
     fio = campaign.fio_runs.Fio.__new__(campaign.fio_runs.Fio)
     fio.cpu, fio.folder = 1, folder
-    sides = tuple(benchrow.Side(text, "e") for text in ("first", "second"))
+    sides = tuple(rowset.Side(text, "e") for text in ("first", "second"))
     return campaign.Plan(fio, sides, 1, 0.25, 0.05, None)
 
 
 def test_64_jobs_are_of_the_side_that_runs(monkeypatch):
     seen = []
-    monkeypatch.setattr(benchrow.fio, "run", lambda fio, side, job, on, options,
+    monkeypatch.setattr(rowset.fio, "run", lambda fio, side, job, on, options,
                         *_: seen.append((side.text, options)))
     row = planted(spec_of("jobs"))
     for role in ("A", "A'", "B"):
-        assert 0 < benchrow._jobs_run(plan_of(), row, role, 7)["wall_s"] < 10
+        assert 0 < rowset._jobs_run(plan_of(), row, role, 7)["wall_s"] < 10
     assert [text for text, _ in seen] == ["first", "first", "second"]
     assert {"numjobs=64", "number_ios=200", "randseed=7"} <= set(seen[0][1])
 
@@ -308,17 +309,17 @@ def test_64_jobs_are_of_the_side_that_runs(monkeypatch):
 def looks_at_the_name(monkeypatch):
     """A list that grows when a run looks whether its target is still there."""
     looked = []
-    monkeypatch.setattr(benchrow.claim, "check_same", looked.append)
+    monkeypatch.setattr(rowset.claim, "check_same", looked.append)
     return looked
 
 
 def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
-    monkeypatch.setattr(benchrow, "_fio_run", lambda *_: "fio")
-    monkeypatch.setattr(benchrow.bareloop, "printed",
+    monkeypatch.setattr(rowset, "_fio_run", lambda *_: "fio")
+    monkeypatch.setattr(rowset.bareloop, "printed",
                         lambda command, *_: {"command": command})
     looked = looks_at_the_name(monkeypatch)
-    for part, a, poll in (("defaults", benchrow.BARE, "0"),
-                          ("spin", benchrow.POLL, "1")):
+    for part, a, poll in (("defaults", rowset.BARE, "0"),
+                          ("spin", rowset.POLL, "1")):
         b = "kaio" if part == "defaults" else FIXED
         row = planted(spec_of(part, b, a))
         assert row.one_run(plan_of(), row, "B", 7) == "fio"
@@ -332,10 +333,10 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
 def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
     monkeypatch.setattr(campaign, "timed", lambda plan, row, role, seed: {
         "iops": 4e6, "cpu_us": 0.25, "role": role})
-    monkeypatch.setattr(benchrow.bareloop, "printed", lambda *_: {
+    monkeypatch.setattr(rowset.bareloop, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
     looks_at_the_name(monkeypatch)
-    row = planted(spec_of("defaults", a=benchrow.CEILING))
+    row = planted(spec_of("defaults", a=rowset.CEILING))
     found = row.one_run(plan_of(), row, "A'", 7)
     assert found["iops"] == pytest.approx(0.8e6)
     assert found["cpu_us"] == 1.25
@@ -344,5 +345,5 @@ def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
 def test_the_median_latency_of_a_run(monkeypatch):
     monkeypatch.setattr(campaign, "timed", lambda *_: {
         "iops": 1, "lat_p50_us": 7.5, "latency": {"read": {"n": 9}}})
-    assert benchrow._fio_run(None, None, "A", 1) == {
+    assert rowset._fio_run(None, None, "A", 1) == {
         "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5}

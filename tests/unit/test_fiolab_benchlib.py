@@ -13,24 +13,26 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
-from fiolab import bareloop, benchlib, campaign, target  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.verdict import Effect, judge_all  # noqa: E402
+from fiolab.ab import campaign
+from fiolab.base.problem import Problem
+from fiolab.bench import barelib, libbench
+from fiolab.stats.verdict import Effect, judge_all
+from fiolab.target import scratchfile
 
 MIB = 1 << 20
 
 
 def printed(**changed):
-    lines = {kind: "2.5 3.5 7" for kind in bareloop.KINDS} | changed
+    lines = {kind: "2.5 3.5 7" for kind in barelib.KINDS} | changed
     return "library /l/libaio.so.1\n" + "".join(
         f"{kind} {figures}\n" for kind, figures in lines.items() if figures)
 
 
 def test_what_bareloop_prints():
-    library, costs = bareloop.parse(printed(prep="-0.5 1 3"))
+    library, costs = barelib.parse(printed(prep="-0.5 1 3"))
     assert library == "/l/libaio.so.1"
     assert costs["submit"] == {"ns": 2.5, "median_ns": 3.5, "batches": 7}
-    assert costs["prep"]["ns"] == bareloop.LEAST_NS
+    assert costs["prep"]["ns"] == barelib.LEAST_NS
 
 
 @pytest.mark.parametrize("changed", [
@@ -38,14 +40,14 @@ def test_what_bareloop_prints():
     {"prep": "1 1"}, {"prep": "x 1 1"}])
 def test_what_bareloop_should_not_print(changed):
     with pytest.raises(ValueError):
-        bareloop.parse(printed(**changed))
+        barelib.parse(printed(**changed))
     with pytest.raises(ValueError):
-        bareloop.parse("")
+        barelib.parse("")
 
 
 def test_the_kinds_are_those_of_the_program():
     source = (ROOT / "jobs" / "bareloop.c").read_text()
-    for kind in bareloop.KINDS:
+    for kind in barelib.KINDS:
         assert f'{{"{kind}", ' in source
 
 
@@ -58,8 +60,8 @@ def loop_cell(pairs=10, **speed):
             cell.runs.append({"role": role, **{
                 kind: 100 * (1 if role == "A" else noise) /
                 (speed.get(kind, 1) if by else 1)
-                for kind in bareloop.KINDS}})
-    effects = bareloop.speeds(cell)
+                for kind in barelib.KINDS}})
+    effects = barelib.speeds(cell)
     judge_all(list(effects.values()))
     return cell, effects
 
@@ -79,7 +81,7 @@ def test_planted_speeds_are_found():
 
 
 def test_the_table_of_the_loop():
-    lines = benchlib.loop_lines(*loop_cell(**FAST))
+    lines = libbench.loop_lines(*loop_cell(**FAST))
     assert all(len(line) <= 80 for line in lines)
     row, = (line for line in lines if "1 of those" in line and "16" not in line)
     assert row.split()[-5:-2] == ["100", "5.00", "20"]
@@ -89,7 +91,7 @@ def test_the_table_of_the_loop():
 
 def goals(pairs=10, comparisons=11, **speed):
     _, effects = loop_cell(pairs, **speed)
-    return [g["met"] for g in benchlib._loop_goals(effects, comparisons)]
+    return [g["met"] for g in libbench._loop_goals(effects, comparisons)]
 
 
 def test_the_goals_of_the_loop():
@@ -101,10 +103,10 @@ def test_the_goals_of_the_loop():
 
 
 def fio_goals(ratio, kinds):
-    cell = campaign.Cell(None, target.Target("/f", 1, True, "RAM"), [])
+    cell = campaign.Cell(None, scratchfile.Target("/f", 1, True, "RAM"), [])
     d = [math.log(ratio) + i / 1e5 for i in range(8)]
     cell.effects = [Effect("iops", d, d)]
-    return [g["met"] for g in benchlib._fio_goals(cell, {"B": kinds})]
+    return [g["met"] for g in libbench._fio_goals(cell, {"B": kinds})]
 
 
 def test_the_goals_under_fio():
@@ -129,13 +131,13 @@ SUMMARY = """% time     seconds  usecs/call     calls    errors syscall
 def test_calls_by_kind(monkeypatch):
     first = SUMMARY.replace("2000", "1000").replace("  10 io_", "     io_")
     first = first.replace("3100", "2100")
-    assert benchlib.parse_kinds(SUMMARY) == {
+    assert libbench.parse_kinds(SUMMARY) == {
         "io_submit": 2000, "io_getevents": 1000, "openat": 100, "all": 3100}
-    counts = iter([(benchlib.parse_kinds(first), 64),
-                   (benchlib.parse_kinds(SUMMARY), 564)])
-    monkeypatch.setattr(benchlib, "_count", lambda *_: next(counts))
-    monkeypatch.setattr(benchlib.shutil, "which", lambda _: "strace")
-    found = benchlib.kinds_per_io(None, None, None, None)
+    counts = iter([(libbench.parse_kinds(first), 64),
+                   (libbench.parse_kinds(SUMMARY), 564)])
+    monkeypatch.setattr(libbench, "_count", lambda *_: next(counts))
+    monkeypatch.setattr(libbench.shutil, "which", lambda _: "strace")
+    found = libbench.kinds_per_io(None, None, None, None)
     assert found == {"io_submit": 2, "io_getevents": 0, "io_pgetevents": 0,
                      "all": 2}
 
@@ -150,15 +152,15 @@ def zram(tmp_path, monkeypatch):
         sys_files = {"disksize": "0", "stat": "9 0 9 9 0 0", "reset": ""}
         for name, text in sys_files.items():
             (tmp_path / name).write_text(text)
-        monkeypatch.setattr(benchlib, "ZRAM", device)
-        monkeypatch.setattr(benchlib, "ZRAM_FILE", f"{tmp_path}/{{}}")
+        monkeypatch.setattr(libbench, "ZRAM", device)
+        monkeypatch.setattr(libbench, "ZRAM_FILE", f"{tmp_path}/{{}}")
         yield device
 
 
 def use_zram(during=lambda: None):
-    args = benchlib.parser().parse_args(["--size", "16M"])
+    args = libbench.parser().parse_args(["--size", "16M"])
     with ExitStack() as stack:
-        found = benchlib.zram(args, stack)
+        found = libbench.zram(args, stack)
         assert not found.writable and not found.created
         with pytest.raises(OSError):
             os.open(found.path, os.O_RDONLY | os.O_EXCL)
@@ -199,6 +201,6 @@ def test_a_zram_in_use_is_refused(zram, tmp_path):
 
 
 def test_no_zram_at_all(monkeypatch):
-    monkeypatch.setattr(benchlib, "ZRAM", "/dev/none")
+    monkeypatch.setattr(libbench, "ZRAM", "/dev/none")
     with pytest.raises(Problem, match="there is no /dev/none"):
-        benchlib.zram(None, None)
+        libbench.zram(None, None)

@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
-from fiolab import compare, stats  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import twocampaigns
+from fiolab.base.problem import Problem
+from fiolab.stats import paired
 
 GOOD = abreport.typical()
 
@@ -27,7 +28,7 @@ def command(tmp_path, new, *more, old=GOOD):
         paths.append(str(tmp_path / f"{name}.json"))
         Path(paths[-1]).write_text(json.dumps(one))
     with pytest.raises(SystemExit) as end:
-        compare.main([*paths, *more])
+        twocampaigns.main([*paths, *more])
         sys.exit(0)
     return end.value.code
 
@@ -162,7 +163,7 @@ def campaign(change=1.0, n=20, seed=1):
 
 
 def verdict_of(old, new):
-    (_, changes), = compare.compare(old, new)
+    (_, changes), = twocampaigns.compare(old, new)
     return next(c for c in changes if c.metric == "iops")
 
 
@@ -187,12 +188,12 @@ def test_campaigns_without_a_common_cell():
     other = campaign()
     other["cells"][0]["job_text"] += "bs=8k\n"
     with pytest.raises(Problem, match="no cell in common"):
-        compare.compare(campaign(), other)
+        twocampaigns.compare(campaign(), other)
 
 
 def test_the_text_of_a_comparison_fits():
-    found = compare.compare(campaign(), campaign(0.8, seed=2))
-    assert all(len(line) <= 80 for line in compare.lines(found))
+    found = twocampaigns.compare(campaign(), campaign(0.8, seed=2))
+    assert all(len(line) <= 80 for line in twocampaigns.lines(found))
 
 
 def test_the_exit_status_of_fail_if(tmp_path, capsys):
@@ -218,9 +219,9 @@ def correlated(rng, n, r):
 def test_neighbours_that_are_alike_are_told_from_others(n, r, low, high,
                                                         monkeypatch):
     """1,000 times, at p < 0.01."""
-    monkeypatch.setattr(stats, "SHUFFLES", 2000)
+    monkeypatch.setattr(paired, "SHUFFLES", 2000)
     rng = np.random.default_rng(1)
-    found = np.mean([stats.neighbours(correlated(rng, n, r))[1] < 0.01
+    found = np.mean([paired.neighbours(correlated(rng, n, r))[1] < 0.01
                      for _ in range(1000)])
     assert low <= found <= high
 
@@ -231,13 +232,13 @@ def test_the_p_of_few_pairs_is_that_of_all_their_orders():
     sums = (centred[:, 1:] * centred[:, :-1]).sum(1)
     mine = np.array(d) - 3.5
     exact = np.mean(sums >= (mine[1:] * mine[:-1]).sum() - 1e-9)
-    assert stats.neighbours(d)[1] == pytest.approx(exact, abs=0.015)
+    assert paired.neighbours(d)[1] == pytest.approx(exact, abs=0.015)
 
 
 def test_a_campaign_that_drifts_is_warned_of():
     old, new = campaign(n=12), campaign(n=12, seed=2)
-    assert not any("alike" in said for said in compare.warnings(old, new))
+    assert not any("alike" in said for said in twocampaigns.warnings(old, new))
     for i, pair in enumerate(new["cells"][0]["pairs"]):
         pair["values"]["B"]["iops"] *= 1 + i / 20
-    said, = (s for s in compare.warnings(old, new) if "alike" in s)
+    said, = (s for s in twocampaigns.warnings(old, new) if "alike" in s)
     assert "in NEW neighbouring pairs are alike (correlation 0." in said

@@ -17,9 +17,10 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
 import targets as real  # noqa: E402
-from fiolab import extents, loopdev, plan, report, target  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import prewritten  # noqa: E402
+from fiolab.ab import planning, textreport
+from fiolab.base.problem import Problem
+from fiolab.qualify import prewritten
+from fiolab.target import extents, loopdevice, scratchfile
 
 MIB = 1 << 20
 SIZE = 16 * MIB
@@ -100,12 +101,12 @@ def test_what_is_missing_can_be_filled(path):
 def test_reads_of_a_file_with_holes_are_refused(path):
     write(path, MIB, SIZE)
     with ExitStack() as stack, pytest.raises(Problem) as problem:
-        target.prepare(path, [], SIZE, False, stack)
+        scratchfile.prepare(path, [], SIZE, False, stack)
     assert re.search("has 1 MiB of 16 MiB that were never written.*give "
                      "--destroy-data", str(problem.value))
     assert missing(path) == [(0, 1)]            # and left alone
     with ExitStack() as stack:                  # no hole is left to be read
-        made = target.prepare(path, [], SIZE, True, stack)
+        made = scratchfile.prepare(path, [], SIZE, True, stack)
         assert made.written.share == 1
         assert "all of it was written" in made.describe()
 
@@ -140,10 +141,10 @@ def test_without_a_map_allocated_space_is_not_called_written(tmp_path,
 def test_a_loop_device_is_judged_by_its_file(path):
     write(path, MIB, 8 * MIB)
     with ExitStack() as stack:
-        device = loopdev.make(path, stack, direct=False)
+        device = loopdevice.make(path, stack, direct=False)
         assert missing(device) == [(0, 1), (8, 16)]
         with pytest.raises(Problem, match="9 MiB of 16 MiB"):
-            target.prepare(device, [], SIZE, False, stack)
+            scratchfile.prepare(device, [], SIZE, False, stack)
 
 
 @needs_root
@@ -152,13 +153,13 @@ def test_of_a_disk_nothing_is_known_unless_it_was_filled(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * SIZE)
     with ExitStack() as stack:
-        device = loopdev.make(str(path), stack, writable=True, direct=False)
+        device = loopdevice.make(str(path), stack, writable=True, direct=False)
         path.unlink()
-        read = target.prepare(device, [], SIZE, False, stack)
+        read = scratchfile.prepare(device, [], SIZE, False, stack)
         text, = read.doubts()
         assert "was discarded, is read without the medium" in text
-        assert plan._target_data(read)["written"]["share"] is None
-        filled = target.prepare(device, ["w"], SIZE, True, stack)
+        assert planning._target_data(read)["written"]["share"] is None
+        filled = scratchfile.prepare(device, ["w"], SIZE, True, stack)
         assert filled.doubts() == [] and filled.written.share == 1
 
 
@@ -169,7 +170,7 @@ def test_the_report_says_what_was_written():
     for share, words in said.items():
         data["cells"][0]["target"]["written"] = {
             "share": share, "bytes": SIZE, "compressed": 0.0}
-        assert words in re.sub(r"\s+", " ", report.text(data))
+        assert words in re.sub(r"\s+", " ", textreport.text(data))
 
 
 # jobs/qualify, which purges a file to one hole

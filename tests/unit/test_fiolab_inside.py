@@ -13,13 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
-from fiolab import (campaign, checks, fio, inside, jobfile,  # noqa: E402
-                    side, target)
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import campaign
+from fiolab.base.problem import Problem
+from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
+from fiolab.target import scratchfile
 
 MIB = 1 << 20
 FIO = shutil.which(os.environ.get("FIO") or "fio")
-SIDES = side.parse("psync", ""), side.parse("libaio", "")
+SIDES = sidespec.parse("psync", ""), sidespec.parse("libaio", "")
 GIVEN, WHOLE = 8 * MIB, 32 * MIB
 needs_root = pytest.mark.skipif(bool(real.why_no_root()),
                                 reason=str(real.why_no_root()))
@@ -36,14 +37,14 @@ def there(tmp_path):
     """A file of the user's, of which the first quarter is given."""
     path = tmp_path / "precious"
     path.write_bytes(b"p" * WHOLE)
-    return target.Target(str(path), GIVEN, True, "file", writable=True,
+    return scratchfile.Target(str(path), GIVEN, True, "file", writable=True,
                          whole=WHOLE)
 
 
 @pytest.fixture
 def plan(tmp_path):
     (tmp_path / "run").mkdir()
-    return campaign.Plan(fio.Fio(FIO, None, str(tmp_path / "run")), SIDES, 1,
+    return campaign.Plan(fiorun.Fio(FIO, None, str(tmp_path / "run")), SIDES, 1,
                          0.2, 0.05, None)
 
 
@@ -78,10 +79,10 @@ def test_a_job_that_stays_is_let_through(plan, there, lines):
 @needs_root
 def test_a_device_is_rehearsed_on_a_device(plan, tmp_path):
     with real.loop_of(str(tmp_path), WHOLE, written=True) as path:
-        with inside.stand_in(plan.fio, job(), target.Target(
+        with inside.stand_in(plan.fio, job(), scratchfile.Target(
                 path, GIVEN, False, "loop")) as made:
             assert made.path.startswith("/dev/loop") and made.path != path
-        there = target.Target(path, GIVEN, False, "loop", writable=True)
+        there = scratchfile.Target(path, GIVEN, False, "loop", writable=True)
         with pytest.raises(Problem, match="leaves what was given to it"):
             check(plan, job("offset=50%"), there)
         assert Path(path).read_bytes() == b"w" * WHOLE
@@ -127,4 +128,4 @@ def test_what_leads_out_is_refused_by_name(tmp_path, line, word):
 def test_the_manner_of_the_io_is_not_rehearsed():
     played = inside.played(job("nowait=1", "buffered=0", "atomic=1", "# x"))
     assert played.text == "[a]\nrw=write\nbs=64k\n# x"
-    assert played.writes() and checks.LOGGED.search("f write 0 4096")
+    assert played.writes() and streams.LOGGED.search("f write 0 4096")

@@ -16,14 +16,14 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
 import targets  # noqa: E402
-from fiolab import jsonout  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.base import jsonfile
+from fiolab.base.problem import Problem
 
 AB = str(ROOT / "jobs" / "ab")
 
 
 def save(path, content=({"a": 1},)):
-    made = jsonout.output(str(path), 1)
+    made = jsonfile.output(str(path), 1)
     made.save(list(content))
     made.close()
 

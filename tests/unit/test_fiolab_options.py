@@ -15,22 +15,23 @@ import pytest
 JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
 sys.path.insert(0, JOBS)
 
-from fiolab import (cli, fio, jobfile, matrix, plan, probe,  # noqa: E402
-                    process)
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import cli, matrix, planning
+from fiolab.base import commandline, process
+from fiolab.base.problem import Problem
+from fiolab.fio import asking, fiorun, jobfile
 
 
 @pytest.mark.parametrize("text, value", [
     ("256M", 256 << 20), ("16m", 16 << 20), ("4G", 4 << 30), ("1MiB", 1 << 20)])
 def test_size(text, value):
-    assert cli.size(text) == value
+    assert commandline.size(text) == value
 
 
 @pytest.mark.parametrize("text", ["", "0M", "-1M", "12", "4k", "1e3M", "M",
                                   "99999999G"])
 def test_bad_size(text):
     with pytest.raises(argparse.ArgumentTypeError):
-        cli.size(text)
+        commandline.size(text)
 
 
 @pytest.mark.parametrize("arguments", [
@@ -68,18 +69,18 @@ def test_a_problem_at_the_end_does_not_hide_the_status(code, status):
 def test_defaults_and_repeats():
     args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
     assert args.job == ["a", "b"] and not args.destroy_data
-    plan.settle(args)
+    planning.settle(args)
     assert args.cpu is None and args.pairs == 20
     assert (args.runtime, args.ramp) == (0.5, 0.1)
-    assert args.build == os.path.abspath(cli.BUILD)
-    assert plan._texts(args) == ["libaio", "kaio"]
+    assert args.build == os.path.abspath(commandline.BUILD)
+    assert planning._texts(args) == ["libaio", "kaio"]
 
 
 def settled(*arguments):
     args = cli.parser().parse_args(arguments)
-    plan.refuse(args)
+    planning.refuse(args)
     if not args.resume:
-        plan.settle(args)
+        planning.settle(args)
     return args
 
 
@@ -98,7 +99,7 @@ def test_the_number_of_pairs_is_fixed_in_advance(arguments, pairs):
     (["--side", "x", "--aa"], ["x", "x"]),
     (["--a", "x", "--self-check"], ["x", "x", "x"])])
 def test_the_sides_that_are_compared(arguments, sides):
-    assert plan._texts(settled(*arguments)) == sides
+    assert planning._texts(settled(*arguments)) == sides
 
 
 @pytest.mark.parametrize("arguments, word", [
@@ -142,9 +143,9 @@ def test_fio_is_kept_as_an_absolute_path(tmp_path, monkeypatch):
 
 def test_one_side_or_too_many():
     with pytest.raises(Problem, match="alone compares nothing"):
-        plan._texts(settled("--side", "x"))
+        planning._texts(settled("--side", "x"))
     with pytest.raises(Problem, match="more than 26"):
-        plan._texts(settled(*["--side", "x"] * 27))
+        planning._texts(settled(*["--side", "x"] * 27))
 
 
 @pytest.mark.parametrize("text", ["10", "5,10", "10,20,25", "10,10", "x,20",
@@ -246,9 +247,9 @@ OFFLOAD = "io_submit_mode=offload\n"
 def test_an_offload_that_hangs_in_fio_is_refused(text, version, hangs):
     job, one = jobfile.Job("x.fio", text), SimpleNamespace(version=version)
     if not hangs:
-        return probe.check(one, (), [job], None)
+        return asking.check(one, (), [job], None)
     with pytest.raises(Problem, match=f"{version} itself often hangs.*3.42"):
-        probe.check(one, (), [job], None)
+        asking.check(one, (), [job], None)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[global]\nbs=4k\n"])
@@ -300,7 +301,7 @@ def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
     path.write_text("[a]\nbs=4k\ncpus_allowed=0\nCPUmask=1\n")
 
     def job(*more):
-        return plan.jobs_of(settled("--job", str(path), *more))[0]
+        return planning.jobs_of(settled("--job", str(path), *more))[0]
     one = job("--cpu", str(max(os.sched_getaffinity(0))))
     assert one.changes([]) == "dropped: cpus_allowed, cpumask"
     assert "cpu" not in one.effective([]).lower()
@@ -314,7 +315,7 @@ def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
 
 
 def test_what_fio_says_is_cut_between_words():
-    said = fio.words("\n".join(f"word{i} nothing" for i in range(99)))
+    said = fiorun.words("\n".join(f"word{i} nothing" for i in range(99)))
     assert len(said) <= 400
     assert all(part.startswith("word") or part.startswith("nothing")
                for part in said.removesuffix(" ...").split())
@@ -325,7 +326,7 @@ def test_what_fio_says_is_cut_between_words():
     ("/bin/false", "does not work"), ("/", "does not work")])
 def test_a_wrong_fio_is_one_sentence(binary, word):
     with pytest.raises(Problem, match=word):
-        fio.version(binary)
+        fiorun.version(binary)
 
 
 def test_cpu_clock_counts_all_threads_of_a_process():
@@ -403,4 +404,4 @@ def test_a_run_that_ended_while_nobody_looked_had_begun(tmp_path):
         return True
     one = SimpleNamespace(file=lambda name: str(tmp_path / name),
                           child=SimpleNamespace(wait=wait))
-    assert fio.await_start(one) == (tmp_path / "started").stat().st_mtime
+    assert fiorun.await_start(one) == (tmp_path / "started").stat().st_mtime

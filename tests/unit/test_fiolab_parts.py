@@ -15,10 +15,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
-from fiolab import (claim, clients, fairness, fio, matrix,  # noqa: E402
-                    metrics, restore, results, side, store, target)
-from fiolab.jobfile import Job  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import matrix, results
+from fiolab.ab.campaignfolder import CampaignFolder
+from fiolab.base import files
+from fiolab.base.problem import Problem
+from fiolab.fio import clientrun, fairness, fiorun, metrics, sidespec as side
+from fiolab.fio.jobfile import Job
+from fiolab.stats import pairing
+from fiolab.target import claim, restore, scratchfile as target
 
 MIB = 1 << 20
 
@@ -138,7 +142,7 @@ def test_a_matrix_that_is_too_large():
     (None, []), ("h", ["ip:h,8765"]), ("a.b:1,c-d", ["ip:a.b,1", "ip:c-d,8765"]),
     ("[::1]:99", ["ip6:::1,99"])])
 def test_hosts(text, addresses):
-    assert [one["address"] for one in clients.parse(text)] == addresses
+    assert [one["address"] for one in clientrun.parse(text)] == addresses
 
 
 # The figures of a run
@@ -194,9 +198,9 @@ def plan(pairs=2, cells=1):
 
 
 def run_of(found, cell, pair, position):
-    role = results.SEQUENCES[found.cells[cell].orders[pair]][position]
+    role = pairing.SEQUENCES[found.cells[cell].orders[pair]][position]
     return {"campaign": "me", "cell": cell, "pair": pair, "role": role,
-            "seed": results.pair_seed(7, cell, pair), "start": 1.0,
+            "seed": pairing.pair_seed(7, cell, pair), "start": 1.0,
             "steal": 0, "repeats": 0, "latency": {},
             "values": {"iops": 100.0, "cpu_us": 1.0}}
 
@@ -204,7 +208,7 @@ def run_of(found, cell, pair, position):
 @pytest.fixture
 def folder(tmp_path):
     with ExitStack() as stack:
-        made = store.Folder(str(tmp_path / "c"))
+        made = CampaignFolder(str(tmp_path / "c"))
         made.create(stack)
         yield made
 
@@ -240,7 +244,7 @@ def test_a_run_that_is_not_this_campaigns_is_left_out(change, folder):
     found = results.Results(plan(1))
     for position in range(3):
         made = {**run_of(found, 0, 0, position), **change}
-        store.write(folder.file("runs", f"00000{position}.json"),
+        files.write(folder.file("runs", f"00000{position}.json"),
                     json.dumps(made))
     found.load(folder)
     assert found.whole_pairs() == 0 and folder.strange
@@ -262,13 +266,13 @@ def test_a_file_is_whole_or_absent_on_a_full_disk(folder, monkeypatch):
 
 def test_orders_are_balanced_up_to_each_look():
     for seed in range(20):
-        found = results.planned_orders(seed, 3, 30, (10, 20, 30))
+        found = pairing.planned_orders(seed, 3, 30, (10, 20, 30))
         for look in (10, 20, 30):
             assert found[:look].count("AB") == look / 2
 
 
 def test_seeds_differ_between_pairs_and_cells():
-    seeds = {results.pair_seed(1, cell, pair) for cell in range(10)
+    seeds = {pairing.pair_seed(1, cell, pair) for cell in range(10)
              for pair in range(10)}
     assert len(seeds) == 100 and all(0 < seed < 2**31 for seed in seeds)
 
@@ -292,9 +296,9 @@ def test_a_restored_target_is_as_it_was_at_first(how, tmp_path, stack):
 def test_on_hosts_only_the_first_fill_may_make_a_file(monkeypatch):
     """The effective job's last word: later a file that has gone stays so."""
     given, one = [], target.Target("/t", 2 * MIB, False, "", writable=True)
-    monkeypatch.setattr(clients, "run", lambda plan, side, job, target,
+    monkeypatch.setattr(clientrun, "run", lambda plan, side, job, target,
                         options, seconds: given.append(job.effective(options)))
-    for made in (clients.fill(None, make=True), clients.restore(
+    for made in (clientrun.fill(None, make=True), clientrun.restore(
             None, Job("w.fio", "[w]\nrw=write\n"), None)):
         made(one)
     assert [[line for line in text.splitlines() if "file_create" in line][-1]
@@ -306,9 +310,9 @@ def test_on_hosts_only_the_first_fill_may_make_a_file(monkeypatch):
 def test_a_job_file_cannot_let_fio_make_files():
     job = Job("x.fio", "[a]\nallow_file_create=1\n[b]\ncreate_on_open=0\n")
     one = target.Target("/t", 2 * MIB, False, "")
-    lines = job.effective(fio.base_options(side.parse("psync", ""), one,
+    lines = job.effective(fiorun.base_options(side.parse("psync", ""), one,
                                            1)).splitlines()
-    assert [line for line in lines if "create" in line] == list(fio.KEEP_FILES)
+    assert [line for line in lines if "create" in line] == list(fiorun.KEEP_FILES)
 
 
 def test_only_jobs_that_write_are_restored():
@@ -327,10 +331,10 @@ def test_only_jobs_that_write_are_restored():
 @pytest.mark.parametrize("path, cpu", [("/nonexistent/fio", None),
                                        ("/bin/true", 4095)])
 def test_a_fio_or_a_cpu_that_has_gone_is_one_sentence(path, cpu, tmp_path):
-    gone = fio.Fio.__new__(fio.Fio)
+    gone = fiorun.Fio.__new__(fiorun.Fio)
     gone.path, gone.cpu, gone.folder = path, cpu, str(tmp_path)
     with pytest.raises(Problem, match="cannot start"):
-        fio.Run(gone, side.parse("libaio", ""), Job("j.fio", "[a]\n"),
+        fiorun.Run(gone, side.parse("libaio", ""), Job("j.fio", "[a]\n"),
                 target.Target(str(tmp_path / "t"), 1 << 20, True, ""), [])
     assert os.listdir(tmp_path) == []
 
@@ -361,12 +365,12 @@ class Over:
 
 
 def test_a_run_that_was_missed_did_begin(tmp_path):
-    assert fio.await_start(Over(tmp_path, True)) > 0
+    assert fiorun.await_start(Over(tmp_path, True)) > 0
     os.unlink(tmp_path / "started")
-    with pytest.raises(fio.Disturbed):
-        fio._cpu_rate(Over(tmp_path, True), 0.1, 0.01)
+    with pytest.raises(fiorun.Disturbed):
+        fiorun._cpu_rate(Over(tmp_path, True), 0.1, 0.01)
 
 
 def test_a_run_that_never_began(tmp_path):
     with pytest.raises(Problem, match="ended before any I/O"):
-        fio.await_start(Over(tmp_path, False))
+        fiorun.await_start(Over(tmp_path, False))

@@ -16,8 +16,10 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
 import hostile  # noqa: E402
-from fiolab import csvout, outfile, report, schema, wording  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import csvreport, schema, textreport
+from fiolab.base import textfile
+from fiolab.base.problem import Problem
+from fiolab.report import wording
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def plain(text):
 
 
 def test_the_row_of_a_metric(data):
-    text = report.text(with_effects(data, effect()))
+    text = textreport.text(with_effects(data, effect()))
     assert ("  IOPS             286,532   347,587   +21.6%    +16.4..+25.9%"
             "     -0.6..+8.9%\n") in text
     assert "  verdict on B, IOPS: FASTER (p 7.6e-06)\n" in text
@@ -59,14 +61,14 @@ def test_the_row_of_a_metric(data):
 def test_what_has_no_bound_is_not_available(data):
     few = effect(ci95=None, ci90=None, aa=None, detectable=None, n=3,
                  verdict="no verdict", reason="3 pairs cannot reach it")
-    row = next(x for x in report.text(with_effects(data, few)).splitlines()
+    row = next(x for x in textreport.text(with_effects(data, few)).splitlines()
                if x.startswith("  IOPS  "))
     assert row.split() == ["IOPS", "286,532", "347,587", "+21.6%", "n/a",
                            "n/a"]
 
 
 def test_the_verdict_comes_first(data):
-    text = report.text(data)
+    text = textreport.text(data)
     assert text.index("Verdict on B") < text.index("randread, ")
     assert "IOPS: faster in 1, inconclusive in 1 of 2 cells" in text
 
@@ -74,17 +76,17 @@ def test_the_verdict_comes_first(data):
 def test_a_floor_that_excludes_0_is_a_warning(data):
     words = "warning: the A/A floor excludes 0: this machine drifted"
     drifted = effect(aa={"ratio": 1.1, "ci95": [1.05, 1.15]})
-    assert words in plain(report.text(with_effects(data, drifted)))
-    assert words not in plain(report.text(with_effects(data, effect())))
+    assert words in plain(textreport.text(with_effects(data, drifted)))
+    assert words not in plain(textreport.text(with_effects(data, effect())))
 
 
 def test_the_target_and_what_was_changed(data):
-    text = report.text(data)
+    text = textreport.text(data)
     assert "  RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT\n" in text
     assert "  from the job file: runtime 30 -> 0.5 s, ramp_time 2" in text
     data["cells"][0]["changes"] = data["cells"][1]["changes"] = ""
     data["cells"][0]["target"]["direct"] = "none"
-    text = report.text(data)
+    text = textreport.text(data)
     assert "256 MiB, buffered (page cache)\n" in text
     assert "from the job file" not in text
 
@@ -93,7 +95,7 @@ def test_discarded_pairs_are_named(data):
     gone = [{"pair": i, "host": "h1", "why": "its server died"}
             for i in range(9)]
     data["cells"][0]["discarded"] = gone
-    text = report.text(data)
+    text = textreport.text(data)
     assert "  pair 1 on h1 discarded: its server died\n" in text
     assert "  4 more pairs discarded\n" in text
     assert "  pair 8 discarded: fio did no I/O\n" in text
@@ -104,7 +106,7 @@ def test_hosts_looks_calls_and_an_early_stop(data):
     cell = data["cells"][0]
     cell["hosts"] = {"h1": {"effects": [effect()]}}
     cell["calls_per_io"]["A"] = None
-    text = report.text(data)
+    text = textreport.text(data)
     assert "Stopped early, after 40 of 40 pairs" in text
     assert "looks after 10, 20, 30 pairs" in plain(text)
     assert "clients: h1, h2" in text and "h1: IOPS +21.6% faster" in text
@@ -113,16 +115,16 @@ def test_hosts_looks_calls_and_an_early_stop(data):
 
 def test_the_self_check_is_told(data):
     data["self_check"] = {**abreport.SELF_CHECK}
-    assert "\nSelf-check passed: planted: IOPS x 0.80;" in report.text(data)
+    assert "\nSelf-check passed: planted: IOPS x 0.80;" in textreport.text(data)
     data["self_check"]["passed"] = False
-    assert "\nSelf-check FAILED: planted" in report.text(data)
+    assert "\nSelf-check FAILED: planted" in textreport.text(data)
 
 
 def test_three_sides(data):
     rng = np.random.default_rng(3)
     found = abreport.report([abreport.cell(rng, 0, effect=0.2),
                              abreport.cell(rng, 1, effect=-0.2, b="C")], 3)
-    text = report.text(schema.check(found))
+    text = textreport.text(schema.check(found))
     assert "Verdict on B (kaio) against A (libaio):\n  IOPS: faster" in text
     assert "Verdict on C (io_uring) against A (libaio):\n  IOPS: slow" in text
     assert "C against A" in text and "verdict on C, IOPS: SLOWER" in text
@@ -150,7 +152,7 @@ def test_many_cells_take_a_line_each():
     rng = np.random.default_rng(3)
     cells = [abreport.cell(rng, i, n=6, metrics=("iops", "cpu_us"),
                            job=f"job-{i}") for i in range(40)]
-    lines = report.text(abreport.report(cells)).splitlines()
+    lines = textreport.text(abreport.report(cells)).splitlines()
     for i in range(40):
         assert sum(line.startswith(f"  job-{i} ") for line in lines) == 1
     assert len(lines) < 60
@@ -160,7 +162,7 @@ def test_nothing_measured():
     cell = abreport.cell(np.random.default_rng(1), 0)
     cell.update(pairs=[], effects=[], latency={}, order_effect={})
     for cells in ([], [cell]):
-        text = report.text(schema.check(abreport.report(cells)))
+        text = textreport.text(schema.check(abreport.report(cells)))
         assert text.startswith("A = libaio\n")
 
 
@@ -170,7 +172,7 @@ def test_hostile_text_stays_in_79_columns(attack, many, data):
     bad = schema.check(hostile.report(data, attack))
     if many:
         bad["cells"] = bad["cells"] * 5
-    text = report.text(bad)
+    text = textreport.text(bad)
     text.encode()
     lines = text.split("\n")
     assert max(map(len, lines)) <= 79
@@ -206,7 +208,7 @@ def test_tone(verdict, better, ratio, tone):
 
 def rows(data, tmp_path):
     path = tmp_path / "report.csv"
-    csvout.write(data, path)
+    csvreport.write(data, path)
     with open(path, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -240,22 +242,22 @@ def test_hostile_text_in_the_csv(attack, data, tmp_path):
 def test_a_file_is_whole_or_absent(data, tmp_path):
     path = tmp_path / "report.csv"
     path.write_text("old")
-    csvout.write(data, path)
+    csvreport.write(data, path)
     assert os.listdir(tmp_path) == ["report.csv"]
     before = copy.deepcopy(data)
     with pytest.raises(Problem, match="^cannot write .*: make room"):
-        csvout.write(data, tmp_path / "none" / "x.csv")
+        csvreport.write(data, tmp_path / "none" / "x.csv")
     with pytest.raises(Problem, match="cannot write"):
-        outfile.write(tmp_path, "x")
+        textfile.write(tmp_path, "x")
     assert data == before and os.listdir(tmp_path) == ["report.csv"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_disk_is_a_sentence(monkeypatch, tmp_path):
     """The part file goes to a device that is always full."""
-    monkeypatch.setattr(outfile.secrets, "token_hex", lambda _: "x")
+    monkeypatch.setattr(textfile.secrets, "token_hex", lambda _: "x")
     (tmp_path / "r.csv.x.part").symlink_to("/dev/full")
-    monkeypatch.setattr(outfile, "MODE", "w")
+    monkeypatch.setattr(textfile, "MODE", "w")
     with pytest.raises(Problem, match="No space left"):
-        outfile.write(tmp_path / "r.csv", "text" * 10000)
+        textfile.write(tmp_path / "r.csv", "text" * 10000)
     assert os.listdir(tmp_path) == []

@@ -14,12 +14,13 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
 import hostile  # noqa: E402
-from fiolab import html, plots, schema, svg  # noqa: E402
+from fiolab.ab import htmlreport, schema
+from fiolab.report import plotting, svg
 from outline import (Outline, is_well_formed,  # noqa: E402
                      links_lead_somewhere, needs_nothing_else)
 
 def page_of(data):
-    return html.page(schema.check(data))
+    return htmlreport.page(schema.check(data))
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +83,9 @@ def test_the_headline(verdicts, headline):
         cell["effects"][0].update(
             verdict=verdict, ratio=0.8 if verdict == "slower" else 1.25)
     data = abreport.report(cells)
-    assert html.headline(data, data["sides"][1], cells) == headline
+    assert htmlreport.headline(data, data["sides"][1], cells) == headline
     data["sides"][1]["text"] = "libaio"
-    said = html.headline(data, data["sides"][1], cells[:1])
+    said = htmlreport.headline(data, data["sides"][1], cells[:1])
     assert said.startswith("libaio against itself")
 
 
@@ -185,7 +186,8 @@ def test_colours_are_the_pages():
     for picture in inside:
         assert not re.search(r"#[0-9a-f]{6}\b", picture)
         assert "var(--" in picture
-    css = (ROOT / "jobs" / "fiolab" / "report.css").read_text()
+    css = (ROOT / "jobs" / "fiolab" / "report" / "templates" /
+           "report.css").read_text()
     light, dark = css.split("prefers-color-scheme: dark")
     for name in set(svg.COLOURS.values()):
         assert f"{name}: #" in light and f"{name}: #" in dark
@@ -199,31 +201,31 @@ def exact(bins, share):
 
 def test_thinning_keeps_the_percentiles():
     found = abreport.latency_of(np.random.default_rng(2), 4e5, buckets=1500)
-    ns, share = plots.thinned(found["bins"], plots.PERCENTILES)
-    assert len(ns) <= plots.POINTS + len(plots.PERCENTILES)
+    ns, share = plotting.thinned(found["bins"], plotting.PERCENTILES)
+    assert len(ns) <= plotting.POINTS + len(plotting.PERCENTILES)
     assert share[-1] == 1.0 and ns[-1] == found["bins"][-1][0]
     for q in (0.5, 0.9, 0.99, 0.999, 0.9999):
         assert ns[np.searchsorted(share, q)] == exact(found["bins"], q)
 
 
 def test_thinning_nothing():
-    ns, share = plots.thinned([])
+    ns, share = plotting.thinned([])
     assert len(ns) == len(share) == 0
-    assert plots.cdf({r: {"bins": [], "percentiles": {}} for r in "AB"},
+    assert plotting.cdf({r: {"bins": [], "percentiles": {}} for r in "AB"},
                      "read", "p") is None
 
 
 def test_points_stand_for_all_pairs():
-    assert [len(x) for x in plots.groups(20)] == [1] * 20
-    many = plots.groups(3333)
-    assert len(many) == plots.POINTS
+    assert [len(x) for x in plotting.groups(20)] == [1] * 20
+    many = plotting.groups(3333)
+    assert len(many) == plotting.POINTS
     assert sum(map(len, many)) == 3333 and {*map(len, many)} == {13, 14}
 
 
 @pytest.mark.parametrize("low, high", [(90, 110), (300, 950), (8e4, 3e6),
                                        (1, 1e9), (2e3, 2.5e4)])
 def test_a_latency_axis_has_a_few_round_places(low, high):
-    ticks = plots.log_ticks(low, high)
+    ticks = plotting.log_ticks(low, high)
     assert 1 <= len(ticks) <= 6 and ticks == sorted(set(ticks))
     assert all(low <= tick <= high for tick in ticks)
 
@@ -234,4 +236,4 @@ def test_any_effect_can_be_drawn(ratio):
               "ratio": ratio, "ci95": [ratio / 2, ratio * 2],
               "aa": {"ratio": 1.0, "ci95": [1.0, 1.0]}}
     with svg.styled():
-        assert "nan" not in plots.forest([("x", effect)], "p", "t", 0.02)
+        assert "nan" not in plotting.forest([("x", effect)], "p", "t", 0.02)

@@ -13,11 +13,11 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import abreport  # noqa: E402
 import jsonchecks  # noqa: E402
-from fiolab import schema  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import schema
+from fiolab.base.problem import Problem
 
 GOOD = abreport.typical()
-PAGE = (ROOT / "jobs" / "fiolab" / "report-schema.md").read_text()
+PAGE = (ROOT / "jobs" / "docs" / "report-schema.md").read_text()
 
 
 def changed(path, value):
@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_read(name, tmp_path):
 
 def fields():
     """Every name that schema.py asks for."""
-    text = (ROOT / "jobs" / "fiolab" / "schema.py").read_text()
+    text = (ROOT / "jobs" / "fiolab" / "ab" / "schema.py").read_text()
     records = re.findall(r"\brecord\(((?:[^()]|\((?:[^()]|\((?:[^()]|"
                          r"\([^()]*\))*\))*\))*)\)", text)
     return {name for one in records

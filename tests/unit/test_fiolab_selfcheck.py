@@ -12,8 +12,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
 import abreport  # noqa: E402  (tests/lib is on the path)
-from fiolab import selfcheck  # noqa: E402
-from fiolab.jobfile import Job  # noqa: E402
+from fiolab.ab import selfcheck
+from fiolab.fio.jobfile import Job
 
 
 @pytest.mark.parametrize("iops, jobs", [(100, 1), (5000, 1), (170_000, 1),

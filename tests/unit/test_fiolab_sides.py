@@ -9,23 +9,24 @@ import pytest
 JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
 sys.path.insert(0, JOBS)
 
-from fiolab import (checks, fio, jobfile, probe, process, side,  # noqa: E402
-                    target)
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.base import process
+from fiolab.base.problem import Problem
+from fiolab.fio import asking, fiorun, jobfile, sidespec, streams as checks
+from fiolab.target import scratchfile
 
 
 def test_kaio_is_the_engine_of_the_build_folder(tmp_path):
     (tmp_path / "fio-kaio.so").touch()
-    found = side.parse("kaio,nowait=1,userspace_reap", str(tmp_path))
+    found = sidespec.parse("kaio,nowait=1,userspace_reap", str(tmp_path))
     assert found.ioengine == f"external:{tmp_path}/fio-kaio.so"
     assert found.options == ("nowait=1", "userspace_reap")
-    assert side.parse("io_uring", "/none").ioengine == "io_uring"
+    assert sidespec.parse("io_uring", "/none").ioengine == "io_uring"
 
 
 def test_a_relative_engine_path_becomes_absolute(tmp_path, monkeypatch):
     (tmp_path / "aio-x.so").touch()
     monkeypatch.chdir(tmp_path)
-    assert side.parse("external:aio-x.so", "").ioengine == (
+    assert sidespec.parse("external:aio-x.so", "").ioengine == (
         f"external:{tmp_path}/aio-x.so")
 
 
@@ -36,7 +37,7 @@ def test_a_relative_engine_path_becomes_absolute(tmp_path, monkeypatch):
     ("li baio", "not an engine name"), ("libaio,a=${HOME}", "not an engine")])
 def test_bad_sides(text, word, tmp_path):
     with pytest.raises(Problem) as problem:
-        side.parse(text, str(tmp_path))
+        sidespec.parse(text, str(tmp_path))
     assert word in str(problem.value)
 
 
@@ -51,15 +52,15 @@ def library(tmp_path):
 def test_a_side_with_our_library(library, monkeypatch):
     build = str(library.parent)
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
-    found = side.parse("libaio,userspace_reap@our-library", build)
+    found = sidespec.parse("libaio,userspace_reap@our-library", build)
     assert (found.ioengine, found.options) == ("libaio", ("userspace_reap",))
     assert found.library == str(library)
     assert dict(found.environment) == {"LD_LIBRARY_PATH": build,
                                        "LIBAIO_RING": "1"}
     monkeypatch.setenv("LD_LIBRARY_PATH", "/other")
     monkeypatch.setenv("LIBAIO_RING", "0")
-    found = side.parse("libaio@our-library", build)
-    env = fio.environment(found, target.Target("/f", 1, True, ""))
+    found = sidespec.parse("libaio@our-library", build)
+    env = fiorun.environment(found, scratchfile.Target("/f", 1, True, ""))
     assert env["LD_LIBRARY_PATH"] == f"{build}:/other"
     assert env["LIBAIO_RING"] == "1" and env["ENGINE"] == "libaio"
 
@@ -67,17 +68,17 @@ def test_a_side_with_our_library(library, monkeypatch):
 def test_an_at_sign_in_an_engine_path_is_no_environment(tmp_path):
     (tmp_path / "a@b").mkdir()
     (tmp_path / "a@b" / "e.so").touch()
-    found = side.parse(f"external:{tmp_path}/a@b/e.so", "")
+    found = sidespec.parse(f"external:{tmp_path}/a@b/e.so", "")
     assert found.ioengine.endswith("/a@b/e.so") and not found.environment
 
 
 def test_a_side_with_variables(library):
-    found = side.parse("libaio,nowait=1@A=1@B_2=x:y-0.5", "")
+    found = sidespec.parse("libaio,nowait=1@A=1@B_2=x:y-0.5", "")
     assert found.ioengine == "libaio" and found.options == ("nowait=1",)
     assert found.environment == (("A", "1"), ("B_2", "x:y-0.5"))
-    env = fio.environment(found, target.Target("/t", 1, True, ""))
+    env = fiorun.environment(found, scratchfile.Target("/t", 1, True, ""))
     assert env["A"] == "1" and env["B_2"] == "x:y-0.5"
-    found = side.parse("libaio@our-library@A=", str(library.parent))
+    found = sidespec.parse("libaio@our-library@A=", str(library.parent))
     assert found.library and dict(found.environment)["A"] == ""
 
 
@@ -100,25 +101,25 @@ def test_bad_environments(text, word, tmp_path, request):
     if "no library" not in word:
         build = request.getfixturevalue("library").parent
     with pytest.raises(Problem, match=word):
-        side.parse(text, str(build))
+        sidespec.parse(text, str(build))
 
 
 def test_a_build_folder_that_no_search_path_can_hold(tmp_path):
     (tmp_path / "a:b").mkdir()
     (tmp_path / "a:b" / "libaio.so.1").touch()
     with pytest.raises(Problem, match="cannot hold"):
-        side.parse("libaio@our-library", str(tmp_path / "a:b"))
+        sidespec.parse("libaio@our-library", str(tmp_path / "a:b"))
 
 
 def test_the_library_in_use_is_checked(library, tmp_path):
-    plain = side.parse("libaio", "")
-    ours = side.parse("libaio@our-library", str(library.parent))
+    plain = sidespec.parse("libaio", "")
+    ours = sidespec.parse("libaio@our-library", str(library.parent))
     theirs = tmp_path / "theirs"
     theirs.write_bytes(b"elf")
     copy = tmp_path / "copy"
     copy.write_bytes(library.read_bytes())
     for good in ((plain, ""), (plain, str(theirs)), (ours, str(library))):
-        probe.check_library(*good, "fio")
+        asking.check_library(*good, "fio")
     for one, mapped, word in [
             (ours, "", "fio uses no libaio.so.1"),
             (ours, str(theirs), "it ignores LD_LIBRARY_PATH"),
@@ -127,18 +128,18 @@ def test_the_library_in_use_is_checked(library, tmp_path):
             (plain, str(library), "is to run without our library"),
             (plain, str(copy), "is to run without our library")]:
         with pytest.raises(Problem, match=word):
-            probe.check_library(one, mapped, "fio")
+            asking.check_library(one, mapped, "fio")
     library.write_bytes(b"elf")
     with pytest.raises(Problem, match="is not our library"):
-        probe.check_library(ours, str(library), "fio")
+        asking.check_library(ours, str(library), "fio")
 
 
 def test_the_maps_of_a_process_that_has_ended():
     with process.Child(["sleep", "60"]) as child:
         end = time.monotonic() + 60     # ld.so maps libc a little later
-        while "libc" not in probe._maps(child.pid):
+        while "libc" not in asking._maps(child.pid):
             assert time.monotonic() < end
-    assert probe._maps(child.pid) == ""
+    assert asking._maps(child.pid) == ""
 
 
 def test_the_library_in_maps():
@@ -149,7 +150,7 @@ def test_the_library_in_maps():
                         ("/lib/libaio.so.1/x", False),
                         ("/lib/mylibaio.so.1", False)]:
         text = line.format("/lib/libc.so.6") + line.format(path)
-        assert probe.MAPPED.findall(text) == ([path] if found else [])
+        assert asking.MAPPED.findall(text) == ([path] if found else [])
 
 
 class FakeFio:
@@ -160,8 +161,8 @@ class FakeFio:
 
 
 def asked(monkeypatch, tmp_path, text, says):
-    monkeypatch.setattr(probe, "_ask", lambda *a, **k: (1, says))
-    probe._check_side(FakeFio(tmp_path), side.parse(text, ""))
+    monkeypatch.setattr(asking, "_ask", lambda *a, **k: (1, says))
+    asking._check_side(FakeFio(tmp_path), sidespec.parse(text, ""))
 
 
 HELP = "userspace_reap          : Use: x\nnowait   : Set RWF_NOWAIT\n"
@@ -191,7 +192,7 @@ def test_sides_that_do_other_io_are_refused(monkeypatch):
     streams = iter([(result, [[("read", "0", "4096")]]),
                     (result, [[("read", "0", "8192")]])])
     monkeypatch.setattr(checks, "_streams", lambda *_: next(streams))
-    sides = side.parse("libaio", ""), side.parse("psync", "")
+    sides = sidespec.parse("libaio", ""), sidespec.parse("psync", "")
     with pytest.raises(Problem, match="unfair"):
         checks.same_stream(None, sides, jobfile.Job("x", ""),
-                           target.Target("/dev/null", 1 << 20, True, ""))
+                           scratchfile.Target("/dev/null", 1 << 20, True, ""))

@@ -14,8 +14,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab import results, stats, twosample, verdict  # noqa: E402
-from fiolab.metrics import METRICS  # noqa: E402
+from fiolab.fio.metrics import METRICS
+from fiolab.stats import paired, pairing, twosample, verdict
 
 CAMPAIGNS = 2000
 PAIRS = 20
@@ -37,7 +37,7 @@ def runs(rng, count, pairs):
 def differences(rng, count, pairs, effect=0.0, looks=()):
     """(d of B, d of A') of campaigns, planned as campaign.py plans them."""
     x = runs(rng, count, pairs)
-    first = np.array([[order == "AB" for order in results.planned_orders(
+    first = np.array([[order == "AB" for order in pairing.planned_orders(
         int(rng.integers(2**31)), 0, pairs, looks)] for _ in range(count)])
     # A is in the middle: A' A B or B A A'.
     b = np.where(first, x[..., 2], x[..., 0]) + effect
@@ -71,7 +71,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(pairs):
     rng, truth = np.random.default_rng(pairs), math.log(1.1)
     d, _ = differences(rng, CAMPAIGNS, pairs, truth)
     for level, low in ((0.95, 0.935), (0.90, 0.88)):
-        lower, upper = stats.bounds(stats.walsh(d), pairs, level)
+        lower, upper = paired.bounds(paired.walsh(d), pairs, level)
         assert low <= np.mean((lower <= truth) & (truth <= upper)) <= 0.99
 
 
@@ -96,9 +96,9 @@ def test_equivalent_is_not_said_of_what_lies_at_the_margin():
     """An effect of exactly 2%, on a quiet machine: 5% at most."""
     rng = np.random.default_rng(6)
     d = math.log(1.02) + 0.004 * rng.standard_t(3, (CAMPAIGNS, PAIRS))
-    assert np.mean(stats.tost_p(d, 0.02) <= 0.05) <= 0.065
+    assert np.mean(paired.tost_p(d, 0.02) <= 0.05) <= 0.065
     inside = 0.004 * rng.standard_t(3, (CAMPAIGNS, PAIRS))
-    assert np.mean(stats.tost_p(inside, 0.02) <= 0.05) >= 0.99
+    assert np.mean(paired.tost_p(inside, 0.02) <= 0.05) >= 0.99
 
 
 @pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
@@ -106,8 +106,8 @@ def test_planned_looks_err_no_more_than_one(looks):
     """And peeking without the correction does: the test can fail."""
     rng = np.random.default_rng(len(looks))
     d, _ = differences(rng, CAMPAIGNS, looks[-1], looks=looks)
-    p = np.array([stats.p_value(d[:, :n]) for n in looks])
-    corrected = np.mean((p <= stats.look_alpha(len(looks))).any(axis=0))
+    p = np.array([paired.p_value(d[:, :n]) for n in looks])
+    corrected = np.mean((p <= paired.look_alpha(len(looks))).any(axis=0))
     assert corrected <= 0.065
     assert np.mean((p <= 0.05).any(axis=0)) > corrected
 
@@ -121,14 +121,14 @@ def test_reports_with_looks_claim_no_more(looks):
     wrong = np.zeros(CAMPAIGNS, dtype=bool)
     for n in looks:
         wrong |= [bool(claims(effects)) for effects in judged(
-            metrics, d[:, :n], floor[:, :n], stats.look_alpha(len(looks)))]
+            metrics, d[:, :n], floor[:, :n], paired.look_alpha(len(looks)))]
     assert wrong.mean() <= 0.065
 
 
 def test_looking_after_every_pair_is_what_looks_are_for():
     rng = np.random.default_rng(9)
     d, _ = differences(rng, CAMPAIGNS, 30)
-    p = np.array([stats.p_value(d[:, :n]) for n in range(6, 31)])
+    p = np.array([paired.p_value(d[:, :n]) for n in range(6, 31)])
     assert np.mean((p <= 0.05).any(axis=0)) > 0.12
 
 
@@ -156,7 +156,7 @@ def test_ties_are_taken_as_the_permutation_test_takes_them():
         d = rng.integers(-3, 6, 9) / 100
         found = permutation_test((d,), signed, permutation_type="samples",
                                  n_resamples=np.inf, vectorized=True)
-        assert stats.p_value(d) == pytest.approx(
+        assert paired.p_value(d) == pytest.approx(
             min(1.0, found.pvalue), abs=1e-9)
 
 
@@ -165,10 +165,10 @@ def test_without_ties_it_is_scipys_exact_wilcoxon():
     rng = np.random.default_rng(12)
     for n in (1, 2, 6, 13, 20, 40):
         d = rng.normal(0.2, 1, n)
-        assert stats.p_value(d) == pytest.approx(
+        assert paired.p_value(d) == pytest.approx(
             wilcoxon(d, method="exact").pvalue)
         for side, tail in (("less", 0), ("greater", 1)):
-            assert stats.tails(d)[tail] == pytest.approx(wilcoxon(
+            assert paired.tails(d)[tail] == pytest.approx(wilcoxon(
                 d, alternative=side, method="exact").pvalue)
 
 
@@ -176,9 +176,9 @@ def test_the_90_percent_interval_and_both_one_sided_tests_agree():
     rng, seen = np.random.default_rng(13), set()
     for _ in range(500):
         d = rng.normal(0.004, 0.02, rng.integers(6, 25))
-        low, high = (math.expm1(x) for x in stats.interval(d, 0.9))
+        low, high = (math.expm1(x) for x in paired.interval(d, 0.9))
         inside = -0.02 < low and high < 0.02
-        assert (stats.tost_p(d, 0.02) <= 0.05) == inside
+        assert (paired.tost_p(d, 0.02) <= 0.05) == inside
         seen.add(inside)
     assert seen == {True, False}
 
@@ -188,7 +188,7 @@ def test_beyond_the_exact_numbers_the_normal_takes_over_smoothly(n):
     rng = np.random.default_rng(n)
     d = rng.normal(0.1, 1, n)
     from scipy.stats import wilcoxon
-    assert stats.p_value(d) == pytest.approx(
+    assert paired.p_value(d) == pytest.approx(
         wilcoxon(d, method="exact").pvalue, abs=0.003)
-    exact = stats.interval_rank.__wrapped__(150, 0.95)
-    assert abs(stats.interval_rank(n, 0.95) - exact) < 100
+    exact = paired.interval_rank.__wrapped__(150, 0.95)
+    assert abs(paired.interval_rank(n, 0.95) - exact) < 100

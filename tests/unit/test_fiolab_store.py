@@ -12,20 +12,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab import cli, plan, store  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import cli, planning
+from fiolab.ab.campaignfolder import CampaignFolder
+from fiolab.base import commandline, runfolder
+from fiolab.base.problem import Problem
 
 
 def fails(path, word):
     """Another command with this --out."""
     with ExitStack() as stack, pytest.raises(Problem, match=word):
-        store.Folder(str(path)).create(stack)
+        CampaignFolder(str(path)).create(stack)
 
 
 def test_a_second_command_leaves_the_first_its_folder(tmp_path):
     path = tmp_path / "c"
     with ExitStack() as stack:
-        first = store.Folder(str(path))
+        first = CampaignFolder(str(path))
         first.create(stack)
         fails(path, "another command works in")
         first.save_plan({"a": 1})
@@ -35,14 +37,14 @@ def test_a_second_command_leaves_the_first_its_folder(tmp_path):
 
 def test_a_campaign_that_never_began_leaves_nothing(tmp_path):
     with ExitStack() as stack:
-        store.Folder(str(tmp_path / "c")).create(stack)
+        CampaignFolder(str(tmp_path / "c")).create(stack)
     assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_was_there_stays(tmp_path):
     (tmp_path / "c").mkdir()
     with ExitStack() as stack:
-        store.Folder(str(tmp_path / "c")).create(stack)
+        CampaignFolder(str(tmp_path / "c")).create(stack)
         assert os.listdir(tmp_path / "c") == ["runs"]
     assert os.listdir(tmp_path / "c") == []
 
@@ -50,28 +52,28 @@ def test_a_folder_that_was_there_stays(tmp_path):
 def test_a_folder_that_goes_away_between_is_not_written_to(tmp_path,
                                                            monkeypatch):
     """Its holder ended without a plan just before the lock was free."""
-    path, flock = tmp_path / "c", store.fcntl.flock
+    path, flock = tmp_path / "c", runfolder.fcntl.flock
 
     def late(descriptor, how):
         flock(descriptor, how)
         (path / "runs").rmdir()
-    monkeypatch.setattr(store.fcntl, "flock", late)
+    monkeypatch.setattr(runfolder.fcntl, "flock", late)
     fails(path, "another command works in")
 
 
 def test_two_commands_in_one_second_have_two_folders(tmp_path):
     args = cli.parser().parse_args(["--build", str(tmp_path)])
-    made = {plan.folder(args).path for _ in range(3)}
+    made = {planning.folder(args).path for _ in range(3)}
     assert len(made) == 3 == len(os.listdir(tmp_path))
     args.out = str(tmp_path / "mine")
-    assert plan.folder(args).path == os.path.realpath(args.out)
+    assert planning.folder(args).path == os.path.realpath(args.out)
     assert not os.path.exists(args.out)
 
 
 def test_a_build_folder_that_cannot_be_written_is_one_sentence():
     args = cli.parser().parse_args(["--build", "/proc"])
     with pytest.raises(Problem, match="^cannot write a campaign in .*--out"):
-        plan.folder(args)
+        planning.folder(args)
 
 
 def _as_another_user(function):
@@ -95,7 +97,7 @@ def test_a_build_folder_of_another_user_is_left_alone(monkeypatch):
         os.chmod(build, 0o555)
         args = cli.parser().parse_args(["--build", build])
         monkeypatch.chdir("/tmp")
-        assert _as_another_user(lambda: plan.disk(args)) == "/tmp"
+        assert _as_another_user(lambda: commandline.disk(args)) == "/tmp"
         monkeypatch.chdir("/")
         os.chmod(build, 0o777)
-        assert _as_another_user(lambda: plan.disk(args)) == build
+        assert _as_another_user(lambda: commandline.disk(args)) == build

@@ -17,9 +17,10 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import targets as real  # noqa: E402
 from targets import partition, remove_partitions  # noqa: E402
-from fiolab import (claim, cli, device, session, sysfs,  # noqa: E402
-                    target)
-from fiolab.problem import Problem  # noqa: E402
+from fiolab.ab import cli, command
+from fiolab.base import commandline
+from fiolab.base.problem import Problem
+from fiolab.target import blockdevice, claim, scratchfile, sysfs
 
 MIB = 1 << 20
 needs_root = pytest.mark.skipif(bool(real.why_no_root()),
@@ -29,7 +30,7 @@ needs_root = pytest.mark.skipif(bool(real.why_no_root()),
 def refused(path, word, stack, destroy=True, writes=("randwrite",)):
     before = content(path)
     with pytest.raises(Problem) as problem:
-        target.prepare(str(path), list(writes), 4 * MIB, destroy, stack)
+        scratchfile.prepare(str(path), list(writes), 4 * MIB, destroy, stack)
     assert word in str(problem.value)
     assert content(path) == before
 
@@ -43,7 +44,7 @@ def content(path):
 
 def test_a_new_file_is_filled_and_removed(tmp_path, stack):
     path = tmp_path / "new"
-    made = target.prepare(str(path), ["randwrite"], 4 * MIB, False, stack)
+    made = scratchfile.prepare(str(path), ["randwrite"], 4 * MIB, False, stack)
     data = path.read_bytes()
     assert len(data) == 4 * MIB and len(set(data[-4096:])) > 200
     assert os.stat(path).st_blocks * 512 >= 4 * MIB
@@ -57,7 +58,7 @@ def test_an_existing_file_is_not_written_without_leave(tmp_path, stack):
     path = tmp_path / "precious"
     path.write_bytes(b"x" * 8 * MIB)
     refused(path, "--destroy-data", stack, destroy=False)
-    read_only = target.prepare(str(path), [], None, False, stack)
+    read_only = scratchfile.prepare(str(path), [], None, False, stack)
     assert not read_only.writable and read_only.size == 8 * MIB
     assert "not pre-written" in read_only.describe()
     stack.close()
@@ -67,7 +68,7 @@ def test_an_existing_file_is_not_written_without_leave(tmp_path, stack):
 def test_an_existing_file_stays_after_it_was_overwritten(tmp_path, stack):
     path = tmp_path / "given"
     path.write_bytes(b"x" * 8 * MIB)
-    target.prepare(str(path), ["randwrite"], 4 * MIB, True, stack)
+    scratchfile.prepare(str(path), ["randwrite"], 4 * MIB, True, stack)
     stack.close()
     assert path.stat().st_size == 8 * MIB
     assert path.read_bytes()[4 * MIB:] == b"x" * 4 * MIB
@@ -83,7 +84,7 @@ def test_a_symlink_is_judged_by_what_it_points_to(tmp_path, stack):
 def test_a_dangling_symlink_stays(tmp_path, stack):
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "new")
-    target.prepare(str(link), ["randwrite"], 4 * MIB, False, stack)
+    scratchfile.prepare(str(link), ["randwrite"], 4 * MIB, False, stack)
     stack.close()
     assert link.is_symlink() and not (tmp_path / "new").exists()
 
@@ -91,37 +92,37 @@ def test_a_dangling_symlink_stays(tmp_path, stack):
 @pytest.mark.parametrize("name", ["a;b", "a#b", "a$b", "a\\b", "a\nb", "a "])
 def test_names_that_fio_would_misread(name, tmp_path, stack):
     with pytest.raises(Problem, match="misread"):
-        target.prepare(str(tmp_path / name), [], None, False, stack)
+        scratchfile.prepare(str(tmp_path / name), [], None, False, stack)
 
 
 def test_what_is_no_file(tmp_path, stack):
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path, tmp_path / "fifo", "/dev/null"):
         with pytest.raises(Problem, match="neither a file nor"):
-            target.prepare(str(path), [], None, True, stack)
+            scratchfile.prepare(str(path), [], None, True, stack)
     with pytest.raises(Problem, match="no folder"):
-        target.prepare(str(tmp_path / "a" / "b"), [], None, True, stack)
+        scratchfile.prepare(str(tmp_path / "a" / "b"), [], None, True, stack)
 
 
 def test_a_file_that_is_too_small(tmp_path, stack):
     (tmp_path / "small").write_bytes(b"x")
     with pytest.raises(Problem, match="too few"):
-        target.prepare(str(tmp_path / "small"), [], None, False, stack)
+        scratchfile.prepare(str(tmp_path / "small"), [], None, False, stack)
 
 
 def test_no_space_is_found_before_writing(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr(target, "_room", lambda folder: 24 * MIB)
+    monkeypatch.setattr(scratchfile, "_room", lambda folder: 24 * MIB)
     with pytest.raises(Problem, match="has room for 8 MiB"):
-        target.prepare(str(tmp_path / "big"), [], 9 * MIB, False, stack)
+        scratchfile.prepare(str(tmp_path / "big"), [], 9 * MIB, False, stack)
     assert not (tmp_path / "big").exists()
 
 
 def test_a_failing_write_removes_the_file(tmp_path, stack, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(target.os, "fsync", full)
+    monkeypatch.setattr(scratchfile.os, "fsync", full)
     with pytest.raises(Problem, match="no space left"):
-        target.prepare(str(tmp_path / "new"), [], 4 * MIB, False, stack)
+        scratchfile.prepare(str(tmp_path / "new"), [], 4 * MIB, False, stack)
     stack.close()
     assert not (tmp_path / "new").exists()
 
@@ -135,22 +136,22 @@ def test_without_o_direct_only_memory_may_be_buffered(ram, tmp_path, stack,
         if flags & os.O_DIRECT:
             raise OSError(errno.EINVAL, "Invalid argument")
         return real_open(path, flags, *rest)
-    monkeypatch.setattr(target.os, "open", old_kernel)
-    monkeypatch.setattr(target, "identify", lambda _: (ram, "label"))
+    monkeypatch.setattr(scratchfile.os, "open", old_kernel)
+    monkeypatch.setattr(scratchfile, "identify", lambda _: (ram, "label"))
     if ram:
-        made = target.prepare(str(tmp_path / "f"), [], 4 * MIB, False, stack)
+        made = scratchfile.prepare(str(tmp_path / "f"), [], 4 * MIB, False, stack)
         assert not made.direct and "buffered" in made.describe()
     else:
         with pytest.raises(Problem, match="O_DIRECT"):
-            target.prepare(str(tmp_path / "f"), [], 4 * MIB, False, stack)
+            scratchfile.prepare(str(tmp_path / "f"), [], 4 * MIB, False, stack)
 
 
 @needs_root
 def test_a_small_file_system(tmp_path, stack):
     with real.small_tmpfs(str(tmp_path), 24 * MIB) as where:
         with pytest.raises(Problem, match="has room for"):
-            target.prepare(where + "/f", [], 16 * MIB, False, stack)
-        made = target.prepare(where + "/f", [], 4 * MIB, False, stack)
+            scratchfile.prepare(where + "/f", [], 16 * MIB, False, stack)
+        made = scratchfile.prepare(where + "/f", [], 4 * MIB, False, stack)
         assert made.ram and "tmpfs" in made.label
         stack.close()
         assert os.listdir(where) == []
@@ -165,15 +166,15 @@ def test_what_a_killed_run_left_is_removed(tmp_path, stack):
     left = leave_behind(tmp_path)
     kept = [leave_behind(tmp_path, "kaio-ab-0123abce.tmp", b""),
             leave_behind(tmp_path, "kaio-ab-mine.tmp")]
-    target.scratch(str(tmp_path), 4 * MIB, stack)
+    scratchfile.scratch(str(tmp_path), 4 * MIB, stack)
     assert not left.exists() and all(path.exists() for path in kept)
 
 
 def test_the_file_of_a_living_run_stays(tmp_path, stack):
-    living = target.scratch(str(tmp_path), 4 * MIB, stack)
+    living = scratchfile.scratch(str(tmp_path), 4 * MIB, stack)
     with open(living.path, "rb") as file, pytest.raises(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    target.scratch(str(tmp_path), 4 * MIB, stack)
+    scratchfile.scratch(str(tmp_path), 4 * MIB, stack)
     assert os.path.exists(living.path)
 
 
@@ -181,17 +182,17 @@ def test_a_symlink_named_like_a_scratch_file_stays(tmp_path, stack):
     precious = tmp_path / "precious"
     precious.write_bytes(b"x")
     (tmp_path / "kaio-ab-0123abcd.tmp").symlink_to(precious)
-    target.scratch(str(tmp_path), 4 * MIB, stack)
+    scratchfile.scratch(str(tmp_path), 4 * MIB, stack)
     assert precious.exists() and (tmp_path / "kaio-ab-0123abcd.tmp").exists()
 
 
 def without_memory(folder, tmp_path, stack, monkeypatch, capsys, size=4 * MIB):
-    monkeypatch.setattr(cli, "MEMORY", str(folder))
+    monkeypatch.setattr(commandline, "MEMORY", str(folder))
     disk = tmp_path / "disk"
     disk.mkdir()
     args = cli.parser().parse_args(["--build", str(disk)])
     args.size = size
-    made, = session._targets(args, [], stack)
+    made, = command._targets(args, [], stack)
     assert made.path.startswith(str(disk))
     said = [line for line in capsys.readouterr().err.splitlines()
             if line.startswith("ab: ")]
@@ -217,9 +218,9 @@ def test_dev_shm_that_is_read_only_or_small(option, tmp_path, stack,
 def test_without_a_mount_row_the_device_number_is_the_label(tmp_path,
                                                             monkeypatch):
     """As in a chroot whose root is not a mount point."""
-    monkeypatch.setattr(device, "mounts", lambda: [])
-    ram, label = target.identify(str(tmp_path))
-    name = os.path.basename(device.sysfs(os.stat(tmp_path).st_dev))
+    monkeypatch.setattr(blockdevice, "mounts", lambda: [])
+    ram, label = scratchfile.identify(str(tmp_path))
+    name = os.path.basename(blockdevice.sysfs(os.stat(tmp_path).st_dev))
     assert not ram and label.startswith("disk (" + name)
 
 
@@ -228,10 +229,10 @@ def test_without_a_mount_row_the_device_number_is_the_label(tmp_path,
     ("some", "O_DIRECT in part", "part of the I/O"),
     ("none", "buffered (page cache)", "page cache takes part")])
 def test_the_label_says_what_ran(direct, io, why):
-    disk = target.Target("/f", 4 * MIB, False, "disk", writable=True)
+    disk = scratchfile.Target("/f", 4 * MIB, False, "disk", writable=True)
     assert disk.describe(direct) == f"disk, 4 MiB, {io}"
     assert why in disk.why(direct)
-    memory = target.Target("/f", 4 * MIB, True, "RAM", False, writable=True)
+    memory = scratchfile.Target("/f", 4 * MIB, True, "RAM", False, writable=True)
     assert memory.describe(direct) == "RAM, 4 MiB, buffered (page cache)"
     assert "no device" in memory.why(direct)
 
@@ -248,9 +249,9 @@ def loop(tmp_path):
 @needs_root
 def test_a_free_device_needs_destroy_data(loop, stack):
     refused(loop, "--destroy-data", stack, destroy=False)
-    target.prepare(loop, [], 4 * MIB, False, stack)     # reading is harmless
+    scratchfile.prepare(loop, [], 4 * MIB, False, stack)     # reading is harmless
     before = content(loop)
-    made = target.prepare(loop, ["randwrite"], 4 * MIB, True, stack)
+    made = scratchfile.prepare(loop, ["randwrite"], 4 * MIB, True, stack)
     assert made.writable and content(loop) != before
     stack.close()
     assert os.path.exists(loop)
@@ -275,7 +276,7 @@ def test_a_mounted_device_is_refused(loop, stack, tmp_path):
     with real.mounted(loop, str(tmp_path / "a b")):
         for path in (loop, link, node):
             refused(path, f"it is mounted on {tmp_path}/a b", stack)
-    target.prepare(loop, ["randwrite"], 4 * MIB, True, stack)
+    scratchfile.prepare(loop, ["randwrite"], 4 * MIB, True, stack)
 
 
 @needs_root
@@ -284,8 +285,8 @@ def test_a_mount_that_cannot_be_seen_is_refused(loop, stack, tmp_path,
     """As in another mount namespace: only the exclusive open tells."""
     real.run("mkfs.ext4", "-q", "-F", loop)
     with real.mounted(loop, str(tmp_path / "m")):
-        monkeypatch.setattr(device, "mounts", lambda: [])
-        monkeypatch.setattr(target, "identify", lambda _: (False, ""))
+        monkeypatch.setattr(blockdevice, "mounts", lambda: [])
+        monkeypatch.setattr(scratchfile, "identify", lambda _: (False, ""))
         refused(loop, "exclusive open fails", stack)
 
 
@@ -333,7 +334,7 @@ def test_overlapping_partitions_are_refused_and_siblings_not(loop, stack,
         with real.mounted(first, str(tmp_path / "m")), ExitStack() as inner:
             refused(first, "it is mounted", stack)
             refused(loop, "it is mounted", stack)
-            target.prepare(second, ["randwrite"], 4 * MIB, True, inner)
+            scratchfile.prepare(second, ["randwrite"], 4 * MIB, True, inner)
 
 
 @needs_root

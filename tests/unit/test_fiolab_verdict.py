@@ -9,8 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab import campaign, checks, results, stats  # noqa: E402
-from fiolab.verdict import Effect, fewest_pairs, judge_all  # noqa: E402
+from fiolab.ab import campaign
+from fiolab.fio import streams
+from fiolab.stats import paired, pairing
+from fiolab.stats.verdict import Effect, fewest_pairs, judge_all
 
 
 def spread(center, width, n=20):
@@ -51,7 +53,7 @@ def test_uncertain_is_inconclusive_with_the_detectable_effect():
     d = spread(0.01, 0.4)
     found = verdict(d)
     assert found.verdict == "inconclusive"
-    expected = stats.percent(2.8 * np.std(d, ddof=1) / math.sqrt(20))
+    expected = paired.percent(2.8 * np.std(d, ddof=1) / math.sqrt(20))
     assert f"{expected:.1f}%" in found.reason
 
 
@@ -106,7 +108,7 @@ def test_holm_counts_every_comparison_of_the_report():
 
 @pytest.mark.parametrize("pairs", [1, 6, 7, 20])
 def test_orders_are_balanced_and_random(pairs):
-    plans = [results.orders(pairs, np.random.default_rng(seed))
+    plans = [pairing.orders(pairs, np.random.default_rng(seed))
              for seed in range(50)]
     for plan in plans:
         assert len(plan) == pairs
@@ -117,7 +119,7 @@ def test_orders_are_balanced_and_random(pairs):
 
 
 def test_orders_repeat_with_the_seed():
-    one, two = (results.orders(20, np.random.default_rng(5)) for _ in "ab")
+    one, two = (pairing.orders(20, np.random.default_rng(5)) for _ in "ab")
     assert one == two
 
 
@@ -143,21 +145,21 @@ def ios(*offsets, kind="read"):
 
 
 def test_streams_that_part_are_found():
-    assert checks.compare_streams(ios(1, 2), ios(1, 2)) == (2, "")
-    equal, where = checks.compare_streams(ios(1, 2, 3), ios(1, 3, 2))
+    assert streams.compare_streams(ios(1, 2), ios(1, 2)) == (2, "")
+    equal, where = streams.compare_streams(ios(1, 2, 3), ios(1, 3, 2))
     assert equal is None and "I/O 2 is read 2 4096 against read 3" in where
-    assert checks.compare_streams(ios(1, 2), ios(1))[0] is None
-    assert checks.compare_streams([], [])[0] is None
-    assert checks.compare_streams(ios(1), ios(1, kind="write"))[0] is None
+    assert streams.compare_streams(ios(1, 2), ios(1))[0] is None
+    assert streams.compare_streams([], [])[0] is None
+    assert streams.compare_streams(ios(1), ios(1, kind="write"))[0] is None
 
 
 def test_streams_with_syncs_may_be_cut_differently():
     sync = [("sync", "0", "0")]
     writes = ios(*range(100), kind="write")
     long, short = writes + sync * 98, sync * 99 + writes[:98]
-    assert checks.compare_streams(long, short) == (98, "")
-    assert checks.compare_streams(long, writes)[0] is None
-    assert checks.compare_streams(long, writes + sync * 50)[0] is None
+    assert streams.compare_streams(long, short) == (98, "")
+    assert streams.compare_streams(long, writes)[0] is None
+    assert streams.compare_streams(long, writes + sync * 50)[0] is None
 
 
 def test_calls_of_strace():
@@ -168,6 +170,6 @@ def test_calls_of_strace():
 ------ ----------- ----------- --------- --------- ----------------
 100.00    0.101000          48      2100         7 total
 """
-    assert checks.parse_calls(text) == 2100
+    assert streams.parse_calls(text) == 2100
     with pytest.raises(ValueError):
-        checks.parse_calls("strace: attach: ptrace: Operation not permitted")
+        streams.parse_calls("strace: attach: ptrace: Operation not permitted")

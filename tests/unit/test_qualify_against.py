@@ -15,9 +15,9 @@ from scipy import stats as scipy_stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab import stats, twosample  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import against  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify.limits import against
+from fiolab.stats import paired, twosample
 
 REPORTS, CELLS, ROUNDS = 2000, 24, 5
 
@@ -81,7 +81,7 @@ def reports(change, *how, seed=5):
     """(shares of Holm's p <= 0.05 in each report, of equivalences)."""
     rng = np.random.default_rng(seed)
     found = against.shift(rounds(rng, *how) + change, rounds(rng, *how))
-    claims = np.array([stats.holm(row) for row in
+    claims = np.array([paired.holm(row) for row in
                        against.p_beyond(*found).tolist()]) <= 0.05
     return claims, against.p_within(*found) <= 0.05
 

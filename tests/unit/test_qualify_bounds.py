@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab.qualify import bounds  # noqa: E402
+from fiolab.stats import bounds
 
 WINDOWS = 2000
 # One-sided quantiles of t as tables print them: {n: {confidence: t of n-1}}.

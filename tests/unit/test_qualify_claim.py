@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
-from fiolab import claim, device, signatures  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import places  # noqa: E402
-from fiolab.qualify.profiles import QUICK  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify import places
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import blockdevice, claim, signatures
 
 MIB = 1 << 20
 
@@ -98,7 +98,7 @@ def test_a_name_that_is_replaced_meanwhile(precious, tmp_path, stack,
 
     def replaced(info):
         os.replace(other, precious)
-    monkeypatch.setattr(device, "file_used", replaced)
+    monkeypatch.setattr(blockdevice, "file_used", replaced)
     target = claim.prepare(str(precious), MIB, True, stack)
     assert os.path.samestat(os.fstat(target.descriptor), judged)
     assert not os.path.samestat(judged, os.stat(precious))
@@ -143,7 +143,7 @@ def test_files_of_the_kernel(stack):
 
 
 def test_swap_in_a_file(precious, stack, monkeypatch):
-    monkeypatch.setattr(device, "swaps", lambda: [str(precious)])
+    monkeypatch.setattr(blockdevice, "swaps", lambda: [str(precious)])
     refused(precious, "it is swap space", stack)
 
 

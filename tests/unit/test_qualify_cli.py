@@ -15,12 +15,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import (cli, estimate, identity, places,  # noqa: E402
-                            plan, pts, resume, session, worker)
-from fiolab.qualify.execute import Place  # noqa: E402
-from fiolab.qualify.profiles import (ENTERPRISE, PROFILES,  # noqa: E402
-                                     QUICK)
+from fiolab.base.problem import Problem
+from fiolab.qualify import (cli, estimate, places, planning, resume, session,
+                            worker)
+from fiolab.qualify.execute import Place
+from fiolab.qualify.suite import pts
+from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
+from fiolab.target import identity
 
 QUALIFY = str(ROOT / "jobs" / "qualify")
 GIB = 1 << 30
@@ -129,11 +130,11 @@ def test_a_day_is_said_in_days():
 
 
 def test_tests_by_name_and_group():
-    names = [test.name for test in plan.tests_of(QUICK, "hir, iops")]
+    names = [test.name for test in planning.tests_of(QUICK, "hir, iops")]
     assert names == ["iops", "hir"]
-    assert {test.group for test in plan.tests_of(QUICK, "pts")} == {"pts"}
+    assert {test.group for test in planning.tests_of(QUICK, "pts")} == {"pts"}
     with pytest.raises(Problem, match="there is no test ''"):
-        plan.tests_of(QUICK, "iops,")
+        planning.tests_of(QUICK, "iops,")
 
 
 def test_the_cells_that_a_spec_may_name():
@@ -146,11 +147,11 @@ def test_the_cells_that_a_spec_may_name():
 
 def test_a_changed_table_is_another_test():
     test = by_name(QUICK)["latency"]
-    assert plan.digest(test) == plan.digest(by_name(QUICK)["latency"])
+    assert planning.digest(test) == planning.digest(by_name(QUICK)["latency"])
     first, *others = test.phases
     changed = replace(test, phases=(replace(first, rounds=2), *others))
-    assert plan.digest(changed) != plan.digest(test)
-    assert plan.digest(by_name(QUICK)["dirth"]) == plan.digest(
+    assert planning.digest(changed) != planning.digest(test)
+    assert planning.digest(by_name(QUICK)["dirth"]) == planning.digest(
         by_name(QUICK)["dirth"])
 
 

@@ -13,10 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import blockio, devicefull, flushes  # noqa: E402
-from fiolab.qualify import generations, planted, queuetests  # noqa: E402
-from fiolab.qualify import verifying  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify.suite import (devicefull, flushes, generations, planted,
+                                  queuetests, verifying)
+from fiolab.target import blockio
 
 # As fio 3.33 and 3.42 print them.
 MESSAGES = """\

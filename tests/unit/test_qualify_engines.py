@@ -14,9 +14,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import qualifybench  # noqa: E402
-from fiolab import side  # noqa: E402
-from fiolab.qualify import engines, spec  # noqa: E402
-from fiolab.qualify.profiles import ENTERPRISE, QUICK  # noqa: E402
+from fiolab.fio import sidespec
+from fiolab.qualify import engines
+from fiolab.qualify.limits import specfile
+from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
 
 FAST = replace(QUICK, minute=0.1, shortest=0.1, threads=1, depth=1)
 SPEC = """[iops."4K 0/100"]
@@ -32,8 +33,8 @@ def session(tmp_path):
     path = tmp_path / "spec.toml"
     path.write_text(SPEC.format(90))
     return SimpleNamespace(
-        side=side.parse("psync", ""), other_side=side.parse("libaio", ""),
-        other_has_stats=False, profile=FAST, spec=spec.load(str(path)))
+        side=sidespec.parse("psync", ""), other_side=sidespec.parse("libaio", ""),
+        other_has_stats=False, profile=FAST, spec=specfile.load(str(path)))
 
 
 def test_the_other_engine():

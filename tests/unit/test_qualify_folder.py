@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import qualifybench  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import folder as folders  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify import folder as folders
 
 PLAN = {**qualifybench.PLAN, "id": "me"}
 ROUND = "t00-iops-p01-r0001"

@@ -16,10 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import faketools  # noqa: E402
-from fiolab import target  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import cache, identity, smart, tools  # noqa: E402
-from fiolab.qualify import worker  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify import worker
+from fiolab.target import health, identity, scratchfile, tools, writecache
 
 
 # --- identity
@@ -113,7 +112,7 @@ def test_a_file_and_the_device_below_it(tmp_path):
     assert (found["kind"], found["size_bytes"]) == ("file", 8192)
     assert found["inode"] == path.stat().st_ino and found["model"] is None
     # In a chroot whose root is no mount, none is to be seen.
-    assert found["file_system"] or not target.mount_of(str(path))
+    assert found["file_system"] or not scratchfile.mount_of(str(path))
     assert set(identity.EMPTY) <= set(found)
     assert identity.smart(str(path))[0] is None
 
@@ -151,7 +150,7 @@ def test_a_file_on_another_device(tmp_path):
 
 def test_smartctl_of_nvme(fake):
     fake.add("smartctl", {"-j -a /dev/nvme0n1": faketools.SMARTCTL_NVME})
-    found, why = smart.of("/dev/nvme0n1", "nvme")
+    found, why = health.of("/dev/nvme0n1", "nvme")
     assert why is None
     assert found == {
         "available_spare": 100, "critical_warning": 0,
@@ -164,21 +163,21 @@ def test_smartctl_of_nvme(fake):
 def test_smartctl_of_sata_in_trouble(fake):
     """Its status has bits for a drive that is failing: still an answer."""
     fake.add("smartctl", {"/dev/sda": faketools.SMARTCTL_ATA}, status=8)
-    found, why = smart.of("/dev/sda", "sata")
+    found, why = health.of("/dev/sda", "sata")
     assert why is None and found["Wear_Leveling_Count"] == 1661
     assert found["Reallocated_Sector_Ct"] == 0 and found["passed"] is True
 
 
 def test_smartctl_that_cannot_open_the_device(fake):
     fake.add("smartctl", {"/dev/sda": faketools.SMARTCTL_NONE}, status=1)
-    assert smart.of("/dev/sda", "sata") == (None, (
+    assert health.of("/dev/sda", "sata") == (None, (
         "smartctl -a /dev/sda: /dev/nonexistent: Unable to detect device "
         "type."))
 
 
 def test_nvme_where_there_is_no_smartctl(fake):
     fake.add("nvme", {"smart-log /dev/nvme0n1 -o json": faketools.SMART_LOG})
-    found, why = smart.of("/dev/nvme0n1", "nvme")
+    found, why = health.of("/dev/nvme0n1", "nvme")
     assert why is None and found["tool"] == "nvme smart-log"
     assert found["temperature_c"] == 37 and found["percent_used"] == 0
     assert found["temperature_sensor_1_c"] == 45
@@ -187,7 +186,7 @@ def test_nvme_where_there_is_no_smartctl(fake):
 
 def test_without_the_tools(fake):
     for kind in ("sata", "nvme"):
-        found, why = smart.of("/dev/x", kind)
+        found, why = health.of("/dev/x", kind)
         assert found is None and "apt-get install smartmontools" in why
         assert why.endswith(".")
     assert fake.calls() == []
@@ -196,21 +195,21 @@ def test_without_the_tools(fake):
 @pytest.mark.parametrize("kind", ["loop", "zram", "virtio", "dm", None])
 def test_kinds_without_smart_are_not_asked(kind, fake):
     fake.add("smartctl", {"": "{}"})
-    assert smart.of("/dev/x", kind)[0] is None and fake.calls() == []
+    assert health.of("/dev/x", kind)[0] is None and fake.calls() == []
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "3", "{}"])
 def test_answers_that_are_none(text, fake):
     fake.add("smartctl", {"/dev/sda": text})
-    found, why = smart.of("/dev/sda", "sata")
+    found, why = health.of("/dev/sda", "sata")
     assert found is None and why.startswith("smartctl -a /dev/sda: ")
 
 
 def test_a_drive_that_does_not_answer(fake, monkeypatch):
     fake.script("smartctl", "sleep 1000")
-    monkeypatch.setattr(smart, "SECONDS", 0.3)
+    monkeypatch.setattr(health, "SECONDS", 0.3)
     start = time.monotonic()
-    found, why = smart.of("/dev/sda", "sata")
+    found, why = health.of("/dev/sda", "sata")
     assert (found, why) == (None,
                             "smartctl -a /dev/sda: no answer in time.")
     assert time.monotonic() - start < 500
@@ -226,7 +225,7 @@ def test_more_output_than_a_pipe_holds(fake):
 def device(path, monkeypatch):
     """A path that stands for a block device with that folder in sysfs."""
     monkeypatch.setattr(identity, "place", lambda _: path)
-    monkeypatch.setattr(cache.stat, "S_ISBLK", lambda _: True)
+    monkeypatch.setattr(writecache.stat, "S_ISBLK", lambda _: True)
     return "/dev/null"
 
 
@@ -241,7 +240,7 @@ esac"""
 def test_nvme_cache_is_set_and_restored(fake, tmp_path, monkeypatch, stack):
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path), monkeypatch)
-    assert cache.set(path, False, stack) is None
+    assert writecache.set(path, False, stack) is None
     assert (tmp_path / "state").read_text() == "0\n"
     stack.close()
     assert (tmp_path / "state").read_text() == "1\n"
@@ -253,7 +252,7 @@ def test_nvme_cache_is_set_and_restored(fake, tmp_path, monkeypatch, stack):
 def test_a_cache_as_asked_is_left_alone(fake, tmp_path, monkeypatch, stack):
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path), monkeypatch)
-    assert cache.set(path, True, stack) is None
+    assert writecache.set(path, True, stack) is None
     stack.close()
     assert not any("set-" in call for call in fake.calls())
 
@@ -264,11 +263,11 @@ def test_after_a_kill_a_resumed_run_brings_the_first_state_back(
     """
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path), monkeypatch)
-    before, killed = cache.now(path), ExitStack()
+    before, killed = writecache.now(path), ExitStack()
     assert before is True
-    cache.set(path, False, killed, before)
+    writecache.set(path, False, killed, before)
     assert (tmp_path / "state").read_text() == "0\n"
-    assert cache.set(path, False, stack, before) is None
+    assert writecache.set(path, False, stack, before) is None
     stack.close()
     assert (tmp_path / "state").read_text() == "1\n"
     killed.pop_all()
@@ -278,7 +277,7 @@ def test_other_namespaces_keep_their_cache(fake, tmp_path, monkeypatch, stack):
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path, **{"device/nvme0n2/size": 8}),
                   monkeypatch)
-    assert "other namespaces" in cache.set(path, False, stack)
+    assert "other namespaces" in writecache.set(path, False, stack)
     assert fake.calls() == []
 
 
@@ -286,7 +285,7 @@ def test_a_partition_keeps_the_cache(fake, tmp_path, monkeypatch, stack):
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     disk = faketools.nvme(tmp_path)
     path = device(faketools.partition_of(disk, "nvme0n1p1"), monkeypatch)
-    assert "other partitions" in cache.set(path, False, stack)
+    assert "other partitions" in writecache.set(path, False, stack)
     assert fake.calls() == []
 
 
@@ -295,9 +294,9 @@ def test_after_a_power_cut_it_is_set_again(fake, tmp_path, monkeypatch,
     """What stands at the end is still what stood at the beginning."""
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path), monkeypatch)
-    assert cache.set(path, False, stack) is None
+    assert writecache.set(path, False, stack) is None
     (tmp_path / "state").write_text("1\n")      # its default, when it came back
-    assert cache.again(path, False) is None
+    assert writecache.again(path, False) is None
     assert (tmp_path / "state").read_text() == "0\n"
     stack.close()
     assert (tmp_path / "state").read_text() == "1\n"
@@ -310,7 +309,7 @@ def test_another_device_keeps_its_write_cache(fake, tmp_path, monkeypatch):
     path = device(disk, monkeypatch)
     with pytest.raises(Problem, match="back to on: do so by hand"):
         with ExitStack() as stack:
-            assert cache.set(path, False, stack) is None
+            assert writecache.set(path, False, stack) is None
             (Path(disk) / "device/serial").write_text("another\n")
     assert (tmp_path / "state").read_text() == "0\n"
 
@@ -334,11 +333,11 @@ def test_the_device_is_asked_beside_the_kernel(fake, tmp_path, monkeypatch,
     fake.script("nvme", STATE.format(state=tmp_path / "state"))
     path = device(faketools.nvme(tmp_path, **{"device/nvme0n2/size": 8}),
                   monkeypatch)
-    found = cache.look(path)
+    found = writecache.look(path)
     assert found == {"device": True, "kernel": "write back"}
-    assert cache.contradiction("/dev/x", found) is None
+    assert writecache.contradiction("/dev/x", found) is None
     (tmp_path / "state").write_text("0\n")
-    assert cache.contradiction("/dev/x", cache.look(path)) == (
+    assert writecache.contradiction("/dev/x", writecache.look(path)) == (
         "the write cache of /dev/x is off, as the device says, and the kernel "
         "believes 'write back'.")
 
@@ -347,21 +346,21 @@ def test_a_kernel_that_would_send_no_flush(fake, tmp_path, monkeypatch):
     fake.script("hdparm", HDPARM.format(state=tmp_path / "state"))
     path = device(faketools.sata(tmp_path, **{
         "queue/write_cache": "write through"}), monkeypatch)
-    said = cache.contradiction("/dev/x", cache.look(path))
+    said = writecache.contradiction("/dev/x", writecache.look(path))
     assert "is on, as the device says" in said and "no flush" in said
 
 
 def test_a_device_that_says_nothing_of_its_cache(fake, tmp_path, monkeypatch):
     for make in (faketools.nvme, faketools.sata):       # without a tool
-        monkeypatch.setattr(cache.CacheType, "get", lambda _: None)
-        found = cache.look(device(make(tmp_path), monkeypatch))
+        monkeypatch.setattr(writecache.CacheType, "get", lambda _: None)
+        found = writecache.look(device(make(tmp_path), monkeypatch))
         assert found == {"device": None, "kernel": "write back"}
-        assert cache.contradiction("/dev/x", found) is None
+        assert writecache.contradiction("/dev/x", found) is None
 
 
 def test_of_a_file_the_device_below_is_asked(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    found = cache.look(str(tmp_path / "file"))
+    found = writecache.look(str(tmp_path / "file"))
     below = identity.describe(str(tmp_path / "file"))["below"] or {}
     assert found["kernel"] == below.get("write_cache")
 
@@ -375,7 +374,7 @@ echo " write-caching =  $(cat $state) (on)" """
 def test_sata_cache_is_set_and_restored(fake, tmp_path, monkeypatch, stack):
     fake.script("hdparm", HDPARM.format(state=tmp_path / "state"))
     path = device(faketools.sata(tmp_path), monkeypatch)
-    assert cache.set(path, False, stack) is None
+    assert writecache.set(path, False, stack) is None
     assert (tmp_path / "state").read_text() == "0\n"
     stack.close()
     assert (tmp_path / "state").read_text() == "1\n"
@@ -384,7 +383,7 @@ def test_sata_cache_is_set_and_restored(fake, tmp_path, monkeypatch, stack):
 def test_a_drive_that_ignores_it(fake, tmp_path, monkeypatch, stack):
     fake.add("hdparm", {"": "\n/dev/sda:\n write-caching =  1 (on)\n"})
     path = device(faketools.sata(tmp_path), monkeypatch)
-    assert "did not take it" in cache.set(path, False, stack)
+    assert "did not take it" in writecache.set(path, False, stack)
 
 
 def test_a_cache_that_cannot_be_restored_is_told(fake, tmp_path, monkeypatch):
@@ -392,7 +391,7 @@ def test_a_cache_that_cannot_be_restored_is_told(fake, tmp_path, monkeypatch):
     path = device(faketools.sata(tmp_path), monkeypatch)
     with pytest.raises(Problem, match="back to on: do so by hand"):
         with ExitStack() as stack:
-            assert cache.set(path, False, stack) is None
+            assert writecache.set(path, False, stack) is None
             (fake.folder / "hdparm").unlink()
             fake.add("hdparm", {"": " write-caching =  0 (off)\n"})
 
@@ -403,7 +402,7 @@ def test_without_hdparm_the_driver_is_asked(vendor, fake, tmp_path,
     disk = faketools.sata(tmp_path, **{"device/vendor": vendor})
     path = device(disk, monkeypatch)
     file = Path(disk) / "device/scsi_disk/0:0:0:0/cache_type"
-    assert cache.set(path, False, stack) is None
+    assert writecache.set(path, False, stack) is None
     assert file.read_text() == "write through"
     stack.close()
     assert file.read_text() == "write back"
@@ -416,9 +415,9 @@ def test_a_switch_may_have_moved(fake, tmp_path, monkeypatch):
     path = device(disk, monkeypatch)
     moved = Path(disk) / "device/scsi_disk/1:0:0:0"
     with ExitStack() as stack:
-        assert cache.set(path, False, stack) is None
+        assert writecache.set(path, False, stack) is None
         (Path(disk) / "device/scsi_disk/0:0:0:0").rename(moved)
-        assert cache.again(path, False) is None
+        assert writecache.again(path, False) is None
     assert (moved / "cache_type").read_text() == "write back"
 
 
@@ -427,7 +426,7 @@ def test_virtio_without_a_switch(fake, tmp_path, monkeypatch, stack):
         **faketools.QUEUE, "cache_type": "write back"})
     os.chmod(disk + "/cache_type", 0o444)
     path = device(disk, monkeypatch)
-    text = cache.set(path, False, stack)
+    text = writecache.set(path, False, stack)
     assert "no switch" in text and "'write back'" in text
     assert Path(disk + "/cache_type").read_text() == "write back\n"
 
@@ -436,8 +435,8 @@ def test_what_the_kernel_believes_is_enough_where_it_is_as_asked(
         tmp_path, monkeypatch, stack):
     disk = faketools.tree(tmp_path / "loop77", faketools.QUEUE)
     path = device(disk, monkeypatch)
-    assert cache.set(path, True, stack) is None
-    assert cache.set(path, False, stack) == (
+    assert writecache.set(path, True, stack) is None
+    assert writecache.set(path, False, stack) == (
         f"the write cache of {path} should be off and was not set, as a loop "
         "device has no switch for it; the kernel takes it to be "
         "'write back'.")
@@ -446,5 +445,5 @@ def test_what_the_kernel_believes_is_enough_where_it_is_as_asked(
 def test_a_file_keeps_the_cache_of_the_device_below(tmp_path, stack):
     (tmp_path / "file").write_bytes(b"")
     for on in (True, False):
-        text = cache.set(str(tmp_path / "file"), on, stack)
+        text = writecache.set(str(tmp_path / "file"), on, stack)
         assert text is None or "it is a file" in text

@@ -15,10 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab.qualify import estimate, job, pts  # noqa: E402
-from fiolab.qualify.model import Stimulus  # noqa: E402
-from fiolab.qualify.profiles import (CLIENT, ENTERPRISE,  # noqa: E402
-                                     QUICK)
+from fiolab.qualify import estimate, jobtext
+from fiolab.qualify.suite import pts
+from fiolab.qualify.suite.model import Stimulus
+from fiolab.qualify.suite.profiles import CLIENT, ENTERPRISE, QUICK
 
 MIB = 1 << 20
 FIO = shutil.which(os.environ.get("FIO", "fio"))
@@ -26,8 +26,8 @@ BASE = "[global]\nioengine=psync\nfilename={}\ngroup_reporting=1\n"
 
 
 def lines(stimulus, profile=ENTERPRISE, size=64 * MIB, **more):
-    load, = job.loads([stimulus], profile)
-    return job.section(load, profile, size, 7, **more)
+    load, = jobtext.loads([stimulus], profile)
+    return jobtext.section(load, profile, size, 7, **more)
 
 
 def test_a_timed_stimulus_has_the_profiles_threads_and_depth():
@@ -57,7 +57,7 @@ def test_an_amount_is_no_time_and_is_shared_by_the_threads():
 
 
 def test_names_are_words_of_a_shell():
-    load, = job.loads([Stimulus("$(x) `y` 4K/7; é", "read", "4k")], QUICK)
+    load, = jobtext.loads([Stimulus("$(x) `y` 4K/7; é", "read", "4k")], QUICK)
     assert load.name == "000-x-y-4K-7"
 
 
@@ -66,37 +66,37 @@ def test_names_are_words_of_a_shell():
     ("512/4:1k/1:4k/95", 4096, 512), ("1536/50:4k/50", 512, None),
     ("1536/50:4k/50", 1024, 1536), ("1m", 4096, None)])
 def test_blocks_that_a_device_cannot_do(bs, block, small):
-    why = job.left_out(Stimulus("a", "read", bs), block)
+    why = jobtext.left_out(Stimulus("a", "read", bs), block)
     assert (why is None) == (small is None)
     assert small is None or f"{small} bytes" in why
 
 
 def test_processes_are_cut_at_64_jobs_and_128_threads():
-    many = job.loads([Stimulus("a", "read", "4k", threads=1, repeat=130)],
+    many = jobtext.loads([Stimulus("a", "read", "4k", threads=1, repeat=130)],
                      QUICK)
-    assert [len(one) for one in job.processes(many)] == [64, 64, 2]
-    wide = job.loads([Stimulus(str(i), "read", "4k", threads=32)
+    assert [len(one) for one in jobtext.processes(many)] == [64, 64, 2]
+    wide = jobtext.loads([Stimulus(str(i), "read", "4k", threads=32)
                       for i in range(9)], QUICK)
-    assert [len(one) for one in job.processes(wide)] == [4, 4, 1]
-    assert sum(job.processes(wide), []) == wide
-    assert len(job.processes(job.loads(
+    assert [len(one) for one in jobtext.processes(wide)] == [4, 4, 1]
+    assert sum(jobtext.processes(wide), []) == wide
+    assert len(jobtext.processes(jobtext.loads(
         [Stimulus("a", "read", "4k", threads=200)], QUICK))) == 1
 
 
 def test_what_continues_has_a_process_of_its_own():
     on = Stimulus("on", "write", "1m", repeat=2, continues=True)
     other = Stimulus("other", "read", "4k")
-    found = job.processes(job.loads([other, on, other, other], QUICK))
+    found = jobtext.processes(jobtext.loads([other, on, other, other], QUICK))
     assert [len(one) for one in found] == [1, 1, 1, 2]
 
 
 def test_where_it_continues():
-    assert job.next_offset(0, 10, 100) == 10
-    assert job.next_offset(80, 10, 100) == 90
+    assert jobtext.next_offset(0, 10, 100) == 10
+    assert jobtext.next_offset(80, 10, 100) == 90
     # The next as long would come to the end, where fio goes back to offset.
-    assert job.next_offset(85, 10, 100) == 90
-    assert job.next_offset(90, 10, 100) == 0
-    assert job.next_offset(0, 300, 100) == 0
+    assert jobtext.next_offset(85, 10, 100) == 90
+    assert jobtext.next_offset(90, 10, 100) == 0
+    assert jobtext.next_offset(0, 300, 100) == 0
     found = lines(Stimulus("a", "write", "1m"), offset=MIB)
     assert f"offset={MIB}" in found and f"size={63 * MIB}" in found
 
@@ -108,26 +108,26 @@ def test_what_continues_leaves_no_part_out(speeds):
     for number in range(300):
         written = round(10 * speeds[number % len(speeds)])
         done.update(at + k % (active - at) for k in range(written))
-        at = job.next_offset(at, written, active)
+        at = jobtext.next_offset(at, written, active)
         assert 0 <= at < active
     assert active - len(done) <= 0.1 * max(speeds) * 10
 
 
 def test_seeds_are_repeated_and_all_different():
-    made = {job.seed(1, "iops", "rounds", r, i)
+    made = {jobtext.seed(1, "iops", "rounds", r, i)
             for r in range(25) for i in range(56)}
     assert len(made) == 25 * 56 and all(0 <= one < 2**31 for one in made)
-    assert job.seed(1, "iops", "rounds", 2, 3) in made
-    assert job.seed(2, "iops", "rounds", 2, 3) not in made
+    assert jobtext.seed(1, "iops", "rounds", 2, 3) in made
+    assert jobtext.seed(2, "iops", "rounds", 2, 3) not in made
 
 
 def texts(profile):
     """Every kind of job file of a profile's tests, as one."""
     for test in pts.tests(profile):
         for phase in test.phases:
-            loads = job.processes(job.loads(estimate.stimuli_of(phase),
+            loads = jobtext.processes(jobtext.loads(estimate.stimuli_of(phase),
                                             profile))[0]
-            yield job.text(loads, profile, 64 * MIB, range(len(loads)))
+            yield jobtext.text(loads, profile, 64 * MIB, range(len(loads)))
 
 
 @pytest.mark.parametrize("profile", [ENTERPRISE, QUICK],
@@ -145,11 +145,11 @@ def test_fio_takes_every_job_file(profile, tmp_path):
 
 def run(stimuli, profile=QUICK, size=8 * MIB, offset=0):
     """{job name: fio's JSON} on a file in memory, and what the file is."""
-    loads = job.loads(stimuli, profile)
+    loads = jobtext.loads(stimuli, profile)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         path = Path(folder) / "target"
         path.write_bytes(bytes(size + MIB))
-        text = BASE.format(path) + job.text(
+        text = BASE.format(path) + jobtext.text(
             loads, profile, size, range(1, len(loads) + 1), offset)
         (Path(folder) / "a.fio").write_text(text)
         done = subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab.qualify import knee  # noqa: E402
+from fiolab.stats import knee
 
 DEPTHS = [1 << i for i in range(11)]
 

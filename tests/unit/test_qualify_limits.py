@@ -12,7 +12,8 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab.qualify import bounds, limits, spec  # noqa: E402
+from fiolab.qualify.limits import judging, specfile
+from fiolab.stats import bounds
 
 NAME = "4K 0/100"
 
@@ -46,12 +47,12 @@ def target(*cells, state="done", why=None, phases=(), identity=None):
 
 
 def make(key, limit, name=NAME, line=7, test="iops"):
-    metric, sense, unit = spec.KEYS[key]
-    return spec.Limit(line, test, name, key, metric, sense, limit, unit)
+    metric, sense, unit = specfile.KEYS[key]
+    return specfile.Limit(line, test, name, key, metric, sense, limit, unit)
 
 
 def judge(where, *wanted, confidence=0.95, device=()):
-    return limits.judge(spec.Spec("s.toml", "s", confidence, wanted, device),
+    return judging.judge(specfile.Spec("s.toml", "s", confidence, wanted, device),
                         where)
 
 
@@ -82,7 +83,7 @@ def test_the_bound_decides(key, metric, limit, result, bound):
     assert found | {"value": 0, "bound": 0, "result": 0, "why": 0} == {
         "line": 7, "target": "/dev/x", "test": "iops", "cell": NAME,
         "key": key, "metric": metric, "limit": limit, "confidence": 0.95,
-        "unit": spec.KEYS[key][2], "n": 5, "value": 0, "bound": 0,
+        "unit": specfile.KEYS[key][2], "n": 5, "value": 0, "bound": 0,
         "result": 0, "why": 0,
         "source": [f"runs/r{i}.json#{NAME}" for i in range(5)]}
 
@@ -251,7 +252,7 @@ def ranks(count):
     (92, 0.95, 0.95, 92), (10, 0.5, 0.95, 9), (10, 0.5, 0.94, 8),
     (5, 0.5, 0.95, 5), (4, 0.5, 0.95, None)])
 def test_ranks_of_the_bound(count, share, confidence, rank):
-    assert limits.order_bound(ranks(count), share, confidence) == rank
+    assert judging.order_bound(ranks(count), share, confidence) == rank
 
 
 @pytest.mark.parametrize("share,confidence,count", [
@@ -259,7 +260,7 @@ def test_ranks_of_the_bound(count, share, confidence, rank):
     (0.99999, 0.95, 299572), (0.99, 0.99, 459), (0.5, 0.5, 1),
     (0.5, 0.75, 2)])
 def test_the_fewest_that_bound_a_percentile(share, confidence, count):
-    assert limits.fewest(share, confidence) == count
+    assert judging.fewest(share, confidence) == count
     assert binom.cdf(count - 1, count, share) >= confidence - 1e-12
     assert count == 1 or binom.cdf(count - 2, count - 1, share) < confidence
 
@@ -267,15 +268,15 @@ def test_the_fewest_that_bound_a_percentile(share, confidence, count):
 def test_the_end_of_fios_bins():
     """Below 128 each ns has a bin; above, 64 to each power of two, shown by
     their middle: 128..129 as 129, 256..259 as 258."""
-    assert [limits.bin_end(ns) for ns in (1, 64, 127, 129, 255, 258)] == [
+    assert [judging.bin_end(ns) for ns in (1, 64, 127, 129, 255, 258)] == [
         1, 64, 127, 130, 256, 260]
     width = 1 << (1_000_000).bit_length() - 7
     start = 1_000_000 // width * width
-    assert limits.bin_end(start + width // 2) == start + width
+    assert judging.bin_end(start + width // 2) == start + width
     latency = histogram([(258, 99), (1000, 1)])
-    assert limits.order_bound(latency, 0.5, 0.95) == 260
+    assert judging.order_bound(latency, 0.5, 0.95) == 260
     # No latency is beyond the longest.
-    assert limits.order_bound(histogram([(258, 100)], 257), 0.5, 0.95) == 257
+    assert judging.order_bound(histogram([(258, 100)], 257), 0.5, 0.95) == 257
 
 
 def in_one_run(latency, **values):
@@ -326,7 +327,7 @@ def test_how_often_the_bound_of_a_percentile_holds_the_truth():
     for _ in range(2000):
         ns = np.sort(rng.exponential(1e6, 3000)).astype(int)
         latency = {"bins": [[int(x), 1] for x in ns], "max_ns": int(ns[-1])}
-        held += limits.order_bound(latency, 0.999, 0.95) >= truth
+        held += judging.order_bound(latency, 0.999, 0.95) >= truth
     exact = binom.cdf(int(binom.ppf(0.95, 3000, 0.999)), 3000, 0.999)
     error = 3 * math.sqrt(exact * (1 - exact) / 2000)
     # The end of a bin is up to 1.6% further: it holds a little more often.
@@ -336,7 +337,7 @@ def test_how_often_the_bound_of_a_percentile_holds_the_truth():
 # The device
 
 def pattern(key, text):
-    return spec.Limit(3, "device", "", key, key, "match", text, "")
+    return specfile.Limit(3, "device", "", key, key, "match", text, "")
 
 
 @pytest.mark.parametrize("text,result", [
@@ -370,8 +371,8 @@ def test_an_unknown_firmware_is_not_measured():
     ([], [], "not measured", 2)])
 def test_overall(rows, checks, word, status):
     rows, checks = ([{"result": r} for r in each] for each in (rows, checks))
-    assert limits.overall(rows, checks) == word
-    assert limits.exit_status(word) == status
+    assert judging.overall(rows, checks) == word
+    assert judging.exit_status(word) == status
 
 
 def test_the_data_stays_as_it_is():

@@ -16,16 +16,17 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import hostile  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab import svg  # noqa: E402
-from fiolab.qualify import page, profiles, schema, words  # noqa: E402
+from fiolab.qualify.report import htmlreport, phrases, schema
+from fiolab.qualify.suite import profiles
+from fiolab.report import svg
 from outline import (Outline, is_well_formed,  # noqa: E402
                      links_lead_somewhere, needs_nothing_else)
 
-FOLDER = ROOT / "jobs" / "fiolab" / "qualify"
+FOLDER = ROOT / "jobs" / "fiolab" / "report" / "templates"
 
 
 def page_of(data):
-    return page.render(schema.check(data))
+    return htmlreport.render(schema.check(data))
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +71,8 @@ def test_each_limit_has_its_figures_reason_line_and_source(text):
     data = qualifydata.report()
     rows = text[text.index("A limit passes when"):text.index("What was test")]
     for one in data["limits"]:
-        for part in (words.bar(one), words.bound(one),
-                     words.sources(one["source"])):
+        for part in (phrases.bar(one), phrases.bound(one),
+                     phrases.sources(one["source"])):
             assert part in rows
     assert ("IOPS ≥ 700,000 644,490 651,000 5 7 ✗ fail The bound 644,490 is "
             "below the limit.") in rows
@@ -80,7 +81,7 @@ def test_each_limit_has_its_figures_reason_line_and_source(text):
 
 
 def test_each_check_is_there(text):
-    for _, _, check in words.checks(qualifydata.report()):
+    for _, _, check in phrases.checks(qualifydata.report()):
         assert check["title"] in text and check["text"] in text
         assert check["source"] is None or check["source"] in text
 
@@ -115,10 +116,10 @@ def test_the_determination_has_every_number(text):
     steady = qualifydata.report()["targets"][0]["tests"][0]["phases"][1][
         "steady"]
     for one in steady["tracked"]:
-        assert words.formula(one) in text
+        assert phrases.formula(one) in text
         for name in ("mean", "allowed_excursion", "measured_excursion",
                      "allowed_slope", "measured_slope"):
-            assert words.figure(one[name]) in text
+            assert phrases.figure(one[name]) in text
     assert "20.0%" in text and "10.0%" in text
 
 
@@ -131,7 +132,7 @@ def test_every_cell_names_its_source(text):
     for test in qualifydata.report()["targets"][0]["tests"]:
         for cell in test["cells"]:
             found = [s for v in cell["values"].values() for s in v["sources"]]
-            assert words.sources(found) in text
+            assert phrases.sources(found) in text
 
 
 def test_every_picture_is_described_and_names_its_source(full, outline):

@@ -15,9 +15,9 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import inventeddevice  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab import svg  # noqa: E402
-from fiolab.qualify import cellpage, distribution, pictures  # noqa: E402
-from fiolab.qualify import sweep, testpage, timeline  # noqa: E402
+from fiolab.qualify.report import (cellpage, distribution, pictures, sweep,
+                                   testpage, timeline)
+from fiolab.report import svg
 
 DATA = qualifydata.report()
 TESTS = {test["name"]: test for test in DATA["targets"][0]["tests"]}

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from fiolab import claim
 from fiolab.qualify import presence
+from fiolab.target import claim
 
 NVME = ("/sys/devices/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme1/nvme1n1")
 DISK = ("/sys/devices/pci0000:00/0000:00:17.0/ata3/host2/target2:0:0/2:0:0:0/"

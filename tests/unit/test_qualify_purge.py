@@ -12,9 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import faketools  # noqa: E402
-from fiolab import claim  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import devicetools, identity, purge  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.target import claim, erase, identity, purge
 
 MIB = 1 << 20
 
@@ -169,13 +168,13 @@ def test_nvme_format_keeps_the_lba_format(file, fake, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("flbas, number", [(0, 0), (0x12, 2), (0x2f, 31)])
 def test_lba_formats(flbas, number):
-    assert devicetools.lba_format(flbas) == number
+    assert erase.lba_format(flbas) == number
 
 
 def test_a_format_keeps_metadata_and_protection():
-    assert devicetools.format_options({"flbas": 0x12, "dps": 0xb}) == [
+    assert erase.format_options({"flbas": 0x12, "dps": 0xb}) == [
         "--lbaf=2", "--ms=1", "--pi=3", "--pil=1"]
-    assert devicetools.format_options({"flbas": 0, "dps": 0}) == [
+    assert erase.format_options({"flbas": 0, "dps": 0}) == [
         "--lbaf=0", "--ms=0", "--pi=0", "--pil=0"]
 
 
@@ -331,8 +330,8 @@ def test_no_erase_through_usb(file, fake, tmp_path, monkeypatch):
 
 
 def test_the_minutes_of_an_erase():
-    assert devicetools.security(faketools.THAWED) == {
+    assert erase.security(faketools.THAWED) == {
         "supported": True, "enabled": False, "locked": False, "frozen": False,
         "minutes": 424}
-    assert devicetools.security(faketools.FROZEN)["frozen"] is True
-    assert devicetools.security("no such section") == {}
+    assert erase.security(faketools.FROZEN)["frozen"] is True
+    assert erase.security("no such section") == {}

@@ -13,11 +13,12 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import qualifybench  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import estimate, job, page, pts, readings  # noqa: E402
-from fiolab.qualify import result, runner, text, words  # noqa: E402
-from fiolab.qualify.model import Phase, Stimulus, Test, Tracked  # noqa: E402
-from fiolab.qualify.profiles import CLIENT, ENTERPRISE, QUICK  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify import estimate, jobtext, readings, result, runner
+from fiolab.qualify.report import htmlreport, phrases, textreport
+from fiolab.qualify.suite import pts
+from fiolab.qualify.suite.model import Phase, Stimulus, Test, Tracked
+from fiolab.qualify.suite.profiles import CLIENT, ENTERPRISE, QUICK
 
 MIB, GIB = 1 << 20, 1 << 30
 USER = 400 * GIB            # a device; PTS-C uses 300 of them
@@ -33,8 +34,8 @@ def phase(profile, test, number=0):
 
 def written(profile, one, active):
     """Bytes of a phase's first stimulus, as its job file has them."""
-    load, *_ = job.loads(one.stimuli, profile)
-    line, = (line for line in job.section(load, profile, active, 1)
+    load, *_ = jobtext.loads(one.stimuli, profile)
+    line, = (line for line in jobtext.section(load, profile, active, 1)
              if line.startswith("io_size="))
     return int(line.partition("=")[2]) * load.threads
 
@@ -121,7 +122,7 @@ def test_the_report_names_each_reading():
         assert part in told
     data = qualifydata.passed()
     data["profile"]["readings"] = result._profile(profile)["readings"]
-    for made in ("\n".join(text.lines(data)), page.render(data)):
+    for made in ("\n".join(textreport.lines(data)), htmlreport.render(data)):
         assert "2 x the user capacity" in " ".join(made.split())
 
 
@@ -129,10 +130,10 @@ def test_steady_after_the_25th_round_is_said_to_be_late():
     test = {"state": "done", "phases": []}
     found = {"by": 25, "steady": {"reached": True, "first": 27, "last": 31,
                                   "rounds": 31}}
-    assert words.steady(test, found) == (
+    assert phrases.steady(test, found) == (
         "NOT REACHED by round 25; reached in round 31, window 27 to 31")
-    assert words.late(found) and not words.late({**found, "by": None})
-    assert not words.late({**found, "by": 31})
+    assert phrases.late(found) and not phrases.late({**found, "by": None})
+    assert not phrases.late({**found, "by": 31})
 
 
 # With a real fio

@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import qualifybench  # noqa: E402
-from fiolab.qualify import context, execute, model, runner  # noqa: E402
-from fiolab.qualify import words  # noqa: E402
-from fiolab.qualify.execute import Place  # noqa: E402
-from fiolab.qualify.model import (Phase, Procedure, Stimulus,  # noqa: E402
-                                  Tracked)
-from fiolab.qualify.profiles import QUICK  # noqa: E402
+from fiolab.qualify import context, execute, runner
+from fiolab.qualify.execute import Place
+from fiolab.qualify.report import phrases
+from fiolab.qualify.suite import model
+from fiolab.qualify.suite.model import Phase, Procedure, Stimulus, Tracked
+from fiolab.qualify.suite.profiles import QUICK
 
 MIB = 1 << 20
 # Always the same number of I/Os a second, so always steady.
@@ -271,7 +271,7 @@ def test_no_window_spans_a_break(lab):
     # Of the 6 rounds 3 were left: after a break there are enough for a window.
     assert (state["first"], state["last"]) == (4, 8)
     assert found["cells"][0]["values"]["iops"]["n"] == 5
-    assert words.steady(found, phase).endswith("; resumed before round 4")
+    assert phrases.steady(found, phase).endswith("; resumed before round 4")
 
 
 def test_a_request_to_end_keeps_finished_rounds(lab):

@@ -14,12 +14,12 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import jsonchecks  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import schema  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify.report import schema
 
 GOOD = qualifydata.report()
 FOLDER = ROOT / "jobs" / "fiolab" / "qualify"
-PAGE = (FOLDER / "qualify-schema.md").read_text()
+PAGE = (ROOT / "jobs" / "docs" / "qualify-schema.md").read_text()
 CELL = "targets.0.tests.0.cells.0"
 PHASE = "targets.0.tests.0.phases.1"
 
@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_read(name, tmp_path):
 
 def fields():
     """Every name that schema.py asks for."""
-    text = (FOLDER / "schema.py").read_text()
+    text = (FOLDER / "report" / "schema.py").read_text()
     return {name for one in re.split(r"\brecord\(", text)[1:]
             for name in re.findall(r"(\w+)=", one.split("\n\n")[0])}
 

@@ -12,8 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab.problem import Problem  # noqa: E402
-from fiolab.qualify import estimate, plan, profiles, spec  # noqa: E402
+from fiolab.base.problem import Problem
+from fiolab.qualify import estimate, planning
+from fiolab.qualify.limits import specfile
+from fiolab.qualify.suite import profiles
 
 GOOD = """\
 # What the vendor promises.
@@ -42,7 +44,7 @@ def load(tmp_path, content):
     path = tmp_path / "vendor.toml"
     path.write_bytes(content if isinstance(content, bytes)
                      else content.encode())
-    return spec.load(str(path))
+    return specfile.load(str(path))
 
 
 def refused(tmp_path, content):
@@ -92,11 +94,11 @@ def test_as_windows_saves_it(tmp_path):
 
 def test_every_key_has_a_metric_and_a_unit_in_its_name(tmp_path):
     names = {"IOPS": "iops", "MB/s": "mb_per_s", "us": "us", "%": "percent"}
-    content = '[t."c"]\n' + "".join(f"{key} = 7\n" for key in spec.KEYS)
+    content = '[t."c"]\n' + "".join(f"{key} = 7\n" for key in specfile.KEYS)
     for one in load(tmp_path, content).limits:
         assert one.key.startswith(one.sense + "_")
         assert one.key.endswith(names[one.unit])
-    assert len(spec.KEYS) == 11
+    assert len(specfile.KEYS) == 11
 
 
 HEAD = '[iops."4K 0/100"]\n'
@@ -187,13 +189,13 @@ def test_files_that_cannot_be_read(tmp_path):
                        (tmp_path / "none", "No such file"),
                        ("a\0b", "null byte")):
         with pytest.raises(Problem, match=word):
-            spec.load(path)
+            specfile.load(path)
     with open(tmp_path / "huge", "wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(Problem, match="larger than 1 MiB"):
-        spec.load(tmp_path / "huge")
+        specfile.load(tmp_path / "huge")
     with pytest.raises(Problem, match="larger than 1 MiB"):
-        spec.load("/dev/zero")
+        specfile.load("/dev/zero")
 
 
 def test_random_damage_is_a_problem_or_read_as_tomllib_reads_it(tmp_path):
@@ -231,10 +233,10 @@ TESTS = {"iops": {"4K 0/100", "64K 65/35"}, "latency": {"4K 0/100"},
 def test_names_that_there_are_not(tmp_path, header, words):
     found = load(tmp_path, f"[device]\nmodel='x'\n[{header}]\nmin_iops=1\n")
     if words is None:
-        assert spec.check_names(found, TESTS) is None
+        assert specfile.check_names(found, TESTS) is None
         return
     with pytest.raises(Problem) as caught:
-        spec.check_names(found, TESTS)
+        specfile.check_names(found, TESTS)
     assert words in str(caught.value)
     assert "vendor.toml, line 3: " in str(caught.value)
 
@@ -244,8 +246,8 @@ def test_the_readme_s_example_is_one(tmp_path):
     path = tmp_path / "vendor.toml"
     path.write_text(re.search(r"```toml\n(.*?)```", (
         ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1])
-    found = spec.load(str(path))
-    spec.check_names(found, {
+    found = specfile.load(str(path))
+    specfile.check_names(found, {
         test.name: estimate.cell_names(test)
-        for test in plan.all_tests(profiles.PROFILES["pts-e"])})
+        for test in planning.all_tests(profiles.PROFILES["pts-e"])})
     assert len(found.limits) >= 7

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
 
-from fiolab.qualify import steady  # noqa: E402
+from fiolab.stats import steady
 
 # The range alone: two equal ends, so that the slope is 0.  The mean is 1000.
 RANGE = {"on": [1000, 900, 1000, 1100, 1000],

@@ -13,7 +13,7 @@ sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import hostile  # noqa: E402
 import qualifydata  # noqa: E402
-from fiolab.qualify import cachewords, text, words  # noqa: E402
+from fiolab.qualify.report import cachewords, phrases, textreport
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +22,20 @@ def full():
 
 
 def said(data):
-    return "\n".join(text.lines(data))
+    return "\n".join(textreport.lines(data))
 
 
 @pytest.mark.parametrize("make", [qualifydata.report, qualifydata.scaled,
                                   qualifydata.passed, qualifydata.empty])
 def test_it_keeps_to_the_width(make):
-    lines = text.lines(make())
+    lines = textreport.lines(make())
     assert lines and all(len(line) <= 79 for line in lines)
     assert all(line.isascii() and line == line.rstrip() for line in lines)
 
 
 def test_hostile_text_stays_in_its_line():
     data = qualifydata.poisoned(" ".join(hostile.ATTACKS))
-    lines = text.lines(data)
+    lines = textreport.lines(data)
     assert max(map(len, lines)) <= 79
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", "".join(lines))
 
@@ -57,7 +57,7 @@ def test_each_limit_has_its_bound_and_its_reason():
 
 def test_every_check_is_there(full):
     out = " ".join(said(full).split())
-    for _, _, check in words.checks(full):
+    for _, _, check in phrases.checks(full):
         assert f"{check['title']}: {check['text']}" in out
 
 
@@ -80,7 +80,7 @@ def test_steady_states_of_one_test_are_told_apart():
 
 
 def test_a_scaled_run_says_that_it_qualifies_nothing():
-    lines = text.lines(qualifydata.scaled())
+    lines = textreport.lines(qualifydata.scaled())
     assert lines[0] == "SCALED DOWN: qualifies nothing"
     assert sum("qualifies nothing" in line for line in lines) == 2
 
@@ -110,8 +110,8 @@ def test_a_test_that_was_stopped_is_not_said_to_have_missed_it():
     for state, last in (("done", "NOT REACHED in 3 rounds"), (
             "stopped", "not reached when the test ended, after 3 rounds")):
         test.update(state=state, phases=[one, two])
-        assert words.steady(test, one) == "NOT REACHED in 3 rounds"
-        assert words.steady(test, two) == last
+        assert phrases.steady(test, one) == "NOT REACHED in 3 rounds"
+        assert phrases.steady(test, two) == last
 
 
 # The words
@@ -132,7 +132,7 @@ def test_the_headline(result, limits, checks, headline):
              {"checks": [], "state": "stopped"}]
     data = {"result": result, "limits": [{"result": r} for r in limits],
             "targets": [{"tests": tests}]}
-    assert words.headline(data) == headline
+    assert phrases.headline(data) == headline
 
 
 @pytest.mark.parametrize("found, line", [
@@ -145,14 +145,14 @@ def test_the_headline(result, limits, checks, headline):
     (["runs/a.json#x", "other.json#y"], "runs/a.json#x…other.json#y (2 runs)")
 ])
 def test_sources_in_one_line(found, line):
-    assert words.sources(found) == line
+    assert phrases.sources(found) == line
 
 
 def test_a_bound_that_rounds_to_the_limit_shows_more_digits():
     limit = {"limit": 120000, "bound": 119999.9, "unit": "1/s",
              "metric": "iops", "key": "min_iops"}
-    assert words.bound(limit).startswith("119999.9")
-    assert words.bound({**limit, "bound": 120000}) == "120,000"
+    assert phrases.bound(limit).startswith("119999.9")
+    assert phrases.bound({**limit, "bound": 120000}) == "120,000"
 
 
 @pytest.mark.parametrize("value, unit, metric, amount", [
@@ -161,14 +161,14 @@ def test_a_bound_that_rounds_to_the_limit_shows_more_digits():
     (None, "us", "x", "n/a"), (120000, "1/s", "iops", "120,000"),
     (2100.5, "MB/s", "mbps", "2,100 MB/s"), (4.2, "%", "x", "4.20%")])
 def test_amounts(value, unit, metric, amount):
-    assert words.amount(value, unit, metric) == amount
+    assert phrases.amount(value, unit, metric) == amount
 
 
 @pytest.mark.parametrize("seconds, said", [
     (None, "n/a"), (0, "0 s"), (0.00017, "0 s"), (4.123, "4.12 s"),
     (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
 def test_times(seconds, said):
-    assert words.time(seconds) == said
+    assert phrases.time(seconds) == said
 
 
 @pytest.mark.parametrize("asked, told, kernel, said", [
@@ -184,7 +184,7 @@ def test_the_header_says_off_only_where_it_was_read_back(asked, told, kernel,
     data["profile"]["write_cache"] = asked
     data["targets"][0]["write_cache"] = {"device": told, "kernel": kernel}
     assert f"write cache {said}" in " ".join("\n".join(
-        text.lines(data)).split())
+        textreport.lines(data)).split())
 
 
 def test_a_report_that_knows_nothing_of_the_cache():

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
 
 import faketools  # noqa: E402
-from fiolab.qualify import identity, trimpromise  # noqa: E402
-from fiolab.qualify.trimpromise import ONES, ZEROES  # noqa: E402
+from fiolab.target import identity, trimpromise
+from fiolab.target.trimpromise import ONES, ZEROES
 
 
 @pytest.fixture

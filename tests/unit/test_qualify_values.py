@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "jobs"))
 
-from fiolab.problem import Problem  # noqa: E402
-from fiolab import results  # noqa: E402
-from fiolab.qualify import values  # noqa: E402
+from fiolab.ab import results
+from fiolab.base.problem import Problem
+from fiolab.qualify import values
 
 
 def direction(iops=0.0, bins=(), bytes_=0):

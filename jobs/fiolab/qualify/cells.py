@@ -3,7 +3,9 @@
 # window, their mean and its confidence bounds.
 from statistics import fmean
 
-from . import bounds, derive, job, values
+from ..stats import bounds
+from . import jobtext, values
+from .suite import derive
 
 CONFIDENCE = 0.95
 MIXED_MAX = ("lat_max_us",)     # of repeats, the longest and not the mean
@@ -53,8 +55,8 @@ def _latency(phase, rounds, name):
 def shape(stimulus, profile):
     return {"rw": stimulus.rw, "bs": stimulus.bs,
             "read_percent": stimulus.read,
-            "threads": job.threads_of(stimulus, profile),
-            "depth": job.depth_of(stimulus, profile)}
+            "threads": jobtext.threads_of(stimulus, profile),
+            "depth": jobtext.depth_of(stimulus, profile)}
 
 
 def plain(stimulus, rounds, profile):

@@ -3,12 +3,12 @@
 import argparse
 import os
 
-from .. import cli
-from ..problem import Problem
+from ..base import commandline
+from ..base.problem import Problem
 from . import readings
-from .profiles import PROFILES
+from .suite.profiles import PROFILES
 
-UNSET = cli.UNSET
+UNSET = commandline.UNSET
 SCRATCH_SIZE = 256 << 20
 
 ABOUT = """Qualify storage: the SNIA performance tests, integrity tests and
@@ -48,12 +48,12 @@ def _what(new):
     add("--ab", action="store_true", help="at the end, measure the engine "
         "beside libaio (kaio, where it is libaio) in pairs of runs, to show "
         "that the verdicts do not depend on it")
-    add("--seed", type=cli.number(int, 0, 2**63 - 1, "a number"), metavar="N",
+    add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"), metavar="N",
         default=UNSET, help="repeat the I/O of an earlier run")
 
 
     add("--reading", metavar="LIST", default=UNSET, help=readings.HELP)
-    add("--rounds", type=cli.number(int, 1, 1000, "a number of rounds"),
+    add("--rounds", type=commandline.number(int, 1, 1000, "a number of rounds"),
         metavar="N", default=UNSET, help="go on for a steady state to round N "
         "(25); the report says that it was not reached by the 25th")
 
@@ -67,7 +67,7 @@ def _where(new):
     add("--client", metavar="HOST,HOST", default=UNSET, help="test --target "
         "on each of these hosts, through the `fio --server` that runs there; "
         "needs --size")
-    add("--size", type=cli.size, metavar="N", default=UNSET,
+    add("--size", type=commandline.size, metavar="N", default=UNSET,
         help="use so much of each target (all of it)")
     add("--destroy-data", action="store_true", help="the targets may be "
         "overwritten, and will be; one that is in use never is")
@@ -132,12 +132,12 @@ def refuse(args):
 
 def settle(args):
     """The defaults, and the paths that must not depend on here."""
-    found = {**cli.defaults(), **DEFAULTS}
+    found = {**commandline.defaults(), **DEFAULTS}
     for name, value in vars(args).items():
         if value is UNSET:
             setattr(args, name, found[name])
     args.build = os.path.abspath(args.build)
-    args.fio = cli.find_fio(args.fio)
+    args.fio = commandline.find_fio(args.fio)
     if args.scratch and args.size is None:
         args.size = SCRATCH_SIZE
     for name in ("spec", "against"):

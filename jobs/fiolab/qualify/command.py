@@ -6,10 +6,11 @@ import os
 import secrets
 import sys
 
-from .. import cli as common, plan as ab_plan, store
-from ..problem import Problem
-from . import cli, limits, plan, result
+from ..base import commandline, runfolder
+from ..base.problem import Problem
+from . import cli, planning, result
 from .folder import Folder
+from .limits import judging
 from .resume import go_on
 from .session import SPEC, Session, say
 
@@ -17,8 +18,8 @@ from .session import SPEC, Session, say
 def _folder(args):
     if args.out:
         return Folder(args.out)
-    return store.fresh(os.path.join(
-        ab_plan.disk(args), datetime.datetime.now().strftime(
+    return runfolder.fresh(os.path.join(
+        commandline.disk(args), datetime.datetime.now().strftime(
             "qualify-%Y%m%d-%H%M%S")), Folder)
 
 
@@ -28,7 +29,7 @@ def _read(path):
 
 
 def _show(session, made):
-    lines = plan.lines(made, session)
+    lines = planning.lines(made, session)
     print("\n".join(lines), flush=True,
           file=sys.stdout if session.args.plan else sys.stderr)
     for text in session.warnings:
@@ -58,7 +59,7 @@ def _begin(args, stack):
             if key not in cli.OTHER}
     before = session.caches(made)
     session.set_caches(made, before)
-    content = plan.new(session, [
+    content = planning.new(session, [
         {**session.describe(place), "cache": known}
         for place, known in zip(made, before)], kept)
     session.warnings = []       # they are in the plan
@@ -84,7 +85,7 @@ def _end(session, workers, ending):
                 f"{session.folder.shown}")
     if fault:
         raise fault
-    raise ending or SystemExit(limits.exit_status(data["result"]))
+    raise ending or SystemExit(judging.exit_status(data["result"]))
 
 
 def qualify(args, stack):
@@ -100,4 +101,4 @@ def qualify(args, stack):
 
 
 def main(arguments=None):
-    common.main(arguments, cli.parser(), qualify, failure=2)
+    commandline.main(arguments, cli.parser(), qualify, failure=2)

@@ -8,10 +8,13 @@ from statistics import fmean
 
 import numpy as np
 
-from .. import side, verdict
-from ..results import SEQUENCES, planned_orders
-from . import cells, estimate, job, limits, prewritten, pts, runner
+from ..fio import sidespec
+from ..stats import verdict
+from ..stats.pairing import SEQUENCES, planned_orders
+from . import cells, estimate, jobtext, prewritten, runner
 from .execute import Executor
+from .limits import judging
+from .suite import pts
 
 TEST = "iops"               # whose cells these are
 CELLS = (("4K", 100), ("4K", 0))
@@ -34,7 +37,7 @@ def pairs_of(profile):
 
 
 def loads(profile):
-    return job.loads([pts.cell(*cell) for cell in CELLS], profile)
+    return jobtext.loads([pts.cell(*cell) for cell in CELLS], profile)
 
 
 def seconds(profile, size):
@@ -45,11 +48,11 @@ def seconds(profile, size):
 
 def _one(bench, executor, load, number, name):
     """The values and the source of one run."""
-    if job.writes(load.stimulus) < 1:
+    if jobtext.writes(load.stimulus) < 1:
         prewritten.before_reads(bench, lambda text: bench.progress(text, None))
-    known = job.seed(bench.seed, "engines", load.name, number)
-    text = job.text([load], bench.profile, bench.place.size, [known])
-    ran = executor.run(text, name, job.seconds(load, bench.profile))
+    known = jobtext.seed(bench.seed, "engines", load.name, number)
+    text = jobtext.text([load], bench.profile, bench.place.size, [known])
+    ran = executor.run(text, name, jobtext.seconds(load, bench.profile))
     found, _ = runner.measured(load, *ran.named(load.name))
     return {"values": found, "source": f"{ran.source}#{load.name}"}
 
@@ -140,7 +143,7 @@ def _judged(session, target, found, role):
     test = {"name": TEST, "state": "done", "why": None, "phases": [],
             "cells": [_cell(name, blocks, role, session.profile)
                       for name, blocks in found.items()]}
-    rows = limits.judge(session.spec, {"name": target, "identity": {},
+    rows = judging.judge(session.spec, {"name": target, "identity": {},
                                        "tests": [test]})
     return {(row["cell"], row["key"]): row["result"] for row in rows
             if row["test"] == TEST and row["cell"] in found}
@@ -181,6 +184,6 @@ def summary(session, found):
 
 def prepare(session):
     """The other engine, asked for before anything is written."""
-    session.other_side = side.parse(other_text(session.args.engine),
+    session.other_side = sidespec.parse(other_text(session.args.engine),
                                     session.args.build)
     session.other_has_stats = session.ask_engine(session.other_side)

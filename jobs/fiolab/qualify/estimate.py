@@ -4,7 +4,7 @@
 # speed that is assumed here and said in the plan.
 from dataclasses import dataclass
 
-from . import job
+from . import jobtext
 
 WRITE_SPEED = 500e6     # bytes/s
 PROCESS = 0.4           # seconds of a fio process beside its I/O
@@ -26,7 +26,7 @@ class Estimate:
 def of_loads(loads, profile, size, speed=WRITE_SPEED):
     """Seconds of one fio process."""
     return PROCESS + sum(
-        job.seconds(load, profile) + LOAD +
+        jobtext.seconds(load, profile) + LOAD +
         load.stimulus.capacity * size / speed for load in loads)
 
 
@@ -36,8 +36,8 @@ def stimuli_of(phase):
 
 
 def round_seconds(stimuli, profile, size):
-    loads = job.loads(stimuli, profile)
-    return sum(of_loads(one, profile, size) for one in job.processes(loads))
+    loads = jobtext.loads(stimuli, profile)
+    return sum(of_loads(one, profile, size) for one in jobtext.processes(loads))
 
 
 def _rounds(phase, profile):
@@ -52,7 +52,7 @@ def _phase(phase, profile, size):
     """(least rounds, most, shortest, longest, amount)"""
     least, most = _rounds(phase, profile)
     each = round_seconds(stimuli_of(phase), profile, size)
-    amount = sum(one.capacity * size * one.repeat * job.writes(one)
+    amount = sum(one.capacity * size * one.repeat * jobtext.writes(one)
                  for one in stimuli_of(phase)) * least
     if phase.capacity:
         amount = 0          # an upper limit
@@ -69,7 +69,7 @@ def of(test, profile, size):
         seconds = test.seconds(profile, size)
         return Estimate(test, None, None, seconds, seconds, 0, True)
     rows = [_phase(phase, profile, size) for phase in test.phases]
-    timed = any(job.writes(one) and not one.capacity
+    timed = any(jobtext.writes(one) and not one.capacity
                 for phase in test.phases for one in stimuli_of(phase))
     return Estimate(test, *(sum(row[i] for row in rows) for i in range(5)),
                     timed)

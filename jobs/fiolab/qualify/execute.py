@@ -9,8 +9,9 @@ import math
 import os
 import time
 
-from .. import campaign, claim, clients, fio as fio_runs
-from ..problem import Problem
+from ..base.problem import Problem
+from ..fio import clientrun, fiorun
+from ..target import claim
 
 LOOK = 0.2              # seconds between looks at a request to stop
 STATS = "stats"         # the engine's, in the run's private folder
@@ -70,7 +71,7 @@ class Whole:
         return "\n".join([*front, self.text, ""])
 
 
-class Local(fio_runs.Run):
+class Local(fiorun.Run):
     def __init__(self, fio, side, job, place, options, words):
         self.words = words
         super().__init__(fio, side, job, place, options)
@@ -83,10 +84,10 @@ class Local(fio_runs.Run):
         return self.finish(0)
 
 
-class Remote(clients.Run):
+class Remote(clientrun.Run):
     def __init__(self, fio, side, job, place, options, words):
         self.words = words
-        text, = fio_runs.literal([job.text], side, place)
+        text, = fiorun.literal([job.text], side, place)
         super().__init__(fio, side, Whole(job.name, text), place, options,
                          [place.client])
 
@@ -98,11 +99,11 @@ class Remote(clients.Run):
         """fio's JSON, with the host's own jobs alone."""
         try:
             found, = self.by_client(0).values()
-        except campaign.Lost as lost:
+        except clientrun.Lost as lost:
             raise Problem(f"{lost.args[0] or 'the host'} gave no result in "
                           f"{self.job.name} ({lost.args[1]}): look at it, "
                           "then go on with --resume.") from None
-        return {**fio_runs.parse(self.read("out.json")), self.JOBS: found}
+        return {**fiorun.parse(self.read("out.json")), self.JOBS: found}
 
 
 def _is_there(started):
@@ -143,7 +144,7 @@ def _without_nan(value):
 
 def _loosely(text):
     """The JSON of a fio that failed; {} where it has none."""
-    start = fio_runs.LIST.search(text)
+    start = fiorun.LIST.search(text)
     try:
         found = json.loads(text[start.start():]) if start else {}
     except (ValueError, RecursionError):
@@ -154,7 +155,7 @@ def _loosely(text):
 def _notes(started):
     """What fio said in its output, before the JSON."""
     text = started.read("out.json")
-    start = fio_runs.LIST.search(text)
+    start = fiorun.LIST.search(text)
     return text[:start.start()] if start else text
 
 
@@ -190,7 +191,7 @@ class Executor:
                  [f"stats_file={STATS}"]) if self.has_stats else []
         return ["ioengine=${ENGINE}", "filename=${TARGET}",
                 f"direct={int(self.place.direct)}", "group_reporting=1",
-                *fio_runs.KEEP_FILES, *fio_runs.LATENCY, *self.side.options,
+                *fiorun.KEEP_FILES, *fiorun.LATENCY, *self.side.options,
                 *stats]
 
     def _start(self, text, name, base, extra):
@@ -208,7 +209,7 @@ class Executor:
                           "--destroy-data with --resume.")
         began, clock = time.time(), time.monotonic()
         with self._start(text, name, base, extra) as started:
-            _await(started, seconds + fio_runs.PATIENCE, self.stop)
+            _await(started, seconds + fiorun.PATIENCE, self.stop)
             taken = time.monotonic() - clock
             result, gone = self._result(started, tolerant)
             said = started.read("messages") + _notes(started)
@@ -233,7 +234,7 @@ class Executor:
         except claim.Gone as problem:
             gone = problem
         except Problem:
-            fio_runs.check_room(started.folder)
+            fiorun.check_room(started.folder)
             if not tolerant:
                 raise
         return _loosely(started.read("out.json")), gone
@@ -244,7 +245,7 @@ class Executor:
 
     def _environment(self):
         """What the job file's ${...} stand for, to repeat the run."""
-        known = fio_runs.environment(self.side, self.place)
+        known = fiorun.environment(self.side, self.place)
         return {name: known[name] for name in (
             "ENGINE", "TARGET", *dict(self.side.environment))}
 

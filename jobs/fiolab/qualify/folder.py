@@ -8,10 +8,10 @@ import contextlib
 import os
 import re
 
-from .. import store
-from ..schema import (ENVIRONMENT, among, count, each, flag, maybe, record,
-                      table, text)
-from .profiles import PROFILES
+from ..base import files, runfolder
+from ..base.schema import (ENVIRONMENT, among, count, each, flag, maybe,
+                           record, table, text)
+from .suite.profiles import PROFILES
 
 ROUNDS = "rounds"
 SCHEMA = "kaio-qualify-plan/1"
@@ -36,7 +36,7 @@ PLAN = record(
     targets=each(TARGET), environment=ENVIRONMENT, warnings=each(text))
 
 
-class Folder(store.Folder):
+class Folder(runfolder.Folder):
     PLAN, SCHEMA = "plan.json", SCHEMA
     KIND, COMMAND = "qualification", "jobs/qualify"
 
@@ -63,7 +63,7 @@ class Folder(store.Folder):
         plan = super().open(stack)
         try:
             os.makedirs(self.file(ROUNDS), exist_ok=True)
-            self._look_over(store.RUNS)
+            self._look_over(runfolder.RUNS)
             self._look_over(ROUNDS)
         except OSError as error:
             raise self.full(error, "a round") from None
@@ -79,7 +79,7 @@ class Folder(store.Folder):
     def _look_over(self, folder):
         """Remove what was being written; name what is not ours."""
         for name in sorted(os.listdir(self.file(folder))):
-            if store.PART_NAME.fullmatch(name):
+            if runfolder.PART_NAME.fullmatch(name):
                 os.unlink(self.file(folder, name))
             elif not NAME.fullmatch(name):
                 self._disown(folder, name, "jobs/qualify writes none of that "
@@ -97,13 +97,13 @@ class Folder(store.Folder):
     def save_run(self, name, run):
         """A fio process; the source of its figures."""
         content = {"schema": RUN_SCHEMA, "campaign": self.id, **run}
-        self._save(os.path.join(store.RUNS, f"{name}.json"), "a run",
-                   store.dump(content, separators=(",", ":")))
-        return f"{store.RUNS}/{name}.json"
+        self._save(os.path.join(runfolder.RUNS, f"{name}.json"), "a run",
+                   files.dump(content, separators=(",", ":")))
+        return f"{runfolder.RUNS}/{name}.json"
 
     def save_round(self, name, content):
         self._save(os.path.join(ROUNDS, f"{name}.json"), "a round",
-                   store.dump({"schema": ROUND_SCHEMA, "campaign": self.id,
+                   files.dump({"schema": ROUND_SCHEMA, "campaign": self.id,
                                "content": content}, separators=(",", ":")))
 
     def load_round(self, name):
@@ -131,4 +131,4 @@ class Folder(store.Folder):
         self._save(name, "the report", text)
 
     def save_report(self, content):
-        self._save("qualify.json", "the report", store.dump(content, indent=1))
+        self._save("qualify.json", "the report", files.dump(content, indent=1))

@@ -3,9 +3,11 @@
 # scratch target of our own, or a path on each host.
 import os
 
-from .. import claim, cli, clients, jobfile, loopdev, target as targets
-from ..problem import Problem
-from . import identity, neighbours
+from ..base import commandline
+from ..base.problem import Problem
+from ..fio import clientrun
+from ..target import (claim, identity, loopdevice, naming, neighbours,
+                      scratchfile)
 from .execute import Place, can_direct
 
 SMALLEST = 16 << 20         # of what a qualification needs
@@ -58,11 +60,11 @@ def _scratch_file(made, profile, stack):
 def scratch(profile, size, stack):
     """A target of our own, gone when the stack unwinds: a loop device on a
     file in memory, or that file where there is no loop device."""
-    made = targets.scratch(cli.MEMORY, size, stack)
+    made = scratchfile.scratch(commandline.MEMORY, size, stack)
     if os.geteuid():
         return _scratch_file(made, profile, stack)
     try:
-        path = loopdev.make(made.path, stack, writable=True)
+        path = loopdevice.make(made.path, stack, writable=True)
     except Problem as problem:
         place, warnings = _scratch_file(made, profile, stack)
         return place, [*warnings, f"the target is a file, as there is no loop "
@@ -73,7 +75,7 @@ def scratch(profile, size, stack):
 
 
 def remote(path, client, size, profile):
-    if jobfile.misread(path) or not os.path.isabs(path):
+    if naming.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
     used = active(size, profile, size)
@@ -108,6 +110,6 @@ def planned(path, profile, size):
 
 def hosts(args, profile):
     """The Places on all hosts, in order; [] without --client."""
-    found = clients.parse(args.client)
+    found = clientrun.parse(args.client)
     return [remote(path, client, args.size, profile)
             for client in found for path in dict.fromkeys(args.target)]

@@ -6,8 +6,8 @@ import os
 import re
 import time
 
-from .. import claim
-from .verifying import judged
+from ..target import claim
+from .suite.verifying import judged
 
 PRESENT = ("present", "The device stayed present")
 KMSG = "/dev/kmsg"

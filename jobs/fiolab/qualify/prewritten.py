@@ -3,8 +3,8 @@
 # back since, would be read without the medium.  In a file of the target's own,
 # which a purge has made a hole of, it is found and filled; of a device it is
 # only known whether all of the range was written since the last purge.
-from .. import extents
-from .purge import NONE
+from ..target import extents
+from ..target.purge import NONE
 
 
 def follow(bench, stimuli, purged):

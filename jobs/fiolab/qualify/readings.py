@@ -4,7 +4,7 @@
 # report names the reading of each.
 from dataclasses import replace
 
-from ..problem import Problem
+from ..base.problem import Problem
 
 CAPACITIES = {"user": "the user capacity", "active": "the active range"}
 # NAME: (the profile's field, its values; None: hours)

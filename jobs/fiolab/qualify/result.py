@@ -4,9 +4,11 @@ import datetime
 import os
 import sys
 
-from ..problem import Problem
-from . import against, engines, limits, page, pdf, prewritten, readings
-from . import schema, text, words
+from ..base.problem import Problem
+from ..report import pdf
+from . import engines, prewritten, readings
+from .limits import against, judging
+from .report import htmlreport, phrases, schema, textreport
 
 RESUMED = ("the run was resumed {} ({}): no round from before a break is in a "
            "measurement window after it.")
@@ -58,7 +60,7 @@ def _warnings(session, targets, finished):
             found += [f"{target['name']}, {test['name']}: steady state was "
                       f"not reached by round {phase['by']}; it is that of "
                       f"round {phase['steady']['last']}."
-                      for phase in test["phases"] if words.late(phase)]
+                      for phase in test["phases"] if phrases.late(phase)]
             left = {one["why"] for one in test["cells"] if "why" in one}
             found += [f"{target['name']}, {test['name']}: stimuli were left "
                       f"out, as {why}." for why in sorted(left)]
@@ -113,11 +115,11 @@ def judge(session, data):
     tests = [test for target in data["targets"] for test in target["tests"]]
     if session.spec:
         data["limits"] = [one for target in data["targets"]
-                          for one in limits.judge(session.spec, target)]
+                          for one in judging.judge(session.spec, target)]
     if session.other:
         _compare(session, data)
     checks = [check for test in tests for check in test["checks"]]
-    word = limits.overall(data["limits"], checks)
+    word = judging.overall(data["limits"], checks)
     if word == "pass" and any(test["state"] != "done" for test in tests):
         word = "not measured"       # what was left undone has not passed
     data["result"] = word
@@ -128,8 +130,8 @@ def publish(session, data):
     folder = session.folder
     schema.check(data)
     folder.save_report(data)
-    folder.save_result("report.html", page.render(data))
-    lines = text.lines(data)
+    folder.save_result("report.html", htmlreport.render(data))
+    lines = textreport.lines(data)
     folder.save_result("report.txt", "\n".join(lines) + "\n")
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")

@@ -3,9 +3,10 @@
 # with; anything else under the old names is refused.
 import argparse
 
-from .. import cli as common
-from ..problem import Problem
-from . import cli, identity, plan
+from ..base import commandline
+from ..base.problem import Problem
+from ..target import identity
+from . import cli, planning
 from .execute import Place
 from .folder import Folder
 from .runner import now
@@ -18,7 +19,7 @@ def _arguments(known, given):
         args.resume, args.out, args.plan = given.resume, None, False
         args.destroy_data, args.no_pdf = given.destroy_data, given.no_pdf
         args.fio = (known["fio"]["path"] if given.fio is cli.UNSET
-                    else common.find_fio(given.fio))
+                    else commandline.find_fio(given.fio))
         return args
     except (KeyError, TypeError) as error:
         raise Problem(f"the run in {given.resume} lacks {error}: it was not "
@@ -56,7 +57,7 @@ def _same_targets(session, made):
 
 def _keep_more_rounds(session, known):
     """In the plan; and the end of the run is not its end any more."""
-    known.update(plan.tests_and_profile(session))
+    known.update(planning.tests_and_profile(session))
     known["arguments"]["rounds"] = session.args.rounds
     for number in range(len(known["targets"])):
         session.folder.forget_round(f"t{number:02d}-complete")
@@ -68,7 +69,7 @@ def go_on(given, stack):
     args = _arguments(known, given)
     session = Session(args, stack)
     session.folder, session.plan = folder, known
-    plan.same(session, known)
+    planning.same(session, known)
     more = given.rounds is not cli.UNSET
     if more:
         session.more_rounds(given.rounds)

@@ -8,8 +8,10 @@ import datetime
 from statistics import fmean
 import time
 
-from ..problem import Problem
-from . import cells, estimate, job, prewritten, purge, steady, values
+from ..base.problem import Problem
+from ..stats import steady
+from ..target import purge
+from . import cells, estimate, jobtext, prewritten, values
 from .execute import Stopped
 
 SLOWEST = 5e6           # bytes a second; one that writes slower hangs
@@ -72,7 +74,7 @@ class PhaseRun:
             self.stimuli, bench.profile, bench.place.size)
 
     def _leave_out(self, stimulus):
-        why = job.left_out(stimulus, self.bench.place.logical_block)
+        why = jobtext.left_out(stimulus, self.bench.place.logical_block)
         if why:
             self.omitted.append((stimulus, why))
         return bool(why)
@@ -96,7 +98,7 @@ class PhaseRun:
                                self._name(1, "purge"), seconds))
 
     def _before_reads(self, number):
-        if not any(job.writes(one) < 1 for one in self.stimuli):
+        if not any(jobtext.writes(one) < 1 for one in self.stimuli):
             return None
         return prewritten.before_reads(
             self.bench, lambda text: self._tell(text, number))
@@ -117,14 +119,14 @@ class PhaseRun:
     def _process(self, number, order, loads):
         """Run the loads of one fio process."""
         bench = self.bench
-        known = [job.seed(bench.seed, self.test.name, self.phase.name, number,
+        known = [jobtext.seed(bench.seed, self.test.name, self.phase.name, number,
                           load.index) for load in loads]
         offset = self.position if loads[0].stimulus.continues else 0
-        text = job.text(loads, bench.profile, bench.place.size, known, offset)
+        text = jobtext.text(loads, bench.profile, bench.place.size, known, offset)
         ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
                                  self._limit(loads))
         if loads[0].stimulus.continues:
-            self.position = job.next_offset(offset, values.written(ran.jobs),
+            self.position = jobtext.next_offset(offset, values.written(ran.jobs),
                                             bench.place.size)
         return ran
 
@@ -153,9 +155,9 @@ class PhaseRun:
             self._purge()
             prewritten.follow(self.bench, (), self.purged)
         written = self._before_reads(number)
-        found = job.loads(self.stimuli, self.bench.profile)
+        found = jobtext.loads(self.stimuli, self.bench.profile)
         results, latencies, size = [], [], 0
-        for order, loads in enumerate(job.processes(found)):
+        for order, loads in enumerate(jobtext.processes(found)):
             self._tell(f"{self.phase.title}, round {number} of at most "
                        f"{self.phase.rounds}: {loads[0].stimulus.name}",
                        number)

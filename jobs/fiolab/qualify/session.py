@@ -6,13 +6,15 @@ import os
 import sys
 import threading
 
-from .. import fio as fio_runs, hosttarget, probe, scratch, side
-from ..clients import check as check_hosts
-from ..problem import Problem
-from . import cache, engines, estimate, identity, places, plan, purge
-from . import readings, schema
-from . import spec as specs, worker
-from .profiles import PROFILES
+from ..base import privatefolder
+from ..base.problem import Problem
+from ..fio import asking, clienttarget, fiorun, sidespec
+from ..fio.clientrun import check as check_hosts
+from ..target import identity, purge, writecache
+from . import engines, estimate, places, planning, readings, worker
+from .limits import specfile
+from .report import schema
+from .suite.profiles import PROFILES
 
 WAIT = 0.5              # seconds between looks at the workers
 SPEC = "spec.toml"      # the copy in the folder
@@ -34,11 +36,11 @@ class Session:
         self.args, self.stack = args, stack
         self.profile = readings.chosen(PROFILES[args.profile], args.reading,
                                        args.rounds)
-        self.tests = plan.tests_of(self.profile, args.tests)
-        self.side = side.parse(args.engine, args.build)
+        self.tests = planning.tests_of(self.profile, args.tests)
+        self.side = sidespec.parse(args.engine, args.build)
         self.spec = self.other = self.folder = self.plan = None
         self.warnings, self.stop = [], threading.Event()
-        self.fio = fio_runs.Fio(args.fio, None, scratch.folder(stack))
+        self.fio = fiorun.Fio(args.fio, None, privatefolder.folder(stack))
         self.has_stats = self.ask_engine(self.side)
         self.other_side, self.other_has_stats = None, False
         if args.ab:
@@ -52,11 +54,11 @@ class Session:
         self.args.rounds = rounds
         self.profile = readings.chosen(PROFILES[self.args.profile],
                                        self.args.reading, rounds)
-        self.tests = plan.tests_of(self.profile, self.args.tests)
+        self.tests = planning.tests_of(self.profile, self.args.tests)
 
     def ask_engine(self, one):
         """Does it take its options, and tell its statistics?"""
-        known = probe.engine_options(self.fio, one)
+        known = asking.engine_options(self.fio, one)
         for option in one.options:
             name = option.partition("=")[0]
             if name not in known:
@@ -67,10 +69,10 @@ class Session:
     def load_spec(self, path):
         """The limits, whose tests and cells must be known."""
         if path:
-            self.spec = specs.load(path)
-            specs.check_names(self.spec, {
+            self.spec = specfile.load(path)
+            specfile.check_names(self.spec, {
                 test.name: estimate.cell_names(test)
-                for test in plan.all_tests(self.profile)})
+                for test in planning.all_tests(self.profile)})
             self._warn_of_limits()
         if self.args.against:
             self.other = schema.load(_json_of(self.args.against))
@@ -108,7 +110,7 @@ class Session:
         for place in made:
             if place.client:
                 check_hosts([place.client], [self.side], [], True)
-                hosttarget.check(HostPlan(self.fio, [place.client]), place,
+                clienttarget.check(HostPlan(self.fio, [place.client]), place,
                                  lambda *_: False)
 
     def describe(self, place):
@@ -122,21 +124,21 @@ class Session:
 
     def look_at_cache(self, place):
         """How it is now, for the report; None on another host."""
-        found = None if place.client else cache.look(place.path)
-        said = found and cache.contradiction(place.name, found)
+        found = None if place.client else writecache.look(place.path)
+        said = found and writecache.contradiction(place.name, found)
         self.warnings += [said] if said else []
         return found
 
     def caches(self, made):
         """How the write caches are, where they can be set."""
         return [None if place.client or self.args.scratch
-                else cache.now(place.path) for place in made]
+                else writecache.now(place.path) for place in made]
 
     def set_caches(self, made, before):
         """before: what they were when the run began."""
         for place, known in zip(made, before):
             if place.client is None and not self.args.scratch:
-                said = cache.set(place.path, self.profile.write_cache,
+                said = writecache.set(place.path, self.profile.write_cache,
                                  self.stack, known)
                 self.warnings += [said] if said else []
 

@@ -4,8 +4,9 @@
 import threading
 import time
 
-from .. import claim, progress
-from . import context, engines, estimate, identity, presence, runner
+from ..base import progress
+from ..target import claim, identity
+from . import context, engines, estimate, presence, runner
 from .execute import Executor, Stopped
 
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The options of jobs/ab.
+import argparse
+import os
+import re
+
+from ..base import commandline
+from ..base.commandline import UNSET, cpu, number, size
+from ..target import restore
+
+PAIRS, QUICK_PAIRS = 20, 6
+
+ABOUT = """Compare fio I/O engines by paired, interleaved runs and say whether
+each side is faster, slower, equivalent, or not distinguishable from the
+first."""
+
+MORE = """engines: libaio, io_uring or any other engine built into fio;
+kaio = external:BUILD/fio-kaio.so; external:/path/to/engine.so.
+Engine options follow after commas: kaio,opt=value,opt=value
+(fio --enghelp=ENGINE lists them); other options belong in the job file.
+ENGINE,options@our-library runs that side on BUILD/libaio.so.1 instead of the
+distribution's libaio, and makes sure that fio really uses it.
+ENGINE,options@VARIABLE=VALUE runs that side with this in its environment.
+
+Without --target there are two: a file in /dev/shm (no device: shows the
+engine's own cost) and a scratch file in the build folder (a disk: the device
+sets the pace, so it hides the engines' difference).  With the defaults that
+takes about two minutes.  Files that do not exist are created and removed
+again.
+
+The default runtime is short, so that 20 pairs fit into two minutes; give
+--runtime 3 or more for a device whose speed varies over seconds.
+
+Ctrl-C keeps and reports what was measured; --resume goes on with it.
+`ab compare OLD NEW` compares two campaigns; see ab compare --help."""
+
+
+def looks(text):
+    """(10, 20, 30) of '10,20,30': 2 to 6 looks, equally far apart."""
+    parts = text.split(",")
+    if not all(re.fullmatch(r"[1-9]\d{0,4}", part) for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' is not 10,20,30")
+    found = tuple(map(int, parts))
+    if not 2 <= len(found) <= 6 or found[0] < 6 or any(
+            n != found[0] * (i + 1) for i, n in enumerate(found)):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not 2 to 6 numbers of pairs, the first at least 6 "
+            "and each as far from the one before it, such as 10,20,30")
+    return found
+
+
+def defaults():
+    """Of the options that are UNSET without one."""
+    return {**commandline.defaults(), "runtime": 0.5, "ramp": 0.1,
+            "cpu": max(os.sched_getaffinity(0))}
+
+
+def parser():
+    new = argparse.ArgumentParser(
+        "ab", description=ABOUT, epilog=MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    _what(new)
+    _where(new)
+    _how(new)
+    _kept(new)
+    return new
+
+
+def _what(new):
+    add = new.add_argument
+    add("--side", action="append", metavar="ENGINE",
+        help="a side; give two or more, all are compared with the first "
+        "(libaio, kaio)")
+    add("--a", metavar="ENGINE", help="short for the first --side")
+    add("--b", metavar="ENGINE", help="short for the second --side")
+    add("--job", action="append", metavar="FILE",
+        help="a job file, or the name of one here (randread); may be repeated")
+    add("--matrix", nargs="+", metavar="OPTION=VALUE,VALUE",
+        help="run each job once for every combination, such as bs=4k,128k "
+        "iodepth=1,8,64 rw=randread,randwrite")
+    add("--aa", action="store_true", help="compare the first side with itself: "
+        "what remains is the noise of this machine")
+    add("--self-check", action="store_true", help="plant a known slowdown, "
+        "which must be found, beside an A/A, in which nothing may be found; "
+        "exit status 1 if not so")
+
+
+def _where(new):
+    add = new.add_argument
+    add("--target", action="append", metavar="PATH",
+        help="a file or block device; may be repeated")
+    add("--size", type=size, metavar="N",
+        help="how much of each target to use (256M)")
+    add("--destroy-data", action="store_true",
+        help="existing targets may be overwritten, and will be; "
+        "a device that is mounted or in use never is")
+    add("--buffered", action="store_true", help="jobs may run on a disk "
+        "without direct=1: their figures are then the page cache's")
+    add("--restore", choices=restore.CHOICES, help="the state of a target "
+        "before each run of a job that writes: fill (every byte is written "
+        "again; the default), trim (discarded first) or none")
+    add("--client", metavar="HOST,HOST", help="run on these hosts at once, "
+        "through the `fio --server` that runs on each; HOST is NAME, "
+        "NAME:PORT or [IPv6]:PORT")
+    add("--build", default=UNSET, metavar="DIR",
+        help="the build folder (environment O, else ../build)")
+    add("--fio", default=UNSET, metavar="PATH",
+        help="fio (environment FIO, else PATH's)")
+
+
+def _how(new):
+    add = new.add_argument
+    add("--pairs", type=number(int, 1, 10000, "a number"), metavar="N",
+        help=f"pairs of runs per cell ({PAIRS}), fixed in advance; faster or "
+        "slower needs at least 9 for one job on one target, 10 for two")
+    add("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs: effects "
+        "and their intervals, too few for faster or slower")
+    add("--looks", type=looks, metavar="N,N", help="planned looks, such as "
+        "10,20,30 pairs: stop at the first at which every verdict on IOPS and "
+        "CPU is reached, with alpha corrected for looking more than once")
+    add("--runtime", default=UNSET, metavar="S",
+        type=number(float, 0.2, 86400, "seconds"),
+        help="timed seconds of each run (0.5)")
+    add("--ramp", default=UNSET, metavar="S",
+        type=number(float, 0.05, 86400, "seconds"),
+        help="seconds before the timed part of each run (0.1)")
+    add("--cpu", type=cpu, metavar="N", default=UNSET,
+        help="pin all of fio, an engine's own threads included, "
+        "to this CPU (the last one), so that no side can borrow "
+        "another; 'all' does not pin")
+    add("--seed", type=number(int, 0, 2**63 - 1, "a number"),
+        metavar="N", help="repeat the order and the I/O of an earlier campaign")
+
+
+def _kept(new):
+    add = new.add_argument
+    add("--out", metavar="DIR", help="the campaign folder: every run and the "
+        "report as HTML, CSV, JSON and text (BUILD/ab-DATE-TIME)")
+    add("--resume", metavar="DIR", help="go on with the campaign in DIR, as it "
+        "was planned; beside it only --json, --destroy-data and --fio (where "
+        "the same fio is now) are allowed")
+    add("--json", metavar="FILE", help="a copy of report.json")

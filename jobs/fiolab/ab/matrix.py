@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# --matrix AXIS=VALUE,VALUE ...: a job for every combination of the values,
+# made from a job file by setting these options in all of its sections.
+import itertools
+import re
+
+from ..base.problem import Problem
+from ..fio import jobfile
+
+MOST = 1000             # cells
+AXIS = re.compile(r"([a-z][a-z0-9_]*)=(.+)")
+VALUE = re.compile(r"[A-Za-z0-9_.:%+/-]+")
+SAME = {"rw": {"rw", "readwrite"}, "readwrite": {"rw", "readwrite"},
+        "bs": {"bs", "blocksize"}, "blocksize": {"bs", "blocksize"},
+        "direct": {"direct", "buffered"}, "buffered": {"direct", "buffered"}}
+
+
+def _axis(text):
+    match = AXIS.fullmatch(text)
+    values = match[2].split(",") if match else []
+    if not match or not all(map(VALUE.fullmatch, values)):
+        raise Problem(f"{text!r} is not an axis of a matrix: write "
+                      "OPTION=VALUE,VALUE, such as bs=4k,128k.")
+    if jobfile.reserved(match[1]) or match[1].startswith("exec_"):
+        raise Problem(f"'{match[1]}' cannot be an axis of a matrix, as the "
+                      "comparison itself sets it or cannot honour it.")
+    if len(set(values)) < len(values):
+        raise Problem(f"the axis {text} has a value twice: leave one out.")
+    return match[1], values
+
+
+def axes(texts):
+    """[(option, values)] of the --matrix arguments."""
+    found = [_axis(text) for text in texts]
+    names = [name for name, _ in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise Problem(f"'{name}' is twice in the matrix: give all of its "
+                          "values in one axis.")
+    return found
+
+
+def _job(job, options):
+    """A copy of a job in which the options hold everywhere."""
+    gone = set().union(*(SAME.get(name, {name}) for name in options))
+    lines = [f"{name}={value}" for name, value in options.items()]
+    kept = [line for line in jobfile.lines(job.text)
+            if jobfile.option_of(line) not in gone]
+    return jobfile.Job(job.path, "\n".join(["[global]", *lines, "", *kept, ""]),
+                       " ".join(lines))
+
+
+def expand(jobs, texts):
+    """The jobs, each in all combinations of the matrix."""
+    found = axes(texts or [])
+    if not found:
+        return jobs
+    names = [name for name, _ in found]
+    made = [_job(job, dict(zip(names, values))) for job in jobs
+            for values in itertools.product(*(values for _, values in found))]
+    if len(made) > MOST:
+        raise Problem(f"the matrix has {len(made)} cells, more than {MOST}: "
+                      "leave out values.")
+    return made

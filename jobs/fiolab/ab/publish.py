@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The report of a campaign, whole or not: into its folder in four forms, and as
+# text on stdout, unless a mistake ended it, which is then said in a sentence.
+import sys
+
+from ..base.problem import Problem
+from ..fio import fairness
+from . import csvreport, planning, reportdata, selfcheck, textreport
+from .campaign import Stopped
+
+
+def _warnings(session, results, ending):
+    found = [*session.plan["warnings"], *fairness.stolen(results),
+             *fairness.verified(session.plan, results),
+             *session.folder.strange]
+    lost = sum(len(cell.discarded) for cell in results.cells)
+    if lost:
+        found.append(f"{lost} pairs were discarded, as a host gave no result "
+                     "in one of their runs (see the cells).")
+    if session.plan["stopped_at"]:
+        found.append(f"stopped at the planned look after "
+                     f"{session.plan['stopped_at']} pairs, as every verdict "
+                     "on IOPS and CPU was reached.")
+    if ending is not None:
+        found.append("the campaign is not finished: jobs/ab --resume "
+                     f"{session.folder.shown} goes on with it.")
+    return found
+
+
+def _write(session, found):
+    # Half of the time that the command takes to start is matplotlib's.
+    from . import htmlreport
+    folder = session.folder
+    folder.save_report(found)
+    folder.save_jobs(planning.plain_jobs(session.plan))
+    csvreport.write(found, folder.file("report.csv"))
+    htmlreport.write(found, folder.file("report.html"))
+    text = textreport.text(found)
+    folder.save_text("report.txt", text)
+    return text
+
+
+def report_data(session, results, ending):
+    found = reportdata.make(session.plan, results, session.folder.path,
+                      ending is None, _warnings(session, results, ending))
+    if session.args.self_check and ending is None and all(
+            cell["effects"] for cell in found["cells"]):
+        found["self_check"] = selfcheck.judge(found)
+    return found
+
+
+def write(session, results, ending, file):
+    """Everything; the report.json as it was written."""
+    found = report_data(session, results, ending)
+    try:
+        text = _write(session, found)
+        if file:
+            file.save(found)
+    except Problem:
+        if ending is None:
+            raise
+        return found            # the first problem is the one to tell
+    if ending is None or isinstance(ending, (SystemExit, Stopped)):
+        print(text, end="" if text.endswith("\n") else "\n")
+        print(f"Report: {session.folder.shown}/report.html")
+    if ending is not None:
+        say_how_to_go_on(session)
+    return found
+
+
+def say_how_to_go_on(session):
+    print("ab: what was measured is kept; go on with --resume "
+          f"{session.folder.shown}", file=sys.stderr)
+
+
+def judge(found):
+    """A self-check that was not passed is a failure."""
+    check = found["self_check"]
+    if check and not check["passed"]:
+        raise Problem(f"the self-check failed: {check['text']}: repeat it on "
+                      "a quieter machine, or with more --pairs.")

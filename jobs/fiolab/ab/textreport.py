@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The report on the terminal, in 79 columns: the sides, the verdict, then each
+# cell with its figures.  With many cells a line for each has to do; the rest
+# is in report.html.  B is always set against A: +25% IOPS means that B does a
+# quarter more I/Os, -20% CPU that B spends a fifth less CPU time on each.
+import re
+
+from ..report import wording
+from ..report.terminal import (LISTED, _column, fitted, narrow, side_lines,
+                               warnings)
+from ..report.wording import figure, percent, span
+
+FULL_CELLS = 6              # with more of them, one line each
+NAME = 14
+ROW = "  {:<14} {:>9} {:>9} {:>8} {:>16} {:>15}"
+SHORT_ROW = "  {:<33} {:>8} {:<12} {:>8} {:<12}"
+FLOOR_WARNING = ("warning: the A/A floor excludes 0: this machine drifted or "
+                 "the position in the block matters; repeat with more pairs")
+
+
+# The head
+
+def _head(data):
+    pin = ("not pinned" if data["cpu"] is None
+           else f"fio pinned to CPU {data['cpu']}")
+    where = (f"; clients: {', '.join(data['clients'])}" if data["clients"]
+             else "")
+    plan = (f"{data['fio']['version']}, {pin}; "
+            f"{wording.several(data['pairs'], 'pair')} of "
+            f"{data['runtime_s']:g} s runs after {data['ramp_s']:g} s ramp"
+            f"{where}")
+    return [*side_lines(data["sides"]), *fitted(plan, "")]
+
+
+def _unfinished(data):
+    if data["finished"]:
+        return []
+    pairs, _ = wording.measured(data)
+    planned = data["pairs"] * len(data["cells"])
+    return fitted(f"Stopped early, after {pairs} of {planned} pairs: the "
+                  "figures stand, a verdict needs all of them.", "")
+
+
+def _self_check(data):
+    check = data["self_check"] or {}
+    if "text" not in check:
+        return []
+    word = "passed" if check.get("passed") else "FAILED"
+    return fitted(f"Self-check {word}: {check['text']}.", "")
+
+
+def _overview(data):
+    """The verdict on each side, before any figure."""
+    lines = []
+    for b, cells in wording.comparisons(data):
+        lines += fitted(f"Verdict on {b['letter']} ({b['text']}) against A "
+                        f"({data['sides'][0]['text']}):", "")
+        for metric, name in wording.primary_names(cells).items():
+            found = wording.metric_effects(cells, metric)
+            lines += fitted(f"{name}: {wording.tally_text(found)}")
+    return lines
+
+
+# One cell
+
+def _label(effect):
+    name = effect["name"]
+    return name if len(name) <= NAME else effect["metric"][:NAME]
+
+
+def _metric_row(effect):
+    floor = span(effect["aa"] and effect["aa"]["ci95"])
+    return ROW.format(_label(effect), figure(effect["median"]["A"]),
+                      figure(effect["median"]["B"]), percent(effect["ratio"]),
+                      span(effect["ci95"]), floor)
+
+
+def _calls_row(cell):
+    a, b = (cell["calls_per_io"][role] for role in "AB")
+    if a is None or b is None:
+        return "  system calls per I/O: not counted (needs a working strace)"
+    return ROW.format("syscalls / I/O", f"{a:.2f}", f"{b:.2f}", "",
+                      "(separate,", "under strace)")
+
+
+def _verdicts(cell):
+    letter, lines = cell["b"], []
+    for effect in wording.primaries(cell):
+        lines += fitted(f"verdict on {letter}, {effect['name']}: "
+                        f"{effect['verdict'].upper()} ({effect['reason']})")
+    rest = [f"{_label(e)}: {e['verdict']}" for e in cell["effects"]
+            if e["role"] != "primary"]
+    return lines + (fitted("secondary: " + ", ".join(rest)) if rest else [])
+
+
+def _tails(cell):
+    """The far percentiles, which carry no verdict."""
+    lines = []
+    for direction, found in cell["latency"].items():
+        far = [(q, *(found[r]["percentiles"].get(q) for r in "AB"))
+               for q in ("99.9", "99.99")]
+        said = [f"p{q} {wording.duration(a)} against {wording.duration(b)}"
+                for q, a, b in far if a and b]
+        if said:
+            lines += fitted(f"{direction}, all pairs pooled, A against "
+                            f"{cell['b']}: {'; '.join(said)}"
+                            .replace("µ", "u"))
+    return lines
+
+
+def _discarded(cell):
+    gone = cell["discarded"]
+    lines = [f"pair {one['pair'] + 1}"
+             + (f" on {one['host']}" if one["host"] else "")
+             + f" discarded: {one['why']}" for one in gone[:LISTED]]
+    if len(gone) > LISTED:
+        lines.append(f"{len(gone) - LISTED} more pairs discarded")
+    return [part for text in lines for part in fitted(text)]
+
+
+def _noise(cell):
+    names = {e["metric"]: e["name"] for e in wording.primaries(cell)}
+    order = ", ".join(
+        f"{names[m]} {'n/a' if d is None else f'{100 * d:+.1f}%'}"
+        for m, d in cell["order_effect"].items() if m in names)
+    return [*(fitted(f"order effect (AB less BA): {order}") if order else []),
+            _disturbances(cell), *fitted(cell["stream"])]
+
+
+def _disturbances(cell):
+    steal, repeats = cell["steal"], cell["repeats"]
+    said = ("steal not measured" if steal is None else
+            f"steal {100 * steal['mean']:.1f}% (worst run "
+            f"{100 * steal['max']:.1f}%)")
+    return f"  {said}" + ("" if repeats is None else
+                          f"; runs repeated for want of CPU: {repeats}")
+
+
+def _changes(cell):
+    if not cell["changes"]:
+        return []
+    whole = re.sub("(?<![,;:]) ", "\xa0", cell["changes"])  # break at commas
+    return [text.replace("\xa0", " ")
+            for text in fitted(f"from the job file: {whole}")]
+
+
+def _hosts(cell):
+    lines = []
+    for host, found in cell["hosts"].items():
+        said = [f"{e['name']} {percent(e['ratio'])} {e['verdict']}"
+                for e in found["effects"] if e["role"] == "primary"]
+        lines += fitted(f"{host}: {', '.join(said)}")
+    return lines
+
+
+def _cell(data, cell):
+    target = cell["target"]
+    more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
+    head = ROW.format("median", "A", cell["b"], f"{cell['b']} vs A", "95% CI",
+                      "A vs A 95% CI")
+    drifted = any(map(wording.floor_excludes_one, wording.primaries(cell)))
+    return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
+            *fitted(wording.target_text(target)),
+            *fitted(f"({target['why']})"),
+            *_changes(cell), head, *map(_metric_row, cell["effects"]),
+            _calls_row(cell), *_verdicts(cell),
+            *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
+            *_tails(cell), *_discarded(cell), *_noise(cell)]
+
+
+def _short_cells(data):
+    names = wording.primary_names(data["cells"])
+    heads = [_column(name, 21) for name in names.values()][:2]
+    lines = ["", "  {:<33} {:<21} {}".format("cell", *heads, *[""] * (
+        2 - len(heads))).rstrip()]
+    titles = wording.cell_names(data)
+    for cell in data["cells"]:
+        said = [part for e in wording.primaries(cell)[:2]
+                for part in (percent(e["ratio"]), _column(e["verdict"], 12))]
+        name = titles[cell["id"]].replace(" · ", ", ")
+        lines.append(SHORT_ROW.format(
+            _column(name, 33), *said, *[""] * (4 - len(said))).rstrip())
+    return [*lines, "", "All figures of each cell are in report.html."]
+
+
+# The whole
+
+def _rule(data):
+    looks = (f"; looks after {', '.join(map(str, data['looks']))} pairs"
+             if data["looks"] else "")
+    return ["", "Effects: Hodges-Lehmann with exact CI, order balanced and "
+            "random.", *fitted(
+                f"Verdict: p <= {data['alpha']:g} by Holm over "
+                f"{data['comparisons']} comparisons; equivalent: 90% CI in "
+                f"+-{data['margin']:.0%}{looks}.", "")]
+
+
+def text(data):
+    """The report of report.json as text that ends in a newline."""
+    data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
+    lines = [*_head(data), *_unfinished(data), *_self_check(data), "",
+             *_overview(data)]
+    if len(data["cells"]) > FULL_CELLS:
+        lines += _short_cells(data)
+    else:
+        for cell in data["cells"]:
+            lines += _cell(data, cell)
+    lines += [*warnings(data), *_rule(data)]
+    return "\n".join([*lines, ""])

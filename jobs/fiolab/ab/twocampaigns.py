@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# `ab compare OLD NEW`: has a side changed between two campaigns?  What is
+# compared is B against A in the one with B against A in the other, so that a
+# machine that became slower or faster as a whole changes nothing.  The pairs
+# of two campaigns have nothing to do with each other, so the effect is the
+# Hodges-Lehmann shift of two samples, with the interval and the p of
+# Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, and
+# so is the floor: no change inside that of A' against A.
+import argparse
+import json
+import math
+import os
+import sys
+
+from ..base import commandline
+from ..base.problem import Problem
+from ..fio.metrics import METRICS
+from ..stats import paired, twosample, verdict
+from . import failif, schema
+
+FAILED = 3              # the exit status of --fail-if
+MENTIONED = 5           # cells that a warning names, one by one
+ALIKE = 0.01            # p of all cells together, for a warning
+ABOUT = """Compare two campaigns of jobs/ab: for each cell that both have, is B
+(against A) faster, slower or equivalent in NEW, compared with OLD?"""
+MORE = f"""OLD and NEW are campaign folders or their report.json.
+With --fail-if the exit status is {FAILED} if a cell has that verdict: slower
+(IOPS), more-cpu, longer (latency), or inconclusive (IOPS or CPU); and also if
+that cannot be judged: OLD has a cell that NEW lacks, the metric was not
+measured, there are too few pairs, or a campaign is not finished."""
+ROW = "  {:<15} {:>10} {:>10} {:>8} {:>16}  {}"
+
+
+def parser():
+    new = argparse.ArgumentParser(
+        "ab compare", description=ABOUT, epilog=MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    new.add_argument("old", metavar="OLD")
+    new.add_argument("new", metavar="NEW")
+    new.add_argument("--fail-if", action="append", choices=sorted(failif.KINDS),
+                     default=[], help="may be repeated")
+    new.add_argument("--json", metavar="FILE", help="write the result to FILE")
+    return new
+
+
+def _load(path):
+    inside = os.path.join(path, "report.json")
+    return schema.load(inside if os.path.isdir(path) else path)
+
+
+def _key(data, cell):
+    """What makes a cell the same in two campaigns; the place may move."""
+    sides = {side["letter"]: side["text"] for side in data["sides"]}
+    return (sides["A"], sides[cell["b"]], cell["job"], cell["job_text"],
+            cell["target"]["label"], cell["target"]["size"])
+
+
+def _cells(data):
+    """{key: cell}; equal cells of one campaign are told apart by number."""
+    found = {}
+    for cell in data["cells"]:
+        key, again = _key(data, cell), 0
+        while (*key, again) in found:
+            again += 1
+        found[(*key, again)] = cell
+    return found
+
+
+def differences(cell, metric, role="B"):
+    """ln(role/A) of each pair in which the metric was measured."""
+    values = [(pair["values"]["A"].get(metric),
+               pair["values"][role].get(metric)) for pair in cell["pairs"]]
+    return [math.log(b / a) for a, b in values if a and b]
+
+
+def _changes(old, new):
+    """The changes of one cell, not judged yet."""
+    found = []
+    for metric in METRICS:
+        x, y = differences(old, metric), differences(new, metric)
+        floor = [differences(cell, metric, "A'") for cell in (old, new)]
+        if x and y and all(floor):
+            found.append(twosample.Change(metric, x, y, twosample.interval(
+                *floor, 0.95)))
+    return found
+
+
+def _judge(change, comparisons):
+    fewest = twosample.smallest_p(len(change.old), len(change.new))
+    if fewest > verdict.ALPHA:
+        return "no verdict", failif.TOO_FEW
+    if change.tost_p <= verdict.ALPHA:
+        return "equivalent", "90% CI inside +-2%"
+    if change.p_holm <= verdict.ALPHA and change.inside_floor():
+        return "inconclusive", "inside the A/A noise of both"
+    if change.p_holm <= verdict.ALPHA:
+        up, down = verdict.WORDS[change.metric]
+        return up if change.estimate > 0 else down, f"p {change.p_holm:.2g}"
+    if fewest * comparisons > verdict.ALPHA:
+        return "inconclusive", failif.TOO_FEW + " for so many comparisons"
+    return "inconclusive", f"p {change.p_holm:.2g}"
+
+
+def compare(old, new):
+    """[(key, [Change])] of the cells that both reports have, judged."""
+    first, second = _cells(old), _cells(new)
+    found = [(key, _changes(first[key], second[key])) for key in second
+             if key in first]
+    if not found:
+        raise Problem("the two campaigns have no cell in common (sides, job, "
+                      "target and size): compare campaigns of one command.")
+    every = [change for _, changes in found for change in changes]
+    if not every:
+        raise Problem("no metric was measured in both campaigns: see their "
+                      "reports.")
+    for change, p in zip(every, paired.holm([change.p for change in every])):
+        change.p_holm = p
+    for change in every:
+        change.verdict, change.reason = _judge(change, len(every))
+    return found
+
+
+def _only(one, other):
+    """The keys of the cells that one has and the other has not."""
+    there = _cells(other)
+    return [key for key in _cells(one) if key not in there]
+
+
+def _named(key):
+    a, b, job, _, label, *_ = key
+    return f"{job}: {b} against {a}, {label}"
+
+
+def _unmeasured(old, new):
+    """[(key, metric, "OLD" or "NEW")] of the common cells' missing metrics.
+
+    A metric that both lack is none of that comparison.
+    """
+    first, second = _cells(old), _cells(new)
+    found = []
+    for key in (key for key in first if key in second):
+        for metric in METRICS:
+            there = [bool(differences(cells[key], metric) and differences(
+                cells[key], metric, "A'")) for cells in (first, second)]
+            if any(there) and not all(there):
+                found.append((key, metric, ("OLD", "NEW")[there[0]]))
+    return found
+
+
+def _shortened(said):
+    more = len(said) - MENTIONED
+    return said[:MENTIONED] + ([f"and {more} more"] if more > 0 else [])
+
+
+def _alike(old, new):
+    """Cells whose pairs are not independent, as the intervals take them."""
+    both = {"OLD": _cells(old), "NEW": _cells(new)}
+    found = [(name, key, *paired.neighbours(differences(cells[key], "iops")))
+             for name, cells in both.items()
+             for key in both["OLD"] if key in both["NEW"]]
+    return [f"{_named(key)}: in {name} neighbouring pairs are alike "
+            f"(correlation {r:.2f} of IOPS), so that its interval is too "
+            "narrow" for name, key, r, p in found
+            if p * len(found) < ALIKE]
+
+
+def warnings(old, new):
+    """What differs between the campaigns, beside the cells."""
+    said = [f"{name} is {old[name]} in OLD and {new[name]} in NEW"
+            for name in ("runtime_s", "ramp_s", "cpu")
+            if old[name] != new[name]]
+    if old["fio"]["version"] != new["fio"]["version"]:
+        said.append(f"OLD ran with {old['fio']['version']}, NEW with "
+                    f"{new['fio']['version']}")
+    for key in ("kernel", "cpu_model"):
+        if old["environment"][key] != new["environment"][key]:
+            said.append(f"the {key} is not the same")
+    for name, one, other in (("OLD", old, new), ("NEW", new, old)):
+        said += _shortened([f"{_named(key)} is in {name} only"
+                            for key in _only(one, other)])
+    said += _shortened([f"{_named(key)} has no {metric} in {where}"
+                        for key, metric, where in _unmeasured(old, new)])
+    said += _shortened(_alike(old, new))
+    if not (old["finished"] and new["finished"]):
+        said.append("a campaign is not finished")
+    return said
+
+
+def _percent(d):
+    return "n/a" if math.isinf(d) else f"{paired.percent(d):+.1f}%"
+
+
+def _row(change):
+    name = METRICS[change.metric].label
+    middles = [_percent(paired.hodges_lehmann(d))
+               for d in (change.old, change.new)]
+    low, high = map(_percent, change.ci95)
+    span = "n/a" if low == "n/a" else f"{low[:-1]}..{high}"
+    return ROW.format(name if len(name) < 16 else change.metric, *middles,
+                      _percent(change.estimate), span, change.verdict)
+
+
+def lines(found):
+    made = []
+    for (a, b, job, _, label, *_), changes in found:
+        made += ["", ascii(f"{job}: {b} against {a}, {label}")[1:-1][:79],
+                 ROW.format("", "B:A in OLD", "in NEW", "change", "95% CI",
+                            "verdict"), *map(_row, changes)]
+    count = sum(len(changes) for _, changes in found)
+    return made + ["", "Hodges-Lehmann shift of two samples, Mann-Whitney; p "
+                   f"by Holm over {count} comparisons."]
+
+
+def _data(found):
+    return [{"a": key[0], "b": key[1], "job": key[2], "target": key[4],
+             "changes": [change.data() for change in changes]}
+            for key, changes in found]
+
+
+def run(args, stack):
+    file = commandline.output(args, 0, stack)
+    old, new = _load(args.old), _load(args.new)
+    found = compare(old, new)
+    for text in warnings(old, new):
+        print(f"ab compare: warning: {ascii(text)[1:-1]}", file=sys.stderr)
+    print("\n".join(lines(found)[1:]))
+    if file:
+        file.save(json.loads(json.dumps(_data(found), allow_nan=False)))
+    failures = failif.failures(found, args.fail_if, _only(old, new),
+                             old["finished"] and new["finished"])
+    if failures:
+        print(f"ab compare: {ascii('; '.join(failures))[1:-1]}",
+              file=sys.stderr)
+        sys.exit(FAILED)
+
+
+def main(arguments):
+    commandline.main(arguments, parser(), run)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The command line of jobs/ab, and what its benchmarks share with it.  Whatever
+# ends a command, fio is stopped and everything it created is removed, but for
+# the campaign folder, which is what the user wants.
+import argparse
+from contextlib import ExitStack
+import os
+import re
+import secrets
+import shutil
+import signal
+import sys
+import threading
+
+from . import jsonfile
+from .problem import Problem
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+JOBS = os.path.join(HERE, "..", "..")
+BUILD = os.environ.get("O") or os.path.join(JOBS, "..", "build")
+MEMORY = "/dev/shm"
+STEP_OVERHEAD = 0.35        # seconds that fio takes to start and to end
+CHECK_SECONDS = 0.8
+UNSET = object()            # an option that was not given
+
+def defaults():
+    """Of the options of every command that are UNSET without one."""
+    return {"build": BUILD, "fio": os.environ.get("FIO") or "fio"}
+
+
+def number(kind, low, high, what):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(
+                f"'{text}' is not {what} from {low} to {high}")
+        return value
+    return parse
+
+
+def size(text):
+    """Bytes of '256M' and the like, a multiple of 1 MiB."""
+    match = re.fullmatch(r"(\d{1,6})([mMgG])(i?[bB])?", text)
+    value = match and int(match[1]) << (20 if match[2] in "mM" else 30)
+    if not value:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a size: write 256M or 4G")
+    return value
+
+
+def cpu(text):
+    allowed = sorted(os.sched_getaffinity(0))
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdigit() or int(text) not in allowed:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a CPU that may be used here ({allowed}), "
+            "nor 'all'")
+    return int(text)
+
+
+def find_fio(name):
+    """An absolute path where there is one: runs have folders of their own."""
+    found = shutil.which(name)
+    return os.path.abspath(found) if found else name
+
+
+def step_aside(fio_cpu):
+    """Leave fio's CPU to fio, where there is another."""
+    others = os.sched_getaffinity(0) - {fio_cpu}
+    if others:
+        os.sched_setaffinity(0, others)
+
+
+def output(args, runs, stack):
+    """The JSON file, open before the runs; None without --json."""
+    if not args.json:
+        return None
+    if not os.path.isdir(os.path.dirname(args.json) or "."):
+        raise Problem(f"there is no folder for {args.json}: create it first.")
+    made = jsonfile.output(args.json, runs)
+    stack.callback(made.close)
+    return made
+
+
+def prepare(args):
+    """Leave fio its CPU, and choose the seed that was not given."""
+    step_aside(args.cpu)
+    args.seed = secrets.randbits(31) if args.seed is None else args.seed
+
+
+def _stop(number_, _frame):
+    """First signal: unwind.  Later ones must not interrupt the clean-up."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number_)
+
+
+def _dropped(exception):
+    """Stop a moment later where Python has dropped the SystemExit of _stop().
+
+    It does so in the callbacks of a fork, of which each run has one: there a
+    signal often arrives.
+    """
+    if not isinstance(exception.exc_value, SystemExit):
+        sys.__unraisablehook__(exception)
+        return
+    status = exception.exc_value.code
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit(status))
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+
+def _status(problem, failure):
+    """Of a Problem; one while the command ends does not hide its status."""
+    ended = getattr(problem.__context__, "code", None)
+    return ended if isinstance(ended, int) and ended else failure
+
+
+def main(arguments=None, new=None, action=None, failure=1):
+    """Run the command of a parser: action(args, exit stack).
+
+    failure: the exit status of a Problem.
+    """
+    args = new.parse_args(arguments)
+    sys.unraisablehook = _dropped
+    if threading.current_thread() is threading.main_thread():
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(each, _stop)
+    try:
+        with ExitStack() as stack:
+            action(args, stack)
+    except Problem as problem:
+        print(f"{new.prog}: {problem}", file=sys.stderr)
+        sys.exit(_status(problem, failure))
+    except BrokenPipeError:
+        os._exit(1)
+
+
+def disk(args):
+    """Where scratch files and campaigns go: the build folder, if it can be."""
+    there = os.path.isdir(args.build) and os.access(args.build,
+                                                    os.W_OK | os.X_OK)
+    return args.build if there else os.getcwd()

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What jobs/bench measures beside its pairs: system calls per I/O, CPU per I/O
+# at each depth, and the memory that a unit of depth takes.
+import math
+import re
+import statistics
+
+from ..ab import campaign
+from ..base import process
+from ..base.problem import Problem
+from ..fio import fiorun, sidespec
+from ..stats.paired import hodges_lehmann
+from . import libbench, rowset
+
+DEEP, BLOCK = 4096, 4096
+MEMORY_SECONDS = 10         # more than a look at the process takes
+SETTLED = 0.3               # seconds after which every buffer was in use
+NULL = "null"               # reads nothing, so its buffers are never there
+ENGINES = (NULL, "libaio", "io_uring", "kaio")
+ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB$", re.M)
+
+
+# fio's main process waits with these, all the longer under strace.
+WAITING = ("clock_nanosleep", "nanosleep", "wait4")
+
+
+def calls_per_io(fio, one, job, target):
+    """System calls per I/O but for fio's waiting; None where not possible."""
+    found = libbench.kinds_per_io(fio, one, job, target, WAITING)
+    if not found:
+        return None
+    return found["all"] - sum(found[name] for name in WAITING)
+
+
+BARE = "bare"
+
+
+class Sweep:
+    """Rounds over all depths, both sides and the bare loop, in random order:
+    the loop's CPU per I/O grows with its buffers, too."""
+
+    def __init__(self, plan, target, depths):
+        self.plan, self.depths = plan, depths
+        self.rounds = max(2, plan.pairs // 2)
+        self.cells = {depth: campaign.Cell(rowset.job(depth), target, [])
+                      for depth in depths}
+
+    def count(self):
+        return self.rounds * 3 * len(self.depths)
+
+    def _one(self, cell, role, seed):
+        if role == BARE:
+            return rowset.loop_run(self.plan, cell, seed)
+        return campaign.timed(self.plan, cell, role, seed)
+
+    def run(self, tick):
+        rng = self.plan.rng
+        for number in range(self.rounds):
+            seed = int(rng.integers(1, 2**31))
+            order = [(d, role) for d in self.depths
+                     for role in ("A", "B", BARE)]
+            for i in rng.permutation(len(order)):
+                depth, role = order[i]
+                tick(f"CPU per I/O at depth {depth}, round {number + 1} of "
+                     f"{self.rounds}")
+                cell = self.cells[depth]
+                cell.runs.append({"round": number, "role": role,
+                                  **self._one(cell, role, seed)})
+
+    def _relative(self, role):
+        """ln(depth / first depth), estimated over the rounds, by depth."""
+        first = self.cells[self.depths[0]].series(role, "cpu_us")
+        return [hodges_lehmann([math.log(x / y) for x, y in zip(
+            self.cells[depth].series(role, "cpu_us"), first)])
+            for depth in self.depths]
+
+    def spread(self, role):
+        """The largest of all depths, where the least is 1."""
+        found = self._relative(role)
+        return math.exp(max(found) - min(found))
+
+    def _line(self, role):
+        values = [statistics.median(cell.series(role, "cpu_us"))
+                  for cell in self.cells.values()]
+        name = (rowset.BARE if role == BARE else
+                self.plan.sides[role == "B"].text)
+        return (f"  {name:<9}" +
+                "".join(f"{value:>9.2f}" for value in values))
+
+    def lines(self):
+        return ["", f"CPU us per I/O by depth, tmpfs: medians of {self.rounds} "
+                "rounds", f"  {'depth':<9}" + "".join(
+                    f"{depth:>9}" for depth in self.depths),
+                *map(self._line, ("A", "B", BARE))]
+
+    def data(self):
+        return {str(depth): cell.runs for depth, cell in self.cells.items()}
+
+
+# Memory
+
+def _resident(pid):
+    """Bytes of a process that are its own; mapped files vary too much."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            return int(ANONYMOUS.search(file.read())[1]) << 10
+    except (OSError, TypeError) as error:
+        raise Problem(f"cannot read the memory of fio's job ({error}): leave "
+                      "out the part memory.") from None
+
+
+def _own(fio, one, target, depth):
+    """Of a running job's own process, once its first I/Os are done."""
+    job = rowset.job(depth)
+    options = (fiorun.base_options(one, target, 1) +
+               fiorun.timed_options(MEMORY_SECONDS, 0))
+    with fiorun.Run(fio, one, job, target, options) as started:
+        fiorun.await_start(started)
+        if started.child.wait(SETTLED):
+            started.finish(0)
+        workers = process.tree(started.child.pid)[1:]
+        if not workers:
+            raise started.problem("it has no job process")
+        return _resident(workers[0])
+
+
+def _per_unit(fio, one, target):
+    grown = _own(fio, one, target, DEEP) - _own(fio, one, target, 1)
+    return grown / (DEEP - 1) - (0 if one.text == NULL else BLOCK)
+
+
+def memory(fio, build, target):
+    """{engine: bytes of a unit of depth without its buffer, None: failed}"""
+    found = {}
+    for text in ENGINES:
+        try:
+            found[text] = _per_unit(fio, sidespec.parse(text, build), target)
+        except Problem:
+            if text == "kaio":
+                raise
+            found[text] = None
+    return found
+
+
+def memory_lines(found):
+    lines = ["", "memory: bytes of the job's process for each unit of depth",
+             f"  (depth {DEEP} less depth 1, without the buffer of {BLOCK}; "
+             "null has nothing of its", "  own, so that is fio's; the kernel's "
+             "ring comes on top, with AIO 32 a unit)"]
+    for text, value in found.items():
+        shown = "not measured" if value is None else f"{value:,.0f}"
+        lines.append(f"  {text:<9}{shown:>9}")
+    return lines

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The goals of jobs/bench, and whether they are met: on the estimate, but for
+# "not worse", which is about the verdict.
+import math
+
+from ..stats.verdict import fewest_pairs
+from . import costs, rowset, textreport
+
+LEAST, MOST, HALF, SAME = "at least", "at most", "half", "not worse"
+CALLS_GOAL, FLAT_GOAL = 1.02, 1.10
+
+
+def at_least(limit, metric="iops"):
+    return metric, LEAST, limit
+
+
+def at_most(limit, metric):
+    return metric, MOST, limit
+
+
+def half_of(other):
+    """Half of the gain (as a ratio) that another B has on the same row."""
+    return "iops", HALF, other
+
+
+def same(metric="iops"):
+    return metric, SAME, None
+
+
+def _judged(effect, comparisons):
+    return len(effect.d) >= fewest_pairs(comparisons)
+
+
+def _not_worse(effect, comparisons):
+    """None: it cannot be told."""
+    if effect.verdict in ("slower", "longer", "later"):
+        return False
+    if not _judged(effect, comparisons):
+        return None
+    sign = 1 if effect.metric == "iops" else -1
+    return sign * effect.estimate >= 0 or effect.verdict == "equivalent" or None
+
+
+def _half(rows, row, other):
+    """The least ratio; None without a gain to halve."""
+    twin = row.spec._replace(b=other)
+    gains = [each.effect("iops").estimate for each in rows
+             if each.spec[:-1] == twin[:-1]]
+    return math.exp(gains[0] / 2) if gains and gains[0] > 0 else None
+
+
+def _asked(rows, row, goal, comparisons):
+    """(what is asked in words, met)"""
+    metric, kind, limit = goal
+    effect = row.effect(metric)
+    if kind == SAME:
+        return SAME, _not_worse(effect, comparisons)
+    found = math.exp(effect.estimate)
+    if kind == MOST:
+        return f"{MOST} {limit:.2f}x", found <= limit
+    if kind == LEAST:
+        return f"{LEAST} {limit:.2f}x", found >= limit
+    least = _half(rows, row, limit)
+    text = f"{LEAST} half of the gain of {limit}"
+    if least is None:
+        return f"{text}, which has none", None
+    return f"{text}, {least:.3f}x", found >= least
+
+
+def _row_goal(rows, row, goal, comparisons):
+    effect = row.effect(goal[0])
+    text, met = _asked(rows, row, goal, comparisons)
+    found = math.exp(effect.estimate)
+    return textreport.goal(f"{row.name}: {rowset.NAMES[goal[0]]} {text}",
+                          found, f"{found:.3f}x (95% CI {textreport.span(effect.ci95)})",
+                          met)
+
+
+def _calls_goal(row):
+    theirs, ours = row.calls["A"], row.calls["B"]
+    text = f"{row.spec.on}: system calls per I/O at most {CALLS_GOAL}"
+    if ours is None:
+        return textreport.goal(text, None, "not counted (needs strace)", None)
+    beside = "not counted" if theirs is None else f"{theirs:.4f}"
+    return textreport.goal(text, ours, f"{ours:.4f} (libaio {beside})",
+                       ours <= CALLS_GOAL)
+
+
+def _cells_goal(rows, comparisons):
+    """One goal for all: no cell slower."""
+    slower = [row.name for row in rows
+              if row.effect("iops").verdict == "slower"]
+    enough = _judged(rows[0].effect("iops"), comparisons)
+    return textreport.goal(f"none of {len(rows)} cells slower", slower,
+                       "; ".join(slower) or "none found",
+                       not slower if enough or slower else None)
+
+
+def _flat_goal(sweep):
+    text = (f"CPU per I/O of kaio, depth {sweep.depths[0]} to "
+            f"{sweep.depths[-1]}: the largest at most {FLAT_GOAL:.2f}x the "
+            "least")
+    found = sweep.spread("B")
+    return textreport.goal(text, found, f"{found:.3f}x (libaio "
+                       f"{sweep.spread('A'):.3f}x, bare loop "
+                       f"{sweep.spread(costs.BARE):.3f}x)", found <= FLAT_GOAL)
+
+
+def goals(rows, sweep, skipped, comparisons):
+    """All of them; skipped: names of rows that did not run."""
+    cells = [row for row in rows if row.spec.part == "cells"]
+    found = [_row_goal(rows, row, goal, comparisons) for row in rows
+             if row.spec.part != "cells" for goal in row.spec.goals]
+    found += [_calls_goal(row) for row in rows if row.calls]
+    found += [_cells_goal(cells, comparisons)] if cells else []
+    found += [_flat_goal(sweep)] if sweep else []
+    return found + [textreport.goal(name, None, "left out", None)
+                    for name in skipped]

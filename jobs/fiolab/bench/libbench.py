@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The benchmark of the library: A is the distribution's libaio.so.1, B is ours.
+# Both under fio's built-in libaio engine on targets in memory, and in a loop
+# without fio (jobs/bareloop.c).  Pairs, statistics and verdicts are those of
+# jobs/ab; in the loop the metric is speed, calls per second.
+import argparse
+import contextlib
+import errno
+import math
+import os
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from ..ab import campaign
+from ..base import commandline
+from ..base.problem import Problem
+from ..fio import streams
+from ..fio.metrics import figures
+from ..stats import pairing
+from ..stats.verdict import fewest_pairs, judge_all
+from ..target import blockdevice, scratchfile
+from . import barelib, librun, textreport
+
+SIDES = barelib.SIDES
+PARTS = ("shm", "zram", "loop")
+ZRAM = "/dev/zram0"
+ZRAM_FILE = "/sys/block/zram0/{}"
+RESET_TRIES = 20
+WRITES = 4                  # the field of a block device's stat
+STRACE = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$",
+                    re.M)
+READERS = ("io_getevents", "io_pgetevents")
+SHOWN_CALLS = ("io_submit", *READERS)
+
+TAKES = ("take_one", "take_many")
+IOPS_GOAL, CALLS_GOAL, TAKE_GOAL = 1.20, 0.05, 5
+
+ABOUT = """Compare our libaio.so.1 with the distribution's: fio's built-in libaio
+engine (4K random read, depth 64, one CPU) on memory, and the cost of each call
+in a bare loop.  About two minutes."""
+MORE = """parts: shm   fio on a file in /dev/shm
+       zram  fio on /dev/zram0, if root may and nothing uses it; reads only
+       loop  jobs/bareloop.c, built with $CC (gcc)"""
+NOTE = """Where none waits and the time is 0 s (so in io_queue_run, too) the
+distribution's library looks at whatever ctx points to (a stale ctx crashes
+it); ours makes sure that ctx is a live context and keeps out of io_destroy()'s
+way."""
+ROW = "{:<13} {:<19}{:>8}{:>8}{:>6} {:>10} {}"
+
+
+def parser():
+    new = argparse.ArgumentParser(
+        "bench-lib", description=ABOUT, epilog=MORE,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = new.add_argument
+    add("--only", action="append", choices=PARTS, metavar="PART",
+        help="shm, zram or loop; may be repeated (all that work)")
+    add("--pairs", type=commandline.number(int, 1, 10000, "a number"), metavar="N",
+        help="pairs of runs (20; with --quick 10, the fewest that can reach a "
+        "verdict)")
+    add("--quick", action="store_true", help="short runs: less than a minute")
+    common(new)
+    return new
+
+
+def common(new):
+    """The switches of every benchmark."""
+    add = new.add_argument
+    add("--size", type=commandline.size, metavar="N", help="of a target (256M)")
+    add("--build", default=commandline.BUILD, metavar="DIR",
+        help="the build folder (environment O, else ../build)")
+    add("--fio", default=os.environ.get("FIO") or "fio", metavar="PATH",
+        help="fio (environment FIO, else PATH's)")
+    add("--cpu", type=commandline.cpu, default=max(os.sched_getaffinity(0)),
+        metavar="N", help="pin to this CPU (the last one)")
+    add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"), metavar="N",
+        help="repeat the order and the I/O of an earlier comparison")
+    add("--json", metavar="FILE", help="write every run and result to FILE")
+
+
+def _settings(args):
+    """What make_plan() wants beside, and the length of everything."""
+    args.a, args.b = SIDES
+    args.job = None
+    args.pairs = args.pairs or (10 if args.quick else 20)
+    args.runtime, args.ramp, args.loop_ms = (
+        (0.2, 0.05, 8) if args.quick else (0.4, 0.1, 15))
+    args.parts = args.only or PARTS
+
+
+# Targets
+
+def _zram_file(name, text=None):
+    with open(ZRAM_FILE.format(name), "r" if text is None else "w",
+              encoding="ascii") as file:
+        return file.read().strip() if text is None else file.write(text)
+
+
+def _zram_reset():
+    """Undo the size that we gave, unless somebody has written meanwhile.
+
+    A passing look by udev makes it busy.
+    """
+    for _ in range(RESET_TRIES):
+        with contextlib.suppress(OSError):
+            if _zram_file("stat").split()[WRITES] == "0":
+                _zram_file("reset", "1")
+            return
+        time.sleep(0.1)
+
+
+def _zram_device(size, stack):
+    """Give the device a size if it has none, and hold it; never write."""
+    reason = blockdevice.held_by(blockdevice.device_number(ZRAM))
+    if reason:
+        raise Problem(f"{ZRAM} is in use ({reason}): leave out zram.")
+    if _zram_file("disksize") == "0":
+        _zram_file("disksize", str(size))
+        stack.callback(_zram_reset)
+    descriptor = os.open(ZRAM, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+
+
+def zram(args, stack):
+    """/dev/zram0 for reading, if it is to be had."""
+    if blockdevice.device_number(ZRAM) is None:
+        raise Problem(f"there is no {ZRAM}: modprobe zram, or leave it out.")
+    try:
+        _zram_device(args.size or scratchfile.DEFAULT_SIZE, stack)
+    except OSError as error:
+        why = ("something holds it" if error.errno == errno.EBUSY
+               else error.strerror)
+        raise Problem(f"cannot use {ZRAM} ({why}): leave out zram.") from None
+    return scratchfile.prepare(ZRAM, [], args.size, False, stack)
+
+
+def _targets(args, stack):
+    made = []
+    if "shm" in args.parts:
+        made.append(scratchfile.scratch(commandline.MEMORY, args.size, stack))
+    if "zram" in args.parts:
+        try:
+            with contextlib.ExitStack() as trial:
+                made.append(zram(args, trial))
+                stack.push(trial.pop_all())
+        except Problem as problem:
+            if args.only:
+                raise
+            print(f"bench-lib: without zram: {problem}", file=sys.stderr)
+    return made
+
+
+# Under fio
+
+def parse_kinds(text):
+    """{system call: how often} of a `strace -c` summary; "all": their sum."""
+    calls = {m[2]: int(m[1]) for m in STRACE.finditer(text)}
+    calls["all"] = calls.pop("total", 0)
+    return calls
+
+
+def _count(fio, one, job, target, ios):
+    result, kept = streams.limited(fio, one, job, target, ios, keep=["calls"],
+                                   wrap=["strace", "-f", "-c", "-o", "calls"])
+    return parse_kinds(kept["calls"]), figures(result["jobs"])["ios"]
+
+
+def kinds_per_io(fio, one, job, target, names=SHOWN_CALLS):
+    """{system call: per I/O}, "all" of them, too; {} without strace."""
+    if not shutil.which("strace"):
+        return {}
+    try:
+        (calls0, ios0), (calls1, ios1) = (
+            _count(fio, one, job, target, ios) for ios in streams.CALL_IOS)
+    except Problem:
+        return {}
+    if "io_submit" not in calls1 or ios1 <= ios0:
+        return {}
+    return {name: (calls1.get(name, 0) - calls0.get(name, 0)) / (ios1 - ios0)
+            for name in (*names, "all")}
+
+
+def _fio_cells(args, plan, jobs, stack):
+    return [campaign.Cell(jobs[0], each, pairing.orders(args.pairs, plan.rng))
+            for each in _targets(args, stack)]
+
+
+def _measure_fio(plan, cells):
+    """Fills the cells; the kinds of calls of both sides of each."""
+    found = []
+
+    def count(*what):
+        found.append(kinds_per_io(*what))
+        return found[-1].get("all")
+    librun.measure(plan, cells, count=count)
+    return [{"A": a, "B": b} for a, b in zip(found[::2], found[1::2])]
+
+
+# The report
+
+def _ns(values):
+    middle = statistics.median(values)
+    return f"{middle:,.0f}" if middle >= 100 else f"{middle:.2f}"
+
+
+def _loop_row(cell, kind, effect):
+    return ROW.format(*barelib.KINDS[kind], _ns(cell.series("A", kind)),
+                      _ns(cell.series("B", kind)),
+                      textreport.ratio(effect.estimate), textreport.span(effect.ci95),
+                      effect.verdict)
+
+
+def loop_lines(cell, effects):
+    floor = [bound for e in effects.values() for bound in e.floor]
+    return ["", "bare loop: ns per call (least of the batches' means); speed of "
+            "B, where A is 1",
+            ROW.format("call", "", "A", "B", "speed", "95% CI", "verdict on B"),
+            *[_loop_row(cell, kind, e) for kind, e in effects.items()],
+            "A against A, 95% CI, all calls: "
+            f"{textreport.span((min(floor), max(floor)))}",
+            *textreport.wrapped(NOTE)]
+
+
+def kinds_lines(cell, kinds):
+    """System calls per I/O by kind, a line for each."""
+    lines = ["", f"system calls per I/O, {cell.target.label}, under strace",
+             f"  {'':<15} {'A':>9} {'B':>9}"]
+    if not all(kinds.values()):
+        return [*lines, "  not counted (needs a working strace)"]
+    return lines + [f"  {name:<15}" + "".join(
+        f" {kinds[letter][name]:>9.3f}" for letter in "AB")
+        for name in SHOWN_CALLS]
+
+
+def _fio_goals(cell, kinds):
+    name, iops = cell.target.label, cell.effects[0]
+    ratio = math.exp(iops.estimate)
+    found = [textreport.goal(f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
+                         f"{ratio:.3f}x (95% CI {textreport.span(iops.ci95)})",
+                         ratio >= IOPS_GOAL)]
+    text = f"io_getevents calls per I/O at most {CALLS_GOAL}, {name}"
+    if not kinds["B"]:
+        return [*found, textreport.goal(text, None, "not counted", None)]
+    calls = sum(kinds["B"][reader] for reader in READERS)
+    return [*found, textreport.goal(text, calls, f"{calls:.4f}",
+                                calls <= CALLS_GOAL)]
+
+
+def _loop_goals(effects, comparisons):
+    speed = math.exp(min(effects[k].estimate for k in TAKES))
+    slower = [" ".join(barelib.KINDS[kind]) for kind, e in effects.items()
+              if e.verdict == "slower"]
+    enough = len(effects["prep"].d) >= fewest_pairs(comparisons)
+    judged = not slower if enough else None
+    text = f"io_getevents with events waiting at least {TAKE_GOAL}x"
+    return [textreport.goal(text, speed, f"{speed:.3g}x", speed >= TAKE_GOAL),
+            textreport.goal("no call slower", slower,
+                        "; ".join(slower) or "none found", judged)]
+
+
+# The command
+
+def _bench_loop(args, loop):
+    """(cell, effects) of the bare loop; (None, {}) without it."""
+    if loop is None:
+        return None, {}
+    cell = loop.measure(args.pairs, np.random.default_rng([args.seed, 1]))
+    return cell, barelib.speeds(cell)
+
+
+def _loop_data(loop, cell, effects):
+    return {"libraries": loop.libraries, "runs": cell.runs, "effects": {
+        kind: {**textreport.effect_data(e), "metric": "speed"}
+        for kind, e in effects.items()}}
+
+
+def _head(args, loop, plan, cells, others):
+    if cells:
+        return textreport.table(plan, cells, others).rstrip("\n").splitlines()
+    return textreport.side_lines(loop.sides, loop.libraries, "bareloop")
+
+
+def bench(args, stack):
+    commandline.prepare(args)
+    _settings(args)
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kaio-ab-"))
+    loop = barelib.Loop(args, folder) if "loop" in args.parts else None
+    plan, cells, kinds = None, [], []
+    file = commandline.output(args, 3 * args.pairs * len(args.parts), stack)
+    if set(args.parts) - {"loop"}:
+        plan, jobs = librun.make_plan(args, SIDES, stack)
+        cells = _fio_cells(args, plan, jobs, stack)
+        kinds = _measure_fio(plan, cells)
+    loop_cell, effects = _bench_loop(args, loop)
+    comparisons = [*campaign.evaluate(cells), *effects.values()]
+    judge_all(comparisons)
+    goals = [goal for cell, found in zip(cells, kinds)
+             for goal in _fio_goals(cell, found)]
+    lines = _head(args, loop, plan, cells, len(effects))
+    for cell, found in zip(cells, kinds):
+        lines += kinds_lines(cell, found)
+    if loop:
+        goals += _loop_goals(effects, len(comparisons))
+        lines += loop_lines(loop_cell, effects)
+    print("\n".join([*lines, "", "goals", *[goal.pop("line") for goal in goals],
+                     "", f"To repeat the order and the I/O: --seed {args.seed}"]))
+    if file:
+        data = textreport.data(plan, cells, args.seed) if plan else {
+            "sides": textreport.side_data(loop.sides, loop.libraries),
+            "seed": args.seed, "pairs": args.pairs, "cells": []}
+        file.save({**data, "calls_by_kind": kinds, "goals": goals,
+                   "loop": loop and _loop_data(loop, loop_cell, effects)})
+
+
+def main(arguments=None):
+    commandline.main(arguments, parser(), bench)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What fio is asked before anything is written: does it know each engine and
+# its options, does it accept each job, and does it run on the libaio.so.1 that
+# a side's environment promises?  An option that is no engine's own belongs in
+# the job file, where both sides get it.
+import os
+import re
+import subprocess
+
+from ..base import process
+from ..base.problem import Problem
+from ..target.scratchfile import DEFAULT_SIZE, Target
+from . import fiorun, jobfile
+from .jobfile import Job
+
+# fio pads a name to 24 columns, which tells it from a message of its own.
+OPTION = re.compile(r"^ *([a-z][a-z0-9_]*)(?: +|(?<=\w{24})):", re.M)
+MAPPED = re.compile(r" (/(?:.*/)?libaio\.so\.1[^/\n]*)$", re.M)
+OUR_MARK = b"LIBAIO_RING"   # the variable that our library alone looks at
+LIBRARY_JOB = Job("library", "[library]\nrw=read\nbs=4k\n")
+LIBRARY_SIZE = 1 << 20
+VERSION = re.compile(r"fio-(\d+)\.(\d+)")
+OFFLOAD_WORKS = (3, 42)     # before it, threads stall above depth 1
+LIBRARY_SECONDS = 10        # more than a look at its maps takes
+
+
+def _ask(fio, *arguments, env=None):
+    """(exit status, all that fio said)"""
+    try:
+        done = subprocess.run([fio.path, *arguments], cwd=fio.folder, env=env,
+                              stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              errors="replace", check=False,
+                              timeout=fiorun.PATIENCE)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Problem(f"cannot ask {fio.path} for its engines ({error}): name "
+                      "another fio with --fio.") from None
+    return done.returncode, done.stdout
+
+
+def engine_options(fio, side):
+    """The names of the engine's own options."""
+    name = side.ioengine.removeprefix("external:")
+    _, text = _ask(fio, f"--enghelp={name}",
+                   env=fiorun.side_environment(side))
+    known = set(OPTION.findall(text))
+    if not known and "has no options" not in text:
+        raise Problem(f"fio refuses the engine {side.text}: "
+                      f"{fiorun.words(text) or 'no message'}")
+    return known
+
+
+def _check_side(fio, side):
+    known = engine_options(fio, side)
+    for option in side.options:
+        name = option.partition("=")[0]
+        if name not in known:
+            raise Problem(f"'{name}' in '{side.text}' is not an option of that "
+                          "engine: if it is one of fio, it belongs in the job "
+                          "file, so that both sides get it.")
+
+
+def _check_job(fio, side, job, size):
+    target = Target("probe", size or DEFAULT_SIZE, False, "")
+    path = os.path.join(fio.folder, "probe.fio")
+    try:
+        with open(path, "w", encoding="utf-8",
+                  errors="surrogateescape") as file:
+            file.write(job.effective(fiorun.base_options(side, target, 1)))
+    except OSError as error:
+        raise fiorun.no_room(path, error.strerror) from None
+    status, text = _ask(fio, "--parse-only", path,
+                        env=fiorun.environment(side, target))
+    if status:
+        raise Problem(f"fio refuses job {job.name} with engine {side.text}: "
+                      f"{fiorun.words(text) or 'no message'}")
+
+
+def _check_offload(fio, job):
+    """Refuse what hangs in fio itself, whatever the engine."""
+    found = VERSION.match(fio.version)
+    if not found or tuple(map(int, found.groups())) >= OFFLOAD_WORKS:
+        return
+    for section in jobfile.in_force(job.text, "io_submit_mode", "iodepth"):
+        if section.get("io_submit_mode") == "offload" and \
+                section.get("iodepth", "1") != "1":
+            raise Problem(
+                f"job {job.name} sets io_submit_mode=offload with iodepth="
+                f"{section['iodepth']}, in which {fio.version} itself often "
+                "hangs, with any engine: name fio 3.42 or later with --fio, "
+                "or set iodepth=1.")
+
+
+def check(fio, sides, jobs, size):
+    """Find mistakes in the sides and the jobs before anything is written."""
+    for job in jobs:
+        _check_offload(fio, job)
+    for side in dict.fromkeys(sides):
+        _check_side(fio, side)
+        for job in jobs:
+            _check_job(fio, side, job, size)
+
+
+def _maps(pid):
+    """Empty for a process that has ended, as the shell of exec_prerun does."""
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8",
+                  errors="surrogateescape") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    except OSError as error:
+        raise Problem(f"cannot see which libaio.so.1 fio uses "
+                      f"(/proc/{pid}/maps: {error.strerror}): run as root, or "
+                      "with a fio that is not set-uid.") from None
+
+
+def mapped_library(fio, side):
+    """The libaio.so.1 in a running job of a side; "" if there is none."""
+    path = os.path.join(fio.folder, "library.tmp")
+    try:
+        with open(path, "wb") as file:
+            file.truncate(LIBRARY_SIZE)
+    except OSError as error:
+        raise fiorun.no_room(path, error.strerror) from None
+    target = Target(path, LIBRARY_SIZE, False, "", direct=False, writable=True)
+    options = (fiorun.base_options(side, target, 1) +
+               fiorun.timed_options(LIBRARY_SECONDS, 0))
+    with fiorun.Run(fio, side, LIBRARY_JOB, target, options) as started:
+        fiorun.await_start(started)
+        found = [m[1] for pid in process.tree(started.child.pid)
+                 for m in MAPPED.finditer(_maps(pid))]
+    return found[-1] if found else ""
+
+
+def _is_ours(library):
+    try:
+        with open(library, "rb") as file:
+            return OUR_MARK in file.read()
+    except OSError as error:
+        raise Problem(f"cannot read the library {library} that is in use: "
+                      f"{error.strerror}.") from None
+
+
+def check_library(side, mapped, program):
+    """Refuse a program that runs on another libaio.so.1 than its side says."""
+    if not side.library:
+        if mapped and _is_ours(mapped):
+            raise Problem(f"side {side.text} is to run without our library, "
+                          f"but {program} uses {mapped}: unset "
+                          "LD_LIBRARY_PATH and LD_PRELOAD.")
+    elif not mapped:
+        raise Problem(f"{program} uses no libaio.so.1 on side {side.text}: it "
+                      "is linked statically or without libaio, so no library "
+                      "can be put under it; name another with --fio.")
+    elif not (os.path.exists(mapped) and
+              os.path.samefile(mapped, side.library)):
+        raise Problem(f"{program} uses {mapped} on side {side.text} and not "
+                      f"{side.library}: it ignores LD_LIBRARY_PATH (set-uid, "
+                      "set-gid, capabilities or an RPATH), or the library is "
+                      "of another architecture.")
+    elif not _is_ours(mapped):
+        raise Problem(f"{mapped} is not our library (a copy of the "
+                      "distribution's?): run `make`, or name the build folder "
+                      "with --build.")
+
+
+def check_libraries(fio, sides):
+    """The libaio.so.1 of each side, checked; () if no side asks for one."""
+    if not any(side.library for side in sides):
+        return ()
+    mapped = tuple(mapped_library(fio, side) for side in sides)
+    for side, library in zip(sides, mapped):
+        check_library(side, library, "fio")
+    return mapped

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Is the comparison fair, and do its figures mean something?  What is not fair
+# stops the command with a sentence; what only makes the figures worth less is
+# a warning, which the report repeats.
+import os
+import re
+
+from ..base.problem import Problem
+from . import jobfile
+from .metrics import VERIFY, WITH_VERIFY
+
+IN_FLIGHT = 4           # times what is in flight must fit into the target
+BUSY = 0.5              # load for each CPU
+STOLEN = 0.05
+NOT_DIRECT = {"none": "does not set direct=1",
+              "some": "sets direct=1 for a part of its I/O only"}
+VERIFYING = {
+    VERIFY: "{} of the I/Os of job {} are the reads of its verify, which IOPS, "
+    "CPU and bandwidth count, too: do_verify=0 leaves them out.",
+    WITH_VERIFY: "{} of the I/Os of job {} are reads of its load and of its "
+    "verify, which fio counts as one: do_verify=0 leaves the latter out."}
+UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
+ONE = r"(\d{1,12})([kmgt]?)(?:i?b)?"
+SIZE = re.compile(ONE, re.A | re.I)
+SHARE = rf"{ONE}(/\d*)?"
+SHARES = rf"({SHARE}(:{SHARE})*:?)?"      # of a direction; none: those of bs=
+
+
+def _options(result):
+    """{option: value} as fio took them, by job."""
+    return {job["jobname"]: {**result.get("global options", {}),
+                             **job.get("job options", {})}
+            for job in result["jobs"]}
+
+
+def same_options(sides, job, first, second):
+    """fio's own account of the options of both sides, engines apart."""
+    own = {"ioengine"} | {option.partition("=")[0] for side in sides
+                          for option in (*side.options, *side.plant)}
+    a, b = ({name: {key: value for key, value in options.items()
+                    if key not in own}
+             for name, options in _options(result).items()}
+            for result in (first, second))
+    for name in sorted({*a, *b}):
+        mine, theirs = a.get(name, {}), b.get(name, {})
+        for key in sorted({*mine, *theirs}):
+            if mine.get(key) != theirs.get(key):
+                raise Problem(
+                    f"the comparison would be unfair: job {job.name} runs with "
+                    f"{key}={mine.get(key)} on {sides[0].text} and with "
+                    f"{key}={theirs.get(key)} on {sides[1].text}: give both "
+                    "the same.")
+
+
+def _one_at_a_time(result):
+    """Does every job keep no more than one I/O in flight?"""
+    return all(job.get("iodepth_level", {}).get("1", 0) > 99
+               for job in result["jobs"])
+
+
+def depth_note(sides, first, second):
+    """A synchronous engine ignores iodepth: not unfair, but to be known."""
+    alone = [side.text for side, result in zip(sides, (first, second))
+             if _one_at_a_time(result)]
+    if len(alone) != 1:
+        return ""
+    return f"; {alone[0]} keeps only one of them in flight, whatever iodepth"
+
+
+# Sizes
+
+# fio takes what it understands of a value and drops the rest: bs=4x is 4 bytes
+# and iodepth=4q is 4.  So what is not in a plain spelling is refused.
+
+def _bytes(text):
+    """The largest size in '4k', '4k-64k' or '4k,128k'."""
+    found = [SIZE.fullmatch(part) for part in re.split(r"[-,:/]", text)]
+    return max(int(m[1]) << UNITS[m[2].lower()] for m in found if m)
+
+
+def _split_bytes(text):
+    """The same of '4k/60:64k/40,8k'."""
+    return max(_bytes(part.split("/")[0]) for part in re.split("[,:]", text)
+               if part)
+
+
+# option -> (its plain spelling, an example of it, what it counts)
+SIZES = (re.compile(rf"(?:{ONE})?([-,](?:{ONE})?)*", re.A | re.I),
+         "4k or 4k,128k", _bytes)
+SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
+         "4k/60:64k/40 or 4k/60:64k/40,8k", _split_bytes)
+COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", int)
+PLAIN = {"bs": SIZES, "blocksize": SIZES, "bsrange": SIZES,
+         "blocksize_range": SIZES, "bssplit": SPLIT, "iodepth": COUNT,
+         "numjobs": COUNT}
+
+
+def _plain(job, key, text):
+    """The number that a value means, the variables in it replaced."""
+    spelling, example, meaning = PLAIN[key]
+    meant = os.path.expandvars(text)
+    if not re.search(r"\d", meant) or not spelling.fullmatch(meant):
+        raise Problem(f"job {job.name} sets {key}={ascii(text[:40])[1:-1]}, which "
+                      "fio may take for something else: write it plainly, "
+                      f"such as {key}={example}.")
+    return meaning(meant)
+
+
+def _largest(job, default, *keys):
+    return max((_plain(job, key, value) for key in keys
+                for value in job.values(key)), default=default)
+
+
+def largest_block(job):
+    """Bytes of the largest I/O of the job, as far as its text says."""
+    sizes = [key for key in PLAIN if PLAIN[key] is not COUNT]
+    return _largest(job, 4096, *sizes)
+
+
+def in_flight(job):
+    """Bytes that the job may have in flight, as far as its text says."""
+    return (largest_block(job) * _largest(job, 1, "iodepth") *
+            _largest(job, 1, "numjobs"))
+
+
+def large_enough(job, size):
+    need = IN_FLIGHT * in_flight(job)
+    if size < need:
+        raise Problem(
+            f"the target of {size >> 10} KiB is too small for job {job.name}, "
+            f"which may have {need // IN_FLIGHT >> 10} KiB in flight: the same "
+            f"blocks would be used again and again; give at least --size "
+            f"{max(1, -(-need >> 20))}M.")
+
+
+def o_direct(job, path):
+    """Refuse a job that would measure the page cache of a disk."""
+    part = NOT_DIRECT.get(jobfile.direct_io(job.text))
+    if part:
+        raise Problem(f"job {job.name} {part}, so on {path} it would measure "
+                      "the page cache and not the device: set direct=1 in it, "
+                      "or give --buffered if the page cache is what you mean.")
+
+
+# Warnings
+
+def buffered(job, direct, target):
+    """A job without O_DIRECT, or a target in memory that has none."""
+    if target.ram and not target.direct:
+        return [f"{target.path} does not support O_DIRECT, so job {job.name} "
+                "runs through the page cache there."]
+    if direct == "all" or target.ram:
+        return []
+    return [f"job {job.name} {NOT_DIRECT[direct]}: its figures on "
+            f"{target.path} are the page cache's and not the device's."]
+
+
+def machine(cpu, found):
+    """What about this machine makes figures doubtful; found: environment."""
+    said = []
+    if found["governor"] not in (None, "performance"):
+        said.append(f"the CPU frequency governor is '{found['governor']}', so "
+                    "the clock follows the load: set 'performance' for "
+                    "figures that repeat.")
+    load = found["load_1m"]
+    if load is not None and load > BUSY * (found["cpus"] or 1):
+        said.append(f"the load is {load} on {found['cpus']} CPUs, so something "
+                    "else takes CPU time: stop it for figures that repeat.")
+    if cpu is None and (found["cpus"] or 1) > 1:
+        said.append("fio is not pinned to a CPU (--cpu all), so a side may "
+                    "spend more than one CPU's time unseen in its IOPS.")
+    return said
+
+
+def stolen(results):
+    """Of time that the hypervisor took, in any cell."""
+    worst = max((max(cell.steal) for cell in results.cells if cell.steal),
+                default=0)
+    if worst < STOLEN:
+        return []
+    return [f"other virtual machines took up to {worst:.0%} of the CPU during "
+            "a run (steal): pairs bear it, but repeat close calls."]
+
+
+def _shares(cell, name):
+    """What share of a cell's I/Os are of that kind, by side."""
+    for role, pool in cell.pools.get(name, {}).items():
+        yield pool.n / sum(one[role].n for one in cell.pools.values()
+                           if role in one)
+
+
+def verified(plan, results):
+    """What the reads of a verify are in the figures of each job."""
+    found = {}
+    for planned, cell in zip(plan["cells"], results.cells):
+        for name in VERIFYING:
+            found.setdefault((planned["job"], name), []).extend(
+                _shares(cell, name))
+    return [VERIFYING[name].format(
+        f"{min(shares):.0%} to {max(shares):.0%}",
+        jobfile.Job(**plan["jobs"][number]).name)
+        for (number, name), shares in found.items() if shares]

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One run of fio: writes the effective job file into a private folder, runs fio
+# there with a time limit, measures CPU while the timed part runs, and returns
+# fio's own figures beside it.
+import errno
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import textwrap
+import time
+
+from ..base import process
+from ..base.problem import Problem
+from ..target import claim
+from .metrics import entries, figures
+
+PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
+PAGE = 4096             # bytes, by which buffers are aligned
+SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
+LIST = re.compile(r"^\{$", re.M)
+# Every target is there before fio is started: fio must not lay a file out
+# (which unlinks the one that is there), and make none where there is none, as
+# in the place of a device that has gone.
+KEEP_FILES = ("create_on_open=1", "allow_file_create=0")
+# Whole latencies: what is between submission and completion is not comparable
+# between engines.
+LATENCY = ("lat_percentiles=1", "clat_percentiles=0", "slat_percentiles=0")
+
+
+# What the engine adds after each job: its statistics, and where it spent the
+# run.  Neither is a reason for anything.
+NOTE = re.compile(r"kaio: \{|kaio: job .* of its run inside io_submit")
+
+
+def words(text):
+    """What fio said, each line once, cut between words."""
+    lines = dict.fromkeys(line.strip() for line in text.splitlines()
+                          if line.strip() and "Saving output of" not in line
+                          and not NOTE.search(line))
+    return textwrap.shorten("; ".join(lines), 400, placeholder=" ...")
+
+
+class Fio:
+    """How to run fio: the binary, the CPU to pin it to, the scratch folder."""
+
+    def __init__(self, path, cpu, folder):
+        self.path, self.cpu, self.folder = path, cpu, folder
+        self.version = version(path)
+
+
+def version(path):
+    try:
+        out = subprocess.run([path, "--version"], capture_output=True,
+                             text=True, timeout=PATIENCE, check=True).stdout
+    except FileNotFoundError:
+        raise Problem(f"there is no fio at '{path}': install it (apt-get "
+                      "install fio) or name it with --fio.") from None
+    except (OSError, subprocess.SubprocessError, UnicodeError) as error:
+        raise Problem(f"'{path} --version' does not work ({error}): name "
+                      "another fio with --fio.") from None
+    if not out.startswith("fio-"):
+        raise Problem(f"'{path}' is not fio (its --version says "
+                      f"{out.strip()[:40]!r}): name fio with --fio.")
+    return out.strip()
+
+
+def base_options(side, target, seed):
+    """The option lines that hold for every run of a side on a target.
+
+    randseed alone does not move random offsets: with fio's default
+    randrepeat=1 they depend on the job's number only.  Without O_DIRECT fio
+    takes its buffers where the heap has them, so that an engine's own few
+    allocations decide how they are aligned: 128K reads of tmpfs took 4% longer
+    at 16 bytes beyond a multiple of 32 than at one.  The state that fio saves
+    of a verify goes into the folder in which it runs: on a host that is where
+    somebody has started the server.
+    """
+    options = ["ioengine=${ENGINE}", "filename=${TARGET}",
+               f"size={target.size}", "randrepeat=0", "allrandrepeat=0",
+               f"randseed={seed}", f"iomem_align={PAGE}", *KEEP_FILES,
+               "verify_state_save=0", *side.options, *side.plant]
+    return options if target.direct else [*options, "direct=0"]
+
+
+def literal(options, side, target):
+    """The same lines with what ${ENGINE} and ${TARGET} stand for."""
+    known = environment(side, target)
+    return [option.replace("${ENGINE}", known["ENGINE"])
+            .replace("${TARGET}", known["TARGET"]) for option in options]
+
+
+def timed_options(runtime, ramp):
+    """Option lines of a timed run; exec_prerun tells when the ramp begins."""
+    return ["time_based=1", f"runtime={round(runtime * 1000)}ms",
+            f"ramp_time={round(ramp * 1000)}ms", *LATENCY,
+            "exec_prerun=touch started"]
+
+
+def side_environment(side):
+    return {**os.environ, **dict(side.environment)}
+
+
+def environment(side, target):
+    return {**side_environment(side), "ENGINE": side.ioengine,
+            "TARGET": target.path.replace(":", "\\:")}
+
+
+def _no_number(name):
+    raise ValueError(f"{name} is no figure")
+
+
+def parse(text):
+    """fio's JSON, which begins after its notes; ValueError without it."""
+    start = LIST.search(text)
+    return json.loads(text[start.start() if start else 0:],
+                      parse_constant=_no_number)
+
+
+def no_room(folder, why):
+    return Problem(f"cannot write fio's files in {os.path.dirname(folder)} "
+                   f"({why}): make room there, or set TMPDIR to a folder that "
+                   "has some.")
+
+
+def check_room(folder):
+    """Refuse a file system that is full to the last block."""
+    info = os.statvfs(folder)
+    free = info.f_bavail if os.geteuid() else info.f_bfree
+    if info.f_blocks and not free:      # without blocks: it has no limit
+        raise no_room(folder, os.strerror(errno.ENOSPC))
+
+
+class Run:
+    """A fio process in its own folder; both are gone when the context ends.
+
+    wrap is put in front of the command.  claim.Gone if the target's path is,
+    before it or after it, not what was claimed.
+    """
+
+    JOBS = "jobs"
+
+    def __init__(self, fio, side, job, target, options, wrap=()):
+        self.side, self.job, self.claim = side, job, target.claim
+        self.check_target()
+        try:
+            self.folder = tempfile.mkdtemp(dir=fio.folder)
+        except OSError as error:
+            raise no_room(fio.folder, error.strerror) from None
+        self._write("effective.fio", job.effective(options))
+        self.child = self._start([*wrap, *self.command(fio, target)], fio.cpu,
+                                 environment(side, target))
+
+    def _start(self, command, cpu, env):
+        try:
+            with open(self.file("messages"), "wb") as messages:
+                return process.Child(command, cwd=self.folder, cpu=cpu,
+                                     env=env, stdout=messages,
+                                     stderr=subprocess.STDOUT)
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise Problem(f"cannot start {command[0]} on CPU {cpu} ({error}): "
+                          "is it still there, and may that CPU be used?"
+                          ) from None
+
+    def command(self, fio, target):
+        safe = [] if target.writable else ["--readonly"]
+        return [fio.path, "--eta=never", "--output-format=json+",
+                "--output=out.json", *safe, "effective.fio"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.child.__exit__(*exception)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def file(self, name):
+        return os.path.join(self.folder, name)
+
+    def _write(self, name, text):
+        """A target's name may hold bytes that are no UTF-8."""
+        try:
+            with open(self.file(name), "w", encoding="utf-8",
+                      errors="surrogateescape") as file:
+                file.write(text)
+        except OSError as error:
+            raise no_room(self.folder, error.strerror) from None
+
+    def read(self, name):
+        try:
+            with open(self.file(name), encoding="utf-8",
+                      errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def check_target(self):
+        if self.claim:
+            claim.check_same(self.claim)
+
+    def problem(self, why):
+        """A Problem with fio's own words, which come first where it has any."""
+        said = words(self.read("messages") +
+                     self.read("out.json").split("{")[0])
+        return Problem(f"fio failed with engine {self.side.text} on job "
+                       f"{self.job.name} ({why}): {said or 'no message'}")
+
+    def finish(self, seconds):
+        """Wait for the end; fio's JSON, checked."""
+        ended = self.child.wait(seconds)
+        check_room(self.folder)     # what fio wrote may be cut short
+        self.check_target()         # before what fio says of it
+        if not ended:
+            raise self.problem(f"still running after {seconds:.0f} s, ended")
+        if self.child.status != 0:
+            raise self.problem(f"exit status {self.child.status}")
+        try:
+            result = parse(self.read("out.json"))
+            bad = [job for job in result[self.JOBS] if job["error"]]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise self.problem("its JSON is not a result") from None
+        if bad or not result[self.JOBS]:
+            raise self.problem("a job reports an error")
+        # Such a job has no error in fio's JSON, and its status is 0.
+        if "got signal" in self.read("messages"):
+            raise self.problem("a job was ended by a signal")
+        return result
+
+
+def run(fio, side, job, target, options, seconds, wrap=(), keep=()):
+    """Run fio to its end: (JSON result, {file name: text} of keep)."""
+    with Run(fio, side, job, target, options, wrap) as started:
+        result = started.finish(seconds + PATIENCE)
+        return result, {name: started.read(name) for name in keep}
+
+
+class Disturbed(Exception):
+    """This process got no CPU for so long that it missed the timed part."""
+
+
+class Idle(Problem):
+    """No I/O in the timed part: fio was starved, if it happens only once."""
+
+
+def await_start(run_):
+    """The moment (time.time) at which fio's first job ended its set-up.  (All
+    of the run may be over when this process gets a CPU again.)"""
+    end, mark = time.monotonic() + PATIENCE, run_.file("started")
+    while not os.path.exists(mark):
+        if run_.child.wait(0.005) and not os.path.exists(mark):
+            run_.finish(0)
+            raise run_.problem("it ended before any I/O")
+        if time.monotonic() > end:
+            raise run_.problem("set-up takes more than a minute")
+    return os.stat(mark).st_mtime
+
+
+def _clocks(pids):
+    return time.time(), sum(process.cpu_clock(pid) for pid in pids)
+
+
+def _samples(run_, begin, end):
+    """(time, CPU seconds) of fio's processes, all within the timed part."""
+    run_.child.wait(begin - time.time())
+    pids, found = process.tree(run_.child.pid), []
+    try:
+        while time.time() < end:
+            found.append(_clocks(pids))
+            run_.child.wait(min(SAMPLE, end - time.time()))
+    except ProcessLookupError:      # the first of them has ended
+        pass
+    return [sample for sample in found if sample[0] < end]
+
+
+def _cpu_rate(run_, runtime, ramp):
+    """CPU seconds per second of fio's whole process tree, in the timed part.
+
+    From the processes' CPU clocks, between the end of the ramp and the last
+    look before the end of the runtime, so start-up, layout, ramp and tear-down
+    are in neither the CPU time nor the I/Os.  (The rusage of wait4 holds all
+    of them, while fio does not count the ramp's I/Os; fio's own usr and sys
+    do not see the threads of an engine.)
+    """
+    begin = await_start(run_) + ramp
+    found = _samples(run_, begin, begin + runtime)
+    if not found or found[-1][0] - found[0][0] < runtime / 2:
+        run_.finish(runtime + PATIENCE)     # a failure of fio goes first
+        raise Disturbed
+    (t1, cpu1), (t2, cpu2) = found[0], found[-1]
+    return (cpu2 - cpu1) / (t2 - t1)
+
+
+def timed(fio, side, job, target, seed, runtime, ramp):
+    """One timed run: the figures that the comparison keeps of it."""
+    options = base_options(side, target, seed) + timed_options(runtime, ramp)
+    with Run(fio, side, job, target, options) as started:
+        rate = _cpu_rate(started, runtime, ramp)
+        result = started.finish(runtime + ramp + PATIENCE)
+        kept = figures(entries(result))
+        if not kept["iops"] > 0 or not rate > 0:
+            raise Idle(str(started.problem("it completed no I/O")))
+    usage = started.child.usage
+    return {**kept, "cpu_us": rate * 1e6 / kept["iops"],
+            "rusage_s": usage.ru_utime + usage.ru_stime, "seed": seed,
+            "options": options}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Does a job keep inside of what was given to it?  jobfile.py refuses the
+# options that are known to lead out of it, but each new fio may have one more.
+# So a job that writes is rehearsed before it gets the target: on a stand-in of
+# our own, a sparse file in the command's private folder (on it a loop device,
+# where the target is a device), of which only a part is given to the job, and
+# that is small enough for a few I/Os to get around in.  What fio logs of both,
+# the rehearsal and the first run on the target, must lie inside what was given.
+import contextlib
+from dataclasses import replace
+import os
+
+from ..base.problem import Problem
+from ..target import blockdevice, loopdevice
+from ..target.scratchfile import Target
+from . import jobfile
+from .fairness import largest_block
+
+BLOCKS, FEWEST = 500, 16        # I/Os that the part of the stand-in holds
+SMALLEST, LARGEST = 1 << 20, 64 << 20
+TIMES = 4                       # so much larger than its part is a stand-in
+# How the I/O is done, not where: a stand-in may be in memory.
+MANNER = {*jobfile.CACHING, "nowait", "hipri"}
+
+
+def check(job, streams, size):
+    """Refuse a job that did an I/O outside of the first size bytes."""
+    for kind, place, length in (io for stream in streams for io in stream):
+        if kind not in ("sync", "datasync") and int(place) + int(length) > size:
+            raise Problem(
+                f"job {job.name} leaves what was given to it: a {kind} of "
+                f"{length} bytes at {place}, and --size ends at {size}: take "
+                "out of the job file what moves its offsets.")
+
+
+def _part(job, target):
+    """Bytes that a job gets of a stand-in."""
+    block = largest_block(job)
+    wanted = max(min(max(BLOCKS * block, SMALLEST), LARGEST), FEWEST * block)
+    return min(-(-wanted // SMALLEST) * SMALLEST, target.size)
+
+
+def _is_manner(line):
+    return jobfile.option_of(line) in MANNER
+
+
+def played(job):
+    """The job as it is rehearsed."""
+    return replace(job, text="\n".join(
+        line for line in job.text.splitlines() if not _is_manner(line)))
+
+
+def _device(path, stack):
+    """A loop device on it; the file itself, where there is none."""
+    with contextlib.suppress(Problem):
+        return loopdevice.make(path, stack, writable=True, direct=False)
+    return path
+
+
+@contextlib.contextmanager
+def stand_in(fio, job, target):
+    """A Target of our own of which a job gets a part; gone afterwards."""
+    path, part = os.path.join(fio.folder, "stand-in"), _part(job, target)
+    with contextlib.ExitStack() as stack:
+        with open(path, "wb") as file:
+            stack.callback(os.unlink, path)
+            file.truncate(TIMES * part)
+        place = (path if blockdevice.device_number(target.path) is None
+                 else _device(path, stack))
+        yield Target(place, part, True, "stand-in", direct=False,
+                     writable=True)
+        Target(path, part, True, "stand-in",
+               whole=TIMES * part).check_size(job)

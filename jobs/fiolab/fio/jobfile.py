@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A job file, and the effective job file that the comparison really runs. fio
+# takes options on its command line as defaults that the job file overrides,
+# before and after the file's name alike.  So what the comparison decides is
+# written into a copy: every such line is removed from all sections and set
+# once, in a [global] section in front.
+from dataclasses import dataclass
+import os
+import re
+
+from ..base.problem import Problem
+
+# Set by the comparison, on both sides alike.
+OURS = {"ioengine", "filename", "size", "time_based", "runtime", "timeout",
+        "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun",
+        "verify_state_save"}
+# Removed: they name other files, end a run early, run programs, log every I/O,
+# put reads and writes into one figure, or (name) would put text of the job file
+# into a shell command.
+DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
+           "filesize", "file_size", "io_size", "io_limit", "number_ios",
+           "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
+           "exec_postrun", "name", "description", "write_iolog",
+           "write_bw_log", "write_lat_log", "write_iops_log",
+           "write_hist_log", "group_reporting", "unified_rw_reporting",
+           "verify_state_load", "verify_dump"}
+# Removed where the comparison pins fio to a CPU: they move jobs to others.
+PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
+# Refused: they bring in other files or make a timed window meaningless.
+# (mem and iomem can map a file, which reads would then overwrite.)
+REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
+           "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
+           "iomem", "mmapfile"}
+# Refused likewise: they put I/O beyond the part of the target that --size names,
+# which was neither prepared nor given away.  inside.py looks for those that are
+# not known here.
+BEYOND = re.compile("(file)?offset.*|zone.*|file_append")
+ALIASES = {"timeout": "runtime"}
+CACHING = {"direct": True, "buffered": False, "atomic": True}
+PATTERNS = {"buffer_pattern", "verify_pattern"}
+STATS = "stats_file"        # of the engine kaio
+UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
+READ_ONLY = {"read", "randread"}
+
+
+def reserved(key):
+    return key in OURS or key in DROPPED or refused(key)
+
+
+def refused(key):
+    return (key in REFUSED or key.startswith("include") or
+            bool(BEYOND.fullmatch(key)))
+
+
+def lines(text):
+    """As fio reads them, which knows no other end of a line."""
+    return text.split("\n")
+
+
+def option_of(line):
+    """The option that a job file line sets, in lower case; '' for none."""
+    line = re.split(r"[;#]", line, maxsplit=1)[0].strip()
+    words = re.split(r"[=\s]", line, maxsplit=1)
+    return "" if line.startswith("[") else words[0].lower()
+
+
+def _value(line):
+    return re.split(r"[;#]", line.partition("=")[2])[0].strip()
+
+
+def _seconds(text):
+    match = re.fullmatch(r"(\d+)(s|ms|us|m|h|)", text.lower())
+    return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
+
+
+def _mebibytes(text):
+    match = re.fullmatch(r"(\d+)([kmg]?)(i?b)?", text.lower())
+    if not match:
+        return text
+    size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]]
+    return f"{size / (1 << 20):g}M"
+
+
+def _plain(key, text):
+    """A value in one spelling, so that equal ones are equal."""
+    if key in ("runtime", "ramp_time"):
+        return _seconds(text)
+    if key in ("time_based", "direct"):
+        return text or "1"
+    return _mebibytes(text) if key == "size" else text
+
+
+def _replacement(key, old, new):
+    """'size 1g -> 256M', or '' where both mean the same."""
+    if _plain(key, new) == _plain(key, old):
+        return ""
+    shown = {"ioengine": "the side's", "filename": "the target",
+             "randseed": "one per pair"}.get(key, _plain(key, new))
+    return f"{key} {old} -> {shown}"
+
+
+def _on(line):
+    """Does a line that sets direct, buffered or atomic ask for O_DIRECT?
+
+    Only a plain number counts; anything else is taken for buffered.
+    """
+    value = os.path.expandvars(_value(line))
+    if not value.isdigit():
+        return False
+    return bool(int(value)) == CACHING[option_of(line)]
+
+
+def direct_io(text):
+    """'all', 'some' or 'none' of a job text's sections use O_DIRECT.
+
+    As fio decides: buffered at first, the last line of a section wins, and
+    [global] sets the default for the sections after it.
+    """
+    default, inside, found = False, False, []
+    for line in lines(text):
+        if line.strip().startswith("["):
+            inside = not _is_global(line)
+            found += [default] if inside else []
+        elif option_of(line) in CACHING:
+            if inside:
+                found[-1] = _on(line)
+            else:
+                default = _on(line)
+    return "all" if all(found) else "some" if any(found) else "none"
+
+
+def in_force(text, *keys):
+    """[{option: value}] of these options, for each section of a job text."""
+    default, found = {}, []
+    here = default
+    for line in lines(text):
+        if line.strip().startswith("["):
+            here = default if _is_global(line) else dict(default)
+            found += [here] if here is not default else []
+        elif option_of(line) in keys:
+            here[option_of(line)] = os.path.expandvars(_value(line))
+    return found
+
+
+def _section(line):
+    """A section header with a name that is safe in a shell command."""
+    name = line.strip()[1:].split("]")[0]
+    return "[" + re.sub(r"[^A-Za-z0-9_.-]", "_", name) + "]"
+
+
+def _is_global(line):
+    return _section(line).startswith("[global")     # as fio compares
+
+
+@dataclass(frozen=True)
+class Job:
+    path: str
+    text: str
+    label: str = ""             # of a cell of a matrix
+    pinned: bool = False        # the comparison says on which CPU it runs
+
+    @property
+    def name(self):
+        name = os.path.splitext(os.path.basename(self.path))[0]
+        return f"{name} {self.label}" if self.label else name
+
+    def values(self, *keys):
+        """The values that any section gives to an option."""
+        return [_value(line) for line in lines(self.text)
+                if option_of(line) in keys]
+
+    def _dropped(self):
+        return DROPPED | PINNING if self.pinned else DROPPED
+
+    def changes(self, options):
+        """What of this file was replaced by option lines, or dropped."""
+        new = {option_of(option): _value(option) for option in options}
+        replaced, dropped = {}, {}
+        for line in lines(self.text):
+            key = ALIASES.get(option_of(line), option_of(line))
+            if key in self._dropped() or key == "exec_prerun":
+                dropped[key] = True
+            elif key in new:
+                replaced[_replacement(key, _value(line), new[key])] = True
+        parts = [", ".join(filter(None, replaced))]
+        parts += ["dropped: " + ", ".join(dropped)] if dropped else []
+        return "; ".join(filter(None, parts))
+
+    def writes(self):
+        """True unless every section only reads (reading is fio's default)."""
+        kinds = [v.split(":")[0] for v in self.values("rw", "readwrite")]
+        return any(kind not in READ_ONLY for kind in kinds)
+
+    def effective(self, options):
+        """The job file's text with these option lines in force everywhere."""
+        gone = OURS | self._dropped() | {option_of(option)
+                                         for option in options}
+        body = [_section(line) if line.strip().startswith("[") else line
+                for line in lines(self.text) if option_of(line) not in gone]
+        return "\n".join(["[global]", *options, "", *body, ""])
+
+
+def _absolute(line):
+    """A line whose files do not depend on where fio runs, which is a folder of
+    ours: patterns have a file's name in quotes."""
+    key = option_of(line)
+    if key in PATTERNS:
+        return re.sub("'([^']+)'", lambda m: f"'{os.path.abspath(m[1])}'",
+                      line)
+    if key == STATS and _value(line):
+        return f"{STATS}={os.path.abspath(_value(line))}\n"
+    return line
+
+
+def load(path):
+    """The Job in a file; a bare name means the job shipped under it."""
+    shipped = os.path.join(os.path.dirname(__file__), "..", "..",
+                           path + ".fio")
+    if not os.path.exists(path) and os.path.exists(shipped):
+        path = os.path.realpath(shipped)
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape",
+                  newline="\n") as file:    # the bytes are for fio to read
+            text = file.read()
+    except OSError as error:
+        raise Problem(f"cannot read the job file {path}: "
+                      f"{error.strerror}.") from None
+    job = Job(path, "".join(_absolute(line)
+                            for line in re.findall(r"[^\n]*\n|[^\n]+", text)))
+    _check(job)
+    return job
+
+
+def _sections(job):
+    """The names of the job's own sections, in brackets."""
+    return [_section(line) for line in lines(job.text)
+            if line.strip().startswith("[") and not _is_global(line)]
+
+
+def _check(job):
+    if not _sections(job):
+        raise Problem(f"{job.path} has no job in it: add a section such as "
+                      "[randread].")
+    for line in lines(job.text):
+        key = option_of(line)
+        if "$" in key:
+            raise Problem(f"{job.path} has an option with a variable in its "
+                          f"name ({ascii(key)[1:-1]}), so that nobody sees "
+                          "which it is: write its name.")
+        if refused(key):
+            raise Problem(f"{job.path} sets '{key}', which a timed comparison "
+                          "cannot honour: remove it from the job file.")

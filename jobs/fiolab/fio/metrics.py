@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What is compared, and how fio's JSON becomes it.  Latencies are whole ones
+# (lat: submission and completion together), as only they are comparable
+# between all engines; their percentiles come from json+ bins, all directions
+# together, whatever percentile_list the job has.
+#
+# A rate is a count over the time of the whole run.  fio's own rates are of one
+# direction over the time of that direction alone: of a write that is verified
+# afterwards they add up to about twice what was done, and fio 3.33 gives the
+# reads of verify_backlog= a millisecond.
+from collections import Counter, namedtuple
+from decimal import Decimal
+import math
+
+from ..base.problem import Problem
+
+Metric = namedtuple("Metric", "name label unit role better")
+TABLE = (
+    Metric("iops", "IOPS", "1/s", "primary", "higher"),
+    Metric("cpu_us", "CPU us per I/O", "us", "primary", "lower"),
+    Metric("bw_mib", "Bandwidth", "MiB/s", "secondary", "higher"),
+    Metric("lat_mean_us", "Latency mean", "us", "secondary", "lower"),
+    Metric("lat_p50_us", "Latency p50", "us", "secondary", "lower"),
+    Metric("lat_p99_us", "Latency p99", "us", "secondary", "lower"),
+    Metric("ctx_per_io", "Context switches per I/O", "1", "secondary",
+           "lower"))
+METRICS = {metric.name: metric for metric in TABLE}
+PRIMARY = tuple(m.name for m in TABLE if m.role == "primary")
+NO_SWITCH = 0.5         # stands for none in a run, so that there is a ratio
+DIRECTIONS = ("read", "write", "trim")
+READING = ("read", "randread")
+MIXED = ("rw", "readwrite", "randrw")
+VERIFY, WITH_VERIFY = "verify", "read and verify"
+
+
+def _total(jobs, key, directions=DIRECTIONS):
+    return sum(job[d][key] for job in jobs for d in directions)
+
+
+def _seconds(jobs, threads):
+    """From the start to the end of the longest of the jobs.
+
+    fio counts whole milliseconds, down for a job and up for a direction, and
+    adds the times of the jobs that group_reporting makes one of.
+    """
+    return max(max(1, job["job_runtime"] / threads,
+                   *(job[d]["runtime"] for d in DIRECTIONS))
+               for job in jobs) / 1000
+
+
+def rate(jobs, key="total_ios", directions=DIRECTIONS, threads=1):
+    """I/Os (or io_bytes) of jobs that run at once, per second.
+
+    threads: how many of them group_reporting has made one entry of.
+    """
+    return (_total(jobs, key, directions) / _seconds(jobs, threads)
+            if jobs else 0)
+
+
+def entries(result, name="jobs"):
+    """fio's entries of its jobs, each with what all jobs have."""
+    common = result.get("global options", {})
+    return [{**job, "global options": common} for job in result[name]]
+
+
+def _option(job, default, *names):
+    """What fio took for an option that has these names."""
+    for options in (job.get(f"{part} options", {})
+                    for part in ("job", "global")):
+        found = [value for key, value in options.items()
+                 if key.lower() in names]
+        if found:
+            return found[-1]
+    return default
+
+
+def _kind(job, direction):
+    """What I/Os in a direction are: itself, or the reads of a verify, which
+    fio counts with the reads of a mixed load as one."""
+    pattern = _option(job, "read", "rw", "readwrite").split(":")[0]
+    if direction != "read" or pattern in READING or \
+            _option(job, "0", "verify") == "0":
+        return direction
+    return WITH_VERIFY if pattern in MIXED else VERIFY
+
+
+def percentile(bins, share):
+    """The latency in ns that a share of all I/Os does not exceed; sorted."""
+    left = math.ceil(share * sum(count for _, count in bins))
+    for ns, count in bins:
+        left -= count
+        if left <= 0:
+            return ns
+    return None
+
+
+def enough(count, share):
+    """Are there so many I/Os that one is beyond the percentile?  Of fewer it
+    would be the longest, as every higher percentile is, and is none."""
+    return count * (100 - Decimal(share)) >= 100
+
+
+def _latencies(jobs):
+    """{kind of I/O: latency} of those that were done."""
+    found = {}
+    for direction in DIRECTIONS:
+        for job in jobs:
+            one = job[direction]["lat_ns"]
+            if one["N"]:
+                found.setdefault(_kind(job, direction), []).append(one)
+    return {name: _latency(each) for name, each in found.items()}
+
+
+def _latency(each):
+    """{"n", "mean_ns", "bins"} of several of fio's."""
+    count, bins = sum(one["N"] for one in each), Counter()
+    for one in each:
+        bins.update({int(ns): n for ns, n in one.get("bins", {}).items()})
+    return {"n": count,
+            "mean_ns": sum(one["mean"] * one["N"] for one in each) / count,
+            "bins": sorted([ns, n] for ns, n in bins.items() if n)}
+
+
+def _latency_values(latency):
+    """The three latency metrics, in us; None where there are no figures."""
+    count = sum(one["n"] for one in latency.values())
+    bins = Counter()
+    for one in latency.values():
+        bins.update(dict(one["bins"]))
+    bins = sorted(bins.items())
+    mean = sum(one["mean_ns"] * one["n"] for one in latency.values())
+    found = [mean / count if count else None,
+             percentile(bins, 0.5), percentile(bins, 0.99)]
+    return dict(zip(("lat_mean_us", "lat_p50_us", "lat_p99_us"),
+                    (value and value / 1000 for value in found)))
+
+
+def _figures(jobs, threads):
+    ios, switches = _total(jobs, "total_ios"), sum(j["ctx"] for j in jobs)
+    cpu_us = sum((j["usr_cpu"] + j["sys_cpu"]) / 100 * j["job_runtime"] * 1000
+                 for j in jobs)
+    latency = _latencies(jobs)
+    return {"iops": rate(jobs, threads=threads), "ios": ios, "ctx": switches,
+            "bw_mib": rate(jobs, "io_bytes", threads=threads) / (1 << 20),
+            "ctx_per_io": max(switches, NO_SWITCH) / ios if ios else None,
+            "fio_cpu_us": cpu_us / ios if ios else None,
+            **_latency_values(latency), "latency": latency}
+
+
+def figures(jobs, threads=1):
+    """The figures of a run, from the counts of the entries() of its jobs.
+
+    Latencies are by direction, those of a verify apart; threads: see rate().
+    """
+    try:
+        found = _figures(jobs, threads)
+        bad = [key for key, value in found.items()
+               if isinstance(value, (int, float))
+               and not (math.isfinite(value) and value >= 0)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Problem("fio's JSON lacks what a result must have "
+                      f"({type(error).__name__}: {error}): name another fio "
+                      "with --fio.") from None
+    if bad:
+        raise Problem(f"fio reports {found[bad[0]]} as {bad[0]}, which is no "
+                      "measurement: name another fio with --fio.")
+    return found

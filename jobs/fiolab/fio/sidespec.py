@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One side of a comparison: an engine, its options and its environment, as
+# given to --side: ENGINE[,option=value...][@NAME], where "kaio" is the engine in
+# the build folder, "external:PATH" any other engine file, and anything else an
+# engine built into fio.  NAME is one of ENVIRONMENTS or VARIABLE=VALUE, a simple
+# value; @VARIABLE=VALUE may be repeated.
+from dataclasses import dataclass
+import os
+import re
+
+from ..base.problem import Problem
+from ..target import naming
+from . import jobfile
+
+ENGINE_FILE = "fio-kaio.so"
+LIBRARY_FILE = "libaio.so.1"
+
+
+@dataclass(frozen=True)
+class Side:
+    text: str
+    ioengine: str
+    options: tuple = ()
+    environment: tuple = ()     # (variable, value) pairs, beside our own
+    library: str = ""           # the libaio.so.1 that fio must then use
+    plant: tuple = ()           # job options: a handicap, see selfcheck.py
+
+
+def _our_library(build):
+    """Our libaio.so.1 instead of the distribution's, its ring in use."""
+    folder = os.path.realpath(build)
+    library = os.path.join(folder, LIBRARY_FILE)
+    if not os.path.isfile(library):
+        raise Problem(f"there is no library at {library}: run `make` first, or "
+                      "name the build folder with --build.")
+    if re.search("[:;$]", folder):
+        raise Problem(f"the build folder {folder!r} has a character that "
+                      "LD_LIBRARY_PATH cannot hold (: ; or $): move it.")
+    others = os.environ.get("LD_LIBRARY_PATH")
+    path = f"{folder}:{others}" if others else folder
+    return (("LD_LIBRARY_PATH", path), ("LIBAIO_RING", "1")), library
+
+
+# name after @ -> function of the build folder: (variables, library or "")
+ENVIRONMENTS = {"our-library": _our_library}
+
+
+# Ours: what the comparison itself sets, or has @our-library for.
+TAKEN = {"ENGINE", "TARGET", "LD_LIBRARY_PATH", "LD_PRELOAD", "LIBAIO_RING",
+         "PATH", "TMPDIR"}
+VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9_.:%+-]*)")
+
+
+def _variable(match, text):
+    if match[1] in TAKEN:
+        raise Problem(f"'{match[1]}' in '{text}' is set by the comparison "
+                      "itself: leave it out; @our-library runs a side on our "
+                      "libaio.so.1.")
+    return match[1], match[2]
+
+
+def _environment(text, build):
+    """(text before @NAME, variables, library); an @ of a path is none."""
+    before, mark, name = text.rpartition("@")
+    variable = VARIABLE.fullmatch(name)
+    if not mark or "/" in name:
+        return text, (), ""
+    if variable:
+        one = _variable(variable, text)
+        before, others, library = _environment(before, build)
+        if one[0] in dict(others):
+            raise Problem(f"'{text}' sets {one[0]} twice: leave one out.")
+        return before, (*others, one), library
+    if name not in ENVIRONMENTS:
+        raise Problem(f"'{ascii(name)[1:-1]}' in '{text}' is not an "
+                      "environment: write ENGINE,option=value@NAME with NAME "
+                      f"{', '.join(ENVIRONMENTS)} or VARIABLE=VALUE, where "
+                      "VALUE has only letters, digits and _.:%+-.")
+    return before, *ENVIRONMENTS[name](build)
+
+
+def _external(path):
+    full = os.path.realpath(os.path.expanduser(path))
+    if naming.misread(full):
+        raise Problem(f"the engine path {full!r} has a character that fio "
+                      "would misread (; # $ or a backslash): move it.")
+    if not os.path.isfile(full):
+        hint = ("run `make` first, or name the build folder with --build"
+                if os.path.basename(full) == ENGINE_FILE
+                else "check the path after external:")
+        raise Problem(f"there is no engine at {full}: {hint}.")
+    return "external:" + full
+
+
+def _option(text, whole):
+    match = re.fullmatch(r"([a-z][a-z0-9_]*)(=[^\s;#${}]*)?", text)
+    if not match:
+        raise Problem(f"'{text}' in '{whole}' is not an engine option: write "
+                      "ENGINE,option=value,option=value.")
+    if jobfile.reserved(match[1]):
+        raise Problem(f"'{match[1]}' in '{whole}' is set by the comparison "
+                      "itself: leave it out, or see --help for its switch.")
+    name, mark, value = text.partition("=")
+    if name == jobfile.STATS and value:     # fio runs in a folder of ours
+        return f"{name}{mark}{os.path.abspath(value)}"
+    return text
+
+
+def parse(text, build):
+    """The Side that a --side value means."""
+    before, *environment = _environment(text, build)
+    engine, *options = before.split(",")
+    options = tuple(_option(o, text) for o in options)
+    return Side(text, _ioengine(engine, build), options, *environment)
+
+
+def _ioengine(engine, build):
+    if engine == "kaio":
+        return _external(os.path.join(build, ENGINE_FILE))
+    if engine.startswith("external:"):
+        return _external(engine[len("external:"):])
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", engine):
+        raise Problem(f"'{engine}' is not an engine name: use libaio, "
+                      "io_uring, kaio or external:/path/to/engine.so.")
+    return engine

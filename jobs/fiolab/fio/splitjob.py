@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A job file of several jobs, rewritten so that each has a log of its own:
+# numjobs=3 becomes three sections, as write_iolog can only be set for a whole
+# section.  fio seeds a job by its number in the file, which this leaves as it
+# is, so the I/O is the same.
+from dataclasses import asdict, dataclass
+
+from ..base.problem import Problem
+from . import jobfile
+from .jobfile import Job, option_of
+
+
+def logs(number):
+    """The names of the logs, in the order of the jobs."""
+    return [f"iolog.{place}" for place in range(number)]
+
+
+def unlike(job):
+    return Problem(f"cannot compare the I/O of the jobs in {job.path}, as fio "
+                   "does not run as many as the file says: write each job as "
+                   "a section with a plain numjobs.")
+
+
+def _sections(text):
+    """[lines] of each section, its header first; what is before goes with
+    the first."""
+    found = [[]]
+    for line in jobfile.lines(text):
+        if line.strip().startswith("[") and any(found[-1]):
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+def _is_job(lines):
+    return not lines[0].strip().startswith("[global")
+
+
+def counts(job, result):
+    """How many jobs each section of a job file is, by fio's own account."""
+    jobs, found, place = result["jobs"], [], 0
+    for _ in filter(_is_job, _sections(job.effective([]))):
+        if place >= len(jobs):
+            raise unlike(job)
+        options = {**result.get("global options", {}),
+                   **jobs[place].get("job options", {})}
+        number = options.get("numjobs", "1")
+        if not number.isdigit() or int(number) < 1:
+            raise unlike(job)
+        found.append(int(number))
+        place += int(number)
+    if place != len(jobs):
+        raise unlike(job)
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Apart(Job):
+    """A job file that logs the I/O of each of its jobs apart."""
+    counts: tuple = ()
+
+    @classmethod
+    def of(cls, job, result):
+        return cls(**asdict(job), counts=counts(job, result))
+
+    def effective(self, options):
+        numbers, place, lines = iter(self.counts), 0, []
+        for section in _sections(super().effective(options)):
+            kept = [x for x in section if option_of(x) != "numjobs"]
+            for _ in range(next(numbers) if _is_job(section) else 1):
+                lines += kept
+                if _is_job(section):
+                    lines += [f"write_iolog={logs(place + 1)[-1]}"]
+                    place += 1
+        return "\n".join([*lines, ""])

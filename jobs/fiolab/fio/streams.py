@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What is checked or counted once per cell, outside the timed runs: that both
+# sides are asked for the same I/O, and how many system calls an I/O costs.
+import re
+import shutil
+
+from ..base.problem import Problem
+from . import fairness, fiorun, inside, splitjob
+from .metrics import DIRECTIONS, figures
+
+STREAM_IOS = 500
+FEWEST_IOS = 50         # of each job, where a file has several
+CALL_IOS = (64, 8064)       # the difference leaves start-up out
+CAP = 3                     # seconds, should the device be slow
+LOGGED = re.compile(r" (read|write|trim|sync|datasync) (\d+) (\d+)$")
+
+
+def limited(fio, side, job, target, ios, extra=(), **more):
+    options = [*fiorun.base_options(side, target, 1), f"number_ios={ios}",
+               f"runtime={CAP}", *extra]
+    return fiorun.run(fio, side, job, target, options, CAP, **more)
+
+
+def _logged(text):
+    """The I/Os of a log, in the order of issue."""
+    return [m.groups() for m in map(LOGGED.search, text.splitlines()) if m]
+
+
+def _streams(fio, side, job, target):
+    """(fio's result, the I/Os of each of its jobs).
+
+    fio adds the I/Os of all jobs to one log, without a word of whose they
+    are: where there are several, they run again with a log for each.
+    """
+    result, kept = limited(fio, side, job, target, STREAM_IOS,
+                           ["write_iolog=iolog"], keep=["iolog"])
+    number = len(result["jobs"])
+    if number == 1:
+        return result, [_logged(kept["iolog"])]
+    names = splitjob.logs(number)
+    again, kept = limited(fio, side, splitjob.Apart.of(job, result), target,
+                          max(FEWEST_IOS, STREAM_IOS // number), keep=names)
+    if len(again["jobs"]) != number:
+        raise splitjob.unlike(job)
+    return result, [_logged(kept[name]) for name in names]
+
+
+def _split(stream):
+    """(reads, writes and trims; number of syncs)"""
+    data = [io for io in stream if io[0] in DIRECTIONS]
+    return data, len(stream) - len(data)
+
+
+def compare_streams(a, b):
+    """(number of equal I/Os, "") or (None, where the streams part).
+
+    Where a sync falls between writes in flight depends on timing, and so does
+    the count at which number_ios cuts: with syncs, 5% may be missing.
+    """
+    (a, syncs_a), (b, syncs_b) = _split(a), _split(b)
+    for i, (x, y) in enumerate(zip(a, b)):
+        if x != y:
+            return None, f"I/O {i + 1} is {' '.join(x)} against {' '.join(y)}"
+    slack = 0.05 * max(len(a), len(b)) if syncs_a and syncs_b else 0
+    if not a or abs(len(a) - len(b)) > slack:
+        return None, f"{len(a)} I/Os against {len(b)}"
+    if abs(syncs_a - syncs_b) > slack:
+        return None, f"{syncs_a} syncs against {syncs_b}"
+    return min(len(a), len(b)), ""
+
+
+def _same_streams(sides, job, first, second):
+    """The fewest I/Os that were compared of any job."""
+    fewest = []
+    for number, (a, b) in enumerate(zip(first, second), 1):
+        equal, where = compare_streams(a, b)
+        if equal is None:
+            one = f", its job {number}" if len(first) > 1 else ""
+            raise Problem(f"the comparison would be unfair: with the same "
+                          f"seed {sides[0].text} and {sides[1].text} do "
+                          f"different I/O on job {job.name}{one}: {where}.")
+        fewest.append(equal)
+    return min(fewest)
+
+
+def rehearse(fio, side, job, target):
+    """Refuse a job that writes outside of what is given to it, before it is
+    given the target; see inside.py."""
+    if job.writes():
+        with inside.stand_in(fio, job, target) as other:
+            inside.check(job, _streams(fio, side, inside.played(job),
+                                       other)[1], other.size)
+
+
+def _inside(fio, side, job, target):
+    """_streams() of a job that kept inside of the target."""
+    result, streams = _streams(fio, side, job, target)
+    inside.check(job, streams, target.size)
+    target.check_size(job)
+    return result, streams
+
+
+def same_stream(fio, sides, job, target):
+    """Refuse an unfair comparison; else say what was checked."""
+    (first, a), (second, b) = (_inside(fio, side, job, target)
+                               for side in sides)
+    fairness.same_options(sides, job, first, second)
+    if len(a) != len(b):
+        raise Problem(f"the comparison would be unfair: job {job.name} is "
+                      f"{len(a)} jobs on {sides[0].text} and {len(b)} on "
+                      f"{sides[1].text}: give both the same.")
+    equal = _same_streams(sides, job, a, b)
+    each = f" of each of {len(a)} jobs" if len(a) > 1 else ""
+    return (f"first {equal} I/Os{each} identical on both sides" +
+            fairness.depth_note(sides, first, second))
+
+
+def parse_calls(text):
+    """Total calls in a `strace -c` summary."""
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 5 and fields[-1] == "total":
+            return int(fields[3])
+    raise ValueError("no total")
+
+
+def _calls(fio, side, job, target, ios):
+    result, kept = limited(fio, side, job, target, ios, keep=["calls"],
+                            wrap=["strace", "-f", "-c", "-o", "calls"])
+    return parse_calls(kept["calls"]), figures(result["jobs"])["ios"]
+
+
+def calls_per_io(fio, side, job, target):
+    """System calls per I/O, from two untimed runs; None where not possible."""
+    if not shutil.which("strace"):
+        return None
+    try:
+        (calls0, ios0), (calls1, ios1) = (
+            _calls(fio, side, job, target, ios) for ios in CALL_IOS)
+    except (Problem, ValueError):
+        return None
+    return (calls1 - calls0) / (ios1 - ios0) if ios1 > ios0 else None

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The acceptance spec, a TOML file: what a device must keep.
+#
+#   [spec]                      # optional, as all of it is
+#   name = "Example 480 GB"
+#   confidence = 0.95           # of the bound that must meet a limit
+#   [device]                    # shell patterns of its identity
+#   model = "EXAMPLE X480*"
+#   [iops."4K 0/100"]           # [TEST."CELL"]
+#   min_iops = 90_000
+#   [iops."*"]                  # each cell that has no entry of its own
+#   max_p99_us = 2000
+from dataclasses import dataclass
+import difflib
+import math
+import os
+
+from ...base.problem import Problem
+from . import tomllines
+from .tomllines import TABLES, Wrong, quoted, shown
+
+CONFIDENCE = 0.95
+EVERY = "*"             # the cell that stands for all without an entry
+PERCENT = "%"
+# KEY: (metric, sense, unit)
+KEYS = {
+    "min_iops": ("iops", "min", "IOPS"),
+    "min_mb_per_s": ("mbps", "min", "MB/s"),
+    "max_mean_us": ("lat_mean_us", "max", "us"),
+    "max_p50_us": ("lat_p50_us", "max", "us"),
+    "max_p99_us": ("lat_p99_us", "max", "us"),
+    "max_p99_9_us": ("lat_p99_9_us", "max", "us"),
+    "max_p99_99_us": ("lat_p99_99_us", "max", "us"),
+    "max_p99_999_us": ("lat_p99_999_us", "max", "us"),
+    "max_latency_us": ("lat_max_us", "max", "us"),
+    "max_submit_share_percent": ("submit_share", "max", PERCENT),
+    "max_excursion_percent": ("excursion", "max", PERCENT)}
+SHARES = ("max_submit_share_percent",)      # of a whole: at most 100
+HEAD_KEYS, DEVICE_KEYS = ("name", "confidence"), ("model", "firmware")
+
+
+@dataclass(frozen=True)
+class Limit:
+    line: int
+    test: str
+    cell: str
+    key: str
+    metric: str
+    sense: str          # "min", "max"; "match" of a pattern in [device]
+    limit: float | str
+    unit: str
+    header: int = 0     # the line of its table
+
+
+@dataclass(frozen=True)
+class Spec:
+    path: str
+    name: str
+    confidence: float
+    limits: tuple
+    device: tuple = ()  # Limits too: what the identity must match
+
+
+def nearest(name, known, otherwise):
+    """'did you mean X?', or what else there is to say."""
+    lower = {one.lower(): one for one in known}
+    found = difflib.get_close_matches(name.lower(), lower, 1)
+    return f"did you mean {shown(lower[found[0]])}?" if found else otherwise
+
+
+# Tables
+
+def _key_known(key, line, known):
+    if key not in known:
+        raise Wrong(line, f"unknown key {quoted(key)}: " + nearest(
+            key, known, "the keys are " + ", ".join(known)))
+
+
+def _number(line, key, value):
+    """Finite, above 0, as a float where it is none; else refused."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Wrong(line, f"{key} is no number: write one without a unit, "
+                    "which is in the key's name")
+    try:
+        good = math.isfinite(value) and value > 0
+    except OverflowError:
+        good = False
+    if not good:
+        raise Wrong(line, f"{key} must be a finite number above 0")
+    return value
+
+
+def _text(line, key, value):
+    if not isinstance(value, str) or not value.strip():
+        raise Wrong(line, f'{key} must be text in quotes, as "..."')
+    return value
+
+
+def _limit(table, key, line, value):
+    test, cell = table.names
+    _key_known(key, line, KEYS)
+    if _number(line, key, value) > 100 and key in SHARES:
+        raise Wrong(line, f"{key} must be at most 100, as it is a share")
+    return Limit(line, test, cell, key, *KEYS[key][:2], value, KEYS[key][2],
+                 table.line)
+
+
+def _limits_of(table):
+    name = table.names[0]
+    if len(table.names) == 1:
+        raise Wrong(table.line, f"unknown table {quoted(name)}: " + nearest(
+            name, ("spec", "device"), TABLES))
+    if len(table.names) > 2 or name in ("spec", "device"):
+        raise Wrong(table.line, f"this table is too deep: {TABLES}")
+    if not table.values:
+        raise Wrong(table.line, "this table has no limit: give it one, as "
+                    "min_iops = 1000, or leave it out")
+    return [_limit(table, key, *value) for key, value in table.values.items()]
+
+
+def _device(table):
+    for key, (line, value) in table.values.items():
+        _key_known(key, line, DEVICE_KEYS)
+        yield Limit(line, "device", "", key, key, "match",
+                    _text(line, key, value), "")
+
+
+def _head(table, path):
+    """(name, confidence)"""
+    for key, (line, _) in table.values.items() if table else ():
+        _key_known(key, line, HEAD_KEYS)
+    values = table.values if table else {}
+    name, confidence = os.path.basename(str(path)), CONFIDENCE
+    if "name" in values:
+        name = _text(values["name"][0], "name", values["name"][1])
+    if "confidence" in values:
+        line, confidence = values["confidence"]
+        if not 0.5 <= _number(line, "confidence", confidence) < 1:
+            raise Wrong(line, "confidence must be from 0.5 to below 1, as "
+                        "0.95")
+    return name, confidence
+
+
+def _spec(path):
+    text = tomllines.read(path)
+    tables = {table.names: table for table in tomllines.scan(text)}
+    head, device = (tables.pop((name,), None) for name in ("spec", "device"))
+    limits = [limit for table in tables.values()
+              for limit in _limits_of(table)]
+    found = Spec(str(path), *_head(head, path), tuple(limits),
+                 tuple(_device(device)) if device else ())
+    if not found.limits and not found.device:
+        raise Wrong(None, 'has no limit: write one, as [iops."4K 0/100"] and '
+                    "below it min_iops = 1000")
+    tomllines.agrees(text, [table for table in (
+        head, device, *tables.values()) if table])
+    return found
+
+
+def _problem(path, line, what):
+    end = "" if what.endswith("?") else "."
+    return Problem(f"{shown(path)}, line {line}: {what}{end}" if line
+                   else f"the spec {shown(path)} {what}{end}")
+
+
+def load(path):
+    """The Spec in a file; Problem with its line where it is wrong."""
+    try:
+        return _spec(path)
+    except Wrong as wrong:
+        raise _problem(path, *wrong.args) from None
+
+
+def check_names(spec, tests):
+    """Refuse a test or cell that there is not.
+
+    tests: {test: names of its cells}; without names what cells it will have is
+    not known before it runs, and only the test is looked at.
+    """
+    for limit in spec.limits:
+        if limit.test not in tests:
+            raise _problem(spec.path, limit.header, f"no test is called "
+                           f"{quoted(limit.test)}: " + nearest(
+                               limit.test, tests, "the tests are "
+                               + ", ".join(tests)))
+        cells = tests[limit.test]
+        if cells and limit.cell != EVERY and limit.cell not in cells:
+            raise _problem(spec.path, limit.header, f"{shown(limit.test)} has "
+                           f"no cell {quoted(limit.cell)}: " + nearest(
+                               limit.cell, cells, "its cells are "
+                               + ", ".join(sorted(cells))))

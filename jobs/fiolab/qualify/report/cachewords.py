@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The write cache in words, for the heads of the reports: "off" only where the
+# device said so after it was set, and not because the profile asks for it.
+from ...target.writecache import STATES, WORDS
+
+
+def _of(asked, found):
+    """Of one target; found: as in qualify.json, or None."""
+    told, kernel = (found or {}).get("device"), (found or {}).get("kernel")
+    if told is not None:
+        return WORDS[told] + ("" if told == asked else ", as the device says; "
+                              f"{WORDS[asked]} was asked for")
+    believed, on = "not known", STATES.get(kernel)
+    if on is not None:
+        believed = f"{WORDS[on]}, as the kernel believes ({kernel})"
+    return believed if on == asked else (
+        f"{WORDS[asked]} was asked for and not set: {believed}")
+
+
+def of(data):
+    """Of all targets of a qualify.json."""
+    asked = data["profile"]["write_cache"]
+    said = {} if asked is None else {
+        target["name"]: _of(asked, target.get("write_cache"))
+        for target in data["targets"]}
+    if len(set(said.values())) < 2:
+        return next(iter(said.values()), "as it is")
+    return "; ".join(f"{name}: {text}" for name, text in said.items())

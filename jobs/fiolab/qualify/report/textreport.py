@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The summary on the terminal, in 79 columns: the result, the limits, the
+# checks, and the steady state of each test.  What they rest on is in
+# report.html.
+from ...report import wording
+from ...report.terminal import fitted, narrow, warnings
+from ...report.wording import several
+from .. import prewritten
+from . import cachewords, phrases
+
+RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
+ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
+LIMIT = "  {:<12} {:<24} {:>14} {:>14} {:>9}"
+STATES = {"done": "done", "failed": "FAILED", "stopped": "stopped",
+          "not run": "not run"}
+PLAIN = str.maketrans({"µ": "u", "≥": ">", "≤": "<", "±": "+", "×": "x",
+                       "−": "-", "–": "-", "…": "."})
+
+
+def _plain(text):
+    return text.replace("≥", ">=").replace("≤", "<=").translate(PLAIN)
+
+
+# The head
+
+def _head(data):
+    profile, lines = data["profile"], []
+    if profile["scaled"]:
+        lines += [phrases.SCALED, ""]
+    for target in data["targets"]:
+        serial = target["identity"].get("serial")
+        lines += fitted(f"{target['name']}: {phrases.device(target)}, "
+                        f"{phrases.decimal_size(target['size_bytes'])}"
+                        + (f", serial {serial}" if serial else ""), "")
+        lines += fitted(prewritten.said(target))
+    return lines + fitted(
+        f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
+        f"active range {profile['active_percent']:g}%, write cache "
+        f"{cachewords.of(data)}; "
+        f"{data['engine']} on {data['fio']['version']}", "") + [
+            line for said in profile.get("readings", ())
+            for line in fitted(phrases.sentence(said), "")]
+
+
+def _verdict(data):
+    lines = fitted(phrases.headline(data).upper() if data["result"] == "fail"
+                   else phrases.headline(data), "")
+    if not data["finished"]:
+        lines += fitted("Stopped early: what was measured is here, the rest "
+                        "was not.", "")
+    return ["", *lines]
+
+
+# Limits and checks
+
+def _limit(data, one):
+    """One line, or a few where something in it is long; and why."""
+    name, metric = phrases.where(one, data), phrases.metric_of(one)
+    name += f": {metric}" if metric not in name else ""
+    asked, bound = _plain(phrases.bar(one)), _plain(phrases.bound(one))
+    result = RESULTS[one["result"]]
+    line = f"line {one['line']}" if one["line"] else ""
+    if len(name) > ROOM or max(len(asked), len(bound)) > COLUMN:
+        lines = fitted(f"{result:<12} {name}", more=" " * 13)
+        lines += fitted(f"asked for {asked}, is {bound}"
+                        + (f"; {line}" if line else ""), " " * 15)
+    else:
+        lines = [LIMIT.format(result, name, asked, bound, line).rstrip()]
+    return lines + (fitted(phrases.sentence(one["why"]), " " * 15)
+                    if one["why"] and one["result"] != "pass" else [])
+
+
+def _limits(data):
+    if not data["limits"]:
+        return ["", "No limit was given: the checks alone decide."]
+    confidence = (data["spec"] or {}).get("confidence") or 0.95
+    lines = ["", LIMIT.format("limits", "", "asked for",
+                              f"{100 * confidence:g}% bound", "").rstrip()]
+    for one in data["limits"]:
+        lines += _limit(data, one)
+    return lines
+
+
+def _checks(data):
+    lines, many = [], len(data["targets"]) > 1
+    for target, test, check in phrases.checks(data):
+        where = f"{target['name']}, " if many else ""
+        lines += fitted(f"{RESULTS[check['result']]:<12} {where}"
+                        f"{check['title']}: {phrases.ended(check['text'])}",
+                        more=" " * 13)
+    return ["", "  checks", *lines] if lines else []
+
+
+# Tests
+
+def _test(test):
+    steady = [phase for phase in test["phases"] if phase["steady"]]
+    lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
+                   f"{phrases.time(test['seconds'])}"
+                   + (f": {phrases.sentence(test['why'])}" if test["why"]
+                      else ""),
+                   more=" " * 13)
+    for phase in steady:
+        where = f"{phase['title']}: " if len(steady) > 1 else ""
+        lines += fitted(f"{where}steady state {phrases.steady(test, phase)}",
+                        " " * 15)
+    return lines
+
+
+def _tests(data):
+    lines = []
+    for target in data["targets"]:
+        lines += ["", f"  tests of {target['name']}"[:79]]
+        for test in target["tests"]:
+            lines += _test(test)
+    return lines
+
+
+# Comparisons
+
+def _compared(title, rows):
+    """How many of each verdict, and what changed."""
+    tally = ", ".join(f"{count} {word}"
+                      for word, count in phrases.verdicts(rows))
+    lines = ["", *fitted(f"{title}: of {several(len(rows), 'figure')} "
+                         f"{tally or 'none'}.", "")]
+    for row in phrases.changed(rows):
+        lines += fitted(f"{row['verdict']:<12} {row['test']}, {row['cell']}, "
+                        f"{row['label']}: {wording.percent(row['ratio'])}",
+                        more=" " * 13)
+    return lines
+
+
+def _against(data):
+    found = data["against"]
+    return _compared(f"Against {found['other'].get('path') or 'another run'}",
+                     found["rows"]) if found else []
+
+
+def _engines(data):
+    found = data["ab"]
+    if not found:
+        return []
+    return [*_compared(f"{found['engine']} beside {found['compared_with']}",
+                       found["rows"]),
+            *fitted(phrases.sentence(found["verdicts_of_the_spec"]), "")]
+
+
+def _summary(data):
+    """Without the thousands of texts that are not shown."""
+    phases = ("name", "title", "steady", "breaks", "by")
+    return {**data, "targets": [{**target, "tests": [
+        {**test, "cells": [], "tables": [], "grids": [], "phases": [
+            {name: one.get(name) for name in phases}
+            for one in test["phases"]]}
+        for test in target["tests"]]} for target in data["targets"]]}
+
+
+def lines(data):
+    """The summary as lines."""
+    data = wording.cleaned(
+        _summary(data), lambda text: _plain(narrow(wording.line(text))))
+    found = [*_head(data), *_verdict(data), *_limits(data), *_checks(data),
+             *_tests(data), *_against(data), *_engines(data),
+             *warnings(data), ""]
+    if data["profile"]["scaled"]:
+        found += [f"{phrases.SCALED}.", ""]
+    return [_plain(line) for line in [
+        *found, "All figures, and the evidence of each: report.html and "
+        "qualify.json."]]

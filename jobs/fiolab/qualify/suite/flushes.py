@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Does an fsync bring the data to the device, and what does it cost?  That it
+# arrives is seen by the kernel's count of flushes that the device completed;
+# that the device keeps what it flushed is for the power cut to show.
+import os
+
+from ...target import blockdevice
+from .. import values
+from .verifying import fault, judged, section, too_few, unknown
+
+FLUSHES = 15                # the field of /sys/block/X/stat, from 0: Linux 5.5
+EVERY = 4                   # writes between two syncs
+SHORTEST = 1000             # ns of a sync: fio 3.28 does not time those of AIO
+PERCENTILES = values.PERCENTILES
+LEAST = 1                   # syncs, to say anything of them
+KINDS = ("fsync", "fdatasync")
+
+
+def seconds(profile, _size):
+    return 2 * profile.duration(30) + 2
+
+
+def _read(path):
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def disk(path):
+    """The sysfs folder of the whole disk that a device is (a part of)."""
+    number = blockdevice.node_number(path)
+    if number is None:
+        return None
+    folder = blockdevice.sysfs(number)
+    whole = os.path.exists(folder + "/partition")
+    return os.path.dirname(folder) if whole else folder
+
+
+def attribute(folder, name):
+    """Of a disk's queue, as text; None where there is none."""
+    return _read(f"{folder}/queue/{name}")
+
+
+def count(folder):
+    """Flushes that the disk has completed; None where that is not told."""
+    fields = (_read(folder + "/stat") or "").split()
+    return int(fields[FLUSHES]) if len(fields) > FLUSHES else None
+
+
+def _unseen(context):
+    """Why flushes cannot be seen on this target; None if they can."""
+    if not context.local:
+        return "the target is on another host, whose counters are not read"
+    folder = disk(context.target.path)
+    if folder is None:
+        return ("the target is a file: whether its file system flushes the "
+                "device is not counted for one file")
+    if count(folder) is None:
+        return "this kernel does not count flushes (Linux 5.5 does)"
+    if not os.path.isdir(folder + "/mq"):
+        return "the kernel does not count the flushes of such a device"
+    return None
+
+
+def _job(context, kind):
+    block = max(4096, context.target.logical_block)
+    return section(kind, rw="randwrite", bs=block, size=context.target.size //
+                   block * block, iodepth=1, time_based=1, **{kind: EVERY},
+                   runtime=f"{round(context.scaled(30) * 1000)}ms",
+                   percentile_list=":".join(PERCENTILES),
+                   randseed=context.seed)
+
+
+def _measured(context, kind):
+    """(run, flushes that the device completed in it or None)."""
+    folder = None if _unseen(context) else disk(context.target.path)
+    before = count(folder) if folder else None
+    ran = context.fio(_job(context, kind), kind, context.scaled(30),
+                      tolerant=True)
+    return ran, count(folder) - before if folder else None
+
+
+def _syncs(ran):
+    """fio's total_ios of syncs does not count every kind."""
+    return sum(job["sync"].get("lat_ns", {}).get("N", 0) for job in ran.jobs)
+
+
+def _answers(kind, ran):
+    """Each sync succeeds."""
+    syncs = _syncs(ran)
+    wrote = sum(job["write"]["total_ios"] for job in ran.jobs)
+    return judged((f"{kind} succeeds", f"{kind} succeeds"), ran.source,
+                  f"{syncs:,} of {syncs:,} after {wrote:,} writes succeeded",
+                  fault(ran), too_few(syncs, LEAST, kind))
+
+
+def _flushes(kind):
+    return f"{kind} flushes", f"{kind} reaches the device"
+
+
+def reaches(kind, ran, flushed, cache):
+    """cache: what the kernel takes the device's cache for."""
+    syncs, fewer = _syncs(ran), False
+    if cache == "write through":
+        text = ("the device says that it has no volatile write cache (write "
+                f"through), so there is nothing to flush: {flushed:,} flushes "
+                f"in {syncs:,} syncs")
+    else:
+        fewer = flushed < syncs
+        text = (f"{syncs:,} syncs made the device complete {flushed:,} "
+                "flushes" + (": fewer" if fewer else ""))
+    return judged(_flushes(kind), ran.source, text, fewer,
+                  too_few(syncs, LEAST, kind))
+
+
+def _arrives(context, kind, ran, flushed):
+    why = _unseen(context)
+    if why:
+        return unknown(_flushes(kind), why, ran.source)
+    return reaches(kind, ran, flushed, attribute(disk(context.target.path),
+                                                 "write_cache"))
+
+
+def _row(kind, ran):
+    """Of the latencies in us; a percentile of fewer calls than it takes is
+    none."""
+    times = ran.jobs[0]["sync"].get("lat_ns", {}) if ran.jobs else {}
+    found = {float(key): value for key, value in
+             times.get("percentile", {}).items()}
+    mean, calls = times.get("mean"), _syncs(ran)
+    if mean and mean < SHORTEST:
+        mean, found = None, {}
+    return [kind, calls, mean and mean / 1e3] + [
+        found[float(p)] / 1e3 if float(p) in found and
+        values.enough(calls, p) else None for p in PERCENTILES]
+
+
+def run(context):
+    checks, rows = [], []
+    for kind in KINDS:
+        context.progress(f"{kind} after each {EVERY} writes")
+        ran, flushed = _measured(context, kind)
+        checks += [_answers(kind, ran),
+                   _arrives(context, kind, ran, flushed)]
+        rows.append(_row(kind, ran))
+    return {"checks": checks, "tables": [{
+        "title": "Latency of a sync", "note": f"in us, one after each {EVERY} "
+        "writes, one I/O at a time; none where fio gives no time of theirs, "
+        "or too few calls", "rows": rows,
+        "columns": ["call", "calls", "mean", *(f"p{p}" for p in PERCENTILES)],
+    }]}

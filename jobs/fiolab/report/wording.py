@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# How a report.json is put into words and figures, for the text, the page and
+# the pictures alike: percent, intervals, verdicts and names.  Whatever text
+# came from outside goes through clean(), so that no control character, no
+# half of a surrogate pair and no reversal of direction reaches a reader.
+from collections import Counter
+import os
+import re
+
+from ..target import extents
+
+# Invisible or harmful: C0 but tab and newline, DEL, C1, line separators,
+# zero-width and bidirectional controls, surrogates, non-characters.
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e"
+                    "\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]")
+TONES = ("good", "bad", "same", "open")
+MARKS = {"good": "▲", "bad": "▼", "same": "≈", "open": "○"}
+OPEN = ("inconclusive", "no verdict")
+IO_NAMES = {"all": "O_DIRECT", "some": "O_DIRECT in part",
+            "none": "buffered (page cache)"}
+FIGURES = ("pairs", "bins")
+NAME_LENGTH = 60
+
+
+def _visible(match):
+    code = ord(match[0])
+    if 0xdc80 <= code <= 0xdcff:        # a byte that is not UTF-8
+        return f"\\x{code - 0xdc00:02x}"
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def clean(text):
+    """Text to show, on several lines if it has some."""
+    return UNSAFE.sub(_visible, text)
+
+
+def line(text):
+    """Text to show on one line."""
+    return clean(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def cleaned(data, how=clean):
+    """A copy with every text in it clean; the masses of figures, of which no
+    text is ever shown, stay as they are."""
+    if isinstance(data, str):
+        return how(data)
+    if isinstance(data, dict):
+        return {how(name): x if name in FIGURES else cleaned(x, how)
+                for name, x in data.items()}
+    if isinstance(data, list):
+        return [cleaned(x, how) for x in data]
+    return data
+
+
+def short(text, length=NAME_LENGTH):
+    """One line of a bounded length: the middle of a long text is left out."""
+    text = line(text)
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[:length - 1 - half]}…{text[-half:]}"
+
+
+# Figures
+
+def percent(ratio):
+    """'+21.6%' of 1.216; beyond tenfold '12.0x'."""
+    if ratio is None:
+        return "n/a"
+    return f"{100 * (ratio - 1):+.1f}%" if ratio < 10 else f"{ratio:.3g}x"
+
+
+def span(interval):
+    """'+16.4..+25.9%' of an interval of ratios."""
+    if interval is None:
+        return "n/a"
+    low, high = map(percent, interval)
+    both = low.endswith("%") and high.endswith("%")
+    return f"{low[:-1] if both else low}..{high}"
+
+
+def figure(value):
+    """Three digits at least, thousands apart."""
+    if value is None:
+        return "n/a"
+    if abs(value) >= 100:
+        return f"{value:,.0f}" if abs(value) < 1e12 else f"{value:.3g}"
+    return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.3g}"
+
+
+def p_text(p):
+    return "n/a" if p is None else f"{p:.2g}"
+
+
+def size(count):
+    if count is None:
+        return "n/a"
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >= 1 << power:
+            return f"{count / (1 << power):.4g} {unit}"
+    return f"{count} B"
+
+
+def duration(ns):
+    """A time in the unit that suits it."""
+    for unit, scale in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= scale:
+            return f"{ns / scale:.3g} {unit}"
+    return f"{ns:.3g} ns"
+
+
+def several(count, word):
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+# Verdicts
+
+def tone(effect):
+    """Is B better ('good'), worse ('bad'), equal ('same'), or not ('open')?"""
+    if effect["verdict"] == "equivalent":
+        return "same"
+    if effect["verdict"] in OPEN:
+        return "open"
+    better = (effect["ratio"] > 1) == (effect["better"] == "higher")
+    return "good" if better else "bad"
+
+
+def primaries(cell):
+    return [e for e in cell["effects"] if e["role"] == "primary"]
+
+
+def floor_excludes_one(effect):
+    """Two runs of one side differed: drift, or the place in the block."""
+    interval = effect["aa"] and effect["aa"]["ci95"]
+    return bool(interval) and not interval[0] <= 1 <= interval[1]
+
+
+def tally(effects):
+    """[(tone, verdict, how many)], the decided ones first."""
+    counts = Counter((tone(e), e["verdict"]) for e in effects)
+    return sorted(((*key, n) for key, n in counts.items()),
+                  key=lambda row: (TONES.index(row[0]), row[1]))
+
+
+def tally_text(effects):
+    """'faster in 1, inconclusive in 1 of 2 cells'."""
+    parts = [f"{word} in {n}" for _, word, n in tally(effects)]
+    return f"{', '.join(parts)} of {several(len(effects), 'cell')}"
+
+
+# Names
+
+def side(data, letter):
+    return next(s for s in data["sides"] if s["letter"] == letter)
+
+
+def target_text(target):
+    """'RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT, all of it was written'."""
+    return ", ".join(filter(None, (
+        target["label"], size(target["size"]), IO_NAMES[target["direct"]],
+        extents.said(target.get("written")))))
+
+
+SIDE, JOB, PLACE, FILE, NUMBER = range(5)
+
+
+def _parts(data, cell):
+    """What can tell a cell from others."""
+    target = cell["target"]
+    return (side(data, cell["b"])["text"], cell["job"], target["label"],
+            os.path.basename(target["path"]), f"cell {cell['id']}")
+
+
+def cell_names(data):
+    """{id: name}: the job, and whatever else the cells differ in."""
+    rows = {cell["id"]: _parts(data, cell) for cell in data["cells"]}
+    told = [i for i in (SIDE, JOB, PLACE)
+            if i == JOB or len({row[i] for row in rows.values()}) > 1
+            or i == PLACE and len(rows) == 1]
+    for more in (FILE, NUMBER):
+        if len({tuple(row[i] for i in told)
+                for row in rows.values()}) < len(rows):
+            told.append(more)
+    return {number: " · ".join(line(row[i]) for i in told)
+            for number, row in rows.items()}
+
+
+def comparisons(data):
+    """[(side B, its cells)], for every side that has cells."""
+    found = [(each, [c for c in data["cells"] if c["b"] == each["letter"]])
+             for each in data["sides"][1:]]
+    return [(b, cells) for b, cells in found if cells]
+
+
+def metric_effects(cells, metric):
+    return [e for cell in cells for e in cell["effects"]
+            if e["metric"] == metric]
+
+
+def primary_names(cells):
+    """{metric: name} of the primary metrics, in their order."""
+    return {e["metric"]: e["name"] for cell in cells for e in primaries(cell)}
+
+
+def measured(data):
+    """How many pairs and runs there are."""
+    pairs = sum(len(cell["pairs"]) for cell in data["cells"])
+    runs = sum(len(pair["values"]) for cell in data["cells"]
+               for pair in cell["pairs"])
+    return pairs, runs
+
+
+def verdict_line(effect):
+    """'faster: +21.6% (95% CI +16.4..+25.9%)'."""
+    return (f"{effect['verdict']}: {percent(effect['ratio'])} "
+            f"(95% CI {span(effect['ci95'])})")
+
+
+def label(name):
+    """A name at the beginning of a line."""
+    return name[:1].upper() + name[1:]

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What uses a block device, or a file?  A device is used while it, the disk it
+# is a part of, or a part of it is mounted, swapped on, or held by md, dm or a
+# loop device.  Whether it may be overwritten is for claim.py to say.
+import os
+import re
+import stat
+
+from ..base.problem import Problem
+
+
+def device_number(path):
+    """st_rdev of a block device node (symlinks followed); None otherwise."""
+    try:
+        info = os.stat(path)
+    except OSError:
+        return None
+    return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
+
+
+def node_number(path):
+    """The same of a target; a Problem where there is nothing any more, which
+    is not to be taken for a file."""
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        raise Problem(f"{path} is gone ({error.strerror}).") from None
+    return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _unescape(text):
+    return re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), text)
+
+
+def mounts():
+    """(device number, mount point, type, source) of every mount we can see."""
+    found = []
+    for line in _read("/proc/self/mountinfo").splitlines():
+        fields = line.split()
+        major, minor = map(int, fields[2].split(":"))
+        fstype, source = fields[fields.index("-") + 1:][:2]
+        found.append((os.makedev(major, minor), _unescape(fields[4]), fstype,
+                      _unescape(source)))
+    return found
+
+
+def swaps():
+    return [_unescape(line.split()[0])
+            for line in _read("/proc/swaps").splitlines()[1:]]
+
+
+def loop_files():
+    """(loop device name, its backing file or device) of all loop devices."""
+    names = [n for n in os.listdir("/sys/block") if n.startswith("loop")]
+    pairs = [(n, _read(f"/sys/block/{n}/loop/backing_file").strip())
+             for n in names]
+    return [(n, path) for n, path in pairs if path]
+
+
+def sysfs(number):
+    return os.path.realpath(
+        f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+
+
+def _number(folder):
+    major, minor = _read(folder + "/dev").strip().split(":")
+    return os.makedev(int(major), int(minor))
+
+
+def family(number):
+    """sysfs folders of the device, its whole disk and its partitions."""
+    own = sysfs(number)
+    folders = [own]
+    if os.path.exists(own + "/partition"):
+        folders.append(os.path.dirname(own))
+    folders += [os.path.join(own, name) for name in os.listdir(own)
+                if os.path.exists(os.path.join(own, name, "partition"))]
+    return folders
+
+
+def held_by(number, but=""):
+    """What uses the device or an overlapping one, in words; None if nothing.
+
+    but: the name of a loop device that may be on it.
+    """
+    folders = family(number)
+    numbers = {_number(folder) for folder in folders}
+    for mounted, point, _, source in mounts():
+        if mounted in numbers or device_number(source) in numbers:
+            return f"it is mounted on {point}"
+    for path in swaps():
+        if device_number(path) in numbers:
+            return f"{path} is swap space"
+    for name, path in loop_files():
+        if name != but and device_number(path) in numbers:
+            return f"/dev/{name} is a loop device on it"
+    for folder in folders:
+        for holder in os.listdir(folder + "/holders"):
+            return f"it is held by {holder}"
+    return None
+
+
+def _is(info, path):
+    """Does a path lead to the file of a stat result?"""
+    try:
+        return os.path.samestat(info, os.stat(path))
+    except OSError:
+        return False
+
+
+def file_used(info, but=""):
+    """What uses a file (its stat result), in words; None if nothing.
+
+    but: the name of a loop device that may be on it.
+    """
+    if any(_is(info, path) for path in swaps()):
+        return "it is swap space"
+    for name, path in loop_files():
+        if name != but and _is(info, path):
+            return f"/dev/{name} is a loop device on it"
+    return None
+
+
+def among_devices(path):
+    """Is a name in the folder of the devices, where a file would be in memory,
+    in the place of a device?  What is mounted in it, and shm, are for files."""
+    if not path.startswith("/dev/") or path.startswith("/dev/shm/"):
+        return False
+    try:
+        return os.stat(os.path.dirname(path)).st_dev == os.stat("/dev").st_dev
+    except OSError:
+        return False
+
+
+def size(path):
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# May a target be claimed?  All that can be asked without opening it; what is
+# not to be overwritten is refused, in a sentence.
+import fcntl
+import os
+import stat
+import struct
+
+from ..base.problem import Problem
+from . import blockdevice, naming, sysfs
+
+REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
+# File systems whose regular files are no data: writing there sets the machine.
+PSEUDO = {"sysfs", "proc", "debugfs", "tracefs", "configfs", "securityfs",
+          "efivarfs", "cgroup", "cgroup2", "bpf", "pstore", "devpts",
+          "selinuxfs", "binfmt_misc", "fusectl", "mqueue", "resctrl", "nsfs",
+          "rpc_pipefs"}
+FLOCK = "hhqqi4x"           # struct flock
+# For all of a file, and for writing.
+WHOLE = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+LOCKED = "another program has locked it"
+
+
+def refuse(path, reason):
+    """Problem: whatever the user has given away, this is not taken."""
+    raise Problem(REFUSE.format(path, reason))
+
+
+def check_type(path, mode):
+    """Problem for what is neither a device nor a file, or of a bad name."""
+    if not stat.S_ISBLK(mode) and not stat.S_ISREG(mode):
+        raise Problem(f"{path} is neither a block device nor a file: name "
+                      "one.")
+    if naming.misread(path):
+        raise Problem(f"the target {path!r} has a character that fio would "
+                      "misread (; # $ a backslash or an outer blank): rename "
+                      "it.")
+
+
+def _has_locks(path):
+    """Does another program have a lock on a file, as QEMU on its images?"""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, WHOLE)
+        return struct.unpack(FLOCK, answer)[0] != fcntl.F_UNLCK
+    except OSError:
+        return False            # not every file system has locks
+    finally:
+        os.close(descriptor)
+
+
+def _check_below(path, folder):
+    """A loop device: what it is on, too, may be used by others."""
+    backing = sysfs.read(folder, "loop/backing_file")
+    try:
+        info = os.stat(backing or "")
+    except OSError:
+        return
+    name, is_block = os.path.basename(folder), stat.S_ISBLK(info.st_mode)
+    reason = (blockdevice.held_by(info.st_rdev, but=name) if is_block else
+              blockdevice.file_used(info, but=name) or
+              (LOCKED if _has_locks(backing) else None))
+    if reason:
+        refuse(path, f"it is a loop device on {backing}, and of that "
+                f"{reason}")
+    if is_block:
+        _check_below(path, sysfs.whole(blockdevice.sysfs(info.st_rdev)))
+
+
+def _check_device(path, number):
+    reason = blockdevice.held_by(number)
+    if reason:
+        refuse(path, reason)
+    folder = blockdevice.sysfs(number)
+    disk = sysfs.whole(folder)
+    if any(sysfs.read(place, "ro") == "1" for place in (folder, disk)):
+        raise Problem(f"{path} is read-only: make it writable (blockdev "
+                      "--setrw), or name another.")
+    if sysfs.read(disk, "queue/zoned") == "host-managed":
+        raise Problem(f"{path} has zones that must be written in order, which "
+                      "the tests do not do: name another.")
+    _check_below(path, disk)
+
+
+def _check_file(path, info):
+    kernel = [row[2] for row in blockdevice.mounts()
+              if row[0] == info.st_dev and row[2] in PSEUDO]
+    if kernel:
+        refuse(path, f"it is the kernel's, in {kernel[0]}, and holds no data")
+    if blockdevice.among_devices(path):
+        refuse(path, "it is a file among the devices, so in memory (a program "
+                "may have made it where a device had gone: remove it)")
+    reason = blockdevice.file_used(info)
+    if reason:
+        refuse(path, reason)
+
+
+def _partitions(folder):
+    """Names of a disk's partitions."""
+    return sorted(name for name in os.listdir(folder) if os.path.exists(
+        os.path.join(folder, name, "partition")))
+
+
+def known(path, info):
+    """What the Target needs to know of what may be claimed; a Problem where it
+    may not be."""
+    if not stat.S_ISBLK(info.st_mode):
+        _check_file(path, info)
+        return {"kind": "file"}
+    _check_device(path, info.st_rdev)
+    folder = blockdevice.sysfs(info.st_rdev)
+    disk = sysfs.whole(folder)
+    return {"kind": sysfs.kind(disk), "partitions": _partitions(folder),
+            "folder": folder, "diskseq": sysfs.number(disk, "diskseq"),
+            "logical_block": sysfs.number(disk, "queue/logical_block_size"),
+            "physical_block": sysfs.number(disk, "queue/physical_block_size")}

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Which device was measured, and how it was set: from sysfs alone, so that it
+# needs no tool; what sysfs does not tell is None.  A file has the device below
+# it described as well.
+import os
+import re
+import stat
+
+from . import blockdevice, health, scratchfile
+from .sysfs import first, kind, number, read, whole
+
+TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
+              (r"/virtio\d", "virtio"), (r"/end_device-", "sas"),
+              (r"/rport-", "fc"), (r"/session\d+/", "iscsi"),
+              (r"/mmc_host/", "mmc"))
+# What must be the same when a qualification is resumed: the device, and the
+# settings that figures depend on.  Not the write cache: a run sets it, and a
+# run that was killed leaves it so.
+DEVICE = (("kind", "kind"), ("model", "model"), ("serial", "serial number"),
+          ("vendor", "vendor"), ("firmware", "firmware"), ("wwid", "WWID"),
+          ("size_bytes", "size"), ("logical_block", "logical block size"),
+          ("physical_block", "physical block size"),
+          ("partition_start_bytes", "start of the partition"),
+          ("backing_file", "backing file"), ("direct_io", "direct I/O"),
+          ("file_system", "file system"), ("inode", "inode"))
+SETTINGS = (("scheduler", "I/O scheduler"), ("nr_requests", "queue size"))
+WRITE_CACHE = ("write_cache", "write cache")
+FIXED = (*DEVICE, *SETTINGS)
+
+
+def place(path):
+    """The sysfs folder of a block device; of a partition its own."""
+    return blockdevice.sysfs(os.stat(path).st_rdev)
+
+
+def page(folder, name):
+    """A page of a SCSI device's vital product data."""
+    try:
+        with open(f"{folder}/device/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _words(data):
+    """Text of ATA's IDENTIFY DEVICE: each two bytes are swapped."""
+    swapped = bytes(data[i ^ 1] for i in range(len(data)))
+    return swapped.decode("ascii", "replace").strip("\0 ") or None
+
+
+def _of_ata(folder):
+    """Model and firmware, which SCSI's own fields cut short."""
+    data = page(folder, "vpd_pg89")[60:]
+    if len(data) < 512:
+        return {}
+    return {"model": _words(data[54:94]), "firmware": _words(data[46:54])}
+
+
+def _serial(folder):
+    text = page(folder, "vpd_pg80")[4:].decode("ascii", "replace")
+    return (text.strip("\0 ") or
+            first(folder, "device/serial", "serial", "dm/uuid"))
+
+
+def _transport(folder):
+    told = first(folder, "device/transport", "device/nvme*/transport")
+    return told or next((name for pattern, name in TRANSPORTS
+                         if re.search(pattern, folder + "/")), None)
+
+
+def _who(folder):
+    found = {"kind": kind(folder),
+             "model": first(folder, "device/model", "device/name", "dm/name"),
+             "serial": _serial(folder),
+             "firmware": first(folder, "device/firmware_rev", "device/rev",
+                               "device/fwrev"),
+             "vendor": first(folder, "device/vendor", "device/manfid"),
+             "transport": _transport(folder),
+             "wwid": first(folder, "wwid", "device/wwid")}
+    found.update((name, text) for name, text in _of_ata(folder).items()
+                 if text and found["kind"] == "sata")
+    return found
+
+
+def _scheduler(queue):
+    text = read(queue, "scheduler") or ""
+    chosen = re.search(r"\[(.+?)\]", text)
+    return chosen[1] if chosen else text or None
+
+
+def _settings(folder):
+    queue = folder + "/queue"
+    rotational, discard = (number(queue, "rotational"),
+                           number(queue, "discard_max_bytes"))
+    return {"logical_block": number(queue, "logical_block_size"),
+            "physical_block": number(queue, "physical_block_size"),
+            "rotational": None if rotational is None else bool(rotational),
+            "write_cache": read(queue, "write_cache"),
+            "scheduler": _scheduler(queue),
+            "nr_requests": number(queue, "nr_requests"),
+            "queue_depth": number(folder, "device/queue_depth"),
+            "discard_max_bytes": discard,
+            "discard_granularity": number(queue, "discard_granularity"),
+            "zoned": read(queue, "zoned")}
+
+
+def _loop(folder):
+    if not os.path.exists(folder + "/loop"):
+        return {}
+    direct = read(folder, "loop/dio")
+    return {"backing_file": read(folder, "loop/backing_file"),
+            "direct_io": None if direct is None else direct == "1"}
+
+
+def _partition(folder):
+    if folder == whole(folder):
+        return {"partition_of": None, "partition_start_bytes": None}
+    start = number(folder, "start")
+    return {"partition_of": os.path.basename(whole(folder)),
+            "partition_start_bytes": None if start is None else start * 512}
+
+
+def block(folder):
+    """The identity of a block device, from its folder in sysfs."""
+    disk, sectors = whole(folder), number(folder, "size")
+    return {"name": os.path.basename(folder), **_who(disk),
+            "size_bytes": None if sectors is None else sectors * 512,
+            "read_only": number(folder, "ro") == 1, **_settings(disk),
+            **_loop(disk), **_partition(folder)}
+
+
+EMPTY = dict.fromkeys((*_who("/none"), "size_bytes", *_settings("/none")))
+
+
+def _below(row):
+    """The device that a file system is on, if it is on one."""
+    source = row and blockdevice.device_number(row[3])
+    return block(blockdevice.sysfs(source)) if source else None
+
+
+def _file(path, info):
+    row = scratchfile.mount_of(path)
+    return {**EMPTY, "name": os.path.basename(path), "kind": "file",
+            "size_bytes": info.st_size, "inode": info.st_ino,
+            "file_system": row and row[2], "mounted_on": row and row[1],
+            "below": _below(row)}
+
+
+def describe(path):
+    """What a block device, or a file, says of itself."""
+    path = os.path.realpath(path)
+    info = os.stat(path)
+    return (block(place(path)) if stat.S_ISBLK(info.st_mode)
+            else _file(path, info))
+
+
+def smart(path):
+    """(SMART data or None, why there is none) of the whole device."""
+    path = os.path.realpath(path)
+    try:
+        info = os.stat(path)
+    except OSError as error:
+        return None, f"{path} is gone ({error.strerror})."
+    if not stat.S_ISBLK(info.st_mode):
+        return None, ("a file has no SMART data, and the device below it is "
+                      "used by others too.")
+    disk = whole(place(path))
+    return health.of("/dev/" + os.path.basename(disk).replace("!", "/"),
+                         kind(disk))
+
+
+def same(before, now, fields=FIXED):
+    """None, or a sentence that says in what they differ."""
+    if before is None or now is None:
+        return None if before is now else "one of them is not known."
+    found = [f"its {words} was {before.get(key)!r} and is {now.get(key)!r}"
+             for key, words in fields if before.get(key) != now.get(key)]
+    if before.get("below") or now.get("below"):
+        below = same(before.get("below"), now.get("below"), fields)
+        found += [f"below the file {below[:-1]}"] if below else []
+    return ", ".join(found) + "." if found else None

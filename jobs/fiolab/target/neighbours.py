@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a user should hear of before the first write, though it forbids nothing:
+# a partition beside the target that is in use, and what the target's own
+# partitions hold, as a member of a stopped md array.  Where the target may not
+# be opened yet, udev's notes are read: it has looked at each device already.
+import os
+
+from . import blockdevice, identity, signatures
+
+UDEV = "/run/udev/data"
+NOTED = {"linux_raid_member": "a member of an md array",
+         "LVM2_member": "an LVM physical volume",
+         "zfs_member": "a ZFS pool", "crypto_LUKS": "LUKS encrypted data",
+         "bcache": "a bcache device", "swap": "swap space"}
+
+
+def _partitions(disk):
+    """sysfs folders of a disk's partitions."""
+    return sorted(os.path.join(disk, name) for name in os.listdir(disk)
+                  if os.path.exists(os.path.join(disk, name, "partition")))
+
+
+def _name(folder):
+    return "/dev/" + os.path.basename(folder).replace("!", "/")
+
+
+def _number(folder):
+    major, minor = identity.read(folder, "dev").split(":")
+    return os.makedev(int(major), int(minor))
+
+
+def _folder(path):
+    """Of a block device in sysfs; None for a file."""
+    number = blockdevice.device_number(path)
+    folder = number and blockdevice.sysfs(number)
+    return folder if folder and os.path.isdir(folder) else None
+
+
+def beside(path):
+    """A sentence for each partition of the same disk that is in use."""
+    own = _folder(path)
+    if own is None or identity.whole(own) == own:
+        return []
+    used = [(folder, blockdevice.held_by(_number(folder)))
+            for folder in _partitions(identity.whole(own)) if folder != own]
+    return [f"{path} shares a disk with {_name(folder)}, which is in use "
+            f"({reason}): the tests slow it down, and it disturbs them."
+            for folder, reason in used if reason]
+
+
+def _sentence(path, folder, found):
+    where = "" if _folder(path) == folder else f"in {_name(folder)} "
+    return (f"{path} holds {where}{' and '.join(found)}, which this "
+            "qualification destroys.")
+
+
+def within(target):
+    """What the partitions of a claimed target hold."""
+    own = _folder(target.path)
+    known = [(folder, signatures.found(
+        target.descriptor, identity.number(folder, "size") * 512,
+        identity.number(folder, "start") * 512))
+             for folder in (_partitions(own) if own else ())]
+    return [_sentence(target.path, folder, found)
+            for folder, found in known if found]
+
+
+def _notes(folder):
+    """udev's properties of a device."""
+    text = identity.read(UDEV, f"b{identity.read(folder, 'dev')}") or ""
+    return dict(line[2:].partition("=")[::2] for line in text.splitlines()
+                if line.startswith("E:"))
+
+
+def _noted(folder):
+    notes = _notes(folder)
+    kind, table = notes.get("ID_FS_TYPE"), notes.get("ID_PART_TABLE_TYPE")
+    # A partition has its disk's table among its notes.
+    table = None if "ID_PART_ENTRY_NUMBER" in notes else table
+    return ([NOTED.get(kind, f"a file system ({kind})")] if kind else []) + (
+        [f"a partition table ({table})"] if table else [])
+
+
+def noted(path):
+    """What the target and its partitions hold, as far as udev knows."""
+    own = _folder(path)
+    known = [(folder, _noted(folder))
+             for folder in ([own, *_partitions(own)] if own else ())]
+    return [_sentence(path, folder, found) for folder, found in known if found]

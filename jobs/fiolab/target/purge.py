@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A purge: the target as if nothing had ever been written to it.  Only the
+# claimed descriptor is purged: an ioctl on it wherever one does it; a tool is
+# given the path only after that was seen to be the claimed device, and only
+# where what it does ends with that device.
+import ctypes
+import errno
+import fcntl
+import mmap
+import os
+import struct
+import sys
+import time
+
+from ..base.problem import Problem
+from . import erase, identity
+
+BLKDISCARD = 0x1277
+PUNCH_HOLE = 3          # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+SMALLEST_STEP, STEPS = 64 << 20, 100
+SAMPLES, BLOCK = 64, 4096
+TRIM_SECONDS = 4 * 3600
+NONE = "overwrite-none"
+# Through fio, on the host: what is left of a last mebibyte is not discarded.
+TRIM_JOB = "[purge]\nrw=trim\nbs=1M\niodepth=1\n"
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def say(text):
+    print(text, file=sys.stderr)
+
+
+# --- which one
+
+def _remote(target):
+    path = target.path
+    if path.startswith("/dev/") and not path.startswith("/dev/shm/"):
+        return "fio-trim", "the device is on another machine: fio trims it"
+    return NONE, (f"{path} is a file on another machine, where fio has no "
+                  "trim for files: the tests begin with it as it is")
+
+
+def _file(target):
+    try:
+        _punch(target.descriptor, target.size, 1)   # behind the end: no data
+    except OSError as error:
+        return NONE, (f"the file system of {target.path} cannot punch holes "
+                      f"({error.strerror}): the tests begin with the file as "
+                      "it is")
+    return "punch-hole", ("a file has no purge of its own: all its blocks are "
+                          "given back to the file system")
+
+
+def _discards(target):
+    folder = identity.whole(identity.place(target.path))
+    return bool(identity.number(folder, "queue/discard_max_bytes"))
+
+
+def _device(target):
+    method, why = erase.offer(target)
+    if method:
+        return method, why
+    instead = f"{why}; used {{}} instead" if why else "{}"
+    if _discards(target):
+        return "blkdiscard", (instead.format("blkdiscard") if why else
+                              "every block is discarded (BLKDISCARD)")
+    lacks = f"{target.path} has no discard: the tests begin with it as it is"
+    return NONE, f"{why}; {lacks}" if why else lacks
+
+
+def plan(target):
+    """(method, why this one) of a claimed target; changes nothing."""
+    if target.host:
+        return _remote(target)
+    return _file(target) if target.kind == "file" else _device(target)
+
+
+# --- doing it
+
+def _punch(descriptor, start, length):
+    if LIBC.fallocate(descriptor, PUNCH_HOLE, ctypes.c_long(start),
+                      ctypes.c_long(length)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _discard(descriptor, start, length):
+    fcntl.ioctl(descriptor, BLKDISCARD, struct.pack("QQ", start, length))
+
+
+def _step(target):
+    """Bytes at a time: whole units of the device, so that none is split."""
+    unit = 1 << 20
+    if target.kind != "file":
+        folder = identity.whole(identity.place(target.path))
+        unit = max(unit, identity.number(
+            folder, "queue/discard_granularity") or 0)
+    step = max(SMALLEST_STEP, target.size // STEPS)
+    return -(-step // unit) * unit
+
+
+def _in_steps(target, action, progress):
+    step = _step(target)
+    for start in range(0, target.size, step):
+        action(target.descriptor, start, min(step, target.size - start))
+        if target.size > step:
+            done = min(start + step, target.size) * 100 // target.size
+            progress(f"purging {target.path}: {done}%")
+
+
+def _trim(target, fio):
+    if fio is None:
+        raise Problem(f"{target.path} is on {target.host}: only a fio there "
+                      "can purge it.")
+    fio(TRIM_JOB, "purge", TRIM_SECONDS)
+
+
+def _do(target, method, progress, fio):
+    if method == "blkdiscard":
+        _in_steps(target, _discard, progress)
+    elif method == "punch-hole":
+        _in_steps(target, _punch, progress)
+    elif method == "fio-trim":
+        _trim(target, fio)
+    elif method != NONE:
+        erase.erase(target, method)
+
+
+def _check_claim(target, method):
+    """The methods of this machine need the claim; nothing else is touched."""
+    if method in (NONE, "fio-trim"):
+        return
+    if target.descriptor < 0:
+        raise Problem(f"{target.path} is not claimed, so it is not purged.")
+
+
+def run(target, method, progress=say, fio=None):
+    """Seconds that the purge of target.size bytes took; what is beyond, if
+    less than all of the target is to be used, stays.
+
+    fio: of a target on another host, a function (job text, name, seconds).
+    """
+    _check_claim(target, method)
+    start = time.monotonic()
+    try:
+        _do(target, method, progress, fio)
+        if target.descriptor >= 0 and method != NONE:
+            os.fsync(target.descriptor)
+    except OSError as error:
+        text = ("it does not support that" if error.errno in (
+            errno.EOPNOTSUPP, errno.ENOTTY) else error.strerror)
+        raise Problem(f"cannot purge {target.path} by {method} "
+                      f"({text}).") from None
+    seconds = time.monotonic() - start
+    if method != NONE:
+        progress(f"purged {target.path} by {method} in {seconds:.1f} s; "
+                 f"{verify(target)}")
+    return seconds
+
+
+# --- what it left
+
+def _places(size):
+    """Offsets over the whole of it, the first and the last block too."""
+    last = max(size - BLOCK, 0)
+    return sorted({last * i // (SAMPLES - 1) // BLOCK * BLOCK
+                   for i in range(SAMPLES - 1)} | {last // BLOCK * BLOCK})
+
+
+def _reader(target):
+    """A descriptor past the page cache, where there is a way past it."""
+    path = f"/proc/self/fd/{target.descriptor}"
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+    except OSError:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _nonzero(target):
+    """(blocks read, how many hold anything but zeros)."""
+    places, count, reader = _places(target.size), 0, _reader(target)
+    try:
+        with mmap.mmap(-1, BLOCK) as page:
+            for place in places:
+                got = os.preadv(reader, [page], place)
+                count += any(page[:got])
+    finally:
+        os.close(reader)
+    return len(places), count
+
+
+def verify(target):
+    """Do the purged blocks read as zeros?  What some of them say, in words.
+
+    Not every device returns zeros for what it has discarded, so that others
+    are no fault.
+    """
+    if target.descriptor < 0:
+        return "what it reads now was not looked at, on another machine"
+    blocks, nonzero = _nonzero(target)
+    if nonzero == 0:
+        return f"all {blocks} blocks that were looked at read as zeros"
+    return (f"{nonzero} of {blocks} blocks that were looked at do not read as "
+            "zeros")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The state of a target that a job writes to, brought back before each run:
+# else each run finds what the one before it left (a fragmented file, a device
+# with other mappings), which is the drift that pairs can bear least.
+#   fill   every byte is written again in order, and synced
+#   trim   the same after all blocks were discarded (a hole in a file)
+#   none   nothing; the report warns
+import ctypes
+import fcntl
+import os
+import stat
+import struct
+
+from ..base.problem import Problem
+from . import scratchfile
+
+CHOICES = ("fill", "trim", "none")
+BLKDISCARD = 0x1277
+PUNCH_HOLE = 3          # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+
+
+def _punch(descriptor, size):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.fallocate(descriptor, PUNCH_HOLE, ctypes.c_long(0),
+                      ctypes.c_long(size)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _discard(target):
+    descriptor = target.open(os.O_WRONLY)
+    try:
+        if stat.S_ISBLK(os.fstat(descriptor).st_mode):
+            fcntl.ioctl(descriptor, BLKDISCARD,
+                        struct.pack("QQ", 0, target.size))
+        else:
+            _punch(descriptor, target.size)
+    finally:
+        os.close(descriptor)
+
+
+def fill(target):
+    scratchfile.fill(target, quiet=True)
+
+
+def trim(target):
+    try:
+        _discard(target)
+    except OSError as error:
+        raise Problem(f"{target.path} cannot discard blocks ({error.strerror})"
+                      ": give --restore fill.") from None
+    fill(target)
+
+
+HOW = {"fill": fill, "trim": trim, "none": None}
+
+
+def chosen(job, choice):
+    """The function of a target for a job; None where nothing is to be done."""
+    return HOW[choice or "fill"] if job.writes() else None
+
+
+def warnings(jobs, choice):
+    names = ", ".join(job.name for job in jobs if job.writes())
+    if choice != "none" or not names:
+        return []
+    return [f"with --restore none, each run of {names} finds what the run "
+            "before it has written."]

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The device's write cache, as the profile asks, and at the end as it was.  It
+# is the drive that must change: what queue/write_cache holds is only what the
+# kernel believes, so that is read and never written.  NVMe: feature 6.
+# SATA: hdparm.  SCSI, virtio and SATA without hdparm: the driver's cache_type,
+# which it passes on to the drive.
+import contextlib
+import glob
+import os
+import re
+import stat
+
+from ..base.problem import Problem
+from . import identity, tools
+
+SECONDS = 20
+# Of a controller: it may refuse the feature for a single namespace.
+EVERYWHERE = "--namespace-id=0xffffffff"
+WORDS = {True: "on", False: "off"}
+STATES = {"write back": True, "write through": False}
+
+
+class Nvme:
+    """Feature 6, which is the controller's: of all its namespaces."""
+
+    def __init__(self, disk, path):
+        self.disk, self.path = disk, path
+
+    def lacks(self):
+        if not tools.find("nvme"):
+            return f"that needs {tools.hint('nvme')}"
+        others = [name for pattern in ("nvme*n*", "nvme*/nvme*n*")
+                  for name in glob.glob(f"{self.disk}/device/{pattern}")
+                  if re.fullmatch(r"nvme\d+n\d+", os.path.basename(name))]
+        if {os.path.basename(name) for name in others} - {
+                os.path.basename(self.disk)}:
+            return "that would change the controller's other namespaces, too"
+        return None
+
+    def _run(self, what, *words):
+        return tools.run("nvme", what, self.path, "-f", "6", EVERYWHERE,
+                         *words, seconds=SECONDS)
+
+    def get(self):
+        answer = self._run("get-feature")
+        value = answer and re.search(
+            r"Current value:\s*(?:0x)?([0-9a-fA-F]+)", answer.text)
+        return None if not value else bool(int(value[1], 16) & 1)
+
+    def set(self, on):
+        self._run("set-feature", f"--value={int(on)}")
+
+
+class Hdparm:
+    def __init__(self, disk, path):
+        self.path = path
+
+    def lacks(self):
+        return None if tools.find("hdparm") else (
+            f"that needs {tools.hint('hdparm')}")
+
+    def get(self):
+        answer = tools.run("hdparm", "-W", self.path, seconds=SECONDS)
+        value = answer and re.search(r"write-caching\s*=\s*([01])",
+                                     answer.text)
+        return None if not value else value[1] == "1"
+
+    def set(self, on):
+        tools.run("hdparm", f"-W{int(on)}", self.path, seconds=SECONDS)
+
+
+class CacheType:
+    """The driver's own switch: sd sends a MODE SELECT, virtio sets its
+    configuration."""
+
+    def __init__(self, disk, _path):
+        found = [*glob.glob(f"{disk}/device/scsi_disk/*/cache_type"),
+                 *glob.glob(f"{disk}/cache_type")]
+        self.file = found[0] if found else None
+
+    def lacks(self):
+        # Root may write anywhere: what the driver allows is in the mode.
+        if not self.file or not os.stat(self.file).st_mode & stat.S_IWUSR:
+            return "its driver has no switch for it"
+        return None
+
+    def get(self):
+        return _state(self.file and identity.read(self.file))
+
+    def set(self, on):
+        with open(self.file, "w", encoding="ascii") as file:
+            file.write("write back" if on else "write through")
+
+
+SWITCHES = {"nvme": (Nvme,), "sata": (Hdparm, CacheType),
+            "scsi": (CacheType,), "virtio": (CacheType,)}
+
+
+def _state(text):
+    """True for on; sd says "write through", "write back, no read ..." ."""
+    return STATES.get((text or "").split(",")[0])
+
+
+def _switch(disk, path, kind):
+    """(a switch, None), or (None, why there is none)."""
+    reason = f"a {kind} device has no switch for it"
+    for make in SWITCHES.get(kind, ()):
+        switch = make(disk, path)
+        reason = switch.lacks()
+        if reason is None:
+            return switch, None
+    return None, reason
+
+
+def _sentence(path, on, believed, reason):
+    now = (f"the kernel takes it to be {believed!r}" if believed else
+           "whether it is on is not known")
+    return (f"the write cache of {path} should be {WORDS[on]} and was not "
+            f"set, as {reason}; {now}.")
+
+
+def _put_back(path, before, known):
+    """True if that is what it is now.  It is looked up anew: after a power
+    cut the device may be elsewhere, or another."""
+    if identity.same(known, identity.describe(path), identity.DEVICE):
+        return False
+    switch, _ = _usable(path)
+    if switch is None:
+        return False
+    switch.set(before)
+    return switch.get() == before
+
+
+def _restore(path, before, known):
+    try:
+        done = _put_back(path, before, known)
+    except OSError:
+        done = False
+    if not done:
+        raise Problem(f"cannot set the write cache of {path} back to "
+                      f"{WORDS[before]}: do so by hand.")
+
+
+def _apply(switch, path, on, stack, before):
+    """None, or why it did not help."""
+    now = switch.get()
+    if now is None:
+        return "the device does not tell whether it has one"
+    before = now if before is None else before
+    if before != on:
+        stack.callback(_restore, path, before, identity.describe(path))
+    if now == on:
+        return None
+    switch.set(on)
+    return None if switch.get() == on else "the device did not take it"
+
+
+def _usable(path):
+    """(a switch, None), or (None, why there is none), of a block device."""
+    folder = identity.place(path)
+    disk = identity.whole(folder)
+    switch, reason = _switch(disk, path, identity.kind(disk))
+    if switch and folder != disk:
+        return None, "that would change the disk's other partitions, too"
+    return switch, reason
+
+
+def now(path):
+    """Is it on?  None where that cannot be changed."""
+    path = os.path.realpath(path)
+    if not stat.S_ISBLK(os.stat(path).st_mode):
+        return None
+    switch, _ = _usable(path)
+    return switch and switch.get()
+
+
+def _told(path):
+    """What a block device says, though it may not be changed."""
+    disk = identity.whole(identity.place(path))
+    whole = "/dev/" + os.path.basename(disk).replace("!", "/")
+    said = (make(disk, whole).get()
+            for make in SWITCHES.get(identity.kind(disk), ()))
+    return next((on for on in said if on is not None), None)
+
+
+def look(path):
+    """{"device": is it on, as the device says (None: it does not), "kernel":
+    what the kernel believes}; of a file, of the device below it."""
+    path = os.path.realpath(path)
+    known = identity.describe(path)
+    if known["kind"] == "file":
+        known = known["below"] or {}
+        path = "/dev/" + known.get("name", "").replace("!", "/")
+    try:
+        told = _told(path) if known else None
+    except OSError:
+        told = None
+    return {"device": told, "kernel": known.get("write_cache")}
+
+
+def contradiction(name, found):
+    """A sentence where the device says other than the kernel; else None."""
+    kernel = _state(found["kernel"])
+    if None in (found["device"], kernel) or found["device"] == kernel:
+        return None
+    return (f"the write cache of {name} is {WORDS[found['device']]}, as the "
+            f"device says, and the kernel believes {found['kernel']!r}" + (
+                ": it sends no flush, and what a sync wrote may be lost."
+                if found["device"] else "."))
+
+
+def _device(path, on, stack, before):
+    believed = identity.read(identity.whole(identity.place(path)),
+                             "queue/write_cache")
+    switch, reason = _usable(path)
+    if switch:
+        try:
+            reason = _apply(switch, path, on, stack, before)
+        except OSError as error:
+            reason = error.strerror
+        return reason and _sentence(path, on, believed, reason)
+    if _state(believed) == on:
+        return None
+    return _sentence(path, on, believed, reason)
+
+
+def _file(path, on):
+    below = identity.describe(path)["below"] or {}
+    believed = below.get("write_cache")
+    if _state(believed) == on:
+        return None
+    return _sentence(path, on, believed, "it is a file, and others use the "
+                     "device below it")
+
+
+def set(path, on, stack, before=None):
+    """None, or a sentence for the report where it could not be set.
+
+    before: what the stack is to bring back, if that is not how it is now, as
+    a run that was killed has set it.
+    """
+    path = os.path.realpath(path)
+    if not stat.S_ISBLK(os.stat(path).st_mode):
+        return _file(path, on)
+    return _device(path, on, stack, before)
+
+
+def again(path, on):
+    """The same after the device had no power.  What the first set() was to
+    bring back, it still does."""
+    return set(path, on, contextlib.ExitStack())

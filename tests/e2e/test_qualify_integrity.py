@@ -238,7 +238,7 @@ def lying(lab):
 def nvme(lab, fake, monkeypatch, bits):
     """The loop device, as an NVMe namespace with this DLFEAT."""
     fake.script("nvme", f"echo '{{\"dlfeat\": {bits}}}'")
-    monkeypatch.setattr(trimpromise.identity, "kind", lambda _: "nvme")
+    monkeypatch.setattr(trimpromise.sysfs, "kind", lambda _: "nvme")
     monkeypatch.setenv("PATH", f"{fake.folder}:/usr/bin:/bin:/sbin")
 
 

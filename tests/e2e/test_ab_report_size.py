@@ -16,12 +16,12 @@ PROGRAM = """
 import re, resource, sys, time
 sys.path.insert(0, sys.argv[1])
 start = time.monotonic()
-from fiolab import csvout, html, report, schema
+from fiolab.ab import csvreport, htmlreport, schema, textreport
 folder = sys.argv[2]
 data = schema.load(folder + "/report.json")
-text = report.text(data)
-html.write(data, folder + "/report.html")
-csvout.write(data, folder + "/report.csv")
+text = textreport.text(data)
+htmlreport.write(data, folder + "/report.html")
+csvreport.write(data, folder + "/report.csv")
 used = resource.getrusage(resource.RUSAGE_SELF)
 with open("/proc/self/status") as file:
     peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", file.read())[1])

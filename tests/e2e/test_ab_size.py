@@ -25,7 +25,8 @@ def multiply(out):
     (out / "campaign.json").write_text(json.dumps(plan))
     import sys
     sys.path.insert(0, str(abrun.ROOT / "jobs"))
-    from fiolab.ab.results import Results, SEQUENCES, pair_seed
+    from fiolab.ab.results import Results
+    from fiolab.stats.pairing import SEQUENCES, pair_seed
     found, rng = Results(plan), random.Random(1)
     for number in range(CELLS):
         for pair in range(PAIRS):

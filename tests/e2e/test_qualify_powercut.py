@@ -155,9 +155,9 @@ HELD = """
 import itertools, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [{jobs!r}]
-from fiolab import loopdev
-from fiolab.qualify.volatiledisk import VolatileDisk
-loopdev._free = itertools.cycle({names!r}).__next__
+from fiolab.target import loopdevice
+from fiolab.target.volatiledisk import VolatileDisk
+loopdevice._free = itertools.cycle({names!r}).__next__
 with VolatileDisk({folder!r}, 8 << 20).attached() as (path, cut):
     print(path, flush=True)
     sys.stdin.read()

@@ -26,9 +26,9 @@ pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
                                 reason=str(targets.why_no_root()))
 CLAIM = """import sys, contextlib
 sys.path.insert(0, sys.argv[1])
-from fiolab.problem import Problem
-from fiolab import claim
-from fiolab.qualify import purge
+from fiolab.base.problem import Problem
+from fiolab.target import claim
+from fiolab.target import purge
 with contextlib.ExitStack() as stack:
     try:
         target = claim.prepare(sys.argv[2], 1 << 20, sys.argv[3] == "destroy",

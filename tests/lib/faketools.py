@@ -14,7 +14,7 @@ class Tools:
         self.folder, self.log = folder / "bin", folder / "calls"
         self.folder.mkdir()
         monkeypatch.setenv("PATH", str(self.folder))
-        monkeypatch.setattr("fiolab.qualify.tools.SBIN", "")
+        monkeypatch.setattr("fiolab.target.tools.SBIN", "")
 
     def add(self, name, answers, status=0):
         """answers: {words that the command has: what it prints}."""

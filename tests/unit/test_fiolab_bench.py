@@ -219,9 +219,9 @@ def test_a_run_without_io_is_repeated_but_not_for_ever(monkeypatch):
     def timed(*_):
         calls.append(1)
         if len(calls) < 3 or stuck:
-            raise campaign.fio_runs.Idle("it completed no I/O")
+            raise campaign.fiorun.Idle("it completed no I/O")
         return {"iops": 1}
-    monkeypatch.setattr(campaign.fio_runs, "timed", timed)
+    monkeypatch.setattr(campaign.fiorun, "timed", timed)
     stuck = False
     assert campaign._undisturbed() == {"iops": 1, "repeats": 2}
     stuck = True
@@ -243,7 +243,7 @@ def backing(tmp_path):
 
 
 def backed(path):
-    return [name for name, file in target.device.loop_files() if file == path]
+    return [name for name, file in target.blockdevice.loop_files() if file == path]
 
 
 def await_none(path):
@@ -265,8 +265,8 @@ def test_a_loop_device_for_reading(backing):
 
 def test_a_loop_device_goes_with_a_killed_process(backing):
     code = ("import sys, time; from contextlib import ExitStack; "
-            "from fiolab import loopdev; stack = ExitStack(); "
-            "print(loopdev.make(sys.argv[1], stack), flush=True); "
+            "from fiolab.target import loopdevice; stack = ExitStack(); "
+            "print(loopdevice.make(sys.argv[1], stack), flush=True); "
             "time.sleep(60)")
     with subprocess.Popen(["/usr/bin/python3", "-c", code, backing], text=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT / "jobs")},
@@ -289,7 +289,7 @@ def test_no_loop_device_without_direct_io_or_a_file(backing, monkeypatch):
 # The runs that are no fio run of a fixed time: which side they are
 
 def plan_of(folder="/f"):
-    fio = campaign.fio_runs.Fio.__new__(campaign.fio_runs.Fio)
+    fio = campaign.fiorun.Fio.__new__(campaign.fiorun.Fio)
     fio.cpu, fio.folder = 1, folder
     sides = tuple(rowset.Side(text, "e") for text in ("first", "second"))
     return campaign.Plan(fio, sides, 1, 0.25, 0.05, None)
@@ -297,7 +297,7 @@ def plan_of(folder="/f"):
 
 def test_64_jobs_are_of_the_side_that_runs(monkeypatch):
     seen = []
-    monkeypatch.setattr(rowset.fio, "run", lambda fio, side, job, on, options,
+    monkeypatch.setattr(rowset.fiorun, "run", lambda fio, side, job, on, options,
                         *_: seen.append((side.text, options)))
     row = planted(spec_of("jobs"))
     for role in ("A", "A'", "B"):
@@ -315,7 +315,7 @@ def looks_at_the_name(monkeypatch):
 
 def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
     monkeypatch.setattr(rowset, "_fio_run", lambda *_: "fio")
-    monkeypatch.setattr(rowset.bareloop, "printed",
+    monkeypatch.setattr(rowset.barelib, "printed",
                         lambda command, *_: {"command": command})
     looked = looks_at_the_name(monkeypatch)
     for part, a, poll in (("defaults", rowset.BARE, "0"),
@@ -333,7 +333,7 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
 def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
     monkeypatch.setattr(campaign, "timed", lambda plan, row, role, seed: {
         "iops": 4e6, "cpu_us": 0.25, "role": role})
-    monkeypatch.setattr(rowset.bareloop, "printed", lambda *_: {
+    monkeypatch.setattr(rowset.barelib, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
     looks_at_the_name(monkeypatch)
     row = planted(spec_of("defaults", a=rowset.CEILING))

@@ -47,14 +47,14 @@ def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
 
 UNDO = """import argparse, sys
 sys.path.insert(0, sys.argv[1])
-from fiolab import cli
-from fiolab.problem import Problem
+from fiolab.base import commandline
+from fiolab.base.problem import Problem
 def undo():
     raise Problem("cannot undo it.")
 def action(_args, stack):
     stack.callback(undo)
     sys.exit(int(sys.argv[2]))
-cli.main([], argparse.ArgumentParser("it"), action, failure=2)
+commandline.main([], argparse.ArgumentParser("it"), action, failure=2)
 """
 
 
@@ -378,14 +378,14 @@ def test_wait_gives_status_and_usage():
 STOPPED = """
 import argparse, os, signal, subprocess, sys, time
 sys.path.insert(0, sys.argv.pop(1))
-from fiolab import cli
+from fiolab.base import commandline
 def work(args, stack):
     stack.callback(print, "cleaned up")
     os.register_at_fork(after_in_parent=lambda: signal.raise_signal(2))
     subprocess.run(["true"], preexec_fn=int)
     time.sleep(200)
     print("not stopped")
-cli.main([], argparse.ArgumentParser("x"), work)
+commandline.main([], argparse.ArgumentParser("x"), work)
 """
 
 

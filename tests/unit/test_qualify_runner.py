@@ -346,7 +346,7 @@ def test_a_procedure_may_fail(lab):
 
 
 def test_a_job_that_hangs_is_ended(lab, monkeypatch):
-    monkeypatch.setattr(execute.fio_runs, "PATIENCE", 1)
+    monkeypatch.setattr(execute.fiorun, "PATIENCE", 1)
     bench = lab.bench()
     with pytest.raises(execute.Problem, match="still running after 1 s"):
         bench.executor.run("[x]\nrw=read\nthinktime=60s\nsize=1m\n", "x", 0)

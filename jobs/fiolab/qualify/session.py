@@ -8,8 +8,7 @@ import threading
 
 from ..base import privatefolder
 from ..base.problem import Problem
-from ..fio import asking, clienttarget, fiorun, sidespec
-from ..fio.clientrun import check as check_hosts
+from ..fio import asking, clientrun, clienttarget, fiorun, sidespec
 from ..target import identity, purge, writecache
 from . import engines, estimate, places, planning, readings, worker
 from .limits import specfile
@@ -26,7 +25,7 @@ def say(text):
 
 @dataclass
 class HostPlan:
-    """What hosttarget.py takes."""
+    """What clienttarget.py takes."""
     fio: object
     clients: list
 
@@ -109,7 +108,7 @@ class Session:
     def look_at_hosts(self, made):
         for place in made:
             if place.client:
-                check_hosts([place.client], [self.side], [], True)
+                clientrun.check([place.client], [self.side], [], True)
                 clienttarget.check(HostPlan(self.fio, [place.client]), place,
                                  lambda *_: False)
 

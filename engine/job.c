@@ -14,7 +14,7 @@
 
 /*
  * How many I/Os submit=adaptive may hold: on a device that does its work inside
- * io_submit, and on others; README.md has the measurements.
+ * io_submit, and on others; README.md here has the measurements.
  */
 #define HOLD_MAX 64
 #define HOLD_BUSY_MAX 2

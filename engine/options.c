@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The option table that fio parses.  README.md has the same table, and a test
- * holds the two equal.
+ * The option table that fio parses.  engine/README.md has the same table, and
+ * a test holds the two equal.
  */
 #include <stdlib.h>
 #include <string.h>

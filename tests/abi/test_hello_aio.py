@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The well-known first AIO program, as the README's example and as found.
+"""The well-known first AIO program, as in aio/README.md and as found.
 
 Compiled as C and as C++, linked to the shared and to the static library, run,
 and the file read back.

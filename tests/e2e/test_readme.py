@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The option table of the README is the engine's own.
+"""The README and those of the folders: short, whole, true to the sources."""
 import re
+
+import pytest
+
+READMES = ("README.md", "aio/README.md", "engine/README.md", "jobs/README.md")
+README_LINES = 160  # more is not read
+
+each = pytest.mark.parametrize("name", READMES)
+
+
+def read(root, name):
+    return (root / name).read_text(encoding="utf-8")
 
 
 def section(text, title):
     found = re.search(r"^## %s$(.*?)(?=^## |\Z)" % re.escape(title), text,
                       re.MULTILINE | re.DOTALL)
-    assert found, "README.md has no section %s" % title
+    assert found, "there is no section %s" % title
     return found.group(1)
 
 
@@ -20,14 +31,19 @@ def table_rows(text):
 
 
 def readme_options(root):
-    text = (root / "README.md").read_text(encoding="utf-8")
-    rows = table_rows(section(text, "Options"))
+    rows = table_rows(section(read(root, "engine/README.md"), "Options"))
     return [name for row in rows for name in re.findall(r"`(\w+)", row[0])]
 
 
 def help_options(fio, engine):
     result = fio.raw("--enghelp=%s" % engine)
     return re.findall(r"^(\w+)\s*:", result.stdout, re.MULTILINE)
+
+
+def anchors(text):
+    """What headings are called in links: lower case, words and hyphens."""
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-")
+            for head in re.findall(r"^#+ (.*)", text, re.MULTILINE)}
 
 
 def test_option_table(fio, engine, root, fio_has):
@@ -39,11 +55,31 @@ def test_option_table(fio, engine, root, fio_has):
     assert set(documented) == set(help_options(fio, engine))
 
 
-def test_nothing_is_left_to_fill_in(root):
-    assert "@@" not in (root / "README.md").read_text(encoding="utf-8")
+def test_readme_fits(root):
+    assert len(read(root, "README.md").splitlines()) <= README_LINES
+
+
+@each
+def test_nothing_is_left_to_fill_in(name, root):
+    assert "@@" not in read(root, name)
+
+
+@each
+def test_links_lead_somewhere(name, root):
+    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", read(root, name))
+    assert links
+    for path, anchor in links:
+        there = (root / name).parent / path if path else root / name
+        assert there.exists(), path
+        if anchor:
+            assert anchor in anchors(there.read_text(encoding="utf-8")), anchor
+
+
+def test_readme_leads_to_the_others(root):
+    text = read(root, "README.md")
+    assert [name for name in READMES[1:] if "](%s" % name not in text] == []
 
 
 def test_example_is_the_tested_one(root):
-    readme = (root / "README.md").read_text(encoding="utf-8")
     example = (root / "tests/lib/hello_aio.c").read_text(encoding="utf-8")
-    assert example.strip() in readme
+    assert example.strip() in read(root, "aio/README.md")

@@ -245,7 +245,7 @@ def test_the_readme_s_example_is_one(tmp_path):
     """Its tests, cells and keys exist, in the profile of SNIA's tests."""
     path = tmp_path / "vendor.toml"
     path.write_text(re.search(r"```toml\n(.*?)```", (
-        ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1])
+        ROOT / "jobs/README.md").read_text(encoding="utf-8"), re.DOTALL)[1])
     found = specfile.load(str(path))
     specfile.check_names(found, {
         test.name: estimate.cell_names(test)

@@ -65,9 +65,9 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits probe)
-QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue reap learner stats \
-		 explain flags save)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job file options guard \
+QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
+		 stats_file explain rwf)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job open_file options guard \
 	       layout) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/unit/test_*.c tests/fault/test_*.c))

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "dio.h"
 #include "explain.h"
-#include "morestat.h"
 
 /* What direct I/O on a file has to be a multiple of, in bytes. */
 struct multiples {
@@ -60,11 +60,11 @@ static unsigned queue_limit(int fd, const char *name)
  */
 static struct multiples direct_multiples(int fd)
 {
-	struct morestat st;
+	struct dio dio;
 	unsigned block, mask;
 
-	if (!morestat(fd, &st) && st.mask & MORESTAT_DIOALIGN)
-		return (struct multiples){st.dio_offset, st.dio_memory};
+	if (!dio_limits(fd, &dio) && dio.mask & DIO_ALIGN)
+		return (struct multiples){dio.offset, dio.memory};
 	block = queue_limit(fd, "logical_block_size");
 	mask = queue_limit(fd, "dma_alignment");
 	return (struct multiples){block, mask ? mask + 1 : block};

@@ -11,6 +11,7 @@
 #include "job.h"
 #include "libaio_ext.h"
 #include "options.h"
+#include "stats_file.h"
 
 /*
  * How many I/Os submit=adaptive may hold: on a device that does its work inside
@@ -209,7 +210,7 @@ static void report(const struct thread_data *td, const struct kaio *k)
 	int ret = text ? 0 : -ENOMEM;
 
 	if (text && k->stats_file)
-		ret = stats_save(text, k->stats_file);
+		ret = stats_file_append(text, k->stats_file);
 	if (text && k->print_stats)
 		log_err("kaio: %s", text);
 	free(text);
@@ -217,7 +218,7 @@ static void report(const struct thread_data *td, const struct kaio *k)
 		log_err("kaio: the statistics of job %s cannot be appended to "
 			"%s: %s\n",
 			k->name, k->stats_file ? k->stats_file : "the log",
-			stats_save_error(ret));
+			stats_file_error(ret));
 	if (why)
 		log_err("kaio: job %s spent %.0f%% of its run inside "
 			"io_submit, so the device never saw the depth that fio "

@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 #include "fio_glue.h"
-#include "flags.h"
+#include "rwf.h"
 #include "queue.h"
 
 /*
@@ -24,7 +24,7 @@ struct kaio {
 	glue_cmdprio_state cmdprio;
 	int read_flags; /* RWF_* */
 	int write_flags;
-	struct flags_known known; /* what files took so far */
+	struct rwf_known known; /* what files took so far */
 	bool vectored;
 	bool uncommitted; /* something queued since the last commit */
 	bool started;	  /* post_init has succeeded */

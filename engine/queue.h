@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The engine without fio: an AIO context, a dense array of iocbs, batching
- * (queue.c), and the ways to wait for completions (reap.c).  It counts what
- * the kernel holds, and never waits for more than that.
+ * (queue.c), and the ways to wait for completions (queue_reap.c).  It counts
+ * what the kernel holds, and never waits for more than that.
  *
  * Thread rule: one thread per queue, from queue_start() on: the ring has one
  * consumer.  Functions return >= 0 or -errno; none prints.
@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "learner.h"
+#include "spin_auto.h"
 #include "libaio.h"
 #include "stats.h"
 
@@ -65,8 +65,8 @@ struct queue {
 	int eventfd;	  /* signalled by each completion; -1: none */
 	int epoll;	  /* watches eventfd */
 	unsigned in_step; /* submits in a row that left nothing in flight */
-	struct learner learner; /* of spin_auto */
-	unsigned unwaited;	/* completions that were there, since a wait */
+	struct spin_auto spin; /* of spin_auto */
+	unsigned unwaited;     /* completions that were there, since a wait */
 	struct queue_stats stats;
 
 	uint64_t stall_start; /* ms, 0: not stalled */

@@ -114,13 +114,4 @@ void stats_add(struct queue_stats *s, const struct queue_stats *worker);
  */
 char *stats_text(const struct queue_stats *s, const struct stats_job *job);
 
-/*
- * Append such an object to the file at path, in one write, so that jobs do not
- * mix (save.c).  No symbolic link is followed, not even to a folder on the
- * way, and no block device is written.
- * 0 or -errno, which stats_save_error() explains.
- */
-int stats_save(const char *text, const char *path);
-const char *stats_save_error(int err);
-
 #endif /* KAIO_STATS_H */

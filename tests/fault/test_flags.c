@@ -19,9 +19,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "flags.h"
+#include "rwf.h"
 #include "libaio_ext.h"
-#include "morestat.h"
+#include "dio.h"
 
 #define ALL 0xffffu
 
@@ -58,7 +58,7 @@ int statx(int fd, const char *restrict path, int flags, unsigned mask,
 
 	(void)path;
 	assert_true(fd >= 0 && flags & AT_EMPTY_PATH);
-	assert_true(mask & MORESTAT_WRITE_ATOMIC);
+	assert_true(mask & DIO_ATOMIC);
 	errno = statx_error;
 	words[0xac / 4] = atomic_max;
 	memcpy(st, words, sizeof(words));
@@ -81,11 +81,11 @@ static int scratch(const char *directory, int mode)
 	return again;
 }
 
-static int ask(struct flags_known *known, int fd, struct flags *taken)
+static int ask(struct rwf_known *known, int fd, struct rwf *taken)
 {
-	struct flags all = {ALL & ~FLAGS_RWF_ATOMIC, ALL & ~FLAGS_RWF_ATOMIC};
+	struct rwf all = {ALL & ~KAIO_RWF_ATOMIC, ALL & ~KAIO_RWF_ATOMIC};
 
-	return flags_ask(known, ctx, fd, all, taken);
+	return rwf_ask(known, ctx, fd, all, taken);
 }
 
 static void test_as_io_probe(void **state)
@@ -97,9 +97,9 @@ static void test_as_io_probe(void **state)
 	(void)state;
 	for (int i = 0; i < 2 * 4; i++) {
 		int fd = scratch(directories[i % 2], modes[i / 2]);
-		struct flags_known known = {0};
+		struct rwf_known known = {0};
 		struct io_probe probe;
-		struct flags taken;
+		struct rwf taken;
 
 		if (fd < 0 && modes[i / 2] & O_DIRECT)
 			continue; /* tmpfs before Linux 6.6 */
@@ -107,9 +107,9 @@ static void test_as_io_probe(void **state)
 		assert_int_equal(io_probe(fd, &probe), 0);
 		assert_int_equal(ask(&known, fd, &taken), 0);
 		assert_int_equal(taken.reads,
-				 probe.read_flags & ~FLAGS_RWF_ATOMIC);
+				 probe.read_flags & ~KAIO_RWF_ATOMIC);
 		assert_int_equal(taken.writes,
-				 probe.write_flags & ~FLAGS_RWF_ATOMIC);
+				 probe.write_flags & ~KAIO_RWF_ATOMIC);
 		close(fd);
 	}
 }
@@ -117,24 +117,24 @@ static void test_as_io_probe(void **state)
 /* One trial for each flag that is asked for, of each kind of file. */
 static void test_asked_once(void **state)
 {
-	struct flags wanted = {0x8, 0x8 | 0x2}, first, second;
+	struct rwf wanted = {0x8, 0x8 | 0x2}, first, second;
 	int one = scratch("/dev/shm", O_RDWR), other;
-	struct flags_known known = {0};
+	struct rwf_known known = {0};
 
 	(void)state;
 	other = scratch("/dev/shm", O_RDWR);
-	assert_false(flags_are_known(&known, one));
+	assert_false(rwf_is_known(&known, one));
 	submits = 0;
-	assert_int_equal(flags_ask(&known, ctx, one, wanted, &first), 0);
+	assert_int_equal(rwf_ask(&known, ctx, one, wanted, &first), 0);
 	assert_int_equal(submits, 3);
-	assert_true(flags_are_known(&known, other));
-	assert_int_equal(flags_ask(&known, ctx, other, wanted, &second), 0);
+	assert_true(rwf_is_known(&known, other));
+	assert_int_equal(rwf_ask(&known, ctx, other, wanted, &second), 0);
 	assert_int_equal(submits, 3);
 	assert_memory_equal(&first, &second, sizeof(first));
 	close(other);
 	other = scratch("/dev/shm", O_RDONLY);
-	assert_false(flags_are_known(&known, other));
-	assert_int_equal(flags_ask(&known, ctx, other, wanted, &second), 0);
+	assert_false(rwf_is_known(&known, other));
+	assert_int_equal(rwf_ask(&known, ctx, other, wanted, &second), 0);
 	assert_int_equal(submits, 6);
 	assert_int_equal(second.writes, 0);
 	close(other);
@@ -144,17 +144,17 @@ static void test_asked_once(void **state)
 /* The kinds that do not fit are asked again, and answered as before. */
 static void test_more_kinds_than_remembered(void **state)
 {
-	struct flags_known known = {0};
+	struct rwf_known known = {0};
 	int fd = scratch("/dev/shm", O_RDWR);
-	struct flags first, again;
+	struct rwf first, again;
 
 	(void)state;
 	assert_int_equal(ask(&known, fd, &first), 0);
-	for (int i = 0; i < FLAGS_KNOWN; i++) {
-		assert_true(flags_are_known(&known, fd));
-		known.kinds[known.next++ % FLAGS_KNOWN].dev = 1;
+	for (int i = 0; i < KAIO_RWF_KINDS; i++) {
+		assert_true(rwf_is_known(&known, fd));
+		known.kinds[known.next++ % KAIO_RWF_KINDS].dev = 1;
 	}
-	assert_false(flags_are_known(&known, fd));
+	assert_false(rwf_is_known(&known, fd));
 	assert_int_equal(ask(&known, fd, &again), 0);
 	assert_memory_equal(&first, &again, sizeof(first));
 	close(fd);
@@ -164,14 +164,14 @@ static void test_no_answer(void **state)
 {
 	static const int errors[] = {EAGAIN, ENOMEM, EINTR};
 	int fd = scratch("/dev/shm", O_RDWR), ends[2];
-	struct flags_known known = {0};
-	struct flags taken;
+	struct rwf_known known = {0};
+	struct rwf taken;
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		refuse = errors[i];
 		assert_int_equal(ask(&known, fd, &taken), -errors[i]);
-		assert_false(flags_are_known(&known, fd));
+		assert_false(rwf_is_known(&known, fd));
 	}
 	assert_int_equal(ask(&known, fd, &taken), 0);
 	assert_int_equal(pipe(ends), 0);
@@ -192,14 +192,14 @@ static void test_atomic(void **state)
 		int error;
 		bool takes;
 	} cases[] = {
-		{MORESTAT_WRITE_ATOMIC, 65536, 0, true},
-		{MORESTAT_WRITE_ATOMIC, 0, 0, false},
+		{DIO_ATOMIC, 65536, 0, true},
+		{DIO_ATOMIC, 0, 0, false},
 		{0, 65536, 0, false}, /* not told: not so */
 		{0, 0, EPERM, true},  /* the write will tell */
 	};
-	struct flags wanted = {0, FLAGS_RWF_ATOMIC | 0x2}, taken;
+	struct rwf wanted = {0, KAIO_RWF_ATOMIC | 0x2}, taken;
 	int fd = scratch("/dev/shm", O_RDWR);
-	struct flags_known known = {0};
+	struct rwf_known known = {0};
 
 	(void)state;
 	submits = 0;
@@ -207,9 +207,9 @@ static void test_atomic(void **state)
 		atomic_mask = cases[i].mask;
 		atomic_max = cases[i].max;
 		statx_error = cases[i].error;
-		assert_int_equal(flags_ask(&known, ctx, fd, wanted, &taken), 0);
-		assert_int_equal(taken.writes & FLAGS_RWF_ATOMIC,
-				 cases[i].takes ? FLAGS_RWF_ATOMIC : 0);
+		assert_int_equal(rwf_ask(&known, ctx, fd, wanted, &taken), 0);
+		assert_int_equal(taken.writes & KAIO_RWF_ATOMIC,
+				 cases[i].takes ? KAIO_RWF_ATOMIC : 0);
 		assert_int_equal(taken.writes & 0x2, 0x2);
 		assert_int_equal(taken.reads, 0);
 		assert_int_equal(submits, 1);

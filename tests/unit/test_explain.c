@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "explain.h"
-#include "morestat.h"
+#include "dio.h"
 
 static const char *said(struct explain_io io)
 {
@@ -54,7 +54,7 @@ static void test_each_error(void **state)
 }
 
 /* The kernel's own, or what a test has set: all but mask is then its. */
-static struct morestat told;
+static struct dio told;
 static int statx_error;
 
 int statx(int fd, const char *restrict path, int flags, unsigned mask,
@@ -64,10 +64,10 @@ int statx(int fd, const char *restrict path, int flags, unsigned mask,
 
 	if (!told.mask && !statx_error)
 		return (int)syscall(SYS_statx, fd, path, flags, mask, st);
-	assert_true(mask & MORESTAT_DIOALIGN);
+	assert_true(mask & DIO_ALIGN);
 	errno = statx_error;
-	words[0x98 / 4] = told.dio_memory;
-	words[0x9c / 4] = told.dio_offset;
+	words[0x98 / 4] = told.memory;
+	words[0x9c / 4] = told.offset;
 	memcpy(st, words, sizeof(words));
 	return statx_error ? -1 : 0;
 }
@@ -145,13 +145,13 @@ static void test_direct(void **state)
 	statx_error = EPERM;
 	claims_nothing(io);
 	statx_error = 0;
-	told = (struct morestat){MORESTAT_DIOALIGN, 64, 8192, 0};
+	told = (struct dio){DIO_ALIGN, 64, 8192, 0};
 	says(io, "are multiples of 8192 bytes and the buffer one of 64");
 	io.offset = 4096;
 	io.buf = (void *)72;
 	says(io, "in multiples of 8192 bytes, and buffers in multiples of 64, "
 		 "which does not fit: offset 4096, buffer at 0x48 (off by 8)");
-	told = (struct morestat){MORESTAT_DIOALIGN, 0, 0, 0};
+	told = (struct dio){DIO_ALIGN, 0, 0, 0};
 	claims_nothing(io);
 	told.mask = 0;
 	close(io.fd);

@@ -11,13 +11,13 @@
 
 #include <cmocka.h>
 
-#include "learner.h"
+#include "spin_auto.h"
 
 #define US 1000ull
 #define S 1000000000ull
 
 struct world {
-	struct learner learner;
+	struct spin_auto spin;
 	uint64_t now, last_spin, spun_waits, waits;
 };
 
@@ -30,7 +30,7 @@ static void run(struct world *w, device *takes, uint64_t ns, unsigned batch)
 
 	w->waits = w->spun_waits = 0;
 	while (w->now < end) {
-		bool spins = learner_spin_ns(&w->learner) > 0;
+		bool spins = spin_auto_ns(&w->spin) > 0;
 		uint64_t waited = takes(w, spins);
 
 		w->now += waited;
@@ -38,7 +38,7 @@ static void run(struct world *w, device *takes, uint64_t ns, unsigned batch)
 		w->spun_waits += spins;
 		if (spins)
 			w->last_spin = w->now;
-		learner_waited(&w->learner, w->now, waited, spins ? 1 : batch);
+		spin_auto_waited(&w->spin, w->now, waited, spins ? 1 : batch);
 	}
 }
 
@@ -78,10 +78,10 @@ static uint64_t little_gain(const struct world *w, bool spins)
 
 static void test_first_wait_sleeps(void **state)
 {
-	struct learner l = {0};
+	struct spin_auto l = {0};
 
 	(void)state;
-	assert_int_equal(learner_spin_ns(&l), 0);
+	assert_int_equal(spin_auto_ns(&l), 0);
 }
 
 /* Within a tenth of a second, and for all but 5% of the waits. */
@@ -94,7 +94,7 @@ static void test_spins_where_it_pays(void **state)
 		struct world w = {.now = S};
 
 		run(&w, devices[i], S / 10, 1);
-		assert_true(w.learner.home);
+		assert_true(w.spin.home);
 		run(&w, devices[i], 30 * S, 1);
 		assert_true(w.spun_waits * 100 > w.waits * 95);
 	}
@@ -107,7 +107,7 @@ static void test_sleeps_where_spinning_harms(void **state)
 
 	(void)state;
 	run(&w, loop, 2 * S, 1);
-	assert_false(w.learner.home);
+	assert_false(w.spin.home);
 	run(&w, loop, 30 * S, 1);
 	assert_true(w.spun_waits * 100 < w.waits * 2);
 }
@@ -115,11 +115,11 @@ static void test_sleeps_where_spinning_harms(void **state)
 /* It has begun to spin there, and finds back. */
 static void test_finds_back(void **state)
 {
-	struct world w = {.now = S, .learner = {.home = true}};
+	struct world w = {.now = S, .spin = {.home = true}};
 
 	(void)state;
 	run(&w, loop, S, 1);
-	assert_false(w.learner.home);
+	assert_false(w.spin.home);
 }
 
 static void test_gives_no_processor_for_nothing(void **state)
@@ -131,7 +131,7 @@ static void test_gives_no_processor_for_nothing(void **state)
 		struct world w = {.now = S};
 
 		run(&w, devices[i], 60 * S, 1);
-		assert_false(w.learner.home);
+		assert_false(w.spin.home);
 		assert_true(w.spun_waits * 100 < w.waits * 15);
 	}
 }
@@ -143,7 +143,7 @@ static void test_counts_per_completion(void **state)
 
 	(void)state;
 	run(&w, disk, 2 * S, 3);
-	assert_false(w.learner.home);
+	assert_false(w.spin.home);
 }
 
 /* The device changes: noticed, though trials have become rare. */
@@ -153,9 +153,9 @@ static void test_notices_a_change(void **state)
 
 	(void)state;
 	run(&w, loop, 20 * S, 1);
-	assert_false(w.learner.home);
+	assert_false(w.spin.home);
 	run(&w, disk, 40 * S, 1);
-	assert_true(w.learner.home);
+	assert_true(w.spin.home);
 }
 
 int main(void)

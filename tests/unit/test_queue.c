@@ -339,7 +339,7 @@ static void test_spin(void **state)
 static void test_auto_learns(void **state)
 {
 	struct fixture *f = *state;
-	struct learner *l = &f->q.learner;
+	struct spin_auto *l = &f->q.spin;
 	pthread_t thread;
 
 	for (unsigned i = 0; i < 3; i++)

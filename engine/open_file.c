@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "flags.h"
+#include "rwf.h"
 #include "guard.h"
 #include "job.h"
 
@@ -41,13 +41,13 @@ static bool flags_taken(unsigned wanted, unsigned taken, const char *name,
 
 /* The flags that the job will set: a job that only reads sets none on writes.
  */
-static struct flags wanted_flags(const struct thread_data *td)
+static struct rwf wanted_flags(const struct thread_data *td)
 {
 	const struct kaio *k = td->io_ops_data;
 	bool writes = td_write(td) && !td->o.verify_only;
 	bool reads = td_read(td) || td->o.verify;
 
-	return (struct flags){
+	return (struct rwf){
 		.reads = reads ? (unsigned)k->read_flags : 0,
 		.writes = writes ? (unsigned)k->write_flags : 0,
 	};
@@ -61,14 +61,14 @@ static struct flags wanted_flags(const struct thread_data *td)
 static bool file_takes(const struct thread_data *td, const struct fio_file *f)
 {
 	struct kaio *k = td->io_ops_data;
-	const struct flags wanted = wanted_flags(td);
-	struct flags taken;
+	const struct rwf wanted = wanted_flags(td);
+	struct rwf taken;
 
 	if (!(wanted.reads | wanted.writes) || !k->queue.ctx)
 		return true;
-	if (!flags_are_known(&k->known, f->fd) && queue_drain(&k->queue))
+	if (!rwf_is_known(&k->known, f->fd) && queue_drain(&k->queue))
 		return true;
-	if (flags_ask(&k->known, k->queue.ctx, f->fd, wanted, &taken))
+	if (rwf_ask(&k->known, k->queue.ctx, f->fd, wanted, &taken))
 		return true;
 	return flags_taken(wanted.reads, taken.reads, f->file_name, "reads",
 			   "") &&

@@ -6,17 +6,17 @@
  * drives that away and costs more than it saves.  So both ways are tried in
  * turn, and the time waited per completion decides.  No fio types, no clock.
  */
-#ifndef KAIO_LEARNER_H
-#define KAIO_LEARNER_H
+#ifndef KAIO_SPIN_AUTO_H
+#define KAIO_SPIN_AUTO_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* Longer waits than this are not worth a processor. */
-#define LEARNER_SPIN_NS 200000
+#define SPIN_AUTO_NS 200000
 
 /* Zeroed: at first no wait spins. */
-struct learner {
+struct spin_auto {
 	bool home;	  /* the way that has paid: to spin? */
 	bool away;	  /* the other way is on trial */
 	uint64_t from_ns; /* when to begin to count */
@@ -28,16 +28,16 @@ struct learner {
 };
 
 /* For how long the next wait may watch the ring, in ns; 0: not at all. */
-static inline uint64_t learner_spin_ns(const struct learner *l)
+static inline uint64_t spin_auto_ns(const struct spin_auto *l)
 {
-	return l->home != l->away ? LEARNER_SPIN_NS : 0;
+	return l->home != l->away ? SPIN_AUTO_NS : 0;
 }
 
 /*
  * A wait that ended at now_ns has taken ns, and there were so many completions
  * since the one before.
  */
-void learner_waited(struct learner *l, uint64_t now_ns, uint64_t ns,
-		    unsigned completions);
+void spin_auto_waited(struct spin_auto *l, uint64_t now_ns, uint64_t ns,
+		      unsigned completions);
 
-#endif /* KAIO_LEARNER_H */
+#endif /* KAIO_SPIN_AUTO_H */

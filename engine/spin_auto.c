@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Trials of spinning against not spinning; see learner.h.
+ * Trials of spinning against not spinning; see spin_auto.h.
  */
-#include "learner.h"
+#include "spin_auto.h"
 
 #define COUNTED 256 /* waits that decide */
 #define MS 1000000ull
@@ -20,7 +20,7 @@
 #define REST_FIRST (1000 * MS)
 #define REST_MAX (64 * REST_FIRST)
 
-static void begin_phase(struct learner *l, uint64_t from_ns)
+static void begin_phase(struct spin_auto *l, uint64_t from_ns)
 {
 	l->from_ns = from_ns;
 	l->waits = 0;
@@ -28,7 +28,7 @@ static void begin_phase(struct learner *l, uint64_t from_ns)
 }
 
 /* ns per completion, without the longest wait: it may be an accident. */
-static uint64_t cost(const struct learner *l)
+static uint64_t cost(const struct spin_auto *l)
 {
 	return (l->waited_ns - l->longest_ns) / l->completions;
 }
@@ -37,7 +37,7 @@ static uint64_t cost(const struct learner *l)
  * Both ways are known: which one is home from now on?  A processor is worth
  * something: spinning must save a 32nd of the time.
  */
-static void decide(struct learner *l, uint64_t now_ns)
+static void decide(struct spin_auto *l, uint64_t now_ns)
 {
 	uint64_t away = cost(l);
 	uint64_t spins = l->home ? l->home_cost : away;
@@ -53,8 +53,8 @@ static void decide(struct learner *l, uint64_t now_ns)
 	begin_phase(l, now_ns + l->rest_ns);
 }
 
-void learner_waited(struct learner *l, uint64_t now_ns, uint64_t ns,
-		    unsigned completions)
+void spin_auto_waited(struct spin_auto *l, uint64_t now_ns, uint64_t ns,
+		      unsigned completions)
 {
 	if (now_ns < l->from_ns)
 		return;

@@ -60,7 +60,7 @@ static int spin(struct queue *q, struct io_event *to, unsigned min,
 		unsigned max)
 {
 	struct timespec zero = {0, 0};
-	uint64_t limit = q->config.spin_auto ? learner_spin_ns(&q->learner)
+	uint64_t limit = q->config.spin_auto ? spin_auto_ns(&q->spin)
 					     : q->config.spin_ns;
 	int got;
 
@@ -127,8 +127,8 @@ static int await_learning(struct queue *q, struct io_event *to, unsigned min,
 
 	end = stats_now();
 	if (ret > 0)
-		learner_waited(&q->learner, end, end - start,
-			       q->unwaited + (unsigned)ret);
+		spin_auto_waited(&q->spin, end, end - start,
+				 q->unwaited + (unsigned)ret);
 	q->unwaited = 0;
 	return ret;
 }

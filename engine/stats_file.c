@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "stats.h"
+#include "stats_file.h"
 
 /* A block device; no call on the way gives this one. */
 #define IS_BLOCK_DEVICE EMEDIUMTYPE
@@ -83,7 +83,7 @@ static int open_file(const char *path)
 	return fd;
 }
 
-int stats_save(const char *text, const char *path)
+int stats_file_append(const char *text, const char *path)
 {
 	ssize_t size = (ssize_t)strlen(text), wrote;
 	int fd = open_file(path), ret = 0;
@@ -98,7 +98,7 @@ int stats_save(const char *text, const char *path)
 	return ret;
 }
 
-const char *stats_save_error(int err)
+const char *stats_file_error(int err)
 {
 	if (err == -ELOOP)
 		return "a part of the path is a symbolic link, which is not "

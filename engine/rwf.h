@@ -3,8 +3,8 @@
  * Which RWF_* flags a file takes, asked of the kernel on an idle context.  No
  * fio types.
  */
-#ifndef KAIO_FLAGS_H
-#define KAIO_FLAGS_H
+#ifndef KAIO_RWF_H
+#define KAIO_RWF_H
 
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -12,29 +12,29 @@
 #include "libaio.h"
 
 /* Linux 6.11 */
-#define FLAGS_RWF_ATOMIC 0x40u
+#define KAIO_RWF_ATOMIC 0x40u
 
-struct flags {
+struct rwf {
 	unsigned reads; /* RWF_* */
 	unsigned writes;
 };
 
 /* Kinds of files that are remembered: enough for the disks of one job. */
-#define FLAGS_KNOWN 8
+#define KAIO_RWF_KINDS 8
 
 /* The answers so far, of the same wanted flags; all zero at first. */
-struct flags_known {
-	struct flags_kind {
+struct rwf_known {
+	struct rwf_kind {
 		dev_t dev;   /* file system or block device; 0: no entry */
 		mode_t type; /* S_IFMT */
 		int open;    /* O_ACCMODE, O_DIRECT */
-		struct flags taken;
-	} kinds[FLAGS_KNOWN];
+		struct rwf taken;
+	} kinds[KAIO_RWF_KINDS];
 	unsigned next; /* entry to overwrite */
 };
 
-/* Is there an answer for files like fd, so that flags_ask() tries nothing? */
-bool flags_are_known(const struct flags_known *known, int fd);
+/* Is there an answer for files like fd, so that rwf_ask() tries nothing? */
+bool rwf_is_known(const struct rwf_known *known, int fd);
 
 /*
  * Which of wanted a file takes, in the way in which it is open: as its kind did
@@ -44,7 +44,7 @@ bool flags_are_known(const struct flags_known *known, int fd);
  * that could not be made (-EAGAIN, -ENOMEM, -EINTR).
  * Source: kiocb_set_rw_flags() in include/linux/fs.h; statx(2).
  */
-int flags_ask(struct flags_known *known, io_context_t ctx, int fd,
-	      struct flags wanted, struct flags *taken);
+int rwf_ask(struct rwf_known *known, io_context_t ctx, int fd,
+	    struct rwf wanted, struct rwf *taken);
 
-#endif /* KAIO_FLAGS_H */
+#endif /* KAIO_RWF_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which flags a file takes; see flags.h.  fio opens files within the run, some
+ * Which flags a file takes; see rwf.h.  fio opens files within the run, some
  * jobs thousands of them, so that this makes no context (whose end costs an
  * RCU grace period), and asks once for each kind of file.
  */
@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "flags.h"
-#include "morestat.h"
+#include "dio.h"
+#include "rwf.h"
 
 /* What the answer depends on; -EINVAL for other kinds of files. */
-static int kind_of(int fd, struct flags_kind *kind)
+static int kind_of(int fd, struct rwf_kind *kind)
 {
 	int open = fcntl(fd, F_GETFL);
 	struct stat st;
@@ -21,7 +21,7 @@ static int kind_of(int fd, struct flags_kind *kind)
 	if (open < 0 || fstat(fd, &st) ||
 	    !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
 		return -EINVAL;
-	*kind = (struct flags_kind){
+	*kind = (struct rwf_kind){
 		.dev = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
 		.type = st.st_mode & S_IFMT,
 		.open = open & (O_ACCMODE | O_DIRECT),
@@ -29,11 +29,11 @@ static int kind_of(int fd, struct flags_kind *kind)
 	return 0;
 }
 
-static const struct flags_kind *find(const struct flags_known *known,
-				     const struct flags_kind *kind)
+static const struct rwf_kind *find(const struct rwf_known *known,
+				   const struct rwf_kind *kind)
 {
-	for (unsigned i = 0; i < FLAGS_KNOWN; i++) {
-		const struct flags_kind *one = &known->kinds[i];
+	for (unsigned i = 0; i < KAIO_RWF_KINDS; i++) {
+		const struct rwf_kind *one = &known->kinds[i];
 
 		if (one->dev == kind->dev && one->type == kind->type &&
 		    one->open == kind->open)
@@ -42,9 +42,9 @@ static const struct flags_kind *find(const struct flags_known *known,
 	return NULL;
 }
 
-bool flags_are_known(const struct flags_known *known, int fd)
+bool rwf_is_known(const struct rwf_known *known, int fd)
 {
-	struct flags_kind kind;
+	struct rwf_kind kind;
 
 	return kind_of(fd, &kind) || find(known, &kind);
 }
@@ -88,8 +88,8 @@ static int try_flags(io_context_t ctx, int fd, short opcode, unsigned wanted,
 }
 
 /* By trying; what is known is added to. */
-static int learn(struct flags_known *known, io_context_t ctx, int fd,
-		 struct flags wanted, struct flags_kind *kind)
+static int learn(struct rwf_known *known, io_context_t ctx, int fd,
+		 struct rwf wanted, struct rwf_kind *kind)
 {
 	int ret = try_flags(ctx, fd, IO_CMD_PREAD, wanted.reads,
 			    &kind->taken.reads);
@@ -98,7 +98,7 @@ static int learn(struct flags_known *known, io_context_t ctx, int fd,
 		ret = try_flags(ctx, fd, IO_CMD_PWRITE, wanted.writes,
 				&kind->taken.writes);
 	if (!ret)
-		known->kinds[known->next++ % FLAGS_KNOWN] = *kind;
+		known->kinds[known->next++ % KAIO_RWF_KINDS] = *kind;
 	return ret;
 }
 
@@ -109,29 +109,29 @@ static int learn(struct flags_known *known, io_context_t ctx, int fd,
  */
 static bool takes_atomic(int fd)
 {
-	struct morestat st;
+	struct dio dio;
 
-	if (morestat(fd, &st))
+	if (dio_limits(fd, &dio))
 		return true;
-	return st.mask & MORESTAT_WRITE_ATOMIC && st.largest_atomic;
+	return dio.mask & DIO_ATOMIC && dio.atomic;
 }
 
-int flags_ask(struct flags_known *known, io_context_t ctx, int fd,
-	      struct flags wanted, struct flags *taken)
+int rwf_ask(struct rwf_known *known, io_context_t ctx, int fd,
+	    struct rwf wanted, struct rwf *taken)
 {
-	bool atomic = wanted.writes & FLAGS_RWF_ATOMIC;
-	const struct flags_kind *found;
-	struct flags_kind kind;
+	bool atomic = wanted.writes & KAIO_RWF_ATOMIC;
+	const struct rwf_kind *found;
+	struct rwf_kind kind;
 	int ret = kind_of(fd, &kind);
 
 	if (ret)
 		return ret;
-	wanted.writes &= ~FLAGS_RWF_ATOMIC;
+	wanted.writes &= ~KAIO_RWF_ATOMIC;
 	found = find(known, &kind);
 	if (!found)
 		ret = learn(known, ctx, fd, wanted, &kind);
 	*taken = found ? found->taken : kind.taken;
 	if (!ret && atomic && takes_atomic(fd))
-		taken->writes |= FLAGS_RWF_ATOMIC;
+		taken->writes |= KAIO_RWF_ATOMIC;
 	return ret;
 }

@@ -70,18 +70,20 @@ QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job open_file options guard \
 	       layout) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
-		 tests/unit/test_*.c tests/fault/test_*.c))
+		 tests/*/test_*.c))
+# They are the system calls themselves.
+FAULTS      := $(shell grep -l __wrap_syscall tests/*/test_*.c)
 # TSan: what has threads.  fio's own offloading hangs under it, with libaio as
 # well; the model of the gate has one thread, and takes minutes.
 ifeq ($(SAN),thread)
 UNITS       := $(filter-out %/test_gate_model,$(UNITS))
-KAIO_PYTEST ?= -k 'e2e and (fio_features or modes or conformance or verify or \
+KAIO_PYTEST ?= -k 'tests/engine/ and (fio_features or modes or conformance or verify or \
 	       sync or stream or limits) and not process and not default and \
 	       not offload and not qualify'
 endif
 # There is nothing to sanitize in the harness.
 ifeq ($(SAN),address,undefined)
-KAIO_PYTEST ?= --ignore-glob='*/e2e/test_ab*.py' --ignore-glob='*/test_fiolab*' \
+KAIO_PYTEST ?= --ignore-glob='*/test_ab*.py' --ignore-glob='*/test_fiolab*' \
 	       --ignore-glob='*/test_qualify*'
 endif
 export KAIO_PYTEST
@@ -150,7 +152,7 @@ $(O)/tests/%: tests/%.c $(O)/libaio.a $(QUEUE_OBJS) $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
 		$(ALLFLAGS)) -Iengine -Itests/lib -MF $@.d -o $@ $< \
 		$(QUEUE_OBJS) $(O)/libaio.a -lcmocka -lpthread \
-		$(if $(filter tests/fault/%,$<),-Wl$(,)--wrap=syscall)
+		$(if $(filter $(FAULTS),$<),-Wl$(,)--wrap=syscall)
 , := ,
 
 build-tests:
@@ -169,7 +171,8 @@ test-fio:
 test-conformance: build-tests
 	$(Q)KAIO_CONFORMANCE=$(or $(KAIO_CONFORMANCE),full) KAIO_FAULTS=full \
 		$(PYTHON) -m pytest -q -s -p no:cacheprovider \
-		tests/e2e/test_conformance.py tests/e2e/test_injected.py
+		tests/engine/test_conformance.py \
+		tests/engine/test_injected.py
 	$(Q)$(PYTHON) tests/fuzz/fuzz_jobs.py --engine $(O)/fio-kaio.so \
 		--count $(or $(FUZZ_JOBS),100000)
 

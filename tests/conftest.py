@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What several of these tests need."""
+"""What tests of several subjects need: the engine under test (O: where it was
+built, SAN: its sanitizers, FIO: the fio to drive), targets to write to, and
+runners of the commands."""
 from contextlib import ExitStack
+import os
 from pathlib import Path
+import shutil
 import sys
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "jobs"), str(ROOT / "tests" / "lib")]
+sys.path[:0] = [str(ROOT / part) for part in ("jobs", "tests/lib",
+                                         "tests/fuzz")]
+
+import abrun
+import faketools
+import fiorun
+import qualifyloop
+import qualifyrun
+import targets
 
 
 @pytest.fixture
@@ -19,5 +31,155 @@ def stack():
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     """Tools of devices, as programs in front of PATH."""
-    import faketools
     return faketools.Tools(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The project's directory."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def build_dir():
+    return (ROOT / os.environ.get("O", "build")).resolve()
+
+
+@pytest.fixture(scope="session")
+def engine(build_dir):
+    """The engine under test."""
+    path = build_dir / "fio-kaio.so"
+    assert path.exists(), "%s is missing: run make engine" % path
+    return path
+
+
+@pytest.fixture(scope="session")
+def fio_has(build_dir):
+    """Whether a header of the fio that the engine is for has a word: what
+    one version of fio can do and another cannot."""
+    def has(header, word):
+        return word in (build_dir / "fio" / header).read_text(
+            encoding="utf-8")
+    return has
+
+
+@pytest.fixture(scope="session")
+def san():
+    return os.environ.get("SAN", "")
+
+
+@pytest.fixture(scope="session")
+def fio_binary():
+    path = shutil.which(os.environ.get("FIO", "fio"))
+    assert path, "fio is missing: run make deps"
+    return path
+
+
+@pytest.fixture
+def make_fio(fio_binary, tmp_path, san):
+    """A runner for the engine at a path."""
+    def make(path):
+        return fiorun.Fio(fio_binary, str(path), tmp_path,
+                          fiorun.sanitizer_env(san))
+    return make
+
+
+@pytest.fixture
+def fio(make_fio, engine):
+    return make_fio(engine)
+
+
+@pytest.fixture(scope="session")
+def need_root():
+    why = targets.why_no_root()
+    if why:
+        pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def need_strace():
+    if not shutil.which("strace"):
+        pytest.skip("needs strace")
+
+
+@pytest.fixture
+def shm():
+    """A private directory on tmpfs: I/O completes inside io_submit."""
+    with targets.shm_dir() as path:
+        yield path
+
+
+@pytest.fixture
+def shm_file(shm):
+    return os.path.join(shm, "file")
+
+
+@pytest.fixture(scope="session")
+def ext4_dir(need_root, tmp_path_factory):
+    """A real ext4, on a loop device on a file."""
+    with targets.ext4(str(tmp_path_factory.mktemp("ext4"))) as path:
+        yield path
+
+
+@pytest.fixture
+def ext4_file(ext4_dir):
+    path = os.path.join(ext4_dir, "file")
+    yield path
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+@pytest.fixture
+def loop_device(need_root, shm):
+    """16 MB on a loop device with direct I/O: completes asynchronously."""
+    with targets.loop_of(shm, 16 << 20) as device:
+        yield device
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def target(request):
+    """A file that does not exist yet, on tmpfs and on ext4."""
+    name = {"tmpfs": "shm_file", "ext4": "ext4_file"}[request.param]
+    return request.getfixturevalue(name)
+
+
+@pytest.fixture(params=["process", "thread"])
+def as_thread(request):
+    """A forked job, and a thread."""
+    return request.param == "thread"
+
+
+@pytest.fixture
+def qualify(tmp_path, build_dir):
+    """Runs jobs/qualify."""
+    return qualifyrun.Qualify(tmp_path, build_dir)
+
+
+@pytest.fixture
+def ab(tmp_path):
+    """A runner for jobs/ab."""
+    return abrun.Ab(tmp_path)
+
+
+@pytest.fixture
+def loop(tmp_path):
+    """A loop device without partitions."""
+    with targets.loop_of(str(tmp_path), qualifyloop.SIZE) as path:
+        targets.remove_partitions(path)
+        yield path
+
+
+@pytest.fixture
+def other_tree(build_dir, fio_binary, tmp_path):
+    """The fio under test in its source tree, as another version."""
+    path = tmp_path / "tree"
+    shutil.copytree(build_dir / "fio", path, symlinks=True)
+    version = (path / ".version").read_text(encoding="utf-8").strip()
+    other = "fio-9" + version[len("fio-9"):]
+    binary = Path(fio_binary).read_bytes()
+    assert version != other and version.encode() in binary
+    (path / "fio").write_bytes(binary.replace(version.encode(),
+                                              other.encode()))
+    (path / "fio").chmod(0o755)
+    (path / "version").write_text(other + "\n", encoding="utf-8")
+    return path, version, other

@@ -6,14 +6,9 @@ the invention; steady state is computed by its definition, not by the project.
 """
 import collections
 import math
-from pathlib import Path
 import re
-import sys
 
 import numpy as np
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.qualify.suite import derive
 

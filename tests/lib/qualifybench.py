@@ -5,11 +5,7 @@ from contextlib import ExitStack
 import os
 from pathlib import Path
 import shutil
-import sys
 import threading
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.base import machine
 from fiolab.fio import fiorun, sidespec

@@ -3,12 +3,7 @@
 # can run one procedure alone, and do something to the target between two of
 # its fio runs.
 import os
-import sys
 import threading
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "jobs"))
 
 from fiolab.fio import fiorun, sidespec
 from fiolab.qualify import context, execute, folder, runner

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A job that writes keeps inside of what was given to it: what leads out of it
+# is refused by name, and what no list names is seen in a rehearsal, with a real
+# fio, before the job gets the target.
+import os
+from pathlib import Path
+import shutil
+
+import pytest
+
+import targets as real
+from fiolab.ab import campaign
+from fiolab.base.problem import Problem
+from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
+from fiolab.target import scratchfile
+
+MIB = 1 << 20
+FIO = shutil.which(os.environ.get("FIO") or "fio")
+SIDES = sidespec.parse("psync", ""), sidespec.parse("libaio", "")
+GIVEN, WHOLE = 8 * MIB, 32 * MIB
+needs_root = pytest.mark.skipif(bool(real.why_no_root()),
+                                reason=str(real.why_no_root()))
+
+
+def job(*lines):
+    """Made past load(), as if fio had an option that it does not know."""
+    return jobfile.Job("j.fio", "\n".join(["[a]", "rw=write", "bs=64k",
+                                           "direct=1", *lines, ""]))
+
+
+@pytest.fixture
+def there(tmp_path):
+    """A file of the user's, of which the first quarter is given."""
+    path = tmp_path / "precious"
+    path.write_bytes(b"p" * WHOLE)
+    return scratchfile.Target(str(path), GIVEN, True, "file", writable=True,
+                         whole=WHOLE)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    (tmp_path / "run").mkdir()
+    return campaign.Plan(fiorun.Fio(FIO, None, str(tmp_path / "run")), SIDES, 1,
+                         0.2, 0.05, None)
+
+
+def check(plan, job_, there):
+    cell = campaign.Cell(job_, there, [])
+    campaign.check(plan, [cell], lambda _: None, lambda *_: None)
+    return cell
+
+
+@pytest.mark.parametrize("lines", [
+    ("file_append=1",), ("offset=50%",), ("file_append=1", "numjobs=2"),
+    ("zonemode=strided", "zonesize=1m", "zoneskip=4m", "zonerange=1m")])
+def test_a_job_that_leaves_its_part_never_gets_the_target(plan, there, lines):
+    with pytest.raises(Problem, match="leaves what was given to it"):
+        check(plan, job(*lines), there)
+    assert Path(there.path).read_bytes() == b"p" * WHOLE
+    assert os.listdir(plan.fio.folder) == []
+
+
+@pytest.mark.parametrize("lines", [
+    (), ("rw=randwrite",), ("rw=write:256k",), ("rw=randrw", "numjobs=3"),
+    ("bs=1m", "iodepth=4"), ("bsrange=512-64k",),
+    ("verify=crc32c", "verify_backlog=8"), ("fsync=16",)])
+def test_a_job_that_stays_is_let_through(plan, there, lines):
+    assert "identical" in check(plan, job(*lines), there).stream
+    content = Path(there.path).read_bytes()
+    assert content[GIVEN:] == b"p" * (WHOLE - GIVEN)
+    assert content[:GIVEN] != b"p" * GIVEN      # it did get the target
+    assert os.listdir(plan.fio.folder) == []
+
+
+@needs_root
+def test_a_device_is_rehearsed_on_a_device(plan, tmp_path):
+    with real.loop_of(str(tmp_path), WHOLE, written=True) as path:
+        with inside.stand_in(plan.fio, job(), scratchfile.Target(
+                path, GIVEN, False, "loop")) as made:
+            assert made.path.startswith("/dev/loop") and made.path != path
+        there = scratchfile.Target(path, GIVEN, False, "loop", writable=True)
+        with pytest.raises(Problem, match="leaves what was given to it"):
+            check(plan, job("offset=50%"), there)
+        assert Path(path).read_bytes() == b"w" * WHOLE
+        check(plan, job("rw=trim"), there)
+        assert Path(path).read_bytes()[GIVEN:] == b"w" * (WHOLE - GIVEN)
+
+
+def test_the_logged_ios_are_held_to_what_was_given():
+    last = [("write", str(MIB - 4096), "4096"), ("sync", "0", "0")]
+    inside.check(job(), [last], MIB)
+    for beyond in (("write", str(MIB - 4096), "8192"),
+                   ("read", str(MIB), "512"), ("trim", str(2 * MIB), "1")):
+        with pytest.raises(Problem, match=f"a {beyond[0]} of {beyond[2]}"):
+            inside.check(job(), [last, [*last, beyond]], MIB)
+
+
+def test_reads_that_leave_are_seen_in_the_first_run(plan, there):
+    with pytest.raises(Problem, match="a read of 65536"):
+        check(plan, job("rw=read", "offset=50%"), there)
+
+
+@pytest.mark.parametrize("size", [WHOLE + 4096, WHOLE - 4096])
+def test_a_file_that_became_another_size_ends_the_runs(there, size):
+    there.check_size(job())
+    os.truncate(there.path, size)
+    with pytest.raises(Problem, match=f"had {WHOLE} bytes and has {size}"):
+        there.check_size(job())
+    os.unlink(there.path)
+    with pytest.raises(Problem, match="is gone after a run of job j"):
+        there.check_size(job())
+
+
+@pytest.mark.parametrize("line, word", [
+    ("file_append=1", "'file_append'"), ("${HARMLESS}=1", "variable"),
+    ("file_${WHAT}=1", "variable")])
+def test_what_leads_out_is_refused_by_name(tmp_path, line, word):
+    path = tmp_path / "j.fio"
+    path.write_text(f"[a]\nrw=write\n{line}\n")
+    with pytest.raises(Problem, match=word):
+        jobfile.load(str(path))
+
+
+def test_the_manner_of_the_io_is_not_rehearsed():
+    played = inside.played(job("nowait=1", "buffered=0", "atomic=1", "# x"))
+    assert played.text == "[a]\nrw=write\nbs=64k\n# x"
+    assert played.writes() and streams.LOGGED.search("f write 0 4096")

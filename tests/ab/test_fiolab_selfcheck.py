@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What --self-check of jobs/ab plants, by a given speed of a side, and what it
+# makes of given findings.  A real one is a benchmark: its 20% may be lost in
+# what else the machine does.
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import abreport
+from fiolab.ab import selfcheck
+from fiolab.fio.jobfile import Job
+
+
+@pytest.mark.parametrize("iops, jobs", [(100, 1), (5000, 1), (170_000, 1),
+                                        (2_000_000, 8)])
+def test_what_is_planted(iops, jobs, monkeypatch):
+    """100 I/Os of one of its jobs take as long as 125 did, in sleeps of at
+    least a millisecond."""
+    monkeypatch.setattr(selfcheck.campaign, "timed",
+                        lambda *_: {"iops": iops})
+    job = Job("x.fio", f"[a]\nnumjobs={jobs}\n")
+    options = dict(option.split("=") for option in selfcheck.plant(
+        None, SimpleNamespace(job=job)))
+    pause, blocks = (int(options[name]) for name in (
+        "thinktime", "thinktime_blocks"))
+    assert pause >= selfcheck.LEAST_US
+    each = 1e6 * jobs / iops
+    assert each / (each + pause / blocks) == pytest.approx(
+        selfcheck.PLANTED, rel=0.01)
+
+
+def findings(planted, quiet):
+    """The data of a report, with effects of which judge() takes verdicts."""
+    rng = np.random.default_rng(1)
+    cells = [abreport.cell(rng, 0, effect=-0.2), abreport.cell(rng, 1, b="C")]
+    for cell, verdict in zip(cells, (planted, quiet)):
+        for effect in cell["effects"]:
+            effect["verdict"] = verdict
+    return {"cells": cells}
+
+
+@pytest.mark.parametrize("planted, quiet, found, false", [
+    ("slower", "equivalent", True, 0), ("slower", "inconclusive", True, 0),
+    ("slower", "no verdict", True, 0), ("inconclusive", "equivalent", False, 0),
+    ("faster", "equivalent", False, 0), ("slower", "faster", True, 7),
+    ("slower", "slower", True, 7), ("no verdict", "slower", False, 7)])
+def test_what_is_made_of_findings(planted, quiet, found, false):
+    check = selfcheck.judge(findings(planted, quiet))
+    assert (check["found"], len(check["false"])) == (found, false)
+    assert check["passed"] == (found and not false)
+    assert ("NOT FOUND" in check["text"]) != found
+    assert ("FALSE" in check["text"]) == bool(false)
+    assert 0.7 < check["ratio"] < 0.95

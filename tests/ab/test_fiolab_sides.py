@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The sides of jobs/ab: engines, their options, libraries and environments.
+import time
+
+import pytest
+
+from fiolab.base import process
+from fiolab.base.problem import Problem
+from fiolab.fio import asking, fiorun, jobfile, sidespec, streams as checks
+from fiolab.target import scratchfile
+
+
+def test_kaio_is_the_engine_of_the_build_folder(tmp_path):
+    (tmp_path / "fio-kaio.so").touch()
+    found = sidespec.parse("kaio,nowait=1,userspace_reap", str(tmp_path))
+    assert found.ioengine == f"external:{tmp_path}/fio-kaio.so"
+    assert found.options == ("nowait=1", "userspace_reap")
+    assert sidespec.parse("io_uring", "/none").ioengine == "io_uring"
+
+
+def test_a_relative_engine_path_becomes_absolute(tmp_path, monkeypatch):
+    (tmp_path / "aio-x.so").touch()
+    monkeypatch.chdir(tmp_path)
+    assert sidespec.parse("external:aio-x.so", "").ioengine == (
+        f"external:{tmp_path}/aio-x.so")
+
+
+@pytest.mark.parametrize("text, word", [
+    ("kaio", "`make`"), ("external:/none.so", "no engine"),
+    ("libaio,filename=/dev/sda", "filename"), ("libaio,x=1\nrw=write", "x=1"),
+    ("libaio,exec_prerun=reboot", "exec_prerun"), ("libaio,", "not an engine"),
+    ("li baio", "not an engine name"), ("libaio,a=${HOME}", "not an engine")])
+def test_bad_sides(text, word, tmp_path):
+    with pytest.raises(Problem) as problem:
+        sidespec.parse(text, str(tmp_path))
+    assert word in str(problem.value)
+
+
+@pytest.fixture
+def library(tmp_path):
+    """A build folder with a library of ours, as far as can be seen."""
+    path = tmp_path / "libaio.so.1"
+    path.write_bytes(b"elf LIBAIO_RING elf")
+    return path
+
+
+def test_a_side_with_our_library(library, monkeypatch):
+    build = str(library.parent)
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    found = sidespec.parse("libaio,userspace_reap@our-library", build)
+    assert (found.ioengine, found.options) == ("libaio", ("userspace_reap",))
+    assert found.library == str(library)
+    assert dict(found.environment) == {"LD_LIBRARY_PATH": build,
+                                       "LIBAIO_RING": "1"}
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/other")
+    monkeypatch.setenv("LIBAIO_RING", "0")
+    found = sidespec.parse("libaio@our-library", build)
+    env = fiorun.environment(found, scratchfile.Target("/f", 1, True, ""))
+    assert env["LD_LIBRARY_PATH"] == f"{build}:/other"
+    assert env["LIBAIO_RING"] == "1" and env["ENGINE"] == "libaio"
+
+
+def test_an_at_sign_in_an_engine_path_is_no_environment(tmp_path):
+    (tmp_path / "a@b").mkdir()
+    (tmp_path / "a@b" / "e.so").touch()
+    found = sidespec.parse(f"external:{tmp_path}/a@b/e.so", "")
+    assert found.ioengine.endswith("/a@b/e.so") and not found.environment
+
+
+def test_a_side_with_variables(library):
+    found = sidespec.parse("libaio,nowait=1@A=1@B_2=x:y-0.5", "")
+    assert found.ioengine == "libaio" and found.options == ("nowait=1",)
+    assert found.environment == (("A", "1"), ("B_2", "x:y-0.5"))
+    env = fiorun.environment(found, scratchfile.Target("/t", 1, True, ""))
+    assert env["A"] == "1" and env["B_2"] == "x:y-0.5"
+    found = sidespec.parse("libaio@our-library@A=", str(library.parent))
+    assert found.library and dict(found.environment)["A"] == ""
+
+
+@pytest.mark.parametrize("text, word", [
+    ("libaio@ENGINE=x", "'ENGINE' in .* is set by the comparison"),
+    ("libaio@A=1@TARGET=/x", "is not an engine name"),
+    ("libaio@TARGET=x@A=1", "'TARGET' in"),
+    ("libaio@LD_LIBRARY_PATH=x", "@our-library runs a side"),
+    ("libaio@our-library@LIBAIO_RING=0", "'LIBAIO_RING' in"),
+    ("libaio@A=1@A=2", "sets A twice"), ("libaio@A=$HOME", "only letters"),
+    ("libaio@A=a b", "only letters"), ("libaio@1=2", "not an environment"),
+    ("libaio@=2", "is not an environment"),
+    ("libaio@nowhere", "'nowhere' in 'libaio@nowhere' is not an environment"),
+    ("libaio@", "is not an environment"),
+    ("libaio@our-library,nowait", "is not an environment"),
+    ("@our-library", "is not an engine name"),
+    ("libaio@our-library", "there is no library at")])
+def test_bad_environments(text, word, tmp_path, request):
+    build = tmp_path
+    if "no library" not in word:
+        build = request.getfixturevalue("library").parent
+    with pytest.raises(Problem, match=word):
+        sidespec.parse(text, str(build))
+
+
+def test_a_build_folder_that_no_search_path_can_hold(tmp_path):
+    (tmp_path / "a:b").mkdir()
+    (tmp_path / "a:b" / "libaio.so.1").touch()
+    with pytest.raises(Problem, match="cannot hold"):
+        sidespec.parse("libaio@our-library", str(tmp_path / "a:b"))
+
+
+def test_the_library_in_use_is_checked(library, tmp_path):
+    plain = sidespec.parse("libaio", "")
+    ours = sidespec.parse("libaio@our-library", str(library.parent))
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"elf")
+    copy = tmp_path / "copy"
+    copy.write_bytes(library.read_bytes())
+    for good in ((plain, ""), (plain, str(theirs)), (ours, str(library))):
+        asking.check_library(*good, "fio")
+    for one, mapped, word in [
+            (ours, "", "fio uses no libaio.so.1"),
+            (ours, str(theirs), "it ignores LD_LIBRARY_PATH"),
+            (ours, str(copy), "it ignores LD_LIBRARY_PATH"),
+            (ours, f"{library} (deleted)", "it ignores LD_LIBRARY_PATH"),
+            (plain, str(library), "is to run without our library"),
+            (plain, str(copy), "is to run without our library")]:
+        with pytest.raises(Problem, match=word):
+            asking.check_library(one, mapped, "fio")
+    library.write_bytes(b"elf")
+    with pytest.raises(Problem, match="is not our library"):
+        asking.check_library(ours, str(library), "fio")
+
+
+def test_the_maps_of_a_process_that_has_ended():
+    with process.Child(["sleep", "60"]) as child:
+        end = time.monotonic() + 60     # ld.so maps libc a little later
+        while "libc" not in asking._maps(child.pid):
+            assert time.monotonic() < end
+    assert asking._maps(child.pid) == ""
+
+
+def test_the_library_in_maps():
+    line = "7f0-7f1 r-xp 00001000 fe:00 42                 {}\n"
+    for path, found in [("/lib/libaio.so.1.0.2", True),
+                        ("/lib/libaio.so.1t64", True), ("/libaio.so.1", True),
+                        ("/a b/libaio.so.1 (deleted)", True),
+                        ("/lib/libaio.so.1/x", False),
+                        ("/lib/mylibaio.so.1", False)]:
+        text = line.format("/lib/libc.so.6") + line.format(path)
+        assert asking.MAPPED.findall(text) == ([path] if found else [])
+
+
+class FakeFio:
+    path = "fio"
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+
+def asked(monkeypatch, tmp_path, text, says):
+    monkeypatch.setattr(asking, "_ask", lambda *a, **k: (1, says))
+    asking._check_side(FakeFio(tmp_path), sidespec.parse(text, ""))
+
+
+HELP = "userspace_reap          : Use: x\nnowait   : Set RWF_NOWAIT\n"
+
+
+@pytest.mark.parametrize("option", ["direct=0", "invalidate=0", "numjobs=2",
+                                    "iodepth=1", "set=1"])
+def test_only_the_engines_own_options_are_a_sides(option, monkeypatch,
+                                                  tmp_path):
+    asked(monkeypatch, tmp_path, "libaio,nowait=1,userspace_reap", HELP)
+    with pytest.raises(Problem, match="belongs in the job file"):
+        asked(monkeypatch, tmp_path, f"libaio,nowait=1,{option}", HELP)
+
+
+def test_an_engine_without_options_and_one_that_is_refused(monkeypatch,
+                                                           tmp_path):
+    none = "IO engine psync has no options\n"
+    asked(monkeypatch, tmp_path, "psync", none)
+    with pytest.raises(Problem, match="'hipri' in .* belongs in"):
+        asked(monkeypatch, tmp_path, "psync,hipri", none)
+    with pytest.raises(Problem, match="refuses the engine x: fio: not load"):
+        asked(monkeypatch, tmp_path, "x", "fio: not loadable\n")
+
+
+def test_sides_that_do_other_io_are_refused(monkeypatch):
+    result = {"jobs": [{"jobname": "a"}]}
+    streams = iter([(result, [[("read", "0", "4096")]]),
+                    (result, [[("read", "0", "8192")]])])
+    monkeypatch.setattr(checks, "_streams", lambda *_: next(streams))
+    sides = sidespec.parse("libaio", ""), sidespec.parse("psync", "")
+    with pytest.raises(Problem, match="unfair"):
+        checks.same_stream(None, sides, jobfile.Job("x", ""),
+                           scratchfile.Target("/dev/null", 1 << 20, True, ""))

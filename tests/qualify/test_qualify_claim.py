@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a qualification may destroy: files, names and types that need no root.
+# Devices are in tests/qualify/test_qualify_safety.py and test_qualify_purging.py.
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fiolab.base.problem import Problem
+from fiolab.qualify import places
+from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target import blockdevice, claim, signatures
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def precious(tmp_path):
+    path = tmp_path / "precious"
+    path.write_bytes(b"x" * 2 * MIB)
+    return path
+
+
+def refused(path, word, stack, need=MIB, destroy=True):
+    with pytest.raises(Problem) as problem:
+        claim.prepare(str(path), need, destroy, stack)
+    text = str(problem.value)
+    assert word in text, text
+    assert text.endswith(".") and "\n" not in text
+
+
+def test_a_file_is_claimed_and_released(precious, stack):
+    target = claim.prepare(str(precious), MIB, True, stack)
+    assert (target.kind, target.size, target.host) == ("file", 2 * MIB, None)
+    assert target.logical_block in claim.BLOCKS and target.warnings == []
+    assert os.path.samestat(os.fstat(target.descriptor), os.stat(precious))
+    descriptor = target.descriptor
+    stack.close()
+    with pytest.raises(OSError):
+        os.fstat(descriptor)
+    assert precious.read_bytes() == b"x" * 2 * MIB
+
+
+def test_the_claim_does_not_reach_children(precious, stack):
+    target = claim.prepare(str(precious), MIB, True, stack)
+    assert not os.get_inheritable(target.descriptor)
+
+
+def test_without_destroy_data_nothing_is_opened(precious, stack, monkeypatch):
+    monkeypatch.setattr(claim, "_open", None)
+    refused(precious, "give --destroy-data", stack, destroy=False)
+
+
+def test_both_sizes_are_told(precious, stack):
+    refused(precious, f"has {2 * MIB} bytes, but the tests need {3 * MIB}",
+            stack, need=3 * MIB)
+
+
+def test_what_is_neither_a_device_nor_a_file(tmp_path, stack):
+    """A FIFO that nobody writes to would hold an open forever."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo", tmp_path / "link", "/dev/null",
+                 "/dev/tty"):
+        refused(path, "neither a block device nor a file", stack)
+
+
+def test_what_is_not_there(tmp_path, stack):
+    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
+    for path in (tmp_path / "gone", tmp_path / "dangling"):
+        refused(path, f"there is no {tmp_path}/gone", stack)
+    refused(tmp_path / "a" / "b", "there is no", stack)
+    (tmp_path / "file").write_bytes(b"")
+    refused(tmp_path / "file" / "b", "Not a directory", stack)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    refused(tmp_path / "loop", "neither", stack)
+    assert sorted(os.listdir(tmp_path)) == ["dangling", "file", "loop"]
+
+
+def test_a_link_is_judged_by_what_it_points_to(precious, tmp_path, stack):
+    (tmp_path / "link").symlink_to(precious)
+    refused(tmp_path / "link", f"all of {precious}", stack, destroy=False)
+    target = claim.prepare(str(tmp_path / "link"), MIB, True, stack)
+    assert target.path == str(precious)
+
+
+def test_a_name_that_is_replaced_meanwhile(precious, tmp_path, stack,
+                                           monkeypatch):
+    """What was judged is what is claimed, whatever the name has become."""
+    other = tmp_path / "other"
+    other.write_bytes(b"y" * 2 * MIB)
+    judged = os.stat(precious)
+
+    def replaced(info):
+        os.replace(other, precious)
+    monkeypatch.setattr(blockdevice, "file_used", replaced)
+    target = claim.prepare(str(precious), MIB, True, stack)
+    assert os.path.samestat(os.fstat(target.descriptor), judged)
+    assert not os.path.samestat(judged, os.stat(precious))
+
+
+@pytest.mark.parametrize("name", ["a;b", "a#b", "a$b", "a\\b", "a\nb", "a "])
+def test_names_that_fio_would_misread(name, tmp_path, stack):
+    (tmp_path / name).write_bytes(b"x" * MIB)
+    refused(tmp_path / name, "misread", stack)
+
+
+def test_two_claims_of_one_file(precious, stack):
+    claim.prepare(str(precious), MIB, True, stack)
+    refused(precious, "another program has locked it", stack)
+
+
+LOCKER = """import fcntl, struct, sys, time
+file = open(sys.argv[1], "r+b")
+fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack(
+    "hhqqi4x", fcntl.F_RDLCK, 0, 100, 1, 0))
+print("locked", flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_image_that_a_virtual_machine_runs_on(precious, stack):
+    """QEMU locks bytes 100 and on of an image, each for one use."""
+    with subprocess.Popen([sys.executable, "-c", LOCKER, precious],
+                          stdout=subprocess.PIPE) as locker:
+        try:
+            assert locker.stdout.readline() == b"locked\n"
+            refused(precious, "another program has locked it", stack)
+        finally:
+            locker.kill()
+    claim.prepare(str(precious), MIB, True, stack)
+
+
+def test_files_of_the_kernel(stack):
+    for path in ("/proc/version", "/sys/kernel/uevent_seqnum"):
+        if os.path.exists(path):
+            refused(path, "it is the kernel's, in", stack, need=0)
+
+
+def test_swap_in_a_file(precious, stack, monkeypatch):
+    monkeypatch.setattr(blockdevice, "swaps", lambda: [str(precious)])
+    refused(precious, "it is swap space", stack)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any file")
+def test_a_file_of_another_user(precious, stack):
+    precious.chmod(0o444)
+    refused(precious, "Permission denied: be root", stack)
+
+
+def test_without_o_direct(precious, stack, monkeypatch):
+    real_open = os.open
+
+    def old(path, flags, *rest):
+        if flags & os.O_DIRECT:
+            raise OSError(22, "Invalid argument")
+        return real_open(path, flags, *rest)
+    monkeypatch.setattr(claim.os, "open", old)
+    os.truncate(precious, places.SMALLEST)
+    assert claim.prepare(str(precious), MIB, True,
+                         stack).logical_block is None
+    stack.close()
+    with pytest.raises(Problem, match="does not take O_DIRECT"):
+        places.local(str(precious), QUICK, None, True, stack)
+
+
+@pytest.mark.parametrize("offset, magic, words", signatures.MAGICS)
+def test_each_signature_is_only_a_warning(offset, magic, words, precious,
+                                          stack):
+    with open(precious, "r+b") as file:
+        file.seek(offset)
+        file.write(magic)
+    before = precious.read_bytes()
+    target = claim.prepare(str(precious), MIB, True, stack)
+    warning, = target.warnings
+    assert words in warning and warning.endswith("destroys.")
+    assert precious.read_bytes() == before
+
+
+@pytest.mark.parametrize("back, magic", [
+    (512, b"EFI PART"), (4096, b"EFI PART"), (65536, b"\xfc\x4e\x2b\xa9"),
+    (8192, b"\xfc\x4e\x2b\xa9")])
+def test_signatures_at_the_end(back, magic, precious, stack):
+    with open(precious, "r+b") as file:
+        file.seek(-back, os.SEEK_END)
+        file.write(magic)
+    assert len(claim.prepare(str(precious), MIB, True, stack).warnings) == 1
+
+
+def test_a_small_file_has_no_signature(tmp_path, stack):
+    (tmp_path / "small").write_bytes(b"x" * 16384)
+    assert claim.prepare(str(tmp_path / "small"), 0, True,
+                         stack).warnings == []

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The command line of jobs/qualify and its plan: what is refused, and with
+# which words; nothing here runs a test.
+from contextlib import ExitStack
+from dataclasses import replace
+import os
+from pathlib import Path
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+from fiolab.base.problem import Problem
+from fiolab.qualify import (cli, estimate, places, planning, resume, session,
+                            worker)
+from fiolab.qualify.execute import Place
+from fiolab.qualify.suite import pts
+from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
+from fiolab.target import identity
+
+QUALIFY = str(ROOT / "jobs" / "qualify")
+GIB = 1 << 30
+
+
+def qualify(*words, **changes):
+    return subprocess.run([QUALIFY, *map(str, words)], capture_output=True,
+                          text=True, timeout=300, check=False,
+                          env={**os.environ, **changes})
+
+
+def sentence(done, word):
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("qualify: ") and word in last, done.stderr
+    return last
+
+
+@pytest.fixture
+def target(tmp_path):
+    path = tmp_path / "target"
+    path.write_bytes(b"keep me " * (4 << 20))
+    return path
+
+
+PSYNC = ("--engine", "psync", "--profile", "quick")
+
+
+@pytest.mark.parametrize("words, said", [
+    ((), "there is nothing to test"),
+    (("--scratch", "--target", "x"), "leave out --target"),
+    (("--scratch", "--client", "h"), "leave out --target and --client"),
+    (("--client", "h", "--target", "/x"), "give --size"),
+    (("--resume", "x", "--seed", "1"), "leave out --seed"),
+    (("--resume", "x", "--scratch"), "leave out --scratch"),
+    (("--resume", "x", "--profile", "quick"), "leave out --profile"),
+    (("--resume", "/nonexistent"), "is not a qualification folder"),
+    (("--target", "/nonexistent", *PSYNC), "there is no /nonexistent"),
+    (("--target", "/dev/null", *PSYNC), "/dev/null"),
+    (("--target", "/nonexistent", *PSYNC, "--destroy-data"),
+     "there is no /nonexistent"),
+    (("--scratch", "--engine", "nosuch"), "nosuch"),
+    (("--scratch", "--engine", "libaio,nosuch=1"), "'nosuch'"),
+    (("--scratch", "--engine", "external:/x.so"), "no engine at /x.so"),
+    (("--scratch", "--build", "/nonexistent"), "no engine at"),
+    (("--scratch", "--fio", "/nonexistent/fio"), "no fio at"),
+    (("--scratch", *PSYNC, "--tests", "iops,nosuch"), "no test 'nosuch'"),
+    (("--scratch", *PSYNC, "--against", "/nonexistent"), "/nonexistent"),
+    (("--scratch", *PSYNC, "--spec", "/nonexistent"), "/nonexistent")])
+def test_a_mistake_is_one_sentence(words, said):
+    sentence(qualify(*words), said)
+
+
+@pytest.mark.parametrize("words", [
+    ("--profile", "nosuch"), ("--size", "3"), ("--seed", "-1"), ("--nosuch",)])
+def test_a_bad_option_shows_the_usage(words):
+    done = qualify(*words)
+    assert done.returncode == 2 and "usage: qualify" in done.stderr
+
+
+def test_without_leave_the_plan_is_shown_and_nothing_written(target):
+    before = target.read_bytes()
+    done = qualify("--target", target, *PSYNC)
+    assert "give --destroy-data" in sentence(done, "nothing was written")
+    for word in ("iops", "dirth", "total", str(target), "destroyed"):
+        assert word in done.stderr
+    assert target.read_bytes() == before
+
+
+def test_the_plan_alone_is_no_failure(target):
+    before = target.read_bytes()
+    done = qualify("--target", target, *PSYNC, "--plan", "--destroy-data")
+    assert done.returncode == 0, done.stderr
+    assert "wsat" in done.stdout and "total" in done.stdout
+    assert target.read_bytes() == before
+
+
+def test_help_names_the_exit_status():
+    done = qualify("--help")
+    assert done.returncode == 0 and "exit status" in done.stdout
+
+
+# The plan
+
+def place(size=GIB):
+    return Place("/dev/x", "/dev/x", size, size, 512)
+
+
+def by_name(profile):
+    return {test.name: test for test in pts.tests(profile)}
+
+
+def test_the_time_of_snias_iops_test():
+    """7 x 8 stimuli of a minute: 56 min a round, 5 to 25 rounds."""
+    one = estimate.of(by_name(ENTERPRISE)["iops"], ENTERPRISE, 500e9)
+    assert (one.least, one.most) == (6, 26)
+    fill = 2 * 500e9 / estimate.WRITE_SPEED
+    assert one.shortest == pytest.approx(fill + 5 * 56 * 60, rel=0.01)
+    assert one.longest == pytest.approx(fill + 25 * 56 * 60, rel=0.01)
+    assert one.amount == pytest.approx(2 * 500e9) and one.writes
+
+
+def test_a_day_is_said_in_days():
+    assert [estimate.clock(x) for x in (59.4, 150, 7300, 86400 * 3)] == [
+        "59 s", "2.5 min", "2.0 h", "3.0 days"]
+
+
+def test_tests_by_name_and_group():
+    names = [test.name for test in planning.tests_of(QUICK, "hir, iops")]
+    assert names == ["iops", "hir"]
+    assert {test.group for test in planning.tests_of(QUICK, "pts")} == {"pts"}
+    with pytest.raises(Problem, match="there is no test ''"):
+        planning.tests_of(QUICK, "iops,")
+
+
+def test_the_cells_that_a_spec_may_name():
+    tests = by_name(QUICK)
+    assert "4K 65/35" in estimate.cell_names(tests["iops"])
+    assert "128K SEQ 0/100" not in estimate.cell_names(tests["iops"])
+    assert "Max IOPS point" in estimate.cell_names(tests["dirth"])
+    assert "pre-write" not in estimate.cell_names(tests["dirth"])
+
+
+def test_a_changed_table_is_another_test():
+    test = by_name(QUICK)["latency"]
+    assert planning.digest(test) == planning.digest(by_name(QUICK)["latency"])
+    first, *others = test.phases
+    changed = replace(test, phases=(replace(first, rounds=2), *others))
+    assert planning.digest(changed) != planning.digest(test)
+    assert planning.digest(by_name(QUICK)["dirth"]) == planning.digest(
+        by_name(QUICK)["dirth"])
+
+
+def test_the_time_left_is_that_of_the_slowest_target():
+    watch = worker.Watch(2, ["a", "b"])
+    watch.begin(0, "x", 100)
+    watch.begin(1, "y", 900)
+    assert 890 < watch.left() <= 900
+    assert watch.text == "b: y" and watch.remaining() == "at most 15 min"
+
+
+def test_another_file_under_the_old_name_is_refused(target):
+    with ExitStack() as stack:
+        made, _ = places.local(str(target), QUICK, None, True, stack)
+        known = {"size": made.size, "total": made.total,
+                 "logical_block": made.logical_block,
+                 "identity": identity.describe(made.path)}
+        resumed = SimpleNamespace(plan={"targets": [known]},
+                                  args=SimpleNamespace(scratch=False))
+        resume._same_targets(resumed, [made])
+        shutil.copy(target, f"{target}.new")
+        os.rename(f"{target}.new", target)
+        with pytest.raises(Problem, match="inode"):
+            resume._same_targets(resumed, [made])
+        with pytest.raises(Problem, match="its size or its block size"):
+            resume._same_targets(resumed, [replace(made, total=1)])
+
+
+def test_the_run_to_compare_with_has_the_same_profile():
+    other = {"profile": {"name": "pts-c"}}
+    session._refuse_another_profile(other, PROFILES["pts-c"])
+    with pytest.raises(Problem, match="has the profile pts-c"):
+        session._refuse_another_profile(other, QUICK)
+
+
+def test_the_seed_is_kept_for_resume():
+    args = cli.parser().parse_args(["--scratch"])
+    cli.settle(args)
+    assert (args.seed, args.size, args.engine) == (None, 256 << 20, "kaio")
+    known = {"arguments": {"seed": 7}, "fio": {"path": "/f"}}
+    given = cli.parser().parse_args(["--resume", "d"])
+    assert resume._arguments(known, given).seed == 7

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The report of a qualification: complete in itself, the result and the limits
+# first, every figure with its source, and a structure that no text from
+# outside can change.  What a browser makes of it is in
+# tests/qualify/test_qualify_report.py.
+import copy
+from pathlib import Path
+import re
+import time
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+import hostile
+import qualifydata
+from fiolab.qualify.report import htmlreport, phrases, schema
+from fiolab.qualify.suite import profiles
+from fiolab.report import svg
+from outline import (Outline, is_well_formed,
+                     links_lead_somewhere, needs_nothing_else)
+
+FOLDER = ROOT / "jobs" / "fiolab" / "report" / "templates"
+
+
+def page_of(data):
+    return htmlreport.render(schema.check(data))
+
+
+@pytest.fixture(scope="module")
+def full():
+    return page_of(qualifydata.report())
+
+
+@pytest.fixture(scope="module")
+def outline(full):
+    return Outline(full)
+
+
+@pytest.fixture(scope="module")
+def text(outline):
+    return outline.words()
+
+
+def test_it_needs_nothing_else(full, outline):
+    needs_nothing_else(full, outline)
+
+
+def test_it_is_well_formed(outline):
+    is_well_formed(outline)
+    assert outline.tags.count(("html", "lang")) == 1
+
+
+def test_ids_are_unique_and_all_links_lead_somewhere(full, outline):
+    links_lead_somewhere(full, outline)
+
+
+def test_the_order(text):
+    places = [text.index(part) for part in (
+        "Fail: 1 of 8 limits and 1 of 8 checks", "Acceptance limits",
+        "A limit passes when", "Everything written is read back",
+        "What was tested, and how", "Tests, their preparation",
+        "PTS 2.0.2, IOPS test", "SMART before and after",
+        "Against an earlier run", "Repeat a figure with fio", "Tested by")]
+    assert places == sorted(places)
+
+
+def test_each_limit_has_its_figures_reason_line_and_source(text):
+    data = qualifydata.report()
+    rows = text[text.index("A limit passes when"):text.index("What was test")]
+    for one in data["limits"]:
+        for part in (phrases.bar(one), phrases.bound(one),
+                     phrases.sources(one["source"])):
+            assert part in rows
+    assert ("IOPS ≥ 700,000 644,490 651,000 5 7 ✗ fail The bound 644,490 is "
+            "below the limit.") in rows
+    assert ("n/a n/a 0 16 ○ not measured Steady state was not reached in 25 "
+            "rounds.") in rows
+
+
+def test_each_check_is_there(text):
+    for _, _, check in phrases.checks(qualifydata.report()):
+        assert check["title"] in text and check["text"] in text
+        assert check["source"] is None or check["source"] in text
+
+
+def test_what_failed_is_under_the_headline(text):
+    head = text[:text.index("Acceptance limits")]
+    assert ("IOPS, 4K 100/0: IOPS 644,490 (95% bound), asked for ≥ 700,000"
+            in head)
+    assert "7 of 4,096 writes past the end" in head
+
+
+def test_a_scaled_run_says_so_before_the_result():
+    text = Outline(page_of(qualifydata.scaled())).words()
+    assert text.index("SCALED DOWN: qualifies nothing") < text.index(
+        "Not measured")
+    assert "No spec was given, so the checks alone decide." in text
+
+
+def test_a_pass_is_a_pass():
+    text = Outline(page_of(qualifydata.passed())).words()
+    assert "✓ Pass: all 6 limits and all 6 checks" in text
+    assert "SCALED" not in text and "NOT REACHED" not in text
+
+
+def test_steady_state_not_reached_is_loud(text):
+    assert "Steady state NOT REACHED: Block sizes" in text
+    assert text.count("NOT REACHED in 25 rounds") == 2
+    assert text.count("✗ not steady") == 9
+
+
+def test_the_determination_has_every_number(text):
+    steady = qualifydata.report()["targets"][0]["tests"][0]["phases"][1][
+        "steady"]
+    for one in steady["tracked"]:
+        assert phrases.formula(one) in text
+        for name in ("mean", "allowed_excursion", "measured_excursion",
+                     "allowed_slope", "measured_slope"):
+            assert phrases.figure(one[name]) in text
+    assert "20.0%" in text and "10.0%" in text
+
+
+def test_tests_not_done_say_why(text):
+    assert "Not run: Its 12 h were left out with --skip soak." in text
+    assert "Failed: fio ended with status 1: write: No space left" in text
+
+
+def test_every_cell_names_its_source(text):
+    for test in qualifydata.report()["targets"][0]["tests"]:
+        for cell in test["cells"]:
+            found = [s for v in cell["values"].values() for s in v["sources"]]
+            assert phrases.sources(found) in text
+
+
+def test_every_picture_is_described_and_names_its_source(full, outline):
+    shown = [tag for tag in outline.tags if tag[0] == "svg"]
+    assert len(shown) > 35 and all("aria-labelledby" in t for t in shown)
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", full, re.S)
+    assert len(captions) == len(shown)
+    assert all('class="source">runs/' in caption for caption in captions)
+
+
+def test_heat_maps_have_numbers_too(full):
+    cells = re.findall(r'<td class="h\d">([^<]*)</td>', full)
+    assert len(cells) > 50 and all(re.search(r"\d|n/a", x) for x in cells)
+
+
+def test_smart_shows_what_changed(text):
+    assert "temperature 311 331 changed" in text
+    assert "firmware slots.afi 1 1" in text
+
+
+def test_colours_are_the_pages(full):
+    """In no picture is a colour of its own, so dark and light both work."""
+    for picture in re.findall(r"<svg.*?</svg>", full, re.S):
+        assert not re.search(r"#[0-9a-f]{6}\b", picture)
+    light, dark = (FOLDER / "qualify.css").read_text().split(
+        "prefers-color-scheme: dark")
+    names = [*svg.SERIES.values(), *(f"--{kind}{i}" for kind in "hl"
+                                     for i in range(9))]
+    for name in names:
+        assert f"{name}: #" in light and f"{name}: #" in dark
+
+
+def test_against_another_run(text):
+    assert "/lab/runs/gdc5502/qualify.json" in text
+    assert "▲ faster" in text and "▼ slower" in text and "≈ equiv" in text
+    assert text.index("▼ slower") < text.index("▲ faster") < text.index(
+        "3 other figures")
+    assert "○ no verdict the other run: steady state was not reached" in text
+
+
+def test_on_another_engine(text):
+    assert "kaio against libaio: each of 2 limits" in text
+    assert "4K 100/0, min_iops ✗ fail ✗ fail ✓ yes" in text
+
+
+def test_an_identity_and_an_extreme_are_judged_too(text):
+    assert "model like EXAMPLE MZ7L3* EXAMPLE MZ7L3480HCHQ-00A07 –" in text
+    assert "≤ 20.00% 18.18% 18.18%" in text
+
+
+def test_nothing_run_is_a_page():
+    text = Outline(page_of(qualifydata.empty())).words()
+    assert "Stopped early." in text and "Not measured: 10 of 10" in text
+    assert "None were made." in text and "no tool." in text.lower()
+
+
+def test_two_targets_are_told_apart():
+    found = Outline(page_of(qualifydata.report(targets=2)))
+    text = found.words()
+    assert "Tests of /dev/nvme0n1" in text and "Tests of /dev/nvme1n1" in text
+    assert "Fail: 2 of 16 limits and 2 of 16 checks" in text
+    assert len(found.ids) == len(set(found.ids))
+
+
+def test_odd_figures():
+    """Nothing but nulls, zeroes and one round: a page all the same."""
+    data = qualifydata.report()
+    for test in data["targets"][0]["tests"]:
+        for phase in test["phases"]:
+            phase["rounds"] = phase["rounds"][:1]
+            for r in (x for one in phase["rounds"] for x in one["results"]):
+                r["values"] = dict.fromkeys(r["values"])
+                r["bytes_written"] = r["source"] = None
+            if phase["steady"]:
+                phase["steady"].update(rounds=1, first=1, last=1,
+                                       reached=False)
+                for one in phase["steady"]["tracked"]:
+                    one.update(dict.fromkeys(
+                        name for name in one if name not in (
+                            "stimulus", "metric", "label", "unit")),
+                        series=[None], holds=False)
+        for cell in test["cells"]:
+            cell.update(values={}, latency=None)
+        for grid in test["grids"]:
+            grid["z"] = [[None] * len(row) for row in grid["z"]]
+    assert "nan" not in Outline(page_of(data)).words().split()
+
+
+# Hostile text
+
+@pytest.fixture(scope="module")
+def harmless():
+    return Outline(page_of(qualifydata.poisoned("x")))
+
+
+@pytest.mark.parametrize("attack", hostile.GROUPS, ids=hostile.IDS[:6])
+def test_hostile_text_changes_no_structure(attack, harmless):
+    full = page_of(qualifydata.poisoned(attack))
+    full.encode()
+    found = Outline(full)
+    assert found.outside() == harmless.outside()
+    assert len(found.ids) == len(set(found.ids))
+    assert {tag for tag, *_ in found.tags} == {
+        tag for tag, *_ in harmless.tags}
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", full)
+
+
+def test_hostile_text_is_shown_as_it_is():
+    attack = "<script>window.hacked=1</script>"
+    text = "".join(Outline(page_of(qualifydata.poisoned(attack))).text)
+    assert attack in text
+
+
+# Size
+
+def test_all_of_the_enterprise_profile_on_two_devices():
+    """56 cells, 25 rounds, thousands of samples: a page that opens."""
+    data = qualifydata.report(profiles.ENTERPRISE, targets=2, restless=True)
+    rounds = data["targets"][0]["tests"][0]["phases"][1]["rounds"]
+    assert len(rounds) == 25 and len(rounds[0]["results"]) == 56
+    data = copy.deepcopy(data)
+    start = time.process_time()
+    full = page_of(data)
+    seconds = time.process_time() - start
+    print(f"{len(full) / 1e6:.1f} MB, {seconds:.1f} s of CPU")
+    assert seconds < 40 and len(full) < 6_000_000

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The summary on the terminal: 79 columns of plain characters whatever the
+# report holds, the result before the figures, and every limit and check.  And
+# the words that page and terminal share.
+import re
+
+import pytest
+
+import hostile
+import qualifydata
+from fiolab.qualify.report import cachewords, phrases, textreport
+
+
+@pytest.fixture(scope="module")
+def full():
+    return qualifydata.report(targets=2)
+
+
+def said(data):
+    return "\n".join(textreport.lines(data))
+
+
+@pytest.mark.parametrize("make", [qualifydata.report, qualifydata.scaled,
+                                  qualifydata.passed, qualifydata.empty])
+def test_it_keeps_to_the_width(make):
+    lines = textreport.lines(make())
+    assert lines and all(len(line) <= 79 for line in lines)
+    assert all(line.isascii() and line == line.rstrip() for line in lines)
+
+
+def test_hostile_text_stays_in_its_line():
+    data = qualifydata.poisoned(" ".join(hostile.ATTACKS))
+    lines = textreport.lines(data)
+    assert max(map(len, lines)) <= 79
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", "".join(lines))
+
+
+def test_the_result_comes_before_any_figure(full):
+    out = said(full)
+    assert out.index("FAIL: 2 OF 16 LIMITS AND 2 OF 16 CHECKS") < out.index(
+        "limits") < out.index("checks") < out.index("tests of")
+
+
+def test_each_limit_has_its_bound_and_its_reason():
+    out = said(qualifydata.report())
+    assert re.search(r"pass +IOPS, 4K 0/100 +>= 120,000 +130,680 +line 6", out)
+    assert re.search(r"FAIL +IOPS, 4K 100/0 +>= 700,000 +644,490 +line 7", out)
+    assert "Steady state was not reached in 25 rounds." in out
+    assert re.search(r"not measured Latency, 4K 0/100: p99 latency\n"
+                     r" +asked for <= 60.00 us, is n/a; line 16", out)
+
+
+def test_every_check_is_there(full):
+    out = " ".join(said(full).split())
+    for _, _, check in phrases.checks(full):
+        assert f"{check['title']}: {check['text']}" in out
+
+
+def test_each_test_says_whether_it_was_steady():
+    out = said(qualifydata.report())
+    assert "steady state NOT REACHED in 25 rounds" in out
+    assert "steady state reached in round 6, window 2 to 6" in out
+    assert re.search(r"not run +Long soak", out)
+    assert re.search(r"FAILED +Device full, 3 s: fio ended", out)
+
+
+def test_steady_states_of_one_test_are_told_apart():
+    data = qualifydata.report()
+    test = data["targets"][0]["tests"][0]
+    assert "block sizes" not in said(data).lower()
+    test["phases"].append({**test["phases"][-1], "title": "Another size"})
+    out = said(data)
+    for phase in test["phases"][-2:]:
+        assert f"{phase['title']}: steady state reached in round 6" in out
+
+
+def test_a_scaled_run_says_that_it_qualifies_nothing():
+    lines = textreport.lines(qualifydata.scaled())
+    assert lines[0] == "SCALED DOWN: qualifies nothing"
+    assert sum("qualifies nothing" in line for line in lines) == 2
+
+
+def test_an_early_stop_and_warnings():
+    out = said(qualifydata.report(finished=False,
+                                  warnings=[f"w{i}." for i in range(9)]))
+    assert "Stopped early" in out and "4 more warnings" in out
+
+
+def test_comparisons_say_how_much_is_of_which_verdict(full):
+    out = " ".join(said(full).split())
+    assert re.search(r"Against \S+: of \d+ figures 1 slower, .*1 equivalent",
+                     out), out
+    assert ("kaio beside libaio: of 3 figures 1 longer, 1 inconclusive, 1 "
+            "equivalent. longer iops, 4K 0/100, p99: +15.0%") in out
+    assert "Each of 2 limits" in out
+
+
+def test_a_test_that_was_stopped_is_not_said_to_have_missed_it():
+    """Only the phase in which it ended; those before it had all rounds."""
+    data = qualifydata.report()
+    test = next(t for t in data["targets"][0]["tests"]
+                if any(p["steady"] for p in t["phases"]))
+    missed = {"reached": False, "rounds": 3}
+    one, two = ({"steady": {**missed}} for _ in range(2))
+    for state, last in (("done", "NOT REACHED in 3 rounds"), (
+            "stopped", "not reached when the test ended, after 3 rounds")):
+        test.update(state=state, phases=[one, two])
+        assert phrases.steady(test, one) == "NOT REACHED in 3 rounds"
+        assert phrases.steady(test, two) == last
+
+
+# The words
+
+@pytest.mark.parametrize("result, limits, checks, headline", [
+    ("pass", ["pass"] * 3, ["pass"], "Pass: all 3 limits and the one check"),
+    ("pass", [], ["pass"] * 2, "Pass: all 2 checks"),
+    ("fail", ["pass", "fail"], ["pass"], "Fail: 1 of 2 limits"),
+    ("fail", ["pass"], ["fail", "pass"], "Fail: 1 of 2 checks"),
+    ("not measured", ["pass"], ["not measured"],
+     "Not measured: 1 of 1 check"),
+    ("not measured", ["pass"], ["pass"], "Not measured: 1 of 2 tests not "
+     "done"),
+    ("not measured", [], [], "Not measured: 1 of 2 tests not done"),
+    ("pass", [], [], "Pass: nothing was judged")])
+def test_the_headline(result, limits, checks, headline):
+    tests = [{"checks": [{"result": r} for r in checks], "state": "done"},
+             {"checks": [], "state": "stopped"}]
+    data = {"result": result, "limits": [{"result": r} for r in limits],
+            "targets": [{"tests": tests}]}
+    assert phrases.headline(data) == headline
+
+
+@pytest.mark.parametrize("found, line", [
+    ([], ""), (None, ""), (["runs/a.json#x"], "runs/a.json#x"),
+    (["runs/a.json#x"] * 3, "runs/a.json#x"),
+    ([f"runs/a-r{i:02d}-000.json#4K 0/100" for i in range(3, 8)],
+     "runs/a-r03…07-000.json#4K 0/100 (5 runs)"),
+    ([f"runs/a-r{i}.json#x" for i in (9, 10)], "runs/a-r9…10.json#x (2 runs)"),
+    ([f"runs/a.json#QD {i}" for i in (1, 11)], "runs/a.json#QD 1…11 (2 runs)"),
+    (["runs/a.json#x", "other.json#y"], "runs/a.json#x…other.json#y (2 runs)")
+])
+def test_sources_in_one_line(found, line):
+    assert phrases.sources(found) == line
+
+
+def test_a_bound_that_rounds_to_the_limit_shows_more_digits():
+    limit = {"limit": 120000, "bound": 119999.9, "unit": "1/s",
+             "metric": "iops", "key": "min_iops"}
+    assert phrases.bound(limit).startswith("119999.9")
+    assert phrases.bound({**limit, "bound": 120000}) == "120,000"
+
+
+@pytest.mark.parametrize("value, unit, metric, amount", [
+    (1203.4, "us", "lat_p99_us", "1,203 µs"), (0.042, "1", "submit_share",
+                                              "4.20%"),
+    (None, "us", "x", "n/a"), (120000, "1/s", "iops", "120,000"),
+    (2100.5, "MB/s", "mbps", "2,100 MB/s"), (4.2, "%", "x", "4.20%")])
+def test_amounts(value, unit, metric, amount):
+    assert phrases.amount(value, unit, metric) == amount
+
+
+@pytest.mark.parametrize("seconds, said", [
+    (None, "n/a"), (0, "0 s"), (0.00017, "0 s"), (4.123, "4.12 s"),
+    (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
+def test_times(seconds, said):
+    assert phrases.time(seconds) == said
+
+
+@pytest.mark.parametrize("asked, told, kernel, said", [
+    (False, False, "write back", "off"),
+    (False, True, "write back", "on, as the device says; off was asked for"),
+    (False, None, "write through", "off, as the kernel believes (write thr"),
+    (False, None, "write back", "off was asked for and not set: on, as the "
+     "kernel believes"),
+    (True, None, None, "on was asked for and not set: not known")])
+def test_the_header_says_off_only_where_it_was_read_back(asked, told, kernel,
+                                                         said):
+    data = qualifydata.passed()
+    data["profile"]["write_cache"] = asked
+    data["targets"][0]["write_cache"] = {"device": told, "kernel": kernel}
+    assert f"write cache {said}" in " ".join("\n".join(
+        textreport.lines(data)).split())
+
+
+def test_a_report_that_knows_nothing_of_the_cache():
+    data = qualifydata.passed()
+    for target in data["targets"]:
+        del target["write_cache"]
+    assert "not known" in cachewords.of(data)
+    data["profile"]["write_cache"] = None
+    assert cachewords.of(data) == "as it is"

@@ -11,14 +11,14 @@ import subprocess
 
 import pytest
 
-from fiolab.ab import matrix, results
+from fiolab.ab import matrix, restore, results
 from fiolab.ab.campaignfolder import CampaignFolder
 from fiolab.base import files
 from fiolab.base.problem import Problem
 from fiolab.fio import clientrun, fairness, fiorun, metrics, sidespec as side
 from fiolab.fio.jobfile import Job
 from fiolab.stats import pairing
-from fiolab.target import claim, restore, scratchfile as target
+from fiolab.target import claim, scratchfile as target
 
 MIB = 1 << 20
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 import abreport
 import hostile
 from fiolab.ab import htmlreport, schema
-from fiolab.report import plotting, svg
+from fiolab.report import latencyplots, plotting, svg
 from outline import (Outline, is_well_formed,
                      links_lead_somewhere, needs_nothing_else)
 
@@ -198,17 +198,17 @@ def exact(bins, share):
 
 def test_thinning_keeps_the_percentiles():
     found = abreport.latency_of(np.random.default_rng(2), 4e5, buckets=1500)
-    ns, share = plotting.thinned(found["bins"], plotting.PERCENTILES)
-    assert len(ns) <= plotting.POINTS + len(plotting.PERCENTILES)
+    ns, share = latencyplots.thinned(found["bins"], latencyplots.PERCENTILES)
+    assert len(ns) <= plotting.POINTS + len(latencyplots.PERCENTILES)
     assert share[-1] == 1.0 and ns[-1] == found["bins"][-1][0]
     for q in (0.5, 0.9, 0.99, 0.999, 0.9999):
         assert ns[np.searchsorted(share, q)] == exact(found["bins"], q)
 
 
 def test_thinning_nothing():
-    ns, share = plotting.thinned([])
+    ns, share = latencyplots.thinned([])
     assert len(ns) == len(share) == 0
-    assert plotting.cdf({r: {"bins": [], "percentiles": {}} for r in "AB"},
+    assert latencyplots.cdf({r: {"bins": [], "percentiles": {}} for r in "AB"},
                      "read", "p") is None
 
 
@@ -222,7 +222,7 @@ def test_points_stand_for_all_pairs():
 @pytest.mark.parametrize("low, high", [(90, 110), (300, 950), (8e4, 3e6),
                                        (1, 1e9), (2e3, 2.5e4)])
 def test_a_latency_axis_has_a_few_round_places(low, high):
-    ticks = plotting.log_ticks(low, high)
+    ticks = latencyplots.log_ticks(low, high)
     assert 1 <= len(ticks) <= 6 and ticks == sorted(set(ticks))
     assert all(low <= tick <= high for tick in ticks)
 

@@ -15,7 +15,7 @@ from targets import partition, remove_partitions
 from fiolab.ab import cli, command
 from fiolab.base import commandline
 from fiolab.base.problem import Problem
-from fiolab.target import blockdevice, claim, scratchfile, sysfs
+from fiolab.target import blockdevice, claim, medium, scratchfile, sysfs
 
 MIB = 1 << 20
 needs_root = pytest.mark.skipif(bool(real.why_no_root()),
@@ -106,7 +106,7 @@ def test_a_file_that_is_too_small(tmp_path, stack):
 
 
 def test_no_space_is_found_before_writing(tmp_path, stack, monkeypatch):
-    monkeypatch.setattr(scratchfile, "_room", lambda folder: 24 * MIB)
+    monkeypatch.setattr(medium, "room_in", lambda folder: 24 * MIB)
     with pytest.raises(Problem, match="has room for 8 MiB"):
         scratchfile.prepare(str(tmp_path / "big"), [], 9 * MIB, False, stack)
     assert not (tmp_path / "big").exists()
@@ -132,7 +132,7 @@ def test_without_o_direct_only_memory_may_be_buffered(ram, tmp_path, stack,
             raise OSError(errno.EINVAL, "Invalid argument")
         return real_open(path, flags, *rest)
     monkeypatch.setattr(scratchfile.os, "open", old_kernel)
-    monkeypatch.setattr(scratchfile, "identify", lambda _: (ram, "label"))
+    monkeypatch.setattr(medium, "identify", lambda _: (ram, "label"))
     if ram:
         made = scratchfile.prepare(str(tmp_path / "f"), [], 4 * MIB, False, stack)
         assert not made.direct and "buffered" in made.describe()
@@ -214,7 +214,7 @@ def test_without_a_mount_row_the_device_number_is_the_label(tmp_path,
                                                             monkeypatch):
     """As in a chroot whose root is not a mount point."""
     monkeypatch.setattr(blockdevice, "mounts", lambda: [])
-    ram, label = scratchfile.identify(str(tmp_path))
+    ram, label = medium.identify(str(tmp_path))
     name = os.path.basename(blockdevice.sysfs(os.stat(tmp_path).st_dev))
     assert not ram and label.startswith("disk (" + name)
 
@@ -281,7 +281,7 @@ def test_a_mount_that_cannot_be_seen_is_refused(loop, stack, tmp_path,
     real.run("mkfs.ext4", "-q", "-F", loop)
     with real.mounted(loop, str(tmp_path / "m")):
         monkeypatch.setattr(blockdevice, "mounts", lambda: [])
-        monkeypatch.setattr(scratchfile, "identify", lambda _: (False, ""))
+        monkeypatch.setattr(medium, "identify", lambda _: (False, ""))
         refused(loop, "exclusive open fails", stack)
 
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 import targets as real
 from fiolab.ab import campaign
 from fiolab.base.problem import Problem
-from fiolab.bench import command as bench, costs, goalset, libbench, rowset
+from fiolab.bench import callkinds, command as bench, costs, goalset, rowset
 from fiolab.target import loopdevice, scratchfile as target
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
@@ -204,7 +204,7 @@ def test_memory_of_a_process():
 
 def test_the_waiting_of_fio_is_not_counted(monkeypatch):
     kinds = {"clock_nanosleep": 0.25, "nanosleep": 0, "wait4": 0.25, "all": 2}
-    monkeypatch.setattr(libbench, "kinds_per_io", lambda *_: kinds)
+    monkeypatch.setattr(callkinds, "kinds_per_io", lambda *_: kinds)
     assert costs.calls_per_io(None, None, None, None) == 1.5
     kinds.clear()
     assert costs.calls_per_io(None, None, None, None) is None

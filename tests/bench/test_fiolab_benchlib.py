@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 import targets as real
 from fiolab.ab import campaign
 from fiolab.base.problem import Problem
-from fiolab.bench import barelib, libbench
+from fiolab.bench import barelib, callkinds, libbench, libtargets
 from fiolab.stats.verdict import Effect, judge_all
 from fiolab.target import scratchfile
 
@@ -128,13 +128,13 @@ SUMMARY = """% time     seconds  usecs/call     calls    errors syscall
 def test_calls_by_kind(monkeypatch):
     first = SUMMARY.replace("2000", "1000").replace("  10 io_", "     io_")
     first = first.replace("3100", "2100")
-    assert libbench.parse_kinds(SUMMARY) == {
+    assert callkinds.parse_kinds(SUMMARY) == {
         "io_submit": 2000, "io_getevents": 1000, "openat": 100, "all": 3100}
-    counts = iter([(libbench.parse_kinds(first), 64),
-                   (libbench.parse_kinds(SUMMARY), 564)])
-    monkeypatch.setattr(libbench, "_count", lambda *_: next(counts))
-    monkeypatch.setattr(libbench.shutil, "which", lambda _: "strace")
-    found = libbench.kinds_per_io(None, None, None, None)
+    counts = iter([(callkinds.parse_kinds(first), 64),
+                   (callkinds.parse_kinds(SUMMARY), 564)])
+    monkeypatch.setattr(callkinds, "_count", lambda *_: next(counts))
+    monkeypatch.setattr(callkinds.shutil, "which", lambda _: "strace")
+    found = callkinds.kinds_per_io(None, None, None, None)
     assert found == {"io_submit": 2, "io_getevents": 0, "io_pgetevents": 0,
                      "all": 2}
 
@@ -149,15 +149,15 @@ def zram(tmp_path, monkeypatch):
         sys_files = {"disksize": "0", "stat": "9 0 9 9 0 0", "reset": ""}
         for name, text in sys_files.items():
             (tmp_path / name).write_text(text)
-        monkeypatch.setattr(libbench, "ZRAM", device)
-        monkeypatch.setattr(libbench, "ZRAM_FILE", f"{tmp_path}/{{}}")
+        monkeypatch.setattr(libtargets, "ZRAM", device)
+        monkeypatch.setattr(libtargets, "ZRAM_FILE", f"{tmp_path}/{{}}")
         yield device
 
 
 def use_zram(during=lambda: None):
     args = libbench.parser().parse_args(["--size", "16M"])
     with ExitStack() as stack:
-        found = libbench.zram(args, stack)
+        found = libtargets.zram(args, stack)
         assert not found.writable and not found.created
         with pytest.raises(OSError):
             os.open(found.path, os.O_RDONLY | os.O_EXCL)
@@ -198,6 +198,6 @@ def test_a_zram_in_use_is_refused(zram, tmp_path):
 
 
 def test_no_zram_at_all(monkeypatch):
-    monkeypatch.setattr(libbench, "ZRAM", "/dev/none")
+    monkeypatch.setattr(libtargets, "ZRAM", "/dev/none")
     with pytest.raises(Problem, match="there is no /dev/none"):
-        libbench.zram(None, None)
+        libtargets.zram(None, None)

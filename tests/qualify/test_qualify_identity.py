@@ -14,7 +14,7 @@ import pytest
 import faketools
 from fiolab.base.problem import Problem
 from fiolab.qualify import worker
-from fiolab.target import health, identity, scratchfile, tools, writecache
+from fiolab.target import health, identity, medium, tools, writecache
 
 
 # --- identity
@@ -108,7 +108,7 @@ def test_a_file_and_the_device_below_it(tmp_path):
     assert (found["kind"], found["size_bytes"]) == ("file", 8192)
     assert found["inode"] == path.stat().st_ino and found["model"] is None
     # In a chroot whose root is no mount, none is to be seen.
-    assert found["file_system"] or not scratchfile.mount_of(str(path))
+    assert found["file_system"] or not medium.mount_of(str(path))
     assert set(identity.EMPTY) <= set(found)
     assert identity.smart(str(path))[0] is None
 

@@ -71,7 +71,7 @@ def test_without_a_claim_nothing_is_purged(file, stack):
 def test_a_file_system_without_holes(file, monkeypatch):
     def lacks(*_):
         raise OSError(95, "Operation not supported")
-    monkeypatch.setattr(purge, "_punch", lacks)
+    monkeypatch.setattr(purge.blockio, "punch", lacks)
     method, why = purge.plan(file)
     assert method == "overwrite-none" and "cannot punch holes" in why
     purge.run(file, method, print)

@@ -6,7 +6,7 @@ import re
 
 from ..base import commandline
 from ..base.commandline import UNSET, cpu, number, size
-from ..target import restore
+from . import restore
 
 PAIRS, QUICK_PAIRS = 20, 6
 
@@ -96,7 +96,7 @@ def _where(new):
         "a device that is mounted or in use never is")
     add("--buffered", action="store_true", help="jobs may run on a disk "
         "without direct=1: their figures are then the page cache's")
-    add("--restore", choices=restore.CHOICES, help="the state of a target "
+    add("--restore", choices=tuple(restore.HOW), help="the state of a target "
         "before each run of a job that writes: fill (every byte is written "
         "again; the default), trim (discarded first) or none")
     add("--client", metavar="HOST,HOST", help="run on these hosts at once, "

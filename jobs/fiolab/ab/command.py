@@ -10,8 +10,8 @@ from ..base import commandline, privatefolder, progress
 from ..base.problem import Problem
 from ..fio import asking, clientrun, clienttarget, fairness, fiorun
 from ..stats.verdict import count_pairs, fewest_pairs
-from ..target import restore, scratchfile
-from . import (campaign, cli, planning, publish, reportdata, selfcheck,
+from ..target import scratchfile
+from . import (campaign, cli, planning, publish, reportdata, restore, selfcheck,
                twocampaigns)
 from .campaignfolder import CampaignFolder
 from .results import Results

@@ -8,7 +8,7 @@ import math
 from markupsafe import Markup
 
 from ..base import textfile
-from ..report import plotting, svg, wording
+from ..report import latencyplots, plotting, svg, wording
 from ..report.page import environment
 
 DRAWN_CELLS = 12
@@ -105,9 +105,9 @@ def _pictures(data, cell):
                      "order of the runs: a drift would tilt the clouds."
                      + _time_note(effect["n"])))
     for i, (direction, found) in enumerate(cell["latency"].items()):
-        made += [(plotting.cdf(found, direction, f"{start}c{i}", letter),
+        made += [(latencyplots.cdf(found, direction, f"{start}c{i}", letter),
                   f"{wording.label(direction)} latency, all pairs pooled."),
-                 (plotting.percentiles(found, direction, f"{start}p{i}", letter),
+                 (latencyplots.percentiles(found, direction, f"{start}p{i}", letter),
                   "The same, stretched towards the tail: each nine has the "
                   "same width. Descriptive; no verdict rests on it.")]
     return [(Markup(picture), caption) for picture, caption in made if picture]

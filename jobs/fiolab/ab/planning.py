@@ -14,8 +14,8 @@ from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import fairness, jobfile, sidespec
 from ..stats import paired, pairing, verdict
-from ..target import extents, naming, restore, scratchfile
-from . import cli, matrix, reportdata, selfcheck
+from ..target import claimable, extents, medium, scratchfile
+from . import cli, matrix, reportdata, restore, selfcheck
 from .campaignfolder import CampaignFolder
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -115,7 +115,7 @@ def folder(args):
 
 
 def _remote_target(args, path):
-    if naming.misread(path) or not os.path.isabs(path):
+    if claimable.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
     size = args.size or scratchfile.DEFAULT_SIZE
@@ -132,7 +132,7 @@ def _is_disk(path):
     """Of a target, also one that will be created; False for no place."""
     path = os.path.realpath(path)
     path = path if os.path.exists(path) else os.path.dirname(path)
-    return os.path.exists(path) and not scratchfile.identify(path)[0]
+    return os.path.exists(path) and not medium.identify(path)[0]
 
 
 def refuse_buffered(args, jobs):

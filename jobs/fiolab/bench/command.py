@@ -19,7 +19,7 @@ from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
 from ..target import loopdevice, scratchfile
-from . import costs, goalset, libbench, rowset
+from . import costs, goalset, libbench, libtargets, rowset
 from .goalset import at_least, at_most, half_of, same
 
 LONG_PARTS = ("cells",)
@@ -146,7 +146,7 @@ def _loop(args, stack):
     return scratchfile.prepare(device, [], None, False, stack)
 
 
-TARGETS = {"zram": libbench.zram, "tmpfs": _tmpfs, "loop": _loop,
+TARGETS = {"zram": libtargets.zram, "tmpfs": _tmpfs, "loop": _loop,
            "disk": _disk}
 
 

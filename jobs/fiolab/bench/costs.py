@@ -10,7 +10,7 @@ from ..base import process
 from ..base.problem import Problem
 from ..fio import fiorun, sidespec
 from ..stats.paired import hodges_lehmann
-from . import libbench, rowset
+from . import callkinds, rowset
 
 DEEP, BLOCK = 4096, 4096
 MEMORY_SECONDS = 10         # more than a look at the process takes
@@ -26,7 +26,7 @@ WAITING = ("clock_nanosleep", "nanosleep", "wait4")
 
 def calls_per_io(fio, one, job, target):
     """System calls per I/O but for fio's waiting; None where not possible."""
-    found = libbench.kinds_per_io(fio, one, job, target, WAITING)
+    found = callkinds.kinds_per_io(fio, one, job, target, WAITING)
     if not found:
         return None
     return found["all"] - sum(found[name] for name in WAITING)

@@ -4,39 +4,20 @@
 # without fio (jobs/bareloop.c).  Pairs, statistics and verdicts are those of
 # jobs/ab; in the loop the metric is speed, calls per second.
 import argparse
-import contextlib
-import errno
 import math
 import os
-import re
-import shutil
 import statistics
-import sys
 import tempfile
-import time
 
 import numpy as np
 
 from ..ab import campaign
 from ..base import commandline
-from ..base.problem import Problem
-from ..fio import streams
-from ..fio.metrics import figures
 from ..stats import pairing
 from ..stats.verdict import fewest_pairs, judge_all
-from ..target import blockdevice, scratchfile
-from . import barelib, librun, textreport
+from . import barelib, callkinds, librun, libtargets, textreport
 
 SIDES = barelib.SIDES
-PARTS = ("shm", "zram", "loop")
-ZRAM = "/dev/zram0"
-ZRAM_FILE = "/sys/block/zram0/{}"
-RESET_TRIES = 20
-WRITES = 4                  # the field of a block device's stat
-STRACE = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$",
-                    re.M)
-READERS = ("io_getevents", "io_pgetevents")
-SHOWN_CALLS = ("io_submit", *READERS)
 
 TAKES = ("take_one", "take_many")
 IOPS_GOAL, CALLS_GOAL, TAKE_GOAL = 1.20, 0.05, 5
@@ -59,7 +40,7 @@ def parser():
         "bench-lib", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = new.add_argument
-    add("--only", action="append", choices=PARTS, metavar="PART",
+    add("--only", action="append", choices=libtargets.PARTS, metavar="PART",
         help="shm, zram or loop; may be repeated (all that work)")
     add("--pairs", type=commandline.number(int, 1, 10000, "a number"), metavar="N",
         help="pairs of runs (20; with --quick 10, the fewest that can reach a "
@@ -91,104 +72,14 @@ def _settings(args):
     args.pairs = args.pairs or (10 if args.quick else 20)
     args.runtime, args.ramp, args.loop_ms = (
         (0.2, 0.05, 8) if args.quick else (0.4, 0.1, 15))
-    args.parts = args.only or PARTS
-
-
-# Targets
-
-def _zram_file(name, text=None):
-    with open(ZRAM_FILE.format(name), "r" if text is None else "w",
-              encoding="ascii") as file:
-        return file.read().strip() if text is None else file.write(text)
-
-
-def _zram_reset():
-    """Undo the size that we gave, unless somebody has written meanwhile.
-
-    A passing look by udev makes it busy.
-    """
-    for _ in range(RESET_TRIES):
-        with contextlib.suppress(OSError):
-            if _zram_file("stat").split()[WRITES] == "0":
-                _zram_file("reset", "1")
-            return
-        time.sleep(0.1)
-
-
-def _zram_device(size, stack):
-    """Give the device a size if it has none, and hold it; never write."""
-    reason = blockdevice.held_by(blockdevice.device_number(ZRAM))
-    if reason:
-        raise Problem(f"{ZRAM} is in use ({reason}): leave out zram.")
-    if _zram_file("disksize") == "0":
-        _zram_file("disksize", str(size))
-        stack.callback(_zram_reset)
-    descriptor = os.open(ZRAM, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
-    stack.callback(os.close, descriptor)
-
-
-def zram(args, stack):
-    """/dev/zram0 for reading, if it is to be had."""
-    if blockdevice.device_number(ZRAM) is None:
-        raise Problem(f"there is no {ZRAM}: modprobe zram, or leave it out.")
-    try:
-        _zram_device(args.size or scratchfile.DEFAULT_SIZE, stack)
-    except OSError as error:
-        why = ("something holds it" if error.errno == errno.EBUSY
-               else error.strerror)
-        raise Problem(f"cannot use {ZRAM} ({why}): leave out zram.") from None
-    return scratchfile.prepare(ZRAM, [], args.size, False, stack)
-
-
-def _targets(args, stack):
-    made = []
-    if "shm" in args.parts:
-        made.append(scratchfile.scratch(commandline.MEMORY, args.size, stack))
-    if "zram" in args.parts:
-        try:
-            with contextlib.ExitStack() as trial:
-                made.append(zram(args, trial))
-                stack.push(trial.pop_all())
-        except Problem as problem:
-            if args.only:
-                raise
-            print(f"bench-lib: without zram: {problem}", file=sys.stderr)
-    return made
+    args.parts = args.only or libtargets.PARTS
 
 
 # Under fio
 
-def parse_kinds(text):
-    """{system call: how often} of a `strace -c` summary; "all": their sum."""
-    calls = {m[2]: int(m[1]) for m in STRACE.finditer(text)}
-    calls["all"] = calls.pop("total", 0)
-    return calls
-
-
-def _count(fio, one, job, target, ios):
-    result, kept = streams.limited(fio, one, job, target, ios, keep=["calls"],
-                                   wrap=["strace", "-f", "-c", "-o", "calls"])
-    return parse_kinds(kept["calls"]), figures(result["jobs"])["ios"]
-
-
-def kinds_per_io(fio, one, job, target, names=SHOWN_CALLS):
-    """{system call: per I/O}, "all" of them, too; {} without strace."""
-    if not shutil.which("strace"):
-        return {}
-    try:
-        (calls0, ios0), (calls1, ios1) = (
-            _count(fio, one, job, target, ios) for ios in streams.CALL_IOS)
-    except Problem:
-        return {}
-    if "io_submit" not in calls1 or ios1 <= ios0:
-        return {}
-    return {name: (calls1.get(name, 0) - calls0.get(name, 0)) / (ios1 - ios0)
-            for name in (*names, "all")}
-
-
 def _fio_cells(args, plan, jobs, stack):
     return [campaign.Cell(jobs[0], each, pairing.orders(args.pairs, plan.rng))
-            for each in _targets(args, stack)]
+            for each in libtargets.targets(args, stack)]
 
 
 def _measure_fio(plan, cells):
@@ -196,7 +87,7 @@ def _measure_fio(plan, cells):
     found = []
 
     def count(*what):
-        found.append(kinds_per_io(*what))
+        found.append(callkinds.kinds_per_io(*what))
         return found[-1].get("all")
     librun.measure(plan, cells, count=count)
     return [{"A": a, "B": b} for a, b in zip(found[::2], found[1::2])]
@@ -227,17 +118,6 @@ def loop_lines(cell, effects):
             *textreport.wrapped(NOTE)]
 
 
-def kinds_lines(cell, kinds):
-    """System calls per I/O by kind, a line for each."""
-    lines = ["", f"system calls per I/O, {cell.target.label}, under strace",
-             f"  {'':<15} {'A':>9} {'B':>9}"]
-    if not all(kinds.values()):
-        return [*lines, "  not counted (needs a working strace)"]
-    return lines + [f"  {name:<15}" + "".join(
-        f" {kinds[letter][name]:>9.3f}" for letter in "AB")
-        for name in SHOWN_CALLS]
-
-
 def _fio_goals(cell, kinds):
     name, iops = cell.target.label, cell.effects[0]
     ratio = math.exp(iops.estimate)
@@ -247,7 +127,7 @@ def _fio_goals(cell, kinds):
     text = f"io_getevents calls per I/O at most {CALLS_GOAL}, {name}"
     if not kinds["B"]:
         return [*found, textreport.goal(text, None, "not counted", None)]
-    calls = sum(kinds["B"][reader] for reader in READERS)
+    calls = sum(kinds["B"][reader] for reader in callkinds.READERS)
     return [*found, textreport.goal(text, calls, f"{calls:.4f}",
                                 calls <= CALLS_GOAL)]
 
@@ -304,7 +184,7 @@ def bench(args, stack):
              for goal in _fio_goals(cell, found)]
     lines = _head(args, loop, plan, cells, len(effects))
     for cell, found in zip(cells, kinds):
-        lines += kinds_lines(cell, found)
+        lines += callkinds.kinds_lines(cell, found)
     if loop:
         goals += _loop_goals(effects, len(comparisons))
         lines += loop_lines(loop_cell, effects)

@@ -9,7 +9,7 @@ import os
 import re
 
 from ..base.problem import Problem
-from ..target import naming
+from ..target import claimable
 from . import jobfile
 
 ENGINE_FILE = "fio-kaio.so"
@@ -81,7 +81,7 @@ def _environment(text, build):
 
 def _external(path):
     full = os.path.realpath(os.path.expanduser(path))
-    if naming.misread(full):
+    if claimable.misread(full):
         raise Problem(f"the engine path {full!r} has a character that fio "
                       "would misread (; # $ or a backslash): move it.")
     if not os.path.isfile(full):

@@ -6,7 +6,7 @@ import os
 from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun
-from ..target import (claim, identity, loopdevice, naming, neighbours,
+from ..target import (claim, claimable, identity, loopdevice, neighbours,
                       scratchfile)
 from .execute import Place, can_direct
 
@@ -75,7 +75,7 @@ def scratch(profile, size, stack):
 
 
 def remote(path, client, size, profile):
-    if naming.misread(path) or not os.path.isabs(path):
+    if claimable.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
     used = active(size, profile, size)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The pictures of report.html, each an svg element: effects with intervals
-# and noise floor, pairs over time, latency distribution and percentiles.
+# and noise floor, and pairs over time (those of latency: latencyplots.py).
 # A is drawn dashed or hollow, B solid or filled: colour is not the only sign.
 # What is too much to draw is thinned out, and the caption says so.
 import math
@@ -19,7 +19,6 @@ TONE = {"good": svg.GOOD, "bad": svg.BAD, "same": svg.SAME,
         "open": svg.UNDECIDED}
 MARKER = {"good": "^", "bad": "v", "same": "s", "open": "o"}
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
-PERCENTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
 def weight(text):
@@ -203,119 +202,3 @@ def over_time(cell, effect, prefix, letter="B"):
         made, prefix, f"{effect['name']} of each pair over time",
         f"{wording.several(len(minutes), 'point')}; effect "
         f"{wording.verdict_line(effect)}")
-
-
-# Latency
-
-def thinned(bins, keep=()):
-    """(ns, share of the I/Os up to it), at POINTS places at most, densest
-    where the shares change and never without the far tail."""
-    ns = np.array([b[0] for b in bins], dtype=float)
-    share = np.cumsum([b[1] for b in bins], dtype=float)
-    total = share[-1] if len(share) else 0
-    if not total:
-        return ns[:0], ns[:0]
-    share /= total
-    even = np.linspace(0, 1, POINTS // 2)
-    tail = 1 - np.geomspace(1, 1 / total, POINTS // 2)
-    wanted = np.concatenate([even, tail, np.asarray(keep, dtype=float)])
-    at = np.unique(np.clip(np.searchsorted(share, wanted), 0, len(ns) - 1))
-    return ns[at], share[at]
-
-
-def log_ticks(low, high):
-    """Round places in a range, as many as fit: 1, 10... or 1, 2, 5, 10..."""
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
-    for steps in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
-        found = [m * 10.0 ** k for k in powers for m in steps]
-        found = [x for x in (*found, 10.0 ** powers.stop) if low <= x <= high]
-        if len(found) <= 5:
-            return found
-    return found[::len(found) // 4]
-
-
-def latency_axis(axis):
-    """Once the limits are known."""
-    axis.set_major_locator(FixedLocator(log_ticks(*axis.get_view_interval())))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(
-        lambda ns, _: wording.duration(ns)))
-
-
-def _lines(axes, found, draw, letter):
-    """Both sides by draw(thinned points, style); A dashed and B solid."""
-    for role, name, style in (
-            ("A", "A", {"color": svg.A, "linestyle": (0, (4, 2))}),
-            ("B", letter, {"color": svg.B})):
-        draw(found[role], {**style, "linewidth": 1.7, "label": name})
-    axes.grid(True)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, which="both")
-    axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1.0), ncol=2,
-                borderaxespad=0, handlelength=2.2, columnspacing=1.2)
-
-
-def _far(found):
-    """Where the picture of a distribution ends: the slower side's p99.9."""
-    return max(ns[min(np.searchsorted(share, 0.999), len(ns) - 1)]
-               for ns, share in found.values() if len(ns))
-
-
-def cdf(found, direction, prefix, letter="B"):
-    """The share of I/Os that are done within a time."""
-    points = {role: thinned(found[role]["bins"], [0.999]) for role in "AB"}
-    if not any(len(ns) for ns, _ in points.values()):
-        return None
-    made = svg.figure(250)
-    axes = made.add_axes([0.11, 0.18, 0.83, 0.70])
-    _lines(axes, points, lambda at, style: axes.step(
-        at[0], 100 * at[1], where="post", **style), letter)
-    axes.set_xscale("log")
-    axes.set_xlim(right=_far(points) * 1.05)
-    axes.set_ylim(0, 101)
-    latency_axis(axes.xaxis)
-    axes.set_xlabel("latency, up to p99.9")
-    caption(axes, f"% of {direction}s done within")
-    return svg.render(made, prefix, f"Distribution of {direction} latency",
-                      _percentile_text(found, letter))
-
-
-def _percentile_text(found, letter):
-    said = []
-    for role, name in (("A", "A"), ("B", letter)):
-        marks = ", ".join(f"p{q} {wording.duration(ns)}" for q, ns in
-                          found[role]["percentiles"].items())
-        said.append(f"{name}: {marks}")
-    return "; ".join(said)
-
-
-def nines(share):
-    return -np.log10(np.maximum(1 - share, 1e-9))
-
-
-def percentiles(found, direction, prefix, letter="B"):
-    """Latency against percentile, stretched so that each nine is a step."""
-    points = {}
-    for role in "AB":
-        ns, share = thinned(found[role]["bins"], PERCENTILES)
-        inner = share < 1       # the maximum has no percentile
-        points[role] = ns[inner], share[inner]
-    if not any(len(ns) for ns, _ in points.values()):
-        return None
-    made = svg.figure(250)
-    axes = made.add_axes([0.19, 0.18, 0.79, 0.70])
-    _lines(axes, points, lambda at, style: axes.plot(
-        nines(at[1]), at[0], **style), letter)
-    axes.set_yscale("log")
-    latency_axis(axes.yaxis)
-    far = max(nines(share).max() for _, share in points.values()
-              if len(share))
-    shown = [q for q in PERCENTILES if nines(q) <= max(far, 1)]
-    axes.xaxis.set_major_locator(FixedLocator([nines(q) for q in shown]))
-    axes.xaxis.set_major_formatter(FuncFormatter(
-        lambda x, _: f"{100 - 100 * 10 ** -x:.6g}"))
-    axes.set_xlim(0, max(far, 1) * 1.02)
-    axes.set_xlabel("percentile")
-    caption(axes, f"{direction} latency")
-    return svg.render(made, prefix, f"Percentiles of {direction} latency",
-                      _percentile_text(found, letter))

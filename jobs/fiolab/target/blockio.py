@@ -1,11 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Our own reads and writes of a target, past the page cache: to damage it in
-# one place, and to look at it with other eyes than fio's.  Nothing outside of
-# the target's bytes is ever written.
+# one place, and to look at it with other eyes than fio's; and its blocks given
+# back.  Nothing outside of the target's bytes is ever written.
 import contextlib
+import ctypes
 import errno
+import fcntl
 import mmap
 import os
+import struct
+
+BLKDISCARD = 0x1277
+PUNCH_HOLE = 3          # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def discard(descriptor, start, length):
+    """Give bytes of a block device back to it; OSError where it has none."""
+    fcntl.ioctl(descriptor, BLKDISCARD, struct.pack("QQ", start, length))
+
+
+def punch(descriptor, start, length):
+    """Give bytes of a file back to its file system: they become a hole."""
+    if LIBC.fallocate(descriptor, PUNCH_HOLE, ctypes.c_long(start),
+                      ctypes.c_long(length)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 class Raw:

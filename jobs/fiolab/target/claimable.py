@@ -3,11 +3,12 @@
 # not to be overwritten is refused, in a sentence.
 import fcntl
 import os
+import re
 import stat
 import struct
 
 from ..base.problem import Problem
-from . import blockdevice, naming, sysfs
+from . import blockdevice, sysfs
 
 REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
 # File systems whose regular files are no data: writing there sets the machine.
@@ -31,7 +32,7 @@ def check_type(path, mode):
     if not stat.S_ISBLK(mode) and not stat.S_ISREG(mode):
         raise Problem(f"{path} is neither a block device nor a file: name "
                       "one.")
-    if naming.misread(path):
+    if misread(path):
         raise Problem(f"the target {path!r} has a character that fio would "
                       "misread (; # $ a backslash or an outer blank): rename "
                       "it.")
@@ -117,3 +118,8 @@ def known(path, info):
             "folder": folder, "diskseq": sysfs.number(disk, "diskseq"),
             "logical_block": sysfs.number(disk, "queue/logical_block_size"),
             "physical_block": sysfs.number(disk, "queue/physical_block_size")}
+
+
+def misread(path):
+    """True for a path that fio would cut short or expand, even when quoted."""
+    return path != path.strip() or re.search(r"[\x00-\x1f\x7f;#$\\]", path)

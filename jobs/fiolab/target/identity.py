@@ -6,7 +6,7 @@ import os
 import re
 import stat
 
-from . import blockdevice, health, scratchfile
+from . import blockdevice, health, medium
 from .sysfs import first, kind, number, read, whole
 
 TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
@@ -139,7 +139,7 @@ def _below(row):
 
 
 def _file(path, info):
-    row = scratchfile.mount_of(path)
+    row = medium.mount_of(path)
     return {**EMPTY, "name": os.path.basename(path), "kind": "file",
             "size_bytes": info.st_size, "inode": info.st_ino,
             "file_system": row and row[2], "mounted_on": row and row[1],

@@ -3,27 +3,21 @@
 # claimed descriptor is purged: an ioctl on it wherever one does it; a tool is
 # given the path only after that was seen to be the claimed device, and only
 # where what it does ends with that device.
-import ctypes
 import errno
-import fcntl
 import mmap
 import os
-import struct
 import sys
 import time
 
 from ..base.problem import Problem
-from . import erase, identity
+from . import blockio, erase, identity
 
-BLKDISCARD = 0x1277
-PUNCH_HOLE = 3          # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 SMALLEST_STEP, STEPS = 64 << 20, 100
 SAMPLES, BLOCK = 64, 4096
 TRIM_SECONDS = 4 * 3600
 NONE = "overwrite-none"
 # Through fio, on the host: what is left of a last mebibyte is not discarded.
 TRIM_JOB = "[purge]\nrw=trim\nbs=1M\niodepth=1\n"
-LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def say(text):
@@ -42,7 +36,7 @@ def _remote(target):
 
 def _file(target):
     try:
-        _punch(target.descriptor, target.size, 1)   # behind the end: no data
+        blockio.punch(target.descriptor, target.size, 1)   # behind the end: no data
     except OSError as error:
         return NONE, (f"the file system of {target.path} cannot punch holes "
                       f"({error.strerror}): the tests begin with the file as "
@@ -77,17 +71,6 @@ def plan(target):
 
 # --- doing it
 
-def _punch(descriptor, start, length):
-    if LIBC.fallocate(descriptor, PUNCH_HOLE, ctypes.c_long(start),
-                      ctypes.c_long(length)):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-
-
-def _discard(descriptor, start, length):
-    fcntl.ioctl(descriptor, BLKDISCARD, struct.pack("QQ", start, length))
-
-
 def _step(target):
     """Bytes at a time: whole units of the device, so that none is split."""
     unit = 1 << 20
@@ -117,9 +100,9 @@ def _trim(target, fio):
 
 def _do(target, method, progress, fio):
     if method == "blkdiscard":
-        _in_steps(target, _discard, progress)
+        _in_steps(target, blockio.discard, progress)
     elif method == "punch-hole":
-        _in_steps(target, _punch, progress)
+        _in_steps(target, blockio.punch, progress)
     elif method == "fio-trim":
         _trim(target, fio)
     elif method != NONE:

@@ -16,11 +16,10 @@ import sys
 import numpy as np
 
 from ..base.problem import Problem
-from . import blockdevice, claim, extents, naming
+from . import blockdevice, claim, claimable, extents, medium
 
 DEFAULT_SIZE = 256 << 20
 SMALLEST = 1 << 20
-SPARE = 16 << 20
 CHUNK = 1 << 20
 IO_NAMES = {"all": "O_DIRECT", "some": "O_DIRECT in part",
             "none": "buffered (page cache)"}
@@ -28,8 +27,6 @@ WHYS = {"all": "the device sets the pace, so it hides the engines' difference",
         "some": "part of the I/O is the page cache's and not the device's",
         "none": "the page cache takes part, so this is not the device's pace"}
 OURS = re.compile(r"kaio-ab-[0-9a-f]{8}\.tmp")
-RAM_TYPES = {"tmpfs", "ramfs"}
-RAM_DEVICES = ("zram", "ram", "nullb", "pmem")
 
 
 @dataclass
@@ -100,68 +97,6 @@ class Target:
             self.claim.close()
 
 
-def mount_of(path):
-    """The mountinfo row of the file system that holds a path."""
-    path, best = os.path.realpath(path), None
-    for row in blockdevice.mounts():
-        point = row[1].rstrip("/") + "/"
-        if (path + "/").startswith(point):
-            if best is None or len(point) >= len(best[1].rstrip("/") + "/"):
-                best = row
-    return best
-
-
-def _device_label(number):
-    """'vda (model)' for a device number, from sysfs."""
-    folder = blockdevice.sysfs(number)
-    name = os.path.basename(folder)
-    if os.path.exists(folder + "/partition"):
-        folder = os.path.dirname(folder)
-    try:
-        with open(folder + "/device/model", encoding="utf-8") as file:
-            return f"{name} ({file.read().strip()})"
-    except (OSError, UnicodeError):
-        return name
-
-
-def identify(path):
-    """(is it memory?, label) of a file or block device."""
-    number = blockdevice.device_number(path)
-    if number is not None:
-        name = _device_label(number)
-        ram = name.startswith(RAM_DEVICES)
-        return ram, f"{'RAM' if ram else 'device'} {name}"
-    row = mount_of(path)
-    if row is None:             # in a chroot that is not a mount point
-        return False, f"disk ({_device_label(os.stat(path).st_dev)})"
-    _, point, fstype, source = row
-    if fstype in RAM_TYPES:
-        return True, f"RAM ({fstype} {point})"
-    number = blockdevice.device_number(source)
-    name = _device_label(number) if number is not None else source
-    ram = name.startswith(RAM_DEVICES)
-    return ram, f"{'RAM' if ram else 'disk'} ({fstype} on {name})"
-
-
-def _room(folder):
-    """Bytes a new file may take; on a RAM file system also free memory."""
-    info = os.statvfs(folder)
-    room = info.f_bavail * info.f_frsize
-    if identify(folder)[0]:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            match = re.search(r"MemAvailable:\s+(\d+)", file.read())
-        room = min(room, int(match[1]) * 1024) if match else room
-    return room
-
-
-def _check_room(folder, size):
-    room = _room(folder) - SPARE
-    if room < size:
-        raise Problem(f"{folder} has room for {max(room, 0) >> 20} MiB but the "
-                      f"scratch file needs {size >> 20} MiB: free some space, "
-                      "or give a smaller --size or another --target.")
-
-
 def _fill(target):
     """Write every byte once with data that does not compress, and sync."""
     data = np.random.default_rng(0)
@@ -202,8 +137,8 @@ def _create(path, size, stack):
     if not os.path.isdir(folder):
         raise Problem(f"there is no folder {folder}: create it, or give "
                       "another --target.")
-    _check_room(folder, size)
-    ram, label = identify(folder)
+    medium.check_room(folder, size)
+    ram, label = medium.identify(folder)
     target = Target(path, size, ram, label, writable=True)
     stack.callback(target.close)
     flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -232,7 +167,7 @@ def _existing(path, size, destroy, stack):
     """A file or device of the user's; overwritten only with destroy."""
     held = (claim.prepare(path, 0, True, stack) if destroy else
             claim.hold(path, stack))
-    ram, label = identify(path)
+    ram, label = medium.identify(path)
     target = Target(path, 0, ram, label, writable=destroy, claim=held)
     actual = _size(target)
     if actual < (size or SMALLEST):
@@ -258,7 +193,7 @@ def _check_writes(path, writes, destroy):
 
 def _kind(path):
     """'new', or 'old' for a file or block device; anything else is refused."""
-    if naming.misread(path):
+    if claimable.misread(path):
         raise Problem(f"the target {path!r} has a character that fio would "
                       "misread (; # $ a backslash or an outer blank): rename "
                       "it.")
@@ -306,8 +241,8 @@ def prepare(path, writes, size, destroy, stack):
 
 def default_size(folder):
     """DEFAULT_SIZE, halved until half of the free room holds it."""
-    size, room = DEFAULT_SIZE, _room(folder) // 2
-    while size > room and size > SPARE:
+    size, room = DEFAULT_SIZE, medium.room_in(folder) // 2
+    while size > room and size > medium.SPARE:
         size //= 2
     return size
 

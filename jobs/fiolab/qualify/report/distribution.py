@@ -5,7 +5,7 @@ import numpy as np
 
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
-from ...report import plotting, svg, wording
+from ...report import latencyplots, plotting, svg, wording
 from . import pictures
 
 BARS = 70
@@ -56,7 +56,7 @@ def histogram(latency, name, prefix):
                 alpha=0.85, linewidth=0)
     axes.set_ylim(bottom, counts.max() * 1.6)
     axes.set_xlim(edges[0], max(edges[-1], latency["max_ns"] or 0) * 1.03)
-    plotting.latency_axis(axes.xaxis)
+    latencyplots.latency_axis(axes.xaxis)
     axes.yaxis.set_major_formatter(FuncFormatter(
         lambda y, _: pictures.tick(y, "1/s")))
     axes.yaxis.set_major_locator(FixedLocator(_powers(counts.max())))
@@ -82,7 +82,7 @@ def said(latency):
 
 def percentiles(latency, name, prefix):
     """Latency against percentile, with the figure at each."""
-    ns, share = plotting.thinned(latency["bins"], plotting.PERCENTILES)
+    ns, share = latencyplots.thinned(latency["bins"], latencyplots.PERCENTILES)
     inner = share < 1           # the maximum has no percentile
     ns, share = ns[inner], share[inner]
     if not len(ns):
@@ -91,14 +91,14 @@ def percentiles(latency, name, prefix):
              if latency["percentiles"].get(q)]
     made, axes = pictures.figure(250, left=0.17, right=0.06, top=30)
     axes.set_yscale("log")
-    axes.plot(plotting.nines(share), ns, color=svg.B, linewidth=1.7)
-    at = [float(plotting.nines(q / 100)) for q, _ in shown]
+    axes.plot(latencyplots.nines(share), ns, color=svg.B, linewidth=1.7)
+    at = [float(latencyplots.nines(q / 100)) for q, _ in shown]
     axes.plot(at, [y for _, y in shown], "o", color=svg.B, markersize=4.5)
     far = max([*at, 1.0])
     axes.set_xlim(0, far * 1.06)
     low, high = axes.get_ylim()
     axes.set_ylim(low / 1.35, high * 1.25)
-    plotting.latency_axis(axes.yaxis)
+    latencyplots.latency_axis(axes.yaxis)
     for x, (q, y) in zip(at, shown):
         low = q == 50           # there is no room on its left
         axes.annotate(wording.duration(y), (x, y), (2, -12) if low else

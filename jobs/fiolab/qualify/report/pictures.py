@@ -5,7 +5,7 @@
 # the only sign.  Axes and labels here serve the other pictures as well.
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ...report import plotting, svg, wording
+from ...report import latencyplots, plotting, svg, wording
 from . import phrases
 
 LETTER, LINE = 7.4, 15      # CSS pixels of a label's letter, and its height
@@ -53,7 +53,7 @@ def value_axis(axes, values, unit, zero=True):
     if low > 0 and high / low > SPREAD and zero:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.35, high * 1.35)
-        axes.yaxis.set_major_locator(FixedLocator(plotting.log_ticks(
+        axes.yaxis.set_major_locator(FixedLocator(latencyplots.log_ticks(
             *axes.get_ylim())))
     elif zero:
         axes.set_ylim(min(0, low * 1.1), high * 1.1 or 1)

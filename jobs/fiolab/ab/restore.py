@@ -5,36 +5,19 @@
 #   fill   every byte is written again in order, and synced
 #   trim   the same after all blocks were discarded (a hole in a file)
 #   none   nothing; the report warns
-import ctypes
-import fcntl
 import os
 import stat
-import struct
 
 from ..base.problem import Problem
-from . import scratchfile
-
-CHOICES = ("fill", "trim", "none")
-BLKDISCARD = 0x1277
-PUNCH_HOLE = 3          # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
-
-
-def _punch(descriptor, size):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.fallocate(descriptor, PUNCH_HOLE, ctypes.c_long(0),
-                      ctypes.c_long(size)):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+from ..target import blockio, scratchfile
 
 
 def _discard(target):
     descriptor = target.open(os.O_WRONLY)
     try:
-        if stat.S_ISBLK(os.fstat(descriptor).st_mode):
-            fcntl.ioctl(descriptor, BLKDISCARD,
-                        struct.pack("QQ", 0, target.size))
-        else:
-            _punch(descriptor, target.size)
+        is_block = stat.S_ISBLK(os.fstat(descriptor).st_mode)
+        give_back = blockio.discard if is_block else blockio.punch
+        give_back(descriptor, 0, target.size)
     finally:
         os.close(descriptor)
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What bench-lib runs on: a file in memory, and /dev/zram0 where it is to be
+# had.
+import contextlib
+import errno
+import os
+import sys
+import time
+
+from ..base import commandline
+from ..base.problem import Problem
+from ..target import blockdevice, scratchfile
+
+PARTS = ("shm", "zram", "loop")
+ZRAM = "/dev/zram0"
+ZRAM_FILE = "/sys/block/zram0/{}"
+RESET_TRIES = 20
+WRITES = 4                  # the field of a block device's stat
+
+
+def _zram_file(name, text=None):
+    with open(ZRAM_FILE.format(name), "r" if text is None else "w",
+              encoding="ascii") as file:
+        return file.read().strip() if text is None else file.write(text)
+
+
+def _zram_reset():
+    """Undo the size that we gave, unless somebody has written meanwhile.
+
+    A passing look by udev makes it busy.
+    """
+    for _ in range(RESET_TRIES):
+        with contextlib.suppress(OSError):
+            if _zram_file("stat").split()[WRITES] == "0":
+                _zram_file("reset", "1")
+            return
+        time.sleep(0.1)
+
+
+def _zram_device(size, stack):
+    """Give the device a size if it has none, and hold it; never write."""
+    reason = blockdevice.held_by(blockdevice.device_number(ZRAM))
+    if reason:
+        raise Problem(f"{ZRAM} is in use ({reason}): leave out zram.")
+    if _zram_file("disksize") == "0":
+        _zram_file("disksize", str(size))
+        stack.callback(_zram_reset)
+    descriptor = os.open(ZRAM, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+
+
+def zram(args, stack):
+    """/dev/zram0 for reading, if it is to be had."""
+    if blockdevice.device_number(ZRAM) is None:
+        raise Problem(f"there is no {ZRAM}: modprobe zram, or leave it out.")
+    try:
+        _zram_device(args.size or scratchfile.DEFAULT_SIZE, stack)
+    except OSError as error:
+        why = ("something holds it" if error.errno == errno.EBUSY
+               else error.strerror)
+        raise Problem(f"cannot use {ZRAM} ({why}): leave out zram.") from None
+    return scratchfile.prepare(ZRAM, [], args.size, False, stack)
+
+
+def targets(args, stack):
+    """The ready targets of the parts that were asked for."""
+    made = []
+    if "shm" in args.parts:
+        made.append(scratchfile.scratch(commandline.MEMORY, args.size, stack))
+    if "zram" in args.parts:
+        try:
+            with contextlib.ExitStack() as trial:
+                made.append(zram(args, trial))
+                stack.push(trial.pop_all())
+        except Problem as problem:
+            if args.only:
+                raise
+            print(f"bench-lib: without zram: {problem}", file=sys.stderr)
+    return made

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a path lies on: memory or a device, under which name, and how much room
+# there is.
+import os
+import re
+
+from ..base.problem import Problem
+from . import blockdevice
+
+SPARE = 16 << 20
+RAM_TYPES = {"tmpfs", "ramfs"}
+RAM_DEVICES = ("zram", "ram", "nullb", "pmem")
+
+
+def mount_of(path):
+    """The mountinfo row of the file system that holds a path."""
+    path, best = os.path.realpath(path), None
+    for row in blockdevice.mounts():
+        point = row[1].rstrip("/") + "/"
+        if (path + "/").startswith(point):
+            if best is None or len(point) >= len(best[1].rstrip("/") + "/"):
+                best = row
+    return best
+
+
+def _device_label(number):
+    """'vda (model)' for a device number, from sysfs."""
+    folder = blockdevice.sysfs(number)
+    name = os.path.basename(folder)
+    if os.path.exists(folder + "/partition"):
+        folder = os.path.dirname(folder)
+    try:
+        with open(folder + "/device/model", encoding="utf-8") as file:
+            return f"{name} ({file.read().strip()})"
+    except (OSError, UnicodeError):
+        return name
+
+
+def identify(path):
+    """(is it memory?, label) of a file or block device."""
+    number = blockdevice.device_number(path)
+    if number is not None:
+        name = _device_label(number)
+        ram = name.startswith(RAM_DEVICES)
+        return ram, f"{'RAM' if ram else 'device'} {name}"
+    row = mount_of(path)
+    if row is None:             # in a chroot that is not a mount point
+        return False, f"disk ({_device_label(os.stat(path).st_dev)})"
+    _, point, fstype, source = row
+    if fstype in RAM_TYPES:
+        return True, f"RAM ({fstype} {point})"
+    number = blockdevice.device_number(source)
+    name = _device_label(number) if number is not None else source
+    ram = name.startswith(RAM_DEVICES)
+    return ram, f"{'RAM' if ram else 'disk'} ({fstype} on {name})"
+
+
+def room_in(folder):
+    """Bytes a new file may take; on a RAM file system also free memory."""
+    info = os.statvfs(folder)
+    room = info.f_bavail * info.f_frsize
+    if identify(folder)[0]:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            match = re.search(r"MemAvailable:\s+(\d+)", file.read())
+        room = min(room, int(match[1]) * 1024) if match else room
+    return room
+
+
+def check_room(folder, size):
+    """Refuse a scratch file that would leave nothing free."""
+    room = room_in(folder) - SPARE
+    if room < size:
+        raise Problem(f"{folder} has room for {max(room, 0) >> 20} MiB but the "
+                      f"scratch file needs {size >> 20} MiB: free some space, "
+                      "or give a smaller --size or another --target.")

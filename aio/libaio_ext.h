@@ -84,10 +84,20 @@ struct io_probe {
  * takes it; found once, then remembered.  Another fd: this file's flags, each
  * time, as it is open: no read_flags if not for reading, no write_flags if not
  * for writing, and O_DIRECT may take others (ext4: RWF_NOWAIT for writing).
- * 0, or -errno: of io_setup() (-EAGAIN: fs.aio-max-nr is exhausted), -EBADF,
- * or -EINVAL (fd is neither a regular file nor a block device).  Any thread.
+ * 0, or -errno: of io_setup() (-EAGAIN: fs.aio-max-nr is exhausted), or of a
+ * trial that could not be made; -EBADF; -EINVAL (fd is neither a regular file
+ * nor a block device).  Any thread.
  */
 extern int io_probe(int fd, struct io_probe *probe);
+
+/*
+ * The trials of io_probe(fd) on a context of the caller's, which must be idle,
+ * and whose ring is not read (io_ring_disable()).  In: the flags to try; out:
+ * those of them that the file takes; opcodes stays.
+ * 0; -EBADF, -EINVAL as io_probe(); -errno of a trial that could not be made
+ * (-EAGAIN, -ENOMEM, -EINTR).  One thread at a time.
+ */
+extern int io_probe_on(io_context_t ctx, int fd, struct io_probe *probe);
 
 /*
  * Why io_setup(maxevents) failed with err (a -errno), and what to do, as one

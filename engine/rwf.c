@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "dio.h"
+#include "libaio_ext.h"
 #include "rwf.h"
 
 /* What the answer depends on; -EINVAL for other kinds of files. */
@@ -49,54 +50,15 @@ bool rwf_is_known(const struct rwf_known *known, int fd)
 	return kind_of(fd, &kind) || find(known, &kind);
 }
 
-/* Submit a request of no bytes, and wait: 1, 0, or -errno if that failed. */
-static int try_flag(io_context_t ctx, int fd, short opcode, unsigned flag)
-{
-	struct iocb iocb, *list = &iocb;
-	struct io_event event;
-	int ret;
-
-	io_prep_pread(&iocb, fd, NULL, 0, 0);
-	iocb.aio_lio_opcode = opcode;
-	iocb.aio_rw_flags = flag;
-	ret = io_submit(ctx, 1, &list);
-	if (!ret || ret == -EAGAIN || ret == -ENOMEM || ret == -EINTR)
-		return ret ? ret : -EAGAIN; /* not about the request */
-	if (ret < 0)
-		return 0;
-	while ((ret = io_getevents(ctx, 1, 1, &event, NULL)) == -EINTR)
-		;
-	if (ret != 1)
-		return ret < 0 ? ret : -EAGAIN;
-	return (long)event.res >= 0 || (long)event.res == -EAGAIN;
-}
-
-/* Those of wanted that such a request takes. */
-static int try_flags(io_context_t ctx, int fd, short opcode, unsigned wanted,
-		     unsigned *taken)
-{
-	for (unsigned left = wanted; left; left &= left - 1) {
-		unsigned flag = left & -left;
-		int ret = try_flag(ctx, fd, opcode, flag);
-
-		if (ret < 0)
-			return ret;
-		if (ret)
-			*taken |= flag;
-	}
-	return 0;
-}
-
 /* By trying; what is known is added to. */
 static int learn(struct rwf_known *known, io_context_t ctx, int fd,
 		 struct rwf wanted, struct rwf_kind *kind)
 {
-	int ret = try_flags(ctx, fd, IO_CMD_PREAD, wanted.reads,
-			    &kind->taken.reads);
+	struct io_probe probe = {.read_flags = wanted.reads,
+				 .write_flags = wanted.writes};
+	int ret = io_probe_on(ctx, fd, &probe);
 
-	if (!ret)
-		ret = try_flags(ctx, fd, IO_CMD_PWRITE, wanted.writes,
-				&kind->taken.writes);
+	kind->taken = (struct rwf){probe.read_flags, probe.write_flags};
 	if (!ret)
 		known->kinds[known->next++ % KAIO_RWF_KINDS] = *kind;
 	return ret;

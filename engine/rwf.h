@@ -38,11 +38,9 @@ bool rwf_is_known(const struct rwf_known *known, int fd);
 
 /*
  * Which of wanted a file takes, in the way in which it is open: as its kind did
- * before, or by trying each flag with a request of no bytes.  RWF_ATOMIC is
- * asked of statx(), of each file.  ctx must be idle, and its ring disabled.
- * 0; -EINVAL (fd is no regular file and no block device); -errno of a trial
- * that could not be made (-EAGAIN, -ENOMEM, -EINTR).
- * Source: kiocb_set_rw_flags() in include/linux/fs.h; statx(2).
+ * before, or by io_probe_on() ctx, which must be idle, and its ring disabled.
+ * RWF_ATOMIC is asked of statx(), of each file.
+ * 0, or -errno as io_probe_on(); -EINVAL also if fd is not open.
  */
 int rwf_ask(struct rwf_known *known, io_context_t ctx, int fd,
 	    struct rwf wanted, struct rwf *taken);

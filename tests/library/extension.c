@@ -43,6 +43,8 @@ int main(void)
 	if (io_ring_disable(ctx) != (sizeof(ctx) == 8) ||
 	    io_ring_disable(ctx) != 0)
 		return 9;
+	if (io_probe_on(ctx, -1, &probe) != -9 /* EBADF */)
+		return 10;
 	puts(text);
 	return io_destroy(ctx);
 }

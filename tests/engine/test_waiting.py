@@ -135,7 +135,7 @@ def test_too_short_a_spin_waits_as_well(fio, loop_device):
 @pytest.mark.parametrize("depth", [1, 8])
 def test_auto_tries_spinning(fio, loop_device, depth):
     """For a second, on a device that completes later.  (What it makes of the
-    times that it then sees: test_learner.c.)"""
+    times that it then sees: test_spin_auto.c.)"""
     _, stats = run(fio, loop_device, spin="auto", runtime=1, size=16 * MIB,
                    bs="64k",
                    time_based=None, iodepth=depth)

@@ -72,7 +72,7 @@ static int scratch(const char *directory, int mode)
 	int fd, again;
 
 	strcpy(path, directory);
-	strcat(path, "/test_flags.XXXXXX");
+	strcat(path, "/test_rwf.XXXXXX");
 	fd = mkstemp(path);
 	assert_true(fd >= 0 && !unlink(path));
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
@@ -230,5 +230,5 @@ int main(void)
 	if (io_setup(1, &ctx))
 		return 1;
 	io_ring_disable(ctx);
-	return cmocka_run_group_tests_name("flags", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("rwf", tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@
 #> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
 #> make deps       install what the targets need (each does so itself too)
 #> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
-#> make clean      remove O
+#> make clean      remove O               make version  say which this is
 #>
 #> FIO=PATH        the fio to build for (default: the one on PATH)
 #> FIO_SRC=DIR     its source tree, if it is not the distribution's package
@@ -57,12 +57,14 @@ KERNEL   := $(if $(findstring musl,$(CC)),$(addprefix -idirafter /usr/include, \
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	      -fno-sanitize-recover=all)
+VERSION  := $(shell cat .setup/version)
 ALLFLAGS  = -std=gnu11 -fPIC $(WARN) $(SANFLAGS) -Iaio \
 	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS) \
 	    -fvisibility=default
 LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
 FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
-	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"'
+	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"' \
+	    -DKAIO_VERSION='"$(VERSION)"'
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
@@ -90,7 +92,7 @@ export KAIO_PYTEST
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine ab bench bench-lib qualify test test-fio \
-	test-conformance lint install uninstall clean help deps build-tests \
+	test-conformance lint install uninstall clean help deps version build-tests \
 	FORCE
 .DELETE_ON_ERROR:
 all: lib engine
@@ -138,7 +140,7 @@ $(O)/fio/.version: $(O)/.flags FORCE
 $(QUEUE_OBJS): $(O)/engine/%.o: engine/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
 
-$(O)/engine/%.o: engine/%.c $(O)/fio/.version $(O)/.flags
+$(O)/engine/%.o: engine/%.c $(O)/fio/.version $(O)/.flags .setup/version
 	$(call say,CC,$<)mkdir -p $(@D) && \
 		$(CC) $(ALLFLAGS) $(FIOFLAGS) -c -o $@ $<
 
@@ -243,6 +245,9 @@ clean:
 	$(Q)[ ! -e $(O) ] || { [ -f $(O)/.flags ] && rm -rf $(O); } || { \
 		echo "$(O) was not made by this Makefile; remove it by hand" >&2; \
 		exit 1; }
+
+version:
+	@echo $(VERSION)
 
 help:
 	@sed -n 's/^#> \{0,1\}//p' Makefile

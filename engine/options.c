@@ -82,7 +82,8 @@ struct fio_option kaio_option_table[] = {
 		.type = FIO_OPT_STR_SET,
 		.cb = set_userspace_reap,
 		.help = "Read completions from the ring in user space: always "
-			"on; 0 means reap=syscall",
+			"on; 0 means reap=syscall (this is kaio " KAIO_VERSION
+			")",
 		IN_GROUP,
 	},
 	{

@@ -131,7 +131,8 @@ def report(cells, sides=2, **changes):
     """The whole report around cells."""
     effects = [e for c in cells for e in c["effects"]]
     return {
-        "schema": "kaio-ab/1", "title": "kaio against libaio",
+        "schema": "kaio-ab/1", "version": "0.9.0",
+        "title": "kaio against libaio",
         "created": "2026-11-24T20:00:00Z", "finished": True, "seed": 401341546,
         "command": ["jobs/ab", "--side", "libaio", "--side", "kaio"],
         "pairs": max((len(c["pairs"]) for c in cells), default=20),

@@ -99,7 +99,8 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
     made = [target(rng, f"/dev/nvme{i}n1", profile, restless)
             for i in range(targets)]
     return {
-        "schema": "kaio-qualify/1", "created": "2026-11-24T20:00:00Z",
+        "schema": "kaio-qualify/1", "version": "0.9.0",
+        "created": "2026-11-24T20:00:00Z",
         "finished": True, "command": [
             "jobs/qualify", "--target", "/dev/nvme0n1", "--profile", "pts-e",
             "--spec", "vendor.toml", "--destroy-data"], "seed": 401341546,

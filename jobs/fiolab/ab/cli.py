@@ -6,6 +6,7 @@ import re
 
 from ..base import commandline
 from ..base.commandline import UNSET, cpu, number, size
+from ..base.version import add_option
 from . import restore
 
 PAIRS, QUICK_PAIRS = 20, 6
@@ -59,6 +60,7 @@ def parser():
     new = argparse.ArgumentParser(
         "ab", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_option(new)
     _what(new)
     _where(new)
     _how(new)

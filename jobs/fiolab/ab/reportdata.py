@@ -8,6 +8,7 @@ import os
 import shlex
 import statistics
 
+from ..base.version import VERSION
 from ..fio import fiorun
 from ..fio.jobfile import Job
 from ..fio.metrics import METRICS
@@ -219,7 +220,7 @@ def make(plan, results, folder, finished, warnings):
             "margin", "runtime_s", "ramp_s", "environment",
             "self_check")
     return {
-        "schema": SCHEMA, **{key: plan[key] for key in keep},
+        "schema": SCHEMA, "version": VERSION, **{key: plan[key] for key in keep},
         "cpu": None if plan["clients"] else plan["cpu"],
         "finished": finished, "comparisons": len(effects),
         "fio": plan["fio"],

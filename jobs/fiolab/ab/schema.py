@@ -63,7 +63,7 @@ SIDE = record(letter=text, text=text, ioengine=text, options=each(text),
               environment=table(text), library=maybe(text))
 
 REPORT = record(
-    schema=text, title=text, created=text, finished=flag, command=each(text),
+    schema=text, version=optional(text), title=text, created=text, finished=flag, command=each(text),
     seed=count, pairs=count, looks=maybe(each(count)), alpha=share,
     margin=share, comparisons=count, runtime_s=number, ramp_s=number,
     cpu=maybe(count), fio=record(path=text, version=text), clients=each(text),

@@ -192,7 +192,8 @@ def _rule(data):
             "random.", *fitted(
                 f"Verdict: p <= {data['alpha']:g} by Holm over "
                 f"{data['comparisons']} comparisons; equivalent: 90% CI in "
-                f"+-{data['margin']:.0%}{looks}.", "")]
+                f"+-{data['margin']:.0%}{looks}.", ""),
+            *fitted(wording.made(data.get("version")), "")]
 
 
 def text(data):

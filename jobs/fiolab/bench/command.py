@@ -12,9 +12,10 @@ import tempfile
 import numpy as np
 
 from ..ab import campaign
-from ..base import commandline, progress
+from ..base import commandline, progress, version
 from ..base.problem import Problem
 from ..fio import asking, fiorun, sidespec, streams
+from ..report import wording
 from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
@@ -57,6 +58,7 @@ def parser():
     new = argparse.ArgumentParser(
         "bench", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    version.add_option(new)
     add = new.add_argument
     add("--only", action="append", choices=PARTS + LONG_PARTS, metavar="PART",
         help="one of the parts below; may be repeated (all but cells)")
@@ -307,10 +309,11 @@ def bench(args, stack):
     lines += costs.memory_lines(memory) if memory else []
     if goals:
         lines += ["", "goals", *[goal.pop("line") for goal in goals]]
-    lines += ["", f"To repeat the order and the I/O: --seed {args.seed}"]
+    lines += ["", f"To repeat the order and the I/O: --seed {args.seed}",
+              wording.made(version.VERSION)]
     print("\n".join(lines))
     if file:
-        file.save({"fio": fio_.version, "cpu": args.cpu, "seed": args.seed,
+        file.save({"version": version.VERSION, "fio": fio_.version, "cpu": args.cpu, "seed": args.seed,
                    "pairs": args.pairs, "runtime": args.runtime,
                    "rows": [row.data() for row in rows], "goals": goals,
                    "cpu_by_depth": sweep and sweep.data(), "memory": memory})

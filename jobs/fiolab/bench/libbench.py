@@ -12,7 +12,8 @@ import tempfile
 import numpy as np
 
 from ..ab import campaign
-from ..base import commandline
+from ..base import commandline, version
+from ..report import wording
 from ..stats import pairing
 from ..stats.verdict import fewest_pairs, judge_all
 from . import barelib, callkinds, librun, libtargets, textreport
@@ -39,6 +40,7 @@ def parser():
     new = argparse.ArgumentParser(
         "bench-lib", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    version.add_option(new)
     add = new.add_argument
     add("--only", action="append", choices=libtargets.PARTS, metavar="PART",
         help="shm, zram or loop; may be repeated (all that work)")
@@ -189,12 +191,13 @@ def bench(args, stack):
         goals += _loop_goals(effects, len(comparisons))
         lines += loop_lines(loop_cell, effects)
     print("\n".join([*lines, "", "goals", *[goal.pop("line") for goal in goals],
-                     "", f"To repeat the order and the I/O: --seed {args.seed}"]))
+                     "", f"To repeat the order and the I/O: --seed {args.seed}",
+                     wording.made(version.VERSION)]))
     if file:
         data = textreport.data(plan, cells, args.seed) if plan else {
             "sides": textreport.side_data(loop.sides, loop.libraries),
             "seed": args.seed, "pairs": args.pairs, "cells": []}
-        file.save({**data, "calls_by_kind": kinds, "goals": goals,
+        file.save({"version": version.VERSION, **data, "calls_by_kind": kinds, "goals": goals,
                    "loop": loop and _loop_data(loop, loop_cell, effects)})
 
 

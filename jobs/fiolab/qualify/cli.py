@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from ..base import commandline
+from ..base import commandline, version
 from ..base.problem import Problem
 from . import readings
 from .suite.profiles import PROFILES
@@ -27,6 +27,7 @@ def parser():
     new = argparse.ArgumentParser(
         "qualify", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    version.add_option(new)
     _what(new)
     _where(new)
     _kept(new)

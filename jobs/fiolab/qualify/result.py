@@ -5,6 +5,7 @@ import os
 import sys
 
 from ..base.problem import Problem
+from ..base.version import VERSION
 from ..report import pdf
 from . import engines, prewritten, readings
 from .limits import against, judging
@@ -80,7 +81,7 @@ def make(session, workers, finished):
     plan = session.plan
     targets = [_target(*each) for each in zip(workers, plan["targets"])]
     return {
-        "schema": schema.VERSION, "created": datetime.datetime.now(
+        "schema": schema.VERSION, "version": VERSION, "created": datetime.datetime.now(
             datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "finished": finished, "command": plan["command"],
         "seed": plan["seed"], "engine": plan["engine"]["text"],

@@ -28,6 +28,7 @@ def environment():
         figure=wording.figure, p=wording.p_text, size=wording.size,
         duration=lambda ns: "n/a" if ns is None else wording.duration(ns),
         mark=wording.MARKS.get, label=wording.label, short=wording.short,
+        made=wording.made,
         share=lambda x: f"{100 * x:.1f}%",
         change=lambda d: "n/a" if d is None else _signed(f"{100 * d:+.1f}%"))
     return made

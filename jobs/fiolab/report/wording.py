@@ -39,6 +39,11 @@ def line(text):
     return clean(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def made(version):
+    """Which kaio made a report; nothing, of one that does not say so."""
+    return f"Made by kaio {short(version)}." if version else ""
+
+
 def cleaned(data, how=clean):
     """A copy with every text in it clean; the masses of figures, of which no
     text is ever shown, stay as they are."""

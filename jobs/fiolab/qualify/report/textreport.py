@@ -167,4 +167,4 @@ def lines(data):
         found += [f"{phrases.SCALED}.", ""]
     return [_plain(line) for line in [
         *found, "All figures, and the evidence of each: report.html and "
-        "qualify.json."]]
+        "qualify.json.", *fitted(wording.made(data.get("version")), "")]]

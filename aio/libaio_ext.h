@@ -30,12 +30,13 @@ extern int io_ring_usable(io_context_t ctx);
 extern int io_ring_disable(io_context_t ctx);
 
 /*
- * THE THREAD RULE of the next three: ONE consumer.  While a thread is in one
+ * THE THREAD RULE of the next four: ONE consumer.  While a thread is in one
  * of them no other may be in any call that reads events of this context,
  * io_getevents() included: they read the ring without the gate that
  * io_getevents() keeps, and events would come twice or never.  Never in a
  * child after fork(): the ring is shared with the parent, whose events would
- * be lost.  The context must be live, and io_ring_usable().
+ * be lost.  The context must be live, and io_ring_usable() but for
+ * io_wait_kernel().
  */
 
 /*
@@ -61,6 +62,13 @@ extern int io_ring_ready(io_context_t ctx);
 extern int io_wait(io_context_t ctx, long min_nr, long nr,
 		   struct io_event *events, struct timespec *timeout,
 		   unsigned long spin_ns);
+
+/*
+ * The system call io_getevents(2) and nothing else: it neither looks at the
+ * ring nor keeps the gate of io_getevents().
+ */
+extern int io_wait_kernel(io_context_t ctx, long min_nr, long nr,
+			  struct io_event *events, struct timespec *timeout);
 
 /* fs.aio-nr and fs.aio-max-nr, in requests over all processes. */
 struct io_limits {

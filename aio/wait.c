@@ -1,37 +1,37 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * io_wait(): the ring first, then the ring for a while, then the kernel.
+ * io_wait(): the ring first, then the ring for a while, then the kernel; and
+ * io_wait_kernel().  Both are for one consumer, so that no gate is needed.
  */
 #include <errno.h>
-#include <time.h>
+#include <stdint.h>
 
+#include "clock.h"
 #include "libaio_ext.h"
 #include "ring.h"
 #include "sys.h"
 #include "trace.h"
 
-static unsigned long long now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (unsigned long long)t.tv_sec * 1000000000 +
-	       (unsigned long long)t.tv_nsec;
-}
-
 /* Reap until min_nr or the end of the time; how many. */
 static int spin(io_context_t ctx, long min_nr, long nr, struct io_event *events,
 		unsigned long spin_ns)
 {
-	unsigned long long now = spin_ns ? now_ns() : 0;
-	unsigned long long end = now + spin_ns < now ? ~0ull : now + spin_ns;
+	uint64_t now = spin_ns ? clock_now() : 0;
+	uint64_t end = now + spin_ns < now ? UINT64_MAX : now + spin_ns;
 	int got = io_ring_reap(ctx, nr, events);
 
-	while (got < min_nr && end && now_ns() < end) {
+	while (got < min_nr && end && clock_now() < end) {
 		aioring_pause();
 		got += io_ring_reap(ctx, nr - got, events + got);
 	}
 	return got;
+}
+
+int io_wait_kernel(io_context_t ctx, long min_nr, long nr,
+		   struct io_event *events, struct timespec *timeout)
+{
+	trace_enter(ctx, min_nr, nr);
+	return aiosys_getevents(ctx, min_nr, nr, events, timeout);
 }
 
 int io_wait(io_context_t ctx, long min_nr, long nr, struct io_event *events,
@@ -44,9 +44,8 @@ int io_wait(io_context_t ctx, long min_nr, long nr, struct io_event *events,
 	got = spin(ctx, min_nr, nr, events, spin_ns);
 	if (got >= min_nr || (timeout && !timeout->tv_sec && !timeout->tv_nsec))
 		return got;
-	trace_enter(ctx, min_nr - got, nr - got);
-	ret = aiosys_getevents(ctx, min_nr - got, nr - got, events + got,
-			       timeout);
+	ret = io_wait_kernel(ctx, min_nr - got, nr - got, events + got,
+			     timeout);
 	if (ret < 0)
 		return got ? got : ret;
 	return got + ret;

@@ -11,13 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "libaio.h"
 #include "libaio_ext.h"
 #include "queue.h"
 
 static uint64_t now_ms(void)
 {
-	return stats_now() / 1000000;
+	return clock_now() / 1000000;
 }
 
 int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
@@ -192,10 +193,10 @@ static int timed_submit(struct queue *q)
 {
 	unsigned unread = (unsigned)ready(q);
 	bool alone = q->ring && unread == q->inflight;
-	uint64_t start = stats_now();
+	uint64_t start = clock_now();
 	int ret = io_submit(q->ctx, (long)q->queued, q->pending + q->first);
 
-	stats_submit_time(&q->stats, start, stats_now(),
+	stats_submit_time(&q->stats, start, clock_now(),
 			  alone ? (unsigned)ready(q) - unread : 0);
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "libaio.h"
 #include "libaio_ext.h"
 #include "queue.h"
@@ -35,7 +36,7 @@ static int getevents(struct queue *q, struct io_event *to, unsigned min,
 		     unsigned max)
 {
 	struct timespec zero = {0, 0};
-	int ret = io_getevents(q->ctx, min, max, to, min ? NULL : &zero);
+	int ret = io_wait_kernel(q->ctx, min, max, to, min ? NULL : &zero);
 
 	q->stats.getevents++;
 	if (ret > 0)
@@ -122,10 +123,10 @@ static int await(struct queue *q, struct io_event *to, unsigned min,
 static int await_learning(struct queue *q, struct io_event *to, unsigned min,
 			  unsigned max)
 {
-	uint64_t start = stats_now(), end;
+	uint64_t start = clock_now(), end;
 	int ret = await(q, to, min, max);
 
-	end = stats_now();
+	end = clock_now();
 	if (ret > 0)
 		spin_auto_waited(&q->spin, end, end - start,
 				 q->unwaited + (unsigned)ret);
@@ -159,7 +160,7 @@ static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 	if (ret > 0)
 		q->inflight -= (unsigned)ret;
 	if (q->config.timed)
-		stats_runs(&q->stats, stats_now());
+		stats_runs(&q->stats, clock_now());
 	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
 }
 

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 
 /* Batches of 1, 2, 3-4, 5-8 ... 513-1024, more. */
 #define STATS_BATCHES 12
@@ -53,15 +52,6 @@ struct stats_job {
 	uint64_t spin_ns;
 	unsigned hold; /* how many may be held back */
 };
-
-/* CLOCK_MONOTONIC in ns. */
-static inline uint64_t stats_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* io_submit() of nr requests has returned ret. */
 static inline void stats_submitted(struct queue_stats *s, unsigned nr, int ret)

@@ -37,6 +37,8 @@ int main(void)
 	if (io_submit(ctx, 1, list) != 1 ||
 	    io_wait(ctx, 1, 1, &event, NULL, 1000) != 1 || event.obj != &iocb)
 		return 7;
+	if (io_wait_kernel(ctx, 0, 1, &event, NULL))
+		return 11;
 	if (io_probe(-1, &probe) || !(probe.opcodes & 1u << IO_CMD_PREAD))
 		return 8;
 	/* io_getevents() reads no ring in 32-bit programs. */

@@ -29,7 +29,7 @@ LIBAIO = {
 NODES = {"LIBAIO_0.1", "LIBAIO_0.4", "LIBAIO_0.5"}
 EXTENSION = {
     "io_ring_usable", "io_ring_disable", "io_ring_reap", "io_ring_ready",
-    "io_wait", "io_limits", "io_probe", "io_probe_on",
+    "io_wait", "io_wait_kernel", "io_limits", "io_probe", "io_probe_on",
     "io_setup_explain",
 }  # fmt: skip
 PROBE_BASE = "_.stapsdt.base"  # a weak section mark of <sys/sdt.h>

@@ -15,12 +15,11 @@ from ..ab import campaign
 from ..base import commandline, progress, version
 from ..base.problem import Problem
 from ..fio import asking, fiorun, sidespec, streams
-from ..report import wording
 from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
 from ..target import loopdevice, scratchfile
-from . import costs, goalset, libbench, libtargets, rowset
+from . import costs, goalset, libbench, libtargets, rowset, textreport
 from .goalset import at_least, at_most, half_of, same
 
 LONG_PARTS = ("cells",)
@@ -307,11 +306,7 @@ def bench(args, stack):
     lines = [*_head(args, fio_, made), *rowset.lines(rows)]
     lines += sweep.lines() if sweep else []
     lines += costs.memory_lines(memory) if memory else []
-    if goals:
-        lines += ["", "goals", *[goal.pop("line") for goal in goals]]
-    lines += ["", f"To repeat the order and the I/O: --seed {args.seed}",
-              wording.made(version.VERSION)]
-    print("\n".join(lines))
+    print("\n".join([*lines, *textreport.end(goals, args.seed)]))
     if file:
         file.save({"version": version.VERSION, "fio": fio_.version, "cpu": args.cpu, "seed": args.seed,
                    "pairs": args.pairs, "runtime": args.runtime,

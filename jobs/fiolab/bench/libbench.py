@@ -13,7 +13,6 @@ import numpy as np
 
 from ..ab import campaign
 from ..base import commandline, version
-from ..report import wording
 from ..stats import pairing
 from ..stats.verdict import fewest_pairs, judge_all
 from . import barelib, callkinds, librun, libtargets, textreport
@@ -190,9 +189,7 @@ def bench(args, stack):
     if loop:
         goals += _loop_goals(effects, len(comparisons))
         lines += loop_lines(loop_cell, effects)
-    print("\n".join([*lines, "", "goals", *[goal.pop("line") for goal in goals],
-                     "", f"To repeat the order and the I/O: --seed {args.seed}",
-                     wording.made(version.VERSION)]))
+    print("\n".join([*lines, *textreport.end(goals, args.seed)]))
     if file:
         data = textreport.data(plan, cells, args.seed) if plan else {
             "sides": textreport.side_data(loop.sides, loop.libraries),

@@ -9,6 +9,8 @@ import re
 import statistics
 import textwrap
 
+from ..base.version import VERSION
+from ..report import wording
 from ..report.terminal import fitted
 from ..stats import paired
 from ..stats.verdict import ALPHA, MARGIN, count_pairs, floor_excludes_zero
@@ -146,6 +148,13 @@ def table(plan, cells, others=0):
     for cell in cells:
         lines += _cell_lines(plan, cell)
     return "\n".join([*lines, "", rule, ""])
+
+
+def end(goals, seed):
+    """The last lines on stdout; takes the lines out of the goals."""
+    return [*(["", "goals", *[goal.pop("line") for goal in goals]] if goals
+              else []), "", f"To repeat the order and the I/O: --seed {seed}",
+            wording.made(VERSION)]
 
 
 def _finite(pair):

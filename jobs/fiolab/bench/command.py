@@ -308,8 +308,9 @@ def bench(args, stack):
     lines += costs.memory_lines(memory) if memory else []
     print("\n".join([*lines, *textreport.end(goals, args.seed)]))
     if file:
-        file.save({"version": version.VERSION, "fio": fio_.version, "cpu": args.cpu, "seed": args.seed,
-                   "pairs": args.pairs, "runtime": args.runtime,
+        file.save({"version": version.VERSION, "fio": fio_.version,
+                   "cpu": args.cpu, "seed": args.seed, "pairs": args.pairs,
+                   "runtime": args.runtime,
                    "rows": [row.data() for row in rows], "goals": goals,
                    "cpu_by_depth": sweep and sweep.data(), "memory": memory})
 

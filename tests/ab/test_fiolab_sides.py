@@ -29,7 +29,9 @@ def test_a_relative_engine_path_becomes_absolute(tmp_path, monkeypatch):
     ("kaio", "`make`"), ("external:/none.so", "no engine"),
     ("libaio,filename=/dev/sda", "filename"), ("libaio,x=1\nrw=write", "x=1"),
     ("libaio,exec_prerun=reboot", "exec_prerun"), ("libaio,", "not an engine"),
-    ("li baio", "not an engine name"), ("libaio,a=${HOME}", "not an engine")])
+    ("li baio", "not an engine name"), ("libaio,a=${HOME}", "not an engine"),
+    ("filedelete", "removes files"), ("ftruncate", "cuts"),
+    ("exec", "no I/O")])
 def test_bad_sides(text, word, tmp_path):
     with pytest.raises(Problem) as problem:
         sidespec.parse(text, str(tmp_path))

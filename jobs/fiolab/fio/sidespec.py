@@ -14,6 +14,11 @@ from . import jobfile
 
 ENGINE_FILE = "fio-kaio.so"
 LIBRARY_FILE = "libaio.so.1"
+# Engines of fio to which a target is a name, whatever the job: they would
+# unlink, cut or rearrange a file also of a job that only reads, or run one.
+NO_IO = {"filecreate", "filestat", "filedelete", "dircreate", "dirstat",
+         "dirdelete", "fileoperations", "ftruncate", "falloc", "e4defrag",
+         "exec"}
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,9 @@ def _ioengine(engine, build):
         return _external(os.path.join(build, ENGINE_FILE))
     if engine.startswith("external:"):
         return _external(engine[len("external:"):])
+    if engine in NO_IO:
+        raise Problem(f"the engine {engine} makes, cuts or removes files and "
+                      "does no I/O in them: use libaio, io_uring or kaio.")
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", engine):
         raise Problem(f"'{engine}' is not an engine name: use libaio, "
                       "io_uring, kaio or external:/path/to/engine.so.")

@@ -71,6 +71,25 @@ def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
             fairness.large_enough(job, need * MIB - 1)
 
 
+@pytest.mark.parametrize("text, inside", [
+    ("rw=write\nbs=64k\n", True), ("rw=write\n", True),
+    ("rw=write\nbs=48k\n", False), ("rw=randwrite\nbs=48k\n", True),
+    ("rw=randwrite:8\nbs=48k\n", False), ("rw=read\nbs=48k\n", True),
+    ("rw=rw\nbs=4k,48k\n", False), ("rw=write\nbsrange=4k-48k\n", True),
+    ("rw=trim\nbs=48k-48k\n", False), ("rw=write\nbssplit=48k/100\n", False),
+    ("rw=write\nbssplit=4k/50:48k/50\n", True),
+    ("rw=write:64k\nbs=64k\n", True), ("rw=write:92k\nbs=64k\n", False),
+    ("rw=randwrite\nbs=48k\npercentage_random=50\n", False)])
+def test_the_last_write_must_not_end_behind_what_was_given(text, inside):
+    job = Job("x.fio", "[a]\n" + text)
+    fairness.ends_inside(job, 39 * 13 * MIB)     # a multiple of each
+    if not inside:
+        with pytest.raises(Problem, match="give a --size that is a multiple"):
+            fairness.ends_inside(job, 32 * MIB)
+    else:
+        fairness.ends_inside(job, 32 * MIB)
+
+
 @pytest.mark.parametrize("line", [
     "iodepth=1k", "iodepth=4q", "iodepth=0x40", "iodepth=", "iodepth=0",
     "numjobs=2x", "numjobs=$ncpus", "iodepth=${KAIO_NOT_SET}", "bs=4x",

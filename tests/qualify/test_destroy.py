@@ -65,6 +65,20 @@ def test_a_file_that_another_program_has_locked(command, kind, precious,
                 precious)
 
 
+def test_what_lies_behind_the_size_stays(precious, tmp_path):
+    """16 MiB are no whole number of these blocks, and fio would write the last
+    one whole, once it has come so far."""
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nrw=write\nbs=48k\ndirect=1\niodepth=4\n")
+    with start("ab", precious, tmp_path, "--job", job) as process:
+        _, err = process.communicate(timeout=120)
+    assert "give a --size that is a multiple of 49152 bytes." in err, err
+    assert process.returncode == 1
+    with open(precious, "rb") as file:
+        file.seek(16 * MIB)
+        assert set(file.read()) == set(b"precious")
+
+
 @every_command
 def test_a_file_of_the_kernel(command, tmp_path):
     refused(command, "/proc/sys/kernel/domainname", "it is the kernel's, in "

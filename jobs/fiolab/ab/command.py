@@ -114,6 +114,8 @@ class Session:
         for target in made:
             for job in self.jobs:
                 fairness.large_enough(job, target.size)
+                if target.is_part():
+                    fairness.ends_inside(job, target.size)
         self._look_at_hosts(made)
         if self.args.self_check:
             self._plant(made[0])

@@ -133,6 +133,48 @@ def large_enough(job, size):
             f"{max(1, -(-need >> 20))}M.")
 
 
+def _step(job, rw):
+    """Bytes that rw=write:N leaves out after each block."""
+    text = os.path.expandvars(rw.partition(":")[2]) or "0"
+    match = SIZE.fullmatch(text.removeprefix("-"))
+    if not match:
+        raise Problem(f"job {job.name} sets rw={ascii(rw[:40])[1:-1]}, which "
+                      "fio may take for something else: write it plainly, "
+                      "such as rw=write:64k.")
+    return 0 if text.startswith("-") else _bytes(match[0])
+
+
+def _fixed_blocks(job):
+    """The sizes that fio does not make smaller where the part ends: those of
+    which a direction has one alone."""
+    found = set()
+    for value in job.values("bs", "blocksize", "bsrange", "blocksize_range",
+                            "bssplit"):
+        for one in filter(None, os.path.expandvars(value).split(",")):
+            sizes = {_bytes(part.split("/")[0])
+                     for part in re.split("[-:]", one) if part}
+            found |= sizes if len(sizes) == 1 else set()
+    return found or {4096}
+
+
+def ends_inside(job, size):
+    """Refuse a job whose last write would begin in the first size bytes and
+    end behind them: fio looks for the end of the file alone."""
+    steps = {0 if rw.startswith("rand") else _step(job, rw)
+             for rw in job.values("rw", "readwrite")
+             if ":" in rw or not rw.startswith("rand")}
+    if job.values("percentage_random"):
+        steps.add(0)
+    for block in sorted(_fixed_blocks(job)) if job.writes() else ():
+        for step in sorted(steps):
+            if 0 < size % (block + step) < block:
+                raise Problem(
+                    f"the last block of {block} bytes of job {job.name} would "
+                    f"reach beyond the {size >> 20} MiB that are given to it, "
+                    "into what lies behind: give a --size that is a multiple "
+                    f"of {block + step} bytes.")
+
+
 def o_direct(job, path):
     """Refuse a job that would measure the page cache of a disk."""
     part = NOT_DIRECT.get(jobfile.direct_io(job.text))

@@ -60,6 +60,12 @@ class Target:
         """A descriptor of what was prepared, whatever the path is now."""
         return self.claim.reopen(flags)
 
+    def is_part(self):
+        """Does anything lie behind what is used?  Of a target on another host
+        that is not known, and taken for so."""
+        whole = self.whole or (self.claim.size if self.claim else 0)
+        return not whole or whole > self.size
+
     def check_size(self, job):
         """Refuse to go on with a file that a job made longer or shorter."""
         try:

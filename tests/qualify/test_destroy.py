@@ -65,6 +65,16 @@ def test_a_file_that_another_program_has_locked(command, kind, precious,
                 precious)
 
 
+@every_command
+@pytest.mark.parametrize("kind", ["ofd", "posix"])
+def test_a_device_that_another_program_has_locked(command, kind, loop,
+                                                  tmp_path):
+    """As QEMU has one that it hands on, which it does not hold exclusively."""
+    fill(loop)
+    with lockers.locked(loop, kind):
+        refused(command, loop, "another program has locked it", tmp_path, loop)
+
+
 def test_what_lies_behind_the_size_stays(precious, tmp_path):
     """16 MiB are no whole number of these blocks, and fio would write the last
     one whole, once it has come so far."""
@@ -139,6 +149,20 @@ def test_a_loop_device_on_a_locked_file(command, kind, loop, tmp_path):
     with lockers.locked(backing, kind):
         refused(command, loop, f"on {backing}, and of that another program "
                 "has locked it", tmp_path, loop)
+
+
+@every_command
+def test_a_file_below_a_loop_device_by_another_name(command, loop, tmp_path):
+    """The one that the kernel tells is gone."""
+    fill(loop)
+    backing, other = next(tmp_path.glob("backing-*")), tmp_path / "other"
+    os.link(backing, other)
+    backing.unlink()
+    try:
+        refused(command, other, f"{loop} is a loop device on it", tmp_path,
+                loop)
+    finally:
+        os.rename(other, backing)
 
 
 @every_command

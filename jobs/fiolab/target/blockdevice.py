@@ -2,11 +2,16 @@
 # What uses a block device, or a file?  A device is used while it, the disk it
 # is a part of, or a part of it is mounted, swapped on, or held by md, dm or a
 # loop device.  Whether it may be overwritten is for claim.py to say.
+import contextlib
+import fcntl
 import os
 import re
 import stat
+import struct
 
 from ..base.problem import Problem
+
+LOOP_GET_STATUS64, LOOP_STATUS = 0x4C05, 232    # <linux/loop.h>, its struct
 
 
 def device_number(path):
@@ -57,12 +62,40 @@ def swaps():
             for line in _read("/proc/swaps").splitlines()[1:]]
 
 
+def _loop_names():
+    return [n for n in os.listdir("/sys/block") if n.startswith("loop")]
+
+
 def loop_files():
     """(loop device name, its backing file or device) of all loop devices."""
-    names = [n for n in os.listdir("/sys/block") if n.startswith("loop")]
     pairs = [(n, _read(f"/sys/block/{n}/loop/backing_file").strip())
-             for n in names]
+             for n in _loop_names()]
     return [(n, path) for n, path in pairs if path]
+
+
+def _loop_status(name):
+    """(device, inode, number of the device) that a loop device is on, which
+    root is told though its name is gone or in another mount namespace."""
+    answer = bytearray(LOOP_STATUS)
+    with contextlib.suppress(OSError):
+        descriptor = os.open(f"/dev/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(descriptor, LOOP_GET_STATUS64, answer, True)
+            return struct.unpack_from("QQQ", answer)
+        finally:
+            os.close(descriptor)
+    return None
+
+
+def _loop_on(but, is_it, is_status):
+    """A loop device on what is asked for, in words; None if there is none."""
+    for name, path in loop_files():
+        if name == but:
+            continue
+        status = None if is_it(path) else _loop_status(name) or (0, 0, 0)
+        if status is None or is_status(*status):
+            return f"/dev/{name} is a loop device on it"
+    return None
 
 
 def sysfs(number):
@@ -99,9 +132,10 @@ def held_by(number, but=""):
     for path in swaps():
         if device_number(path) in numbers:
             return f"{path} is swap space"
-    for name, path in loop_files():
-        if name != but and device_number(path) in numbers:
-            return f"/dev/{name} is a loop device on it"
+    loop = _loop_on(but, lambda path: device_number(path) in numbers,
+                    lambda _device, _inode, number: number in numbers)
+    if loop:
+        return loop
     for folder in folders:
         for holder in os.listdir(folder + "/holders"):
             return f"it is held by {holder}"
@@ -123,10 +157,9 @@ def file_used(info, but=""):
     """
     if any(_is(info, path) for path in swaps()):
         return "it is swap space"
-    for name, path in loop_files():
-        if name != but and _is(info, path):
-            return f"/dev/{name} is a loop device on it"
-    return None
+    return _loop_on(but, lambda path: _is(info, path),
+                    lambda device, inode, _number:
+                    (device, inode) == (info.st_dev, info.st_ino))
 
 
 def among_devices(path):

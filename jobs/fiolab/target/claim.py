@@ -84,10 +84,13 @@ def _check_leave(path, destroy):
                       "nothing on it is needed.")
 
 
-def _hold_file(path, descriptor):
-    """Locks of both kinds, which fio does not look at."""
-    for lock, *how in ((fcntl.fcntl, fcntl.F_OFD_SETLK, WHOLE),
-                       (fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+def _lock(path, descriptor, is_block):
+    """Locks, which fio does not look at: QEMU has them on devices, too, which
+    it does not open exclusively.  That of flock(2) udev takes of each device
+    that it looks at, so it tells nothing there."""
+    kinds = ((fcntl.fcntl, fcntl.F_OFD_SETLK, WHOLE),
+             (fcntl.flock, fcntl.LOCK_EX | fcntl.LOCK_NB))
+    for lock, *how in kinds[:1] if is_block else kinds:
         try:
             lock(descriptor, *how)
         except BlockingIOError:
@@ -176,8 +179,7 @@ def _claim(path, need, destroy, stack):
                     _open(path, looked, is_block), folder=asked.get("folder"),
                     diskseq=asked.get("diskseq"))
     stack.callback(target.close)
-    if not is_block:
-        _hold_file(path, target.descriptor)
+    _lock(path, target.descriptor, is_block)
     target.size = os.lseek(target.descriptor, 0, os.SEEK_END)
     _check_size(path, target.size, need)
     target.logical_block = (asked.get("logical_block") or

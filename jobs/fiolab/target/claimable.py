@@ -62,8 +62,8 @@ def _check_below(path, folder):
         return
     name, is_block = os.path.basename(folder), stat.S_ISBLK(info.st_mode)
     reason = (blockdevice.held_by(info.st_rdev, but=name) if is_block else
-              blockdevice.file_used(info, but=name) or
-              (LOCKED if _has_locks(backing) else None))
+              blockdevice.file_used(info, but=name)) or (
+                  LOCKED if _has_locks(backing) else None)
     if reason:
         refuse(path, f"it is a loop device on {backing}, and of that "
                 f"{reason}")

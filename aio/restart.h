@@ -36,21 +36,25 @@ static inline int aioring_can_restart(void)
 	return &__rseq_size && &__rseq_offset && __rseq_size;
 }
 
-/* The beginning: a descriptor, what follows an abort, and the first step. */
+/*
+ * The beginning: a descriptor, what follows an abort, and the first step.  A
+ * signal frame shows the thread where an abort sends it.  That is inside of
+ * the function, whose unwind table a cancelled thread, a debugger or a
+ * profiler needs to find the callers.
+ */
 #define AIORING_SEQUENCE \
 	".pushsection .data.rel.ro.aioring, \"aw\"\n\t" \
 	".balign 32\n" \
 	"30:\t.long 0, 0\n\t" /* version, flags */ \
 	".quad 31f, 39f - 31f, 32f\n\t" \
 	".popsection\n\t" \
-	".pushsection .text.aioring_abort, \"ax\"\n\t" \
+	"cmpl $0, %%fs:4(%[rseq])\n\t" /* is this thread registered? */ \
+	"jge 38f\n\t" \
+	"jmp 33f\n\t" \
 	".byte 0x0f, 0xb9, 0x3d\n\t" /* ud1, with the signature */ \
 	".long 0x53053053\n" \
-	"32:\tjmp 33f\n\t" \
-	".popsection\n\t" \
-	"cmpl $0, %%fs:4(%[rseq])\n\t" /* this thread is not registered */ \
-	"jl 33f\n\t" \
-	"lea 30b(%%rip), %[head]\n\t" \
+	"32:\tjmp 33f\n" \
+	"38:\tlea 30b(%%rip), %[head]\n\t" \
 	"mov %[head], %%fs:8(%[rseq])\n" \
 	"31:\n\t"
 

@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/filter.h>
@@ -471,6 +472,34 @@ static void report_naps(void)
 {
 	printf("naps %ld %d\n", naps, ERRNO);
 	fflush(stdout);
+}
+
+/* From a reader's handler one sees who called the reader. */
+static const void *caller;
+static int caller_seen;
+
+static void look_for_caller(void)
+{
+	void *frames[32];
+	int n = backtrace(frames, 32);
+
+	for (int i = 0; i < n; i++)
+		caller_seen |= frames[i] == caller;
+}
+
+__attribute__((noinline)) static void case_caller(void)
+{
+	io_context_t ctx = context(8);
+
+	caller = __builtin_return_address(0);
+	look_for_caller(); /* loads what unwinds stacks */
+	MUST(caller_seen);
+	caller_seen = 0;
+	set_trap(look_for_caller);
+	submit(ctx, 5, 0);
+	REPORT("reader", read_into_trap(ctx));
+	printf("caller-seen %d %d\n", caller_seen, ERRNO);
+	MUST(!io_destroy(ctx));
 }
 
 /* The child goes first: what it takes its parent would miss. */
@@ -1099,6 +1128,8 @@ static int held_up(const char *name, const char *way)
 		case_sandbox(!strcmp(way, "refuse"));
 	else if (!strcmp(name, "destroyed"))
 		case_destroyed(way);
+	else if (!strcmp(name, "caller"))
+		case_caller();
 	else if (!strcmp(name, "faulting"))
 		case_faulting();
 	else if (!strcmp(name, "stopped"))

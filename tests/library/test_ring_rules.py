@@ -127,6 +127,12 @@ def test_handler_that_forks_within_a_reader(way, library, programs):
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_handler_sees_who_called_the_reader(library, programs):
+    """As debuggers and profilers do, and what unwinds a cancelled thread."""
+    assert results(programs[library], "caller") == [("reader", 5), ("caller-seen", 1)]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("way", ["cancel", "longjmp"])
 def test_reader_that_never_comes_back_costs_only_speed(way, library, programs):
     if SAN and way == "cancel":

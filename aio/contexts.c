@@ -10,8 +10,11 @@
 #include "contexts.h"
 
 struct aioring_top *aioring_contexts;
-static int at_exit; /* the handler is registered, and its turn: */
-static int exiting;
+static enum {
+	IN_USE,
+	EXITING, /* or it would not be known */
+	UNLOADING,
+} life;
 
 void *aioring_make_table(void *place, size_t size)
 {
@@ -40,12 +43,20 @@ void *aioring_make_table(void *place, size_t size)
  */
 static void on_exit_or_unload(void)
 {
-	exiting = 1;
+	if (life == IN_USE)
+		life = EXITING;
 }
 
 __attribute__((constructor)) static void loaded(void)
 {
-	at_exit = !atexit(on_exit_or_unload);
+	if (atexit(on_exit_or_unload))
+		life = EXITING;
+}
+
+__attribute__((destructor)) static void unloading(void)
+{
+	if (life == IN_USE)
+		life = UNLOADING;
 }
 
 static void free_mid(struct aioring_mid *mid)
@@ -56,12 +67,18 @@ static void free_mid(struct aioring_mid *mid)
 	munmap(mid, sizeof(*mid));
 }
 
-__attribute__((destructor)) static void unloaded(void)
+/*
+ * The last destructor, as it has the least number.  Before, a plugin with the
+ * static library may yet use contexts, from threads, too: its own destructors
+ * and handlers, among which objects of C++ are destroyed, end those.
+ */
+__attribute__((destructor(101))) static void unloaded(void)
 {
 	struct aioring_top *top = aioring_contexts;
 
-	if (!at_exit || exiting || !top)
+	if (life != UNLOADING || !top)
 		return;
+	aioring_contexts = NULL;
 	for (size_t i = 0; i < 1 << AIORING_TOP_BITS; i++)
 		if (top->mid[i])
 			free_mid(top->mid[i]);

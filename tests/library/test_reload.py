@@ -6,9 +6,14 @@ thread goes on until the process ends.
 """
 import pytest
 
-from abi_tools import BUILD, HERE, SAN, compile_program, run
+from abi_tools import BUILD, CXX, HERE, SAN, STATIC, compile_program, output_of, run
 
 CYCLES = 100
+UNLOAD = """
+import _ctypes, ctypes, sys
+_ctypes.dlclose(ctypes.CDLL(sys.argv[1])._handle)
+print("unloaded")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +31,14 @@ def test_unloading_leaves_nothing_behind(library, program, library_paths):
     done = run(program, path, CYCLES, timeout=60)
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr}"
     assert done.stdout.split() == ["mappings", "0", "kilobytes", "0"]
+
+
+@pytest.mark.skipif(bool(SAN), reason="Python has no sanitizer's runtime")
+def test_plugin_uses_contexts_until_its_last_destructor(tmp_path):
+    """It holds the static library; plain destructors come before those of objects."""
+    plugin = compile_program(
+        HERE / "plugin.cc", tmp_path / "plugin.so", "-shared", "-fPIC", "-pthread",
+        "-fno-gnu-unique", STATIC, compiler=CXX,
+    )  # fmt: skip
+    text = output_of("/usr/bin/python3", "-c", UNLOAD, plugin, timeout=60)
+    assert text.splitlines() == ["made 0 destroyed 0", "unloaded"]

@@ -18,6 +18,7 @@
 #>                 100,000 job files (KAIO_CONFORMANCE=N, FUZZ_JOBS=N: fewer)
 #> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
 #> make deps       install what the targets need (each does so itself too)
+#> make man        the manual pages of jobs/, into O/man
 #> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
 #> make clean      remove O               make version  say which this is
 #>
@@ -92,7 +93,7 @@ export KAIO_PYTEST
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine ab bench bench-lib qualify test test-fio \
-	test-conformance lint install uninstall clean help deps version build-tests \
+	test-conformance lint man install uninstall clean help deps version build-tests \
 	FORCE
 .DELETE_ON_ERROR:
 all: lib engine
@@ -195,9 +196,20 @@ qualify: engine
 	$(Q).setup/packages ab qualify
 	$(Q)jobs/qualify --scratch --profile quick --build $(O) $(QUALIFY_ARGS)
 
+# --- manual pages of the commands, from their --help ---
+PAGES       := $(patsubst %,$(O)/man/man1/%.1,ab bench bench-lib qualify)
+
+man:
+	$(Q).setup/packages ab man
+	$(Q)$(MAKE) --no-print-directory $(PAGES)
+
+$(PAGES): $(O)/man/man1/%.1: jobs/% .setup/manual-page .setup/version \
+		$(wildcard jobs/fiolab/*/*.py jobs/fiolab/*/*/*.py) $(O)/.flags
+	$(call say,MAN,$@)mkdir -p $(@D) && .setup/manual-page $< $@
+
 # --- upkeep ---
 deps:
-	$(Q).setup/packages build ab bench qualify devices test lint
+	$(Q).setup/packages build ab bench qualify devices man test lint
 
 lint:
 	$(Q).setup/packages build test lint
@@ -214,6 +226,7 @@ install: all
 		$D$(prefix)/include/kaio
 	$(Q)install -d $D$(prefix)/share/kaio/man/man3 \
 		$D$(prefix)/share/kaio/man/man7
+	$(Q)install -m 644 engine/man/*.7 $D$(prefix)/share/kaio/man/man7/
 	$(Q)install -m 644 aio/man/man3/*.3 $D$(prefix)/share/kaio/man/man3/
 	$(Q)install -m 644 aio/man/man7/*.7 $D$(prefix)/share/kaio/man/man7/
 	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/$(ENGINE)
@@ -228,6 +241,12 @@ install: all
 	$(Q)sed -e 's|@prefix@|$(prefix)|; s|@libdir@|$(libdir)/kaio|' \
 		-e 's|@includedir@|$(prefix)/include/kaio|' aio/libaio.pc.in \
 		>$D$(libdir)/pkgconfig/kaio-libaio.pc
+	$(Q)NO_INSTALL=1 .setup/packages ab man 2>/dev/null || { \
+		echo "no manual pages of ab, bench and qualify: they need" \
+			"what make man installs"; exit 0; }; \
+	$(MAKE) --no-print-directory -s $(PAGES) && \
+	install -d $D$(prefix)/share/kaio/man/man1 && \
+	install -m 644 $(PAGES) $D$(prefix)/share/kaio/man/man1/
 	@echo "installed the engine as $(libdir)/fio/$(ENGINE)" \
 		"and its link fio-kaio.so"
 

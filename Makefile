@@ -90,15 +90,17 @@ KAIO_PYTEST ?= --ignore-glob='*/test_ab*.py' --ignore-glob='*/test_fiolab*' \
 	       --ignore-glob='*/test_qualify*'
 endif
 export KAIO_PYTEST
+LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine ab bench bench-lib qualify test test-fio \
+.PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
 	test-conformance lint man install uninstall clean help deps version build-tests \
 	FORCE
 .DELETE_ON_ERROR:
-all: lib engine
+all: lib engine loops
 lib: $(LIBS)
 engine: $(O)/fio-kaio.so
+loops: $(LOOPS)
 
 # --- set-up: first of all, each time; .flags changes only with the flags ---
 $(O)/.flags: FORCE
@@ -150,6 +152,13 @@ $(O)/fio-kaio.so: $(ENGINE_OBJS) $(O)/libaio.a engine/engine.map Makefile
 	$(call say,LD,$@)$(LINK) -shared -Wl,--version-script=engine/engine.map \
 		-Wl,-z,now -o $@ $(ENGINE_OBJS) $(O)/libaio.a
 
+# --- the loops without fio, which bench and bench-lib compare with ---
+$(O)/loops/bareloop: $(O)/libaio.a
+$(O)/loops/callloop: $(O)/libaio.so.1
+$(LOOPS): $(O)/loops/%: jobs/loops/%.c $(O)/.flags
+	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
+		$(ALLFLAGS)) -MF $@.d -o $@ $< $(filter %.a %.so.1,$^)
+
 # --- tests: cmocka programs, then pytest; tests/run adds them up ---
 $(O)/tests/%: tests/%.c $(O)/libaio.a $(QUEUE_OBJS) $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
@@ -188,7 +197,7 @@ bench: all
 	$(Q).setup/packages ab
 	$(Q)jobs/bench --build $(O) $(BENCH_ARGS)
 
-bench-lib: lib
+bench-lib: lib loops
 	$(Q).setup/packages ab bench
 	$(Q)jobs/bench-lib --build $(O) $(BENCH_ARGS)
 

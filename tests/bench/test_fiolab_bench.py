@@ -289,7 +289,7 @@ def plan_of(folder="/f"):
     fio = campaign.fiorun.Fio.__new__(campaign.fiorun.Fio)
     fio.cpu, fio.folder = 1, folder
     sides = tuple(rowset.Side(text, "e") for text in ("first", "second"))
-    return campaign.Plan(fio, sides, 1, 0.25, 0.05, None)
+    return rowset.Plan(fio, sides, 1, 0.25, 0.05, None, bareloop="/f/bareloop")
 
 
 def test_64_jobs_are_of_the_side_that_runs(monkeypatch):
@@ -312,7 +312,7 @@ def looks_at_the_name(monkeypatch):
 
 def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
     monkeypatch.setattr(rowset, "_fio_run", lambda *_: "fio")
-    monkeypatch.setattr(rowset.barelib, "printed",
+    monkeypatch.setattr(rowset.loops, "printed",
                         lambda command, *_: {"command": command})
     looked = looks_at_the_name(monkeypatch)
     for part, a, poll in (("defaults", rowset.BARE, "0"),
@@ -323,14 +323,14 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
         depth, = row.job.values("iodepth")
         for role in ("A", "A'"):
             assert row.one_run(plan_of(), row, role, 7)["command"] == [
-                "/f/rawloop", "/f", "1", depth, "1", "50", "250", "7", poll]
+                "/f/bareloop", "/f", "1", depth, "1", "50", "250", "7", poll]
     assert len(looked) == 4     # after each loop
 
 
 def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
     monkeypatch.setattr(campaign, "timed", lambda plan, row, role, seed: {
         "iops": 4e6, "cpu_us": 0.25, "role": role})
-    monkeypatch.setattr(rowset.barelib, "printed", lambda *_: {
+    monkeypatch.setattr(rowset.loops, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
     looks_at_the_name(monkeypatch)
     row = planted(spec_of("defaults", a=rowset.CEILING))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 import targets as real
 from fiolab.ab import campaign
 from fiolab.base.problem import Problem
-from fiolab.bench import barelib, callkinds, libbench, libtargets
+from fiolab.bench import callkinds, callloop, libbench, libtargets
 from fiolab.stats.verdict import Effect, judge_all
 from fiolab.target import scratchfile
 
@@ -20,31 +20,31 @@ MIB = 1 << 20
 
 
 def printed(**changed):
-    lines = {kind: "2.5 3.5 7" for kind in barelib.KINDS} | changed
+    lines = {kind: "2.5 3.5 7" for kind in callloop.KINDS} | changed
     return "library /l/libaio.so.1\n" + "".join(
         f"{kind} {figures}\n" for kind, figures in lines.items() if figures)
 
 
-def test_what_bareloop_prints():
-    library, costs = barelib.parse(printed(prep="-0.5 1 3"))
+def test_what_the_call_loop_prints():
+    library, costs = callloop.parse(printed(prep="-0.5 1 3"))
     assert library == "/l/libaio.so.1"
     assert costs["submit"] == {"ns": 2.5, "median_ns": 3.5, "batches": 7}
-    assert costs["prep"]["ns"] == barelib.LEAST_NS
+    assert costs["prep"]["ns"] == callloop.LEAST_NS
 
 
 @pytest.mark.parametrize("changed", [
     {"prep": ""}, {"stray": "1 1 1"}, {"prep": "nan 1 1"}, {"prep": "1 inf 1"},
     {"prep": "1 1"}, {"prep": "x 1 1"}])
-def test_what_bareloop_should_not_print(changed):
+def test_what_the_call_loop_should_not_print(changed):
     with pytest.raises(ValueError):
-        barelib.parse(printed(**changed))
+        callloop.parse(printed(**changed))
     with pytest.raises(ValueError):
-        barelib.parse("")
+        callloop.parse("")
 
 
 def test_the_kinds_are_those_of_the_program():
-    source = (ROOT / "jobs" / "bareloop.c").read_text()
-    for kind in barelib.KINDS:
+    source = (ROOT / "jobs" / "loops" / "callloop.c").read_text()
+    for kind in callloop.KINDS:
         assert f'{{"{kind}", ' in source
 
 
@@ -57,8 +57,8 @@ def loop_cell(pairs=10, **speed):
             cell.runs.append({"role": role, **{
                 kind: 100 * (1 if role == "A" else noise) /
                 (speed.get(kind, 1) if by else 1)
-                for kind in barelib.KINDS}})
-    effects = barelib.speeds(cell)
+                for kind in callloop.KINDS}})
+    effects = callloop.speeds(cell)
     judge_all(list(effects.values()))
     return cell, effects
 

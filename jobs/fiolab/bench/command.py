@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The benchmark of the engine: kaio against fio's built-in engines, against
-# itself with other options, and against a loop without fio (jobs/rawloop.c).
-# Pairs, statistics and verdicts are those of jobs/ab; the rows go round in
-# turn.  What is no pair (CPU by depth, memory) is in benchcost.py.
+# itself with other options, and against a loop without fio
+# (jobs/loops/bareloop.c).  Pairs, statistics and verdicts are those of jobs/ab;
+# the rows go round in turn.  What is no pair (CPU by depth, memory) is in
+# costs.py.
 import argparse
 from contextlib import ExitStack
 import itertools
@@ -19,7 +20,7 @@ from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
 from ..target import loopdevice, scratchfile
-from . import costs, goalset, libbench, libtargets, rowset, textreport
+from . import costs, goalset, libbench, libtargets, loops, rowset, textreport
 from .goalset import at_least, at_most, half_of, same
 
 LONG_PARTS = ("cells",)
@@ -189,8 +190,9 @@ def _plan(args, fio_, spec):
     sides = tuple(rowset.LOOP_SIDES.get(text) or
                   sidespec.parse(text, args.build) for text in (spec.a, spec.b))
     least = 0 if args.quick else LONGER.get(spec.part, 0)
-    return campaign.Plan(fio_, sides, args.pairs, max(args.runtime, least),
-                         args.ramp, args.rng)
+    return rowset.Plan(fio_, sides, args.pairs, max(args.runtime, least),
+                       args.ramp, args.rng,
+                       bareloop=loops.path(loops.BARE, args.build))
 
 
 def _rows(args, fio_, made, wanted):
@@ -293,7 +295,7 @@ def bench(args, stack):
     fio_ = fiorun.Fio(commandline.find_fio(args.fio), args.cpu, folder)
     asking.check(fio_, (sidespec.parse("kaio", args.build),), [], args.size)
     if {"defaults", "spin", "cpu"} & set(args.parts):
-        rowset.prepare(args.build, folder)
+        loops.program(loops.BARE, args.build)
     file = commandline.output(args, 3 * args.pairs * (len(wanted) + len(SWEEP)), stack)
     made = _targets(names, args, stack)
     rows, skipped = _rows(args, fio_, made, wanted)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The benchmark of the library: A is the distribution's libaio.so.1, B is ours.
 # Both under fio's built-in libaio engine on targets in memory, and in a loop
-# without fio (jobs/bareloop.c).  Pairs, statistics and verdicts are those of
+# without fio (jobs/loops/callloop.c).  Pairs, statistics and verdicts are those of
 # jobs/ab; in the loop the metric is speed, calls per second.
 import argparse
 import math
 import os
 import statistics
-import tempfile
 
 import numpy as np
 
@@ -15,19 +14,19 @@ from ..ab import campaign
 from ..base import commandline, version
 from ..stats import pairing
 from ..stats.verdict import fewest_pairs, judge_all
-from . import barelib, callkinds, librun, libtargets, textreport
+from . import callkinds, callloop, librun, libtargets, loops, textreport
 
-SIDES = barelib.SIDES
+SIDES = callloop.SIDES
 
 TAKES = ("take_one", "take_many")
 IOPS_GOAL, CALLS_GOAL, TAKE_GOAL = 1.20, 0.05, 5
 
 ABOUT = """Compare our libaio.so.1 with the distribution's: fio's built-in libaio
 engine (4K random read, depth 64, one CPU) on memory, and the cost of each call
-in a bare loop.  About two minutes."""
+in a call loop.  About two minutes."""
 MORE = """parts: shm   fio on a file in /dev/shm
        zram  fio on /dev/zram0, if root may and nothing uses it; reads only
-       loop  jobs/bareloop.c, built with $CC (gcc)"""
+       loop  the call loop (jobs/loops/callloop.c), without fio"""
 NOTE = """Where none waits and the time is 0 s (so in io_queue_run, too) the
 distribution's library looks at whatever ctx points to (a stale ctx crashes
 it); ours makes sure that ctx is a live context and keeps out of io_destroy()'s
@@ -102,7 +101,7 @@ def _ns(values):
 
 
 def _loop_row(cell, kind, effect):
-    return ROW.format(*barelib.KINDS[kind], _ns(cell.series("A", kind)),
+    return ROW.format(*callloop.KINDS[kind], _ns(cell.series("A", kind)),
                       _ns(cell.series("B", kind)),
                       textreport.ratio(effect.estimate), textreport.span(effect.ci95),
                       effect.verdict)
@@ -110,7 +109,7 @@ def _loop_row(cell, kind, effect):
 
 def loop_lines(cell, effects):
     floor = [bound for e in effects.values() for bound in e.floor]
-    return ["", "bare loop: ns per call (least of the batches' means); speed of "
+    return ["", "call loop: ns per call (least of the batches' means); speed of "
             "B, where A is 1",
             ROW.format("call", "", "A", "B", "speed", "95% CI", "verdict on B"),
             *[_loop_row(cell, kind, e) for kind, e in effects.items()],
@@ -135,7 +134,7 @@ def _fio_goals(cell, kinds):
 
 def _loop_goals(effects, comparisons):
     speed = math.exp(min(effects[k].estimate for k in TAKES))
-    slower = [" ".join(barelib.KINDS[kind]) for kind, e in effects.items()
+    slower = [" ".join(callloop.KINDS[kind]) for kind, e in effects.items()
               if e.verdict == "slower"]
     enough = len(effects["prep"].d) >= fewest_pairs(comparisons)
     judged = not slower if enough else None
@@ -148,11 +147,11 @@ def _loop_goals(effects, comparisons):
 # The command
 
 def _bench_loop(args, loop):
-    """(cell, effects) of the bare loop; (None, {}) without it."""
+    """(cell, effects) of the call loop; (None, {}) without it."""
     if loop is None:
         return None, {}
     cell = loop.measure(args.pairs, np.random.default_rng([args.seed, 1]))
-    return cell, barelib.speeds(cell)
+    return cell, callloop.speeds(cell)
 
 
 def _loop_data(loop, cell, effects):
@@ -164,14 +163,13 @@ def _loop_data(loop, cell, effects):
 def _head(args, loop, plan, cells, others):
     if cells:
         return textreport.table(plan, cells, others).rstrip("\n").splitlines()
-    return textreport.side_lines(loop.sides, loop.libraries, "bareloop")
+    return textreport.side_lines(loop.sides, loop.libraries, loops.CALL)
 
 
 def bench(args, stack):
     commandline.prepare(args)
     _settings(args)
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kaio-ab-"))
-    loop = barelib.Loop(args, folder) if "loop" in args.parts else None
+    loop = callloop.Loop(args) if "loop" in args.parts else None
     plan, cells, kinds = None, [], []
     file = commandline.output(args, 3 * args.pairs * len(args.parts), stack)
     if set(args.parts) - {"loop"}:

@@ -6,17 +6,15 @@ from collections import namedtuple
 from dataclasses import dataclass, replace
 import itertools
 import math
-import os
 import statistics
 import time
 
 from ..ab import campaign
-from ..base.problem import Problem
 from ..fio import fiorun
 from ..fio.jobfile import Job
 from ..fio.sidespec import Side
 from ..target import claim
-from . import barelib, textreport
+from . import loops, textreport
 
 BARE = "bare loop"
 POLL = "polling bare loop"      # what a spin can reach at most
@@ -25,7 +23,6 @@ LOOPS = (BARE, POLL, CEILING)
 NULL = "null"                   # fio's engine that does nothing
 LOOP_SIDES = {BARE: Side(BARE, ""), POLL: Side(POLL, ""),
               CEILING: Side(CEILING, NULL)}
-LIBRARY = "libaio.a"
 JOBS = ("numjobs=64", "number_ios=200")     # of each of them
 JOBS_CAP = 10                               # seconds
 LEAST_RUNTIME = 0.2
@@ -67,24 +64,15 @@ def _figures(text):
     return {"iops": iops, "cpu_us": cpu_us}
 
 
-def prepare(build, folder):
-    """Build the bare loop, if a row or the sweep wants it."""
-    library = os.path.join(os.path.realpath(build), LIBRARY)
-    if not os.path.isfile(library):
-        raise Problem(f"there is no library at {library}: run `make` first, "
-                      "or name the build folder with --build.")
-    barelib.build("rawloop", [library], folder)
-
-
 def loop_run(plan, row, seed, poll=False):
     """A run of the loop without fio, as deep as the row's job."""
     depth, = row.job.values("iodepth")
-    command = [os.path.join(plan.fio.folder, "rawloop"), row.target.path,
+    command = [plan.bareloop, row.target.path,
                str(row.target.size), depth, str(int(row.target.direct)),
                str(round(plan.ramp * 1000)), str(round(plan.runtime * 1000)),
                str(seed), str(int(poll))]
-    found = barelib.printed(command, _figures, plan.fio.cpu, None,
-                             "the bare loop failed")
+    found = loops.printed(command, _figures, plan.fio.cpu, None,
+                          "the bare loop failed")
     claim.check_same(row.target.claim)
     return {**found, "seed": seed}
 
@@ -117,9 +105,14 @@ def _jobs_run(plan, row, role, seed):
 
 
 @dataclass
+class Plan(campaign.Plan):
+    bareloop: str = ""          # the program's path
+
+
+@dataclass
 class Row(campaign.Cell):
     spec: Spec = None
-    plan: campaign.Plan = None
+    plan: Plan = None
 
     @property
     def name(self):

@@ -5,11 +5,10 @@
  * the same length is subtracted.  LD_LIBRARY_PATH decides which library it is;
  * the first line names it.  Then, for each kind of call: its name, the least
  * and the median nanoseconds per call of all batches, and their number.
- *	bareloop MILLISECONDS	(for each kind of call)
+ *	callloop MILLISECONDS	(for each kind of call)
  */
 #include <dlfcn.h>
 #include <err.h>
-#include <libaio.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,9 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
+
+#include "clock.h"
+#include "libaio.h"
 
 #define MOST 256      /* events that may wait */
 #define AT_ONCE 16    /* events of one call that takes many */
@@ -170,14 +172,6 @@ static const struct kind {
 	{"setup", make_and_end, 1, 0, 0, CLOCK_THREAD_CPUTIME_ID},
 };
 
-static uint64_t now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void fill(unsigned waiting)
 {
 	for (unsigned done = 0; done < waiting;) {
@@ -202,9 +196,9 @@ static double batch(const struct kind *kind)
 	long sum;
 
 	fill(kind->waiting);
-	start = now(kind->clock);
+	start = clock_ns(kind->clock);
 	sum = kind->loop(kind->calls);
-	end = now(kind->clock);
+	end = clock_ns(kind->clock);
 	if (kind->waiting || kind->loop == submit)
 		drain();
 	if (sum != kind->result)
@@ -223,12 +217,12 @@ static int ascending(const void *a, const void *b)
 /* How many batches fit into the time (at least three), in values, sorted. */
 static unsigned batches(const struct kind *kind, uint64_t time)
 {
-	uint64_t end = now(CLOCK_MONOTONIC) + time;
+	uint64_t end = clock_now() + time;
 	unsigned count = 0;
 
 	for (int i = 0; i < WARM_UP; i++)
 		batch(kind);
-	while (count < BATCHES && (count < 3 || now(CLOCK_MONOTONIC) < end))
+	while (count < BATCHES && (count < 3 || clock_now() < end))
 		values[count++] = batch(kind);
 	qsort(values, count, sizeof(*values), ascending);
 	return count;
@@ -257,7 +251,7 @@ static void count_callback(io_context_t c, struct iocb *iocb, long res,
 /* Requests that do nothing: reads of no bytes from a memory file. */
 static void make_ready(void)
 {
-	int ret, fd = memfd_create("bareloop", MFD_CLOEXEC);
+	int ret, fd = memfd_create("callloop", MFD_CLOEXEC);
 
 	if (fd < 0)
 		err(1, "memfd_create");
@@ -279,7 +273,7 @@ int main(int argc, char **argv)
 	Dl_info info;
 
 	if (!time)
-		errx(2, "usage: bareloop MILLISECONDS");
+		errx(2, "usage: callloop MILLISECONDS");
 	if (!dladdr(dlsym(RTLD_DEFAULT, "io_getevents"), &info))
 		errx(1, "io_getevents comes from no library");
 	printf("library %s\n", info.dli_fname);

@@ -1,27 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The bare loop (jobs/bareloop.c): the nanoseconds of each call of the library,
-# without fio, on two libraries in pairs.
+# The call loop (jobs/loops/callloop.c): the nanoseconds of each call of the
+# library, without fio, on two libraries in pairs.
 import contextlib
 import math
-import os
-import shlex
-import subprocess
-import tempfile
 
 from ..ab import campaign
-from ..base import commandline, process, progress
-from ..base.problem import Problem
+from ..base import progress
 from ..fio import asking, fiorun, sidespec
 from ..stats import pairing
 from ..stats.verdict import Effect
+from . import loops
 
 SIDES = ("libaio", "libaio@our-library")
-HEADERS = os.path.join(commandline.JOBS, "..", "aio")
-LOOP_PATIENCE = 60
 LOOP_SHARES = 18            # milliseconds of a loop run, in those of a kind
 LEAST_NS = 0.01             # less is not told from the empty loop
 
-# What bareloop measures: its name there -> (call, what the calls do).
+# What it measures: its name there -> (call, what the calls do).
 KINDS = {
     "submit": ("io_submit", "1 read of 0 bytes"),
     "take_one": ("io_getevents", "1 of those waiting"),
@@ -36,46 +30,8 @@ KINDS = {
     "prep": ("io_prep_pread", "inline, no library")}
 
 
-def build(name, linked, folder):
-    """Compile NAME.c with what it is linked to; the program's path."""
-    program = os.path.join(folder, name)
-    source = os.path.join(commandline.JOBS, name + ".c")
-    compiler = os.environ.get("CC") or "gcc"
-    try:
-        done = subprocess.run(
-            [*shlex.split(compiler), "-std=gnu11", "-D_GNU_SOURCE", "-O2",
-             f"-I{HEADERS}", source, "-o", program, *linked], text=True,
-            errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, check=False)
-    except (OSError, ValueError) as error:
-        raise Problem(f"cannot run the compiler {compiler} ({error}): name one "
-                      "with CC.") from None
-    if done.returncode:
-        raise Problem(f"cannot compile {name}.c: "
-                      f"{fiorun.words(done.stdout)}")
-    return program
-
-
-def printed(command, parse_it, cpu, env, who):
-    """What parse_it (ValueError: nothing good) makes of a program's output."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8",
-                                errors="replace") as out:
-        with process.Child(command, cpu=cpu, env=env, stdout=out,
-                           stderr=subprocess.STDOUT) as child:
-            child.wait(LOOP_PATIENCE)
-        out.seek(0)
-        text = out.read()
-    try:
-        if child.status != 0:
-            raise ValueError
-        return parse_it(text)
-    except ValueError:
-        raise Problem(f"{who} (exit status {child.status}): "
-                      f"{fiorun.words(text)}") from None
-
-
 def parse(text):
-    """(library, {kind: figures}) of what bareloop printed.
+    """(library, {kind: figures}) of what it printed.
 
     ns is the least batch's mean: other users of the machine only add to it.
     """
@@ -95,21 +51,19 @@ def parse(text):
 class Loop:
     """The program on both libraries: one run, and all of them in pairs."""
 
-    def __init__(self, args, folder):
+    def __init__(self, args):
         self.sides = tuple(sidespec.parse(text, args.build) for text in SIDES)
-        linked = [f"-L{os.path.realpath(args.build)}",
-                  f"-l:{sidespec.LIBRARY_FILE}", "-ldl"]
-        self.program = build("bareloop", linked, folder)
+        self.program = loops.program(loops.CALL, args.build)
         self.cpu, self.milliseconds = args.cpu, args.loop_ms
         self.libraries = tuple(self.run(one, 1)[0] for one in self.sides)
         for one, library in zip(self.sides, self.libraries):
-            asking.check_library(one, library, "bareloop")
+            asking.check_library(one, library, loops.CALL)
 
     def run(self, one, milliseconds):
         """parse() of one run on the library of a side."""
-        return printed([self.program, str(milliseconds)], parse, self.cpu,
-                       fiorun.side_environment(one),
-                       f"bareloop failed on side {one.text}")
+        return loops.printed([self.program, str(milliseconds)], parse, self.cpu,
+                             fiorun.side_environment(one),
+                             f"{loops.CALL} failed on side {one.text}")
 
     def measure(self, pairs, rng):
         """A Cell whose metrics are the nanoseconds of the KINDS."""
@@ -119,7 +73,7 @@ class Loop:
         with contextlib.ExitStack() as stack:
             stack.callback(shown.clear)
             for block, order in enumerate(cell.orders):
-                shown.tick(f"bare loop, pair {block + 1} of {pairs}")
+                shown.tick(f"call loop, pair {block + 1} of {pairs}")
                 cell.runs += self._block(block, order)
         return cell
 

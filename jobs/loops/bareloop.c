@@ -5,7 +5,7 @@
  * is one io_submit of one request and one event from the ring; only an empty
  * ring is waited for, or with POLL 1 watched.  Prints the reads per second
  * after the ramp, and the microseconds of CPU for each.
- *	rawloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS SEED POLL
+ *	bareloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS SEED POLL
  */
 #include <err.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "libaio.h"
 #include "libaio_ext.h"
 
@@ -27,14 +28,6 @@ struct loop {
 	uint64_t blocks, random, poll;
 	int fd;
 };
-
-static uint64_t now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* xorshift64: cheap, and never 0 if it does not begin there. */
 static long long random_offset(struct loop *l)
@@ -76,13 +69,13 @@ static struct iocb *take(const struct loop *l)
 /* So long at least; how many reads it was. */
 static uint64_t run(struct loop *l, uint64_t ms)
 {
-	uint64_t reads = 0, end = now(CLOCK_MONOTONIC) + ms * 1000000;
+	uint64_t reads = 0, end = clock_now() + ms * 1000000;
 
 	do {
 		for (int i = 0; i < LOOK_EVERY; i++)
 			submit(l, take(l));
 		reads += LOOK_EVERY;
-	} while (now(CLOCK_MONOTONIC) < end);
+	} while (clock_now() < end);
 	return reads;
 }
 
@@ -122,8 +115,9 @@ int main(int argc, char **argv)
 	double seconds;
 
 	if (argc != 9)
-		errx(2, "usage: rawloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS "
-			"SEED POLL");
+		errx(2,
+		     "usage: bareloop FILE BYTES DEPTH DIRECT RAMP_MS RUN_MS "
+		     "SEED POLL");
 	l.blocks = number(argv[2]) / BLOCK;
 	l.random = number(argv[7]) + 1;
 	l.poll = number(argv[8]);
@@ -134,11 +128,11 @@ int main(int argc, char **argv)
 		errx(2, "nothing to read");
 	start(&l, (unsigned)number(argv[3]));
 	run(&l, number(argv[5]));
-	wall = now(CLOCK_MONOTONIC);
-	cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+	wall = clock_now();
+	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	reads = run(&l, number(argv[6]));
-	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-	seconds = (double)(now(CLOCK_MONOTONIC) - wall) / 1e9;
+	cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	seconds = (double)(clock_now() - wall) / 1e9;
 	printf("%.3f %.6f\n", (double)reads / seconds,
 	       (double)cpu / 1e3 / (double)reads);
 	return 0;

@@ -5,9 +5,10 @@ import re
 import pytest
 
 READMES = ("README.md", "aio/README.md", "engine/README.md", "jobs/README.md")
+PAGES = READMES + (".github/CONTRIBUTING.md", ".github/CHANGELOG.md")
 README_LINES = 160  # more is not read
 
-each = pytest.mark.parametrize("name", READMES)
+each = pytest.mark.parametrize("name", PAGES)
 
 
 def read(root, name):
@@ -67,12 +68,29 @@ def test_nothing_is_left_to_fill_in(name, root):
 @each
 def test_links_lead_somewhere(name, root):
     links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", read(root, name))
-    assert links
     for path, anchor in links:
         there = (root / name).parent / path if path else root / name
         assert there.exists(), path
         if anchor:
             assert anchor in anchors(there.read_text(encoding="utf-8")), anchor
+
+
+@each
+def test_paths_are_there(name, root):
+    """Files of ours in back quotes, but for what a pattern or make makes."""
+    ours = r"(?:aio|engine|jobs|tests|\.setup|\.ci|\.github)/"
+    named = re.findall(r"`(%s[\w./-]*)`" % ours, read(root, name))
+    assert [path for path in named if not (root / path).exists()] == []
+
+
+@each
+def test_targets_are_made(name, root):
+    """What pages say of make; VARIABLE=... apart."""
+    rules = read(root, "Makefile")
+    known = {word for line in re.findall(r"^([a-z][\w -]*):(?!=)", rules, re.M)
+             for word in line.split()}
+    named = re.findall(r"(?:`|^\$ |^)make ([a-z][\w-]*)", read(root, name), re.M)
+    assert set(named) <= known
 
 
 def test_readme_leads_to_the_others(root):

@@ -4,6 +4,7 @@
  * is unloaded.
  */
 #include <errno.h>
+#include <link.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -47,9 +48,28 @@ static void on_exit_or_unload(void)
 		life = EXITING;
 }
 
+static int look_at_first(struct dl_phdr_info *first, size_t size, void *found)
+{
+	(void)size;
+	*(int *)found = !*first->dlpi_name;
+	return 1;
+}
+
+/*
+ * The program itself has no name, and is the first of its namespace.  In one
+ * of dlmopen() nobody calls handlers before destructors.
+ */
+static int beside_program(void)
+{
+	int found = 0;
+
+	dl_iterate_phdr(look_at_first, &found);
+	return found;
+}
+
 __attribute__((constructor)) static void loaded(void)
 {
-	if (atexit(on_exit_or_unload))
+	if (!beside_program() || atexit(on_exit_or_unload))
 		life = EXITING;
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * reload LIBRARY CYCLES: load it, make a context, read one event, destroy it,
- * unload; again and again.  Prints by how many mappings and kB of address
- * space the process has grown since the second cycle.  Then it loads it once
- * more, and leaves by exit(), while another thread is in a call.
+ * reload LIBRARY CYCLES [apart]: load it, make a context, read one event,
+ * destroy it, unload; again and again.  Prints by how many mappings and kB of
+ * address space the process has grown since the second cycle.  Then it loads it
+ * once more (apart: into a namespace of its own), and leaves by exit(), while
+ * another thread is in a call.
  */
 #include <dlfcn.h>
 #include <poll.h>
@@ -23,9 +24,9 @@ static struct {
 	__typeof__(&io_getevents) getevents;
 } lib;
 
-static void *load(const char *path)
+static void *load(const char *path, Lmid_t space)
 {
-	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	void *handle = dlmopen(space, path, RTLD_NOW | RTLD_LOCAL);
 
 	MUST(handle);
 	lib.setup = (__typeof__(lib.setup))dlsym(handle, "io_setup");
@@ -53,7 +54,7 @@ static io_context_t context(void)
 
 static void cycle(const char *path)
 {
-	void *handle = load(path);
+	void *handle = load(path, LM_ID_BASE);
 
 	MUST(!lib.destroy(context()));
 	MUST(!dlclose(handle) && !dlopen(path, RTLD_NOW | RTLD_NOLOAD));
@@ -77,13 +78,16 @@ static void measure(long *mappings, long *kilobytes)
 	fclose(file);
 }
 
-static void *poll_for_ever(void *ctx)
+static void *use_for_ever(void *ctx)
 {
-	struct timespec now = {0, 0};
+	struct timespec now = {0, 0}, soon = {0, 5000000};
 	struct io_event event;
 
-	for (;;)
-		MUST(lib.getevents(ctx, 0, 1, &event, &now) == 0);
+	for (;;) {
+		for (int i = 0; i < 10000; i++)
+			MUST(lib.getevents(ctx, 0, 1, &event, &now) == 0);
+		MUST(lib.getevents(ctx, 1, 1, &event, &soon) == 0);
+	}
 	return ctx;
 }
 
@@ -103,7 +107,7 @@ int main(int argc, char **argv)
 	FILE *slow = fopencookie(
 		NULL, "w", (cookie_io_functions_t){.write = write_slowly});
 
-	MUST(argc == 3 && slow && fputs("x", slow) >= 0);
+	MUST(argc >= 3 && slow && fputs("x", slow) >= 0);
 	cycle(argv[1]);
 	cycle(argv[1]);
 	measure(&maps, &size);
@@ -114,8 +118,8 @@ int main(int argc, char **argv)
 	printf("mappings %ld kilobytes %ld\n", maps_then - maps,
 	       size_then - size);
 	fflush(stdout);
-	load(argv[1]);
-	MUST(!pthread_create(&thread, NULL, poll_for_ever, context()));
+	load(argv[1], argc > 3 ? LM_ID_NEWLM : LM_ID_BASE);
+	MUST(!pthread_create(&thread, NULL, use_for_ever, context()));
 	usleep(20000);
 	return 0;
 }

@@ -33,6 +33,12 @@ def test_unloading_leaves_nothing_behind(library, program, library_paths):
     assert done.stdout.split() == ["mappings", "0", "kilobytes", "0"]
 
 
+@pytest.mark.skipif(bool(SAN), reason="a sanitizer's runtime cannot be loaded twice")
+def test_exit_is_no_unloading_in_another_namespace(program):
+    done = run(program, BUILD / "libaio.so.1", 2, "apart", timeout=60)
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+
 @pytest.mark.skipif(bool(SAN), reason="Python has no sanitizer's runtime")
 def test_plugin_uses_contexts_until_its_last_destructor(tmp_path):
     """It holds the static library; plain destructors come before those of objects."""

@@ -60,32 +60,34 @@ static const struct stats_job job = {
 	.hold = 8,
 };
 
+static const struct queue_stats counts = {
+	.submits = 2,
+	.submitted = 3,
+	.refused = 4,
+	.eagain = 21,
+	.enomem = 22,
+	.eintr = 23,
+	.partial = 5,
+	.failed = 6,
+	.getevents = 7,
+	.got = 24,
+	.waits = 8,
+	.reaps = 3,
+	.reaped = 10,
+	.spin_hits = 11,
+	.spin_misses = 12,
+	.spun = 25,
+	.batch = {1, 0, 2, 3, [10] = 4, [11] = UINT64_MAX},
+	.submit_ns = 1,
+	.submit_max_ns = 14,
+	.done_inside = 15,
+	.run_ns = 3,
+	.first_ns = 17,
+};
+
 static void test_text(void **state)
 {
-	const struct queue_stats s = {
-		.submits = 2,
-		.submitted = 3,
-		.refused = 4,
-		.eagain = 21,
-		.enomem = 22,
-		.eintr = 23,
-		.partial = 5,
-		.failed = 6,
-		.getevents = 7,
-		.got = 24,
-		.waits = 8,
-		.reaps = 3,
-		.reaped = 10,
-		.spin_hits = 11,
-		.spin_misses = 12,
-		.spun = 25,
-		.batch = {1, 0, 2, 3, [10] = 4, [11] = UINT64_MAX},
-		.submit_ns = 1,
-		.submit_max_ns = 14,
-		.done_inside = 15,
-		.run_ns = 3,
-		.first_ns = 17};
-	char want[4096], *text = stats_text(&s, &job);
+	char want[4096], *text = stats_text(&counts, &job);
 
 	(void)state;
 	snprintf(want, sizeof(want),

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The benchmark of the engine: kaio against fio's built-in engines, against
-# itself with other options, and against a loop without fio
-# (jobs/loops/bareloop.c).  Pairs, statistics and verdicts are those of jobs/ab;
-# the rows go round in turn.  What is no pair (CPU by depth, memory) is in
-# costs.py.
+# The benchmark of the engine: kaio against fio's built-in engines, itself with
+# other options, and a loop without fio (jobs/loops/bareloop.c).  Pairs,
+# statistics and verdicts are those of jobs/ab; the rows go round in turn.  What
+# is no pair (CPU by depth, memory) is in costs.py.
 import argparse
 from contextlib import ExitStack
 import itertools

@@ -16,7 +16,7 @@
 #>                 and each engine refused by each other fio
 #> make test-conformance  hours: every combination beside libaio, and
 #>                 100,000 job files (KAIO_CONFORMANCE=N, FUZZ_JOBS=N: fewer)
-#> make lint       formatting, include rules, cppcheck, shellcheck, -Werror
+#> make lint       formatting, include rules, rooms, linters, -Werror
 #> make deps       install what the targets need (each does so itself too)
 #> make man        the manual pages of jobs/, into O/man
 #> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall

@@ -16,6 +16,7 @@ from fiolab.report import latencyplots, plotting, svg
 from outline import (Outline, is_well_formed,
                      links_lead_somewhere, needs_nothing_else)
 
+
 def page_of(data):
     return htmlreport.page(schema.check(data))
 

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 import targets as real
 from fiolab.ab import campaign
 from fiolab.base.problem import Problem
-from fiolab.bench import callkinds, command as bench, costs, goalset, rowset
+from fiolab.bench import (callkinds, command as bench, costs, goalset, rowset,
+                          speclist)
 from fiolab.target import loopdevice, scratchfile as target
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
@@ -36,7 +37,7 @@ def planted(spec, ratio=1.0, pairs=10, **ratios):
 
 
 def spec_of(part, b="kaio", a="libaio", on=None, depth=None):
-    found = [s for s in bench.specs() if s.part == part and s.b == b and
+    found = [s for s in speclist.specs() if s.part == part and s.b == b and
              s.a == a and on in (None, s.on) and
              depth in (None, *map(int, s.job.values("iodepth")))]
     return found[0]
@@ -91,7 +92,7 @@ def test_not_worse_is_a_matter_of_the_verdict():
 
 
 def test_the_cells_have_one_goal():
-    cells = [spec for spec in bench.specs() if spec.part == "cells"]
+    cells = [spec for spec in speclist.specs() if spec.part == "cells"]
     assert len(cells) == len({spec.job.text for spec in cells}) == 64
     rows = [planted(spec) for spec in cells]
     rows[5:6] = [planted(cells[5], 1.2)]
@@ -117,7 +118,7 @@ def test_what_did_not_run_is_not_judged():
 
 
 def test_the_report_fits_and_names_each_row():
-    rows = [planted(spec, 1.234) for spec in bench.specs()
+    rows = [planted(spec, 1.234) for spec in speclist.specs()
             if spec.part != "cells"]
     bench._judge(rows)
     lines = rowset.lines(rows)
@@ -129,9 +130,9 @@ def test_the_report_fits_and_names_each_row():
 
 
 def test_every_part_has_rows_or_is_measured_apart():
-    assert {spec.part for spec in bench.specs()} == (
+    assert {spec.part for spec in speclist.specs()} == (
         {*bench.PARTS, *bench.LONG_PARTS} - {"cpu", "memory"})
-    assert {spec.on for spec in bench.specs()} == set(bench.TARGETS)
+    assert {spec.on for spec in speclist.specs()} == set(bench.TARGETS)
 
 
 def test_only_the_targets_that_the_parts_need():

@@ -23,7 +23,6 @@ def aio_calls(fio, target, trace, **options):
     return straceout.totals(trace)
 
 
-
 def test_calls_per_io(fio, shm_file, need_strace, tmp_path):
     """Default options, where the completion is there in time."""
     calls = aio_calls(fio, shm_file, tmp_path / "t")

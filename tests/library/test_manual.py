@@ -90,7 +90,8 @@ def test_mandoc_finds_nothing(page):
     """The strictest level; pages of other packages may not be installed."""
     need("mandoc", "it checks the pages")
     lines = run("mandoc", "-T", "lint", "-W", "style", page).stdout.splitlines()
-    assert [l for l in lines if "referenced manual not found" not in l] == []
+    assert [line for line in lines
+            if "referenced manual not found" not in line] == []
 
 
 @by_name

@@ -141,7 +141,7 @@ def check(plan, cells, tick, count=streams.calls_per_io):
                 streams.rehearse(plan.fio, side, cell.job, cell.target)
             known.add(what)
         cell.stream = streams.same_stream(plan.fio, sides, cell.job,
-                                         cell.target)
+                                          cell.target)
         for role, side in zip("AB", sides):
             tick(f"{cell.job.name}: counting the system calls of {side.text}")
             cell.calls[role] = count(plan.fio, side, cell.job, cell.target)

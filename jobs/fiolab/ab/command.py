@@ -43,8 +43,8 @@ def _targets(args, jobs, stack):
         return [*memory, disk]
     writes = [job.name for job in jobs if job.writes()]
     paths = dict.fromkeys(os.path.realpath(path) for path in args.target)
-    return [scratchfile.prepare(path, writes, args.size, args.destroy_data, stack)
-            for path in paths]
+    return [scratchfile.prepare(path, writes, args.size, args.destroy_data,
+                                stack) for path in paths]
 
 
 def _again(known, args, jobs, stack):
@@ -58,7 +58,7 @@ def _again(known, args, jobs, stack):
             made.append(scratchfile.scratch(one["scratch"], one["size"], stack))
         else:
             made.append(scratchfile.prepare(one["path"], writes, one["size"],
-                                        args.destroy_data, stack))
+                                            args.destroy_data, stack))
     return made
 
 
@@ -83,8 +83,8 @@ class Session:
 
     def ask_fio(self):
         """Find the mistakes that fio can name, before anything is written."""
-        self.fio = fiorun.Fio(commandline.find_fio(self.args.fio), self.args.cpu,
-                                privatefolder.folder(self.stack))
+        self.fio = fiorun.Fio(commandline.find_fio(self.args.fio),
+                              self.args.cpu, privatefolder.folder(self.stack))
         asking.check(self.fio, self.sides, self.jobs, self.args.size)
         libraries = asking.check_libraries(self.fio, self.sides)
         self.live = campaign.Plan(
@@ -135,7 +135,7 @@ class Session:
         cell = campaign.Cell(self.jobs[0], target, [],
                              restore=self._restore(self.jobs[0]))
         self.sides = planning.planted(self.sides, selfcheck.plant(self.live,
-                                                               cell))
+                                                                  cell))
         self.live.sides = self.sides
 
     def go_on(self, folder, plan, results):
@@ -176,7 +176,8 @@ class Session:
         with ExitStack() as stack:
             here = left
             if self.clients and left:
-                local = scratchfile.scratch(commandline.disk(self.args), 64 << 20, stack)
+                local = scratchfile.scratch(
+                    commandline.disk(self.args), 64 << 20, stack)
                 here = [planning.stand_in(cell, local) for cell in left]
             campaign.check(self.live, here, tick)
             for cell, other in zip(left, here):
@@ -191,7 +192,8 @@ class Session:
             len(cell.pairs) + len(cell.discarded) for cell in results.cells)
         checks = 3 * sum(not cell.stream for cell in self.cells)
         each = self.live.ramp + self.live.runtime + (
-            clientrun.STEP_OVERHEAD if self.clients else commandline.STEP_OVERHEAD)
+            clientrun.STEP_OVERHEAD if self.clients
+            else commandline.STEP_OVERHEAD)
         shown = progress.Progress(3 * left + checks, 3 * left * each +
                                   checks * commandline.CHECK_SECONDS)
         try:
@@ -207,8 +209,8 @@ class Session:
     def enough(self, pairs, results):
         """At a planned look: is every verdict reached?"""
         looks = self.plan["looks"] or []
-        if pairs not in looks[:-1] or not reportdata.decided(reportdata.evaluate(
-                results, self.plan["alpha"])[0]):
+        if pairs not in looks[:-1] or not reportdata.decided(
+                reportdata.evaluate(results, self.plan["alpha"])[0]):
             return False
         self.plan["stopped_at"] = pairs
         self.folder.save_plan(self.plan)

@@ -79,7 +79,7 @@ def _forests(data):
         rows = [(names[c["id"]], e) for c in data["cells"] if c["id"] in keep
                 for e in c["effects"] if e["metric"] == metric]
         picture = plotting.forest(rows, f"effects{i}", f"Effects on {name}",
-                               data["margin"])
+                                  data["margin"])
         made.append({"name": wording.label(name), "svg": Markup(picture),
                      "left": len(data["cells"]) - len(keep)})
     return made
@@ -87,8 +87,8 @@ def _forests(data):
 
 def _time_note(count):
     size = -(-count // plotting.POINTS)
-    return "" if size < 2 else (f" {count:,} pairs in {plotting.POINTS} points, "
-                                f"each the median of about {size}.")
+    return "" if size < 2 else (f" {count:,} pairs in {plotting.POINTS} points,"
+                                f" each the median of about {size}.")
 
 
 def _pictures(data, cell):
@@ -96,7 +96,7 @@ def _pictures(data, cell):
     start, letter = f"cell{cell['id']}", cell["b"]
     rows = [(wording.label(e["name"]), e) for e in cell["effects"]]
     made = [(plotting.forest(rows, f"{start}f", "Effects on all metrics",
-                          data["margin"]),
+                             data["margin"]),
              "Effect, 95% CI and A/A floor (grey bar) of each metric.")
             ] if rows else []
     for i, effect in enumerate(wording.primaries(cell)):
@@ -107,7 +107,8 @@ def _pictures(data, cell):
     for i, (direction, found) in enumerate(cell["latency"].items()):
         made += [(latencyplots.cdf(found, direction, f"{start}c{i}", letter),
                   f"{wording.label(direction)} latency, all pairs pooled."),
-                 (latencyplots.percentiles(found, direction, f"{start}p{i}", letter),
+                 (latencyplots.percentiles(found, direction, f"{start}p{i}",
+                                           letter),
                   "The same, stretched towards the tail: each nine has the "
                   "same width. Descriptive; no verdict rests on it.")]
     return [(Markup(picture), caption) for picture, caption in made if picture]

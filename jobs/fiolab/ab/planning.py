@@ -119,9 +119,9 @@ def _remote_target(args, path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
     size = args.size or scratchfile.DEFAULT_SIZE
-    return scratchfile.Target(path, size, False, f"{path} on each host",
-                          writable=args.destroy_data, written=extents.Written(
-                              size, known=args.destroy_data))
+    return scratchfile.Target(
+        path, size, False, f"{path} on each host", writable=args.destroy_data,
+        written=extents.Written(size, known=args.destroy_data))
 
 
 def remote_targets(args):
@@ -305,6 +305,6 @@ def plain_jobs(plan):
     found = {}
     for cell in plan["cells"]:
         for letter, one in reportdata.two(plan, cell):
-            found[reportdata.job_name(cell, letter)] = reportdata.plain_job(plan, cell,
-                                                                one)
+            found[reportdata.job_name(cell, letter)] = reportdata.plain_job(
+                plan, cell, one)
     return found

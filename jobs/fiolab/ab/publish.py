@@ -42,7 +42,7 @@ def _write(session, found):
 
 def report_data(session, results, ending):
     found = reportdata.make(session.plan, results, session.folder.path,
-                      ending is None, _warnings(session, results, ending))
+                            ending is None, _warnings(session, results, ending))
     if session.args.self_check and ending is None and all(
             cell["effects"] for cell in found["cells"]):
         found["self_check"] = selfcheck.judge(found)

@@ -109,7 +109,7 @@ def plain_job(plan, cell, side):
     known = plan["targets"][cell["target"]]
     job, target = Job(**plan["jobs"][cell["job"]]), target_of(known)
     options = fiorun.base_options(side_of(side), target,
-                                    cell.get("seed") or 1)
+                                  cell.get("seed") or 1)
     options += [line for line in fiorun.timed_options(
         plan["runtime_s"], plan["ramp_s"]) if "exec_prerun" not in line]
     if known.get("created"):
@@ -220,7 +220,8 @@ def make(plan, results, folder, finished, warnings):
             "margin", "runtime_s", "ramp_s", "environment",
             "self_check")
     return {
-        "schema": SCHEMA, "version": VERSION, **{key: plan[key] for key in keep},
+        "schema": SCHEMA, "version": VERSION,
+        **{key: plan[key] for key in keep},
         "cpu": None if plan["clients"] else plan["cpu"],
         "finished": finished, "comparisons": len(effects),
         "fio": plan["fio"],

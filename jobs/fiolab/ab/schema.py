@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # report.json, read with distrust: the version, the fields and their types, as
 # jobs/docs/report-schema.md describes them.  Whoever reads such a file calls
-# load(); whoever writes one calls check() first.  Fields that are not known here
-# are let through: a later minor change may add some.
+# load(); whoever writes one calls check() first.  Fields that are not known
+# here are let through: a later minor change may add some.
 from ..base.schema import (ENVIRONMENT, WRITTEN, Wrong, among, between, bins,
                            checked, count, each, flag, interval, maybe, number,
                            optional, parsed, percentiles, positive, record,
@@ -63,7 +63,8 @@ SIDE = record(letter=text, text=text, ioengine=text, options=each(text),
               environment=table(text), library=maybe(text))
 
 REPORT = record(
-    schema=text, version=optional(text), title=text, created=text, finished=flag, command=each(text),
+    schema=text, version=optional(text), title=text, created=text,
+    finished=flag, command=each(text),
     seed=count, pairs=count, looks=maybe(each(count)), alpha=share,
     margin=share, comparisons=count, runtime_s=number, ramp_s=number,
     cpu=maybe(count), fio=record(path=text, version=text), clients=each(text),

@@ -227,7 +227,7 @@ def run(args, stack):
     if file:
         file.save(json.loads(json.dumps(_data(found), allow_nan=False)))
     failures = failif.failures(found, args.fail_if, _only(old, new),
-                             old["finished"] and new["finished"])
+                               old["finished"] and new["finished"])
     if failures:
         print(f"ab compare: {ascii('; '.join(failures))[1:-1]}",
               file=sys.stderr)

@@ -23,6 +23,7 @@ STEP_OVERHEAD = 0.35        # seconds that fio takes to start and to end
 CHECK_SECONDS = 0.8
 UNSET = object()            # an option that was not given
 
+
 def defaults():
     """Of the options of every command that are UNSET without one."""
     return {"build": BUILD, "fio": os.environ.get("FIO") or "fio"}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Files: a fingerprint of what they hold; and writing them under another name,
-# brought to the disk and renamed, so that after SIGKILL or on a full disk each is
-# whole or absent.
+# brought to the disk and renamed, so that after SIGKILL or on a full disk each
+# is whole or absent.
 import contextlib
 import errno
 import hashlib

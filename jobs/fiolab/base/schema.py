@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a JSON file must hold, in combinators, and reading one with distrust: the
-# version, the fields and their types.  Whoever reads a report calls the load() of
-# its schema, whoever writes one check() first.  What is wrong is one sentence that
-# names the place, as in cells[0].effects[1].ci95.  Fields that are not known
-# here are let through: a later minor change may add some.
+# version, the fields and their types.  Whoever reads a report calls the load()
+# of its schema, whoever writes one check() first.  What is wrong is one
+# sentence that names the place, as in cells[0].effects[1].ci95.  Fields that
+# are not known here are let through: a later minor change may add some.
 import json
 
 from .problem import Problem
@@ -146,6 +146,7 @@ ENVIRONMENT = record(
     kernel=text, machine=text, cpu_model=maybe(text), cpus=count,
     memory_bytes=maybe(count), distribution=maybe(text), governor=maybe(text),
     clocksource=maybe(text), load_1m=maybe(number), virtual=maybe(text))
+
 
 def checked(data, name, command, want, version, rules):
     """Return data, if it is a report of that version of a command, and all

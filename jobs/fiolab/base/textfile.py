@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A file of a campaign's report is whole or absent: written beside its place, brought
-# to the disk, then renamed.
+# A file of a campaign's report is whole or absent: written beside its place,
+# brought to the disk, then renamed.
 import contextlib
 import os
 import secrets

@@ -5,7 +5,6 @@
 # is no pair (CPU by depth, memory) is in costs.py.
 import argparse
 from contextlib import ExitStack
-import itertools
 import sys
 import tempfile
 
@@ -19,13 +18,12 @@ from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
 from ..target import loopdevice, scratchfile
-from . import costs, goalset, libbench, libtargets, loops, rowset, textreport
-from .goalset import at_least, at_most, half_of, same
+from . import (costs, goalset, libbench, libtargets, loops, rowset, speclist,
+               textreport)
 
 LONG_PARTS = ("cells",)
 PARTS = ("defaults", "adaptive", "spin", "batch", "cpu", "jobs", "memory")
 QUICK_PAIRS, PAIRS = 3, 10
-DEPTHS = (1, 8, 64, 1024)
 SWEEP = (1, 16, 64, 256, 1024, 4096)
 LONGER = {"spin": 1.0}      # seconds: spin=auto tries both ways for a while
 CHECK_RUNS = 6              # runs that the checks of a row are as long as
@@ -63,8 +61,9 @@ def parser():
         help="one of the parts below; may be repeated (all but cells)")
     add("--cells", action="store_true", help="the part cells, too: 64 rows "
         "more, two minutes for each pair")
-    add("--pairs", type=commandline.number(int, 1, 10000, "a number"), metavar="N",
-        help=f"pairs of runs of each row ({PAIRS}; with --quick {QUICK_PAIRS})")
+    add("--pairs", type=commandline.number(int, 1, 10000, "a number"),
+        metavar="N", help=f"pairs of runs of each row ({PAIRS}; with --quick "
+        f"{QUICK_PAIRS})")
     add("--quick", action="store_true", help="few and short runs: two minutes, "
         "and no verdicts")
     add("--runtime", type=commandline.number(float, 0.2, 86400, "seconds"),
@@ -80,53 +79,6 @@ def _settings(args):
     args.parts = list(args.only or PARTS)
     if args.cells and "cells" not in args.parts:
         args.parts.append("cells")
-
-
-# The rows
-
-def _cells():
-    """Rows of the part cells."""
-    return [rowset.Spec("cells", "libaio", "kaio", "tmpfs",
-                          rowset.job(depth, rw, bs, direct), (same(),))
-            for rw, bs, depth, direct in itertools.product(
-                ("read", "write", "randread", "randwrite"), ("4k", "128k"),
-                DEPTHS, (1, 0))]
-
-
-def specs():
-    """All rows, in the order of the report."""
-    spec, job = rowset.Spec, rowset.job
-    fast, adaptive = job(64), "kaio,submit=adaptive"
-    one = job(1)
-    rows = []
-    for on in ("zram", "tmpfs"):
-        rows += [
-            spec("defaults", "libaio", "kaio", on, fast, (at_least(1.25),)),
-            spec("defaults", "io_uring", "kaio", on, fast, (at_least(1.05),)),
-            spec("defaults", rowset.BARE, "kaio", on, fast,
-                 (at_least(0.85),)),
-            spec("defaults", rowset.CEILING, "kaio", on, fast,
-                 (at_least(0.95),))]
-    rows += [spec("adaptive", "libaio", adaptive, "zram", fast,
-                  (at_least(1.9),)),
-             spec("adaptive", "libaio", adaptive, "tmpfs", fast,
-                  (at_least(1.6),))]
-    rows += [spec("adaptive", "kaio", adaptive, on, job(32),
-                  (at_least(0.97),)) for on in ("loop", "disk")]
-    for on in ("loop", "disk"):
-        rows += [
-            spec("spin", "kaio", "kaio,spin=50us", on, one,
-                 (at_least(1.35), at_most(0.7, "p50_us"))),
-            spec("spin", rowset.POLL, "kaio,spin=50us", on, one,
-                 (at_least(0.85),)),
-            spec("spin", "kaio", "kaio,spin=auto", on, one,
-                 (half_of("kaio,spin=50us"), same()))]
-    return rows + [
-        spec("spin", "kaio", "kaio,spin=auto", "zram", fast, (same(),)),
-        spec("batch", "libaio", "kaio", "tmpfs",
-             job(64, more=("iodepth_batch=16",)), (at_least(1.0),)),
-        spec("jobs", "libaio", "kaio", "tmpfs", fast, (same("wall_s"),)),
-        *_cells()]
 
 
 # Targets
@@ -277,7 +229,7 @@ def _memory(args, fio_, made):
 
 def _wanted(args):
     """(the rows asked for, the names of the targets that they need)"""
-    rows = [spec for spec in specs() if spec.part in args.parts]
+    rows = [spec for spec in speclist.specs() if spec.part in args.parts]
     names = dict.fromkeys(spec.on for spec in rows)
     if {"cpu", "memory"} & set(args.parts):
         names["tmpfs"] = None
@@ -295,7 +247,8 @@ def bench(args, stack):
     asking.check(fio_, (sidespec.parse("kaio", args.build),), [], args.size)
     if {"defaults", "spin", "cpu"} & set(args.parts):
         loops.program(loops.BARE, args.build)
-    file = commandline.output(args, 3 * args.pairs * (len(wanted) + len(SWEEP)), stack)
+    file = commandline.output(
+        args, 3 * args.pairs * (len(wanted) + len(SWEEP)), stack)
     made = _targets(names, args, stack)
     rows, skipped = _rows(args, fio_, made, wanted)
     sweep = _sweep(args, fio_, made)

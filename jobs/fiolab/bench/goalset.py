@@ -72,8 +72,8 @@ def _row_goal(rows, row, goal, comparisons):
     text, met = _asked(rows, row, goal, comparisons)
     found = math.exp(effect.estimate)
     return textreport.goal(f"{row.name}: {rowset.NAMES[goal[0]]} {text}",
-                          found, f"{found:.3f}x (95% CI {textreport.span(effect.ci95)})",
-                          met)
+                           found, f"{found:.3f}x (95% CI "
+                           f"{textreport.span(effect.ci95)})", met)
 
 
 def _calls_goal(row):
@@ -83,7 +83,7 @@ def _calls_goal(row):
         return textreport.goal(text, None, "not counted (needs strace)", None)
     beside = "not counted" if theirs is None else f"{theirs:.4f}"
     return textreport.goal(text, ours, f"{ours:.4f} (libaio {beside})",
-                       ours <= CALLS_GOAL)
+                           ours <= CALLS_GOAL)
 
 
 def _cells_goal(rows, comparisons):
@@ -92,8 +92,8 @@ def _cells_goal(rows, comparisons):
               if row.effect("iops").verdict == "slower"]
     enough = _judged(rows[0].effect("iops"), comparisons)
     return textreport.goal(f"none of {len(rows)} cells slower", slower,
-                       "; ".join(slower) or "none found",
-                       not slower if enough or slower else None)
+                           "; ".join(slower) or "none found",
+                           not slower if enough or slower else None)
 
 
 def _flat_goal(sweep):
@@ -102,8 +102,9 @@ def _flat_goal(sweep):
             "least")
     found = sweep.spread("B")
     return textreport.goal(text, found, f"{found:.3f}x (libaio "
-                       f"{sweep.spread('A'):.3f}x, bare loop "
-                       f"{sweep.spread(costs.BARE):.3f}x)", found <= FLAT_GOAL)
+                           f"{sweep.spread('A'):.3f}x, bare loop "
+                           f"{sweep.spread(costs.BARE):.3f}x)",
+                           found <= FLAT_GOAL)
 
 
 def goals(rows, sweep, skipped, comparisons):

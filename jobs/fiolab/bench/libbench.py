@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The benchmark of the library: A is the distribution's libaio.so.1, B is ours.
 # Both under fio's built-in libaio engine on targets in memory, and in a loop
-# without fio (jobs/loops/callloop.c).  Pairs, statistics and verdicts are those of
-# jobs/ab; in the loop the metric is speed, calls per second.
+# without fio (jobs/loops/callloop.c).  Pairs, statistics and verdicts are those
+# of jobs/ab; in the loop the metric is speed, calls per second.
 import argparse
 import math
 import os
@@ -21,9 +21,9 @@ SIDES = callloop.SIDES
 TAKES = ("take_one", "take_many")
 IOPS_GOAL, CALLS_GOAL, TAKE_GOAL = 1.20, 0.05, 5
 
-ABOUT = """Compare our libaio.so.1 with the distribution's: fio's built-in libaio
-engine (4K random read, depth 64, one CPU) on memory, and the cost of each call
-in a call loop.  About two minutes."""
+ABOUT = """Compare our libaio.so.1 with the distribution's: fio's built-in
+libaio engine (4K random read, depth 64, one CPU) on memory, and the cost of
+each call in a call loop.  About two minutes."""
 MORE = """parts: shm   fio on a file in /dev/shm
        zram  fio on /dev/zram0, if root may and nothing uses it; reads only
        loop  the call loop (jobs/loops/callloop.c), without fio"""
@@ -42,9 +42,9 @@ def parser():
     add = new.add_argument
     add("--only", action="append", choices=libtargets.PARTS, metavar="PART",
         help="shm, zram or loop; may be repeated (all that work)")
-    add("--pairs", type=commandline.number(int, 1, 10000, "a number"), metavar="N",
-        help="pairs of runs (20; with --quick 10, the fewest that can reach a "
-        "verdict)")
+    add("--pairs", type=commandline.number(int, 1, 10000, "a number"),
+        metavar="N", help="pairs of runs (20; with --quick 10, the fewest that "
+        "can reach a verdict)")
     add("--quick", action="store_true", help="short runs: less than a minute")
     common(new)
     return new
@@ -60,7 +60,8 @@ def common(new):
         help="fio (environment FIO, else PATH's)")
     add("--cpu", type=commandline.cpu, default=max(os.sched_getaffinity(0)),
         metavar="N", help="pin to this CPU (the last one)")
-    add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"), metavar="N",
+    add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"),
+        metavar="N",
         help="repeat the order and the I/O of an earlier comparison")
     add("--json", metavar="FILE", help="write every run and result to FILE")
 
@@ -103,14 +104,15 @@ def _ns(values):
 def _loop_row(cell, kind, effect):
     return ROW.format(*callloop.KINDS[kind], _ns(cell.series("A", kind)),
                       _ns(cell.series("B", kind)),
-                      textreport.ratio(effect.estimate), textreport.span(effect.ci95),
+                      textreport.ratio(effect.estimate),
+                      textreport.span(effect.ci95),
                       effect.verdict)
 
 
 def loop_lines(cell, effects):
     floor = [bound for e in effects.values() for bound in e.floor]
-    return ["", "call loop: ns per call (least of the batches' means); speed of "
-            "B, where A is 1",
+    return ["", "call loop: ns per call (least of the batches' means); speed "
+            "of B, where A is 1",
             ROW.format("call", "", "A", "B", "speed", "95% CI", "verdict on B"),
             *[_loop_row(cell, kind, e) for kind, e in effects.items()],
             "A against A, 95% CI, all calls: "
@@ -121,15 +123,16 @@ def loop_lines(cell, effects):
 def _fio_goals(cell, kinds):
     name, iops = cell.target.label, cell.effects[0]
     ratio = math.exp(iops.estimate)
-    found = [textreport.goal(f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
-                         f"{ratio:.3f}x (95% CI {textreport.span(iops.ci95)})",
-                         ratio >= IOPS_GOAL)]
+    found = [textreport.goal(
+        f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
+        f"{ratio:.3f}x (95% CI {textreport.span(iops.ci95)})",
+        ratio >= IOPS_GOAL)]
     text = f"io_getevents calls per I/O at most {CALLS_GOAL}, {name}"
     if not kinds["B"]:
         return [*found, textreport.goal(text, None, "not counted", None)]
     calls = sum(kinds["B"][reader] for reader in callkinds.READERS)
     return [*found, textreport.goal(text, calls, f"{calls:.4f}",
-                                calls <= CALLS_GOAL)]
+                                    calls <= CALLS_GOAL)]
 
 
 def _loop_goals(effects, comparisons):
@@ -141,7 +144,7 @@ def _loop_goals(effects, comparisons):
     text = f"io_getevents with events waiting at least {TAKE_GOAL}x"
     return [textreport.goal(text, speed, f"{speed:.3g}x", speed >= TAKE_GOAL),
             textreport.goal("no call slower", slower,
-                        "; ".join(slower) or "none found", judged)]
+                            "; ".join(slower) or "none found", judged)]
 
 
 # The command
@@ -192,8 +195,8 @@ def bench(args, stack):
         data = textreport.data(plan, cells, args.seed) if plan else {
             "sides": textreport.side_data(loop.sides, loop.libraries),
             "seed": args.seed, "pairs": args.pairs, "cells": []}
-        file.save({"version": version.VERSION, **data, "calls_by_kind": kinds, "goals": goals,
-                   "loop": loop and _loop_data(loop, loop_cell, effects)})
+        file.save({"version": version.VERSION, **data, "calls_by_kind": kinds,
+                   "goals": goals, "loop": loop and _loop_data(loop, loop_cell, effects)})
 
 
 def main(arguments=None):

@@ -166,7 +166,7 @@ class Run(fiorun.Run):
             why = reachable(client)
             if why:
                 return Lost(client["name"],
-                                     f"no fio --server answers: {why}")
+                            f"no fio --server answers: {why}")
         why = "no result" if ended else "no end of the run"
         if len(silent) == 1:
             return Lost(silent[0]["name"], why)

@@ -32,7 +32,7 @@ def _errors(plan, target):
                f"offset={target.size - LAST}", *fiorun.KEEP_FILES]
     try:
         with clientrun.Run(plan.fio, side, PROBE, target, options,
-                         plan.clients) as started:
+                           plan.clients) as started:
             found = started.answers(clientrun.PATIENCE)
             return {name: max(map(_error, jobs))
                     for name, jobs in found.items()}

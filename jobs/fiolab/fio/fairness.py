@@ -100,9 +100,9 @@ def _plain(job, key, text):
     spelling, example, meaning = PLAIN[key]
     meant = os.path.expandvars(text)
     if not re.search(r"\d", meant) or not spelling.fullmatch(meant):
-        raise Problem(f"job {job.name} sets {key}={ascii(text[:40])[1:-1]}, which "
-                      "fio may take for something else: write it plainly, "
-                      f"such as {key}={example}.")
+        raise Problem(f"job {job.name} sets {key}={ascii(text[:40])[1:-1]}, "
+                      "which fio may take for something else: write it "
+                      f"plainly, such as {key}={example}.")
     return meaning(meant)
 
 

@@ -31,9 +31,9 @@ PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
            "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
            "iomem", "mmapfile"}
-# Refused likewise: they put I/O beyond the part of the target that --size names,
-# which was neither prepared nor given away.  inside.py looks for those that are
-# not known here.
+# Refused likewise: they put I/O beyond the part of the target that --size
+# names, which was neither prepared nor given away.  inside.py looks for those
+# that are not known here.
 BEYOND = re.compile("(file)?offset.*|zone.*|file_append")
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}

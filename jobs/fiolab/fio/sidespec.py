@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One side of a comparison: an engine, its options and its environment, as
-# given to --side: ENGINE[,option=value...][@NAME], where "kaio" is the engine in
-# the build folder, "external:PATH" any other engine file, and anything else an
-# engine built into fio.  NAME is one of ENVIRONMENTS or VARIABLE=VALUE, a simple
-# value; @VARIABLE=VALUE may be repeated.
+# given to --side: ENGINE[,option=value...][@NAME], where "kaio" is the engine
+# in the build folder, "external:PATH" any other engine file, and anything else
+# an engine built into fio.  NAME is one of ENVIRONMENTS or VARIABLE=VALUE, a
+# simple value; @VARIABLE=VALUE may be repeated.
 from dataclasses import dataclass
 import os
 import re

@@ -126,7 +126,7 @@ def parse_calls(text):
 
 def _calls(fio, side, job, target, ios):
     result, kept = limited(fio, side, job, target, ios, keep=["calls"],
-                            wrap=["strace", "-f", "-c", "-o", "calls"])
+                           wrap=["strace", "-f", "-c", "-o", "calls"])
     return parse_calls(kept["calls"]), figures(result["jobs"])["ios"]
 
 

@@ -49,9 +49,9 @@ def _what(new):
     add("--ab", action="store_true", help="at the end, measure the engine "
         "beside libaio (kaio, where it is libaio) in pairs of runs, to show "
         "that the verdicts do not depend on it")
-    add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"), metavar="N",
-        default=UNSET, help="repeat the I/O of an earlier run")
-
+    add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"),
+        metavar="N", default=UNSET,
+        help="repeat the I/O of an earlier run")
 
     add("--reading", metavar="LIST", default=UNSET, help=readings.HELP)
     add("--rounds", type=commandline.number(int, 1, 1000, "a number of rounds"),

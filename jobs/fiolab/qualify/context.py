@@ -6,8 +6,6 @@ import tempfile
 
 from . import presence, runner
 
-EXTERNAL = "external:"
-
 
 def _slug(name):
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-") or "run"
@@ -23,17 +21,6 @@ class Context:
         self.stop = bench.executor.stop     # set: the command is to end
         self.used = {}
         self.folder = tempfile.mkdtemp(dir=bench.executor.fio.folder)
-
-    @property
-    def engine_path(self):
-        """Of an external engine; None for one that is built into fio."""
-        name = self.side.ioengine
-        return (name.removeprefix(EXTERNAL) if name.startswith(EXTERNAL)
-                else None)
-
-    @property
-    def fio_path(self):
-        return self.bench.executor.fio.path
 
     def progress(self, text):
         self.bench.progress(f"{self.test.name}: {text}", None)

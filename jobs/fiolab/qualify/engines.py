@@ -144,7 +144,7 @@ def _judged(session, target, found, role):
             "cells": [_cell(name, blocks, role, session.profile)
                       for name, blocks in found.items()]}
     rows = judging.judge(session.spec, {"name": target, "identity": {},
-                                       "tests": [test]})
+                                        "tests": [test]})
     return {(row["cell"], row["key"]): row["result"] for row in rows
             if row["test"] == TEST and row["cell"] in found}
 
@@ -185,5 +185,5 @@ def summary(session, found):
 def prepare(session):
     """The other engine, asked for before anything is written."""
     session.other_side = sidespec.parse(other_text(session.args.engine),
-                                    session.args.build)
+                                        session.args.build)
     session.other_has_stats = session.ask_engine(session.other_side)

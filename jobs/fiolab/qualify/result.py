@@ -81,7 +81,8 @@ def make(session, workers, finished):
     plan = session.plan
     targets = [_target(*each) for each in zip(workers, plan["targets"])]
     return {
-        "schema": schema.VERSION, "version": VERSION, "created": datetime.datetime.now(
+        "schema": schema.VERSION, "version": VERSION,
+        "created": datetime.datetime.now(
             datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "finished": finished, "command": plan["command"],
         "seed": plan["seed"], "engine": plan["engine"]["text"],

@@ -119,15 +119,16 @@ class PhaseRun:
     def _process(self, number, order, loads):
         """Run the loads of one fio process."""
         bench = self.bench
-        known = [jobtext.seed(bench.seed, self.test.name, self.phase.name, number,
-                          load.index) for load in loads]
+        known = [jobtext.seed(bench.seed, self.test.name, self.phase.name,
+                              number, load.index) for load in loads]
         offset = self.position if loads[0].stimulus.continues else 0
-        text = jobtext.text(loads, bench.profile, bench.place.size, known, offset)
+        text = jobtext.text(loads, bench.profile,
+                            bench.place.size, known, offset)
         ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
                                  self._limit(loads))
         if loads[0].stimulus.continues:
-            self.position = jobtext.next_offset(offset, values.written(ran.jobs),
-                                            bench.place.size)
+            self.position = jobtext.next_offset(
+                offset, values.written(ran.jobs), bench.place.size)
         return ran
 
     def _limit(self, loads):

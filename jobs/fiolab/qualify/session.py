@@ -110,7 +110,7 @@ class Session:
             if place.client:
                 clientrun.check([place.client], [self.side], [], True)
                 clienttarget.check(HostPlan(self.fio, [place.client]), place,
-                                 lambda *_: False)
+                                   lambda *_: False)
 
     def describe(self, place):
         """What plan.json keeps of a target that may be overwritten."""
@@ -138,7 +138,7 @@ class Session:
         for place, known in zip(made, before):
             if place.client is None and not self.args.scratch:
                 said = writecache.set(place.path, self.profile.write_cache,
-                                 self.stack, known)
+                                      self.stack, known)
                 self.warnings += [said] if said else []
 
     # Runs

@@ -66,7 +66,7 @@ def _check_below(path, folder):
                   LOCKED if _has_locks(backing) else None)
     if reason:
         refuse(path, f"it is a loop device on {backing}, and of that "
-                f"{reason}")
+               f"{reason}")
     if is_block:
         _check_below(path, sysfs.whole(blockdevice.sysfs(info.st_rdev)))
 
@@ -93,7 +93,7 @@ def _check_file(path, info):
         refuse(path, f"it is the kernel's, in {kernel[0]}, and holds no data")
     if blockdevice.among_devices(path):
         refuse(path, "it is a file among the devices, so in memory (a program "
-                "may have made it where a device had gone: remove it)")
+               "may have made it where a device had gone: remove it)")
     reason = blockdevice.file_used(info)
     if reason:
         refuse(path, reason)

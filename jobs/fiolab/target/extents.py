@@ -246,4 +246,3 @@ def fill(descriptor, ranges, tell=lambda share: None):
                 done += count
             tell(done / total(ranges))
     os.fsync(descriptor)
-

@@ -166,7 +166,7 @@ def smart(path):
                       "used by others too.")
     disk = whole(place(path))
     return health.of("/dev/" + os.path.basename(disk).replace("!", "/"),
-                         kind(disk))
+                     kind(disk))
 
 
 def same(before, now, fields=FIXED):

@@ -36,7 +36,8 @@ def _remote(target):
 
 def _file(target):
     try:
-        blockio.punch(target.descriptor, target.size, 1)   # behind the end: no data
+        # Behind the end: no data.
+        blockio.punch(target.descriptor, target.size, 1)
     except OSError as error:
         return NONE, (f"the file system of {target.path} cannot punch holes "
                       f"({error.strerror}): the tests begin with the file as "

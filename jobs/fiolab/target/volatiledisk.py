@@ -57,16 +57,6 @@ def _mounted(device, stack):
     return mount
 
 
-def _backing(device):
-    try:
-        name = os.path.basename(device)
-        with open(f"/sys/block/{name}/loop/backing_file",
-                  encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().strip()
-    except OSError:
-        return None
-
-
 def _with_cache(device):
     """A loop device keeps what was once said of its cache, also by another
     user of it: without a cache it would be sent no flushes."""
@@ -108,8 +98,8 @@ class VolatileDisk:
     @contextlib.contextmanager
     def _file_system(self):
         with contextlib.ExitStack() as stack:
-            device = _with_cache(loopdevice.make(self.image, stack, writable=True,
-                                              direct=False))
+            device = _with_cache(loopdevice.make(
+                self.image, stack, writable=True, direct=False))
             stack.callback(self._await_release, device)
             with contextlib.ExitStack() as inner:
                 try:

@@ -43,8 +43,8 @@ METRICS = {"iops": ("IOPS", "IOPS", "higher"),
            "lat_p99_us": ("p99", "us", "lower")}
 NOTE = (f"Means of two unpaired windows. Rounds are taken to be correlated "
         f"(lag-1 {CORRELATION}), as independent ones would claim a change "
-        "that is not there four times as often as they say. What sets two runs of "
-        "one device apart shows in no round, so a change counts beyond "
+        "that is not there four times as often as they say. What sets two runs "
+        "of one device apart shows in no round, so a change counts beyond "
         f"{100 * MARGIN:.0f}% only: p is that of no such change, by Holm's "
         "correction over {count} comparisons; equivalent: the 90% interval is "
         f"inside +-{100 * MARGIN:.0f}%. Run both once more before you rest a "

@@ -82,7 +82,8 @@ def identity(target):
     rest = [name for name, value in found.items() if name not in
             (*IDENTITY, *ELSEWHERE) and value is not None]
     return [(wording.label(NAMED.get(name, name).replace("_", " ").replace(
-                 ".", ": ")), phrases.plain(found.get(name))) for name in (*IDENTITY, *rest)
+                 ".", ": ")), phrases.plain(found.get(name)))
+            for name in (*IDENTITY, *rest)
             if name in IDENTITY or not name.startswith("below.")
             or name.removeprefix("below.") in BELOW]
 
@@ -138,10 +139,12 @@ def _environment():
     made = page.environment()
     made.filters.update(
         rmark=phrases.MARKS.get, rtone=phrases.TONES.get, bar=phrases.bar,
-        again=again, bound=phrases.bound, amount=phrases.amount, plain=phrases.plain,
-        time=phrases.time, decimal=phrases.decimal_size, day=phrases.day,
+        again=again, bound=phrases.bound, amount=phrases.amount,
+        plain=phrases.plain, time=phrases.time, decimal=phrases.decimal_size,
+        day=phrases.day,
         sources=phrases.sources, sentence=phrases.sentence,
-        heading=phrases.heading, metric_of=phrases.metric_of, signed=phrases.signed,
+        heading=phrases.heading, metric_of=phrases.metric_of,
+        signed=phrases.signed,
         unit=lambda name: phrases.UNITS.get(name, name),
         part=lambda x: "n/a" if x is None else f"{x:.1f}%")
     made.tests["figure"] = lambda x: isinstance(x, (int, float)) or x is None

@@ -202,8 +202,8 @@ def steady(test, phase):
                 if _cut_short(test, phase) else f"NOT REACHED in {rounds}"
                 ) + resumed
     before = f"NOT REACHED by round {phase['by']}; " if late(phase) else ""
-    return (f"{before}reached in round {found['last']}, window {found['first']} "
-            f"to {found['last']}{resumed}")
+    return (f"{before}reached in round {found['last']}, window "
+            f"{found['first']} to {found['last']}{resumed}")
 
 
 def formula(one):

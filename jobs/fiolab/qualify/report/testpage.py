@@ -51,9 +51,9 @@ def families(names):
 def files(phase, rounds=None):
     """The files behind some rounds, or all of them."""
     return phrases.sources(r["source"].partition("#")[0] for one in
-                         phase["rounds"] for r in one["results"]
-                         if r["source"] and (rounds is None
-                                             or one["round"] in rounds))
+                           phase["rounds"] for r in one["results"]
+                           if r["source"] and (rounds is None
+                                               or one["round"] in rounds))
 
 
 def _convergence(phase, prefix):

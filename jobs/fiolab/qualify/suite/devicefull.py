@@ -9,7 +9,7 @@ from ...fio.fiorun import KEEP_FILES, words
 from ...target import blockdevice
 from .verifying import fault, judged, unknown, verified
 
-TAIL, HEAD = 1 << 20, 1 << 20       # bytes that are looked at afterwards
+TAIL = 1 << 20                      # bytes that are looked at afterwards
 BEHIND = 8                          # writes behind the end
 LIMIT = 60                          # seconds, or it hangs
 LAST, ERROR, AROUND = (

@@ -11,7 +11,7 @@ SIZES = ("1M", "128K", "64K", "32K", "16K", "8K", "4K", "0.5K")
 THIN_MIXES, THIN_SIZES = (100, 65, 0), ("1M", "64K", "4K", "0.5K")
 LATENCY_SIZES, LATENCY_MIXES = ("8K", "4K", "0.5K"), (100, 65, 0)
 WAITS = (5, 10, 15, 25, 50)
-HOUR, MINUTE = 3600, 60
+MINUTE = 60
 SAMPLES = 31                # of a minute, in a round of WSAT
 
 

@@ -61,8 +61,8 @@ def blocking_text(points):
     depth, share = max(blocked, key=lambda one: one[1])
     return (f"io_submit took up to {share:.1%} of the run (at depth {depth}; "
             f"more than {BLOCKING:.0%} at {_depths(blocked)}): there the "
-            "depth that fio prints is not the depth that the device saw, as no I/O "
-            "was added while io_submit blocked.")
+            "depth that fio prints is not the depth that the device saw, as no "
+            "I/O was added while io_submit blocked.")
 
 
 def _depths(blocked):
@@ -116,7 +116,7 @@ def ways(phases):
         "columns": ["reap=", "rounds", "IOPS", "mean latency us", "p99 us",
                     "spread"],
         "rows": _ways_rows(_measuring(phases), ("iops", "lat_mean_us",
-                                       "lat_p99_us"))}]}
+                                                "lat_p99_us"))}]}
 
 
 WAYS_TEST = Test(

@@ -36,6 +36,8 @@ def test_a_file_is_emptied_and_keeps_its_size(file):
 
 def test_only_the_claimed_range(file):
     file.size = MIB
+    assert purge.plan(file)[0] == "punch-hole"
+    assert Path(file.path).read_bytes() == b"x" * 3 * MIB
     purge.run(file, "punch-hole", lambda _: None)
     data = Path(file.path).read_bytes()
     assert data == bytes(MIB) + b"x" * 2 * MIB

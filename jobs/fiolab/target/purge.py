@@ -35,9 +35,10 @@ def _remote(target):
 
 
 def _file(target):
+    # Behind the end of all of it, not of the part that is used: no data.
+    end = os.fstat(target.descriptor).st_size
     try:
-        # Behind the end: no data.
-        blockio.punch(target.descriptor, target.size, 1)
+        blockio.punch(target.descriptor, end, 1)
     except OSError as error:
         return NONE, (f"the file system of {target.path} cannot punch holes "
                       f"({error.strerror}): the tests begin with the file as "

@@ -82,7 +82,7 @@ def test_a_drive_of_4096_byte_blocks(qualify, shm):
                        "quick", "--tests", "dirth,xsr,overlap,device-full",
                        "--no-pdf")
     assert done.returncode == 2, done.stderr
-    assert "ext4 file system, which this qualification destroys" in done.stderr
+    assert "ext4 file system, which this run destroys" in done.stderr
     xsr, dirth, overlap, end = qualify.report()["targets"][0]["tests"]
     assert dirth["state"] == "not run" and "512 bytes" in dirth["why"]
     assert all(cell["values"] == {} for cell in dirth["cells"])

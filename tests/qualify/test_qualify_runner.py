@@ -196,6 +196,15 @@ def test_a_test_of_too_small_blocks_alone_is_not_run(lab):
         "whole logical blocks of 4096 bytes")
 
 
+def test_nothing_is_prepared_for_loads_that_are_impossible(lab):
+    lab.block = 4096
+    mix = Stimulus("mix", "randrw", "512/50:4k/50")
+    found = run(lab, table(Phase("p", "P", (WRITE,), prepares=True),
+                           Phase("q", "Q", (mix,))))
+    assert found["state"] == "not run" and "512 bytes" in found["why"]
+    assert [one["rounds"] for one in found["phases"]] == [[], []]
+
+
 def test_sequential_writing_goes_on(lab):
     on = Stimulus("on", "write", "64k", 0, 1, 1, repeat=3, continues=True,
                   options=("rate_iops=100",))

@@ -257,21 +257,24 @@ def _whole(found, phases, test):
             found[key] += more.get(key, [])
 
 
-def _impossible(made):
-    """Why the device can do no load of a test; None where it did one."""
-    left = [why for phase in made for _, why in phase.omitted]
+def _impossible(bench, test):
+    """Why the device can do no load of a test, but for those that prepare it;
+    None where it can do one."""
+    left = [jobtext.left_out(one, bench.place.logical_block)
+            for phase in test.phases if phase.keep and not phase.prepares
+            and not callable(phase.stimuli) for one in phase.stimuli]
     return (f"the device can do none of its loads: {left[0]}"
-            if left and not any(phase.rounds for phase in made) else None)
+            if left and all(left) else None)
 
 
-def _phases(bench, test, found, made):
+def _phases(bench, test, found, made, only_plan):
     kept = True
     for number, phase in enumerate(test.phases):
         one = PhaseRun(bench, test, number, phase, found["phases"])
         made.append(one)
         found["phases"].append(one.entry())
         try:
-            kept = one.run(kept)
+            kept = only_plan or one.run(kept)
         finally:
             found["phases"][-1] = one.entry()
 
@@ -301,8 +304,8 @@ def run(bench, test, found):
     made = []
     try:
         with outcome(found):
-            _phases(bench, test, found, made)
-            why = _impossible(made)
+            why = _impossible(bench, test)
+            _phases(bench, test, found, made, bool(why))
             if why:
                 found.update(state="not run", why=why)
     finally:

@@ -63,6 +63,6 @@ def test(profile):
         (Phase("preconditioning", f"{what[:1].upper()}{what[1:]}, T32 QD32",
                (before,), profile.last, (Tracked(before.name, "iops", what,
                                                  "IOPS"),),
-               profile.most, purge=True),
+               profile.most, purge=True, prepares=True),
          *(_row(threads, axis) for threads in axis),
          *map(_point, POINTS)), derive=derive.demand)

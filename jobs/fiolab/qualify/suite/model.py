@@ -51,6 +51,7 @@ class Phase:
                                 # written in it
     histogram: bool = False     # keep the latency histograms of its stimuli
     keep: bool = True           # its figures are results (False: it prepares)
+    prepares: bool = False      # alone it is no test, though its figures count
     # Of a function: what it gives where it gives anything, for the plan.
     planned: tuple[Stimulus, ...] = ()
 

@@ -2,7 +2,7 @@
 # kaio: the AIO library (aio/), the fio engine (engine/) and the jobs.
 # Everything is built into O; `make help` prints the lines that begin with #>.
 #
-#> make            build the library and the engine into O=build
+#> make            build the library, the engine and jobs/loops into O=build
 #> make ab         kaio against fio's built-in libaio, about 2 minutes
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
 #> make bench      kaio against fio's own engines and a bare loop, ~6 minutes

@@ -5,6 +5,7 @@
 import contextlib
 import dataclasses
 import os
+from pathlib import Path
 import subprocess
 import threading
 import time
@@ -16,6 +17,8 @@ import targets
 from fiolab.qualify.report import schema
 from fiolab.qualify.suite import flushes, integrity
 from fiolab.target import trimpromise
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MIB = 1 << 20
 SIZE = 32 * MIB
@@ -283,7 +286,7 @@ def test_syncs_of_a_file_are_not_counted(lab, tmp_path):
 def test_syncs_that_do_nothing(lab, tmp_path):
     """All succeed, and no flush comes to the device."""
     library = tmp_path / "lying_sync.so"
-    source = qualifycontext.ROOT / "tests" / "lib" / "lying_sync.c"
+    source = ROOT / "tests" / "lib" / "lying_sync.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source],
                    check=True)
 

@@ -5,6 +5,7 @@
 import contextlib
 import itertools
 import os
+from pathlib import Path
 import signal
 import subprocess
 import sys
@@ -12,7 +13,6 @@ import time
 
 import pytest
 
-import qualifycontext
 import targets
 from cutlab import backing, cut, device  # noqa: F401
 from qualifycontext import results, text
@@ -20,6 +20,8 @@ from fiolab.base.problem import Problem
 from fiolab.qualify.suite import powercut
 from fiolab.target import blockio, loopdevice
 from fiolab.target.volatiledisk import VolatileDisk
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MIB = 1 << 20
 DRILL = {"power-cut synced", "power-cut others", "power-cut verify_state",
@@ -166,7 +168,7 @@ with VolatileDisk({folder!r}, 8 << 20).attached() as (path, cut):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_is_left_of_a_killed_drill(far_loops, tmp_path, number):
-    code = HELD.format(jobs=str(qualifycontext.ROOT / "jobs"),
+    code = HELD.format(jobs=str(ROOT / "jobs"),
                        folder=str(tmp_path), names=far_loops)
     child = subprocess.Popen([sys.executable, "-c", code], text=True,
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,

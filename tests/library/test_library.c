@@ -286,6 +286,25 @@ static void test_helpers(void **state)
 	assert_int_equal(errno, LEFT_ALONE);
 }
 
+/* io_wait_kernel(): one system call, and no other, whatever the ring holds. */
+static void test_wait_kernel(void **state)
+{
+	struct io_event event;
+	io_context_t ctx = context();
+
+	(void)state;
+	assert_int_equal(submit_one(ctx), 1);
+	inject(SYS_io_getevents, 1, EINTR);
+	assert_int_equal(io_wait_kernel(ctx, 1, 1, &event, NULL), -EINTR);
+	assert_int_equal(errno, LEFT_ALONE);
+	inject(SYS_io_getevents, 0, 0);
+	assert_int_equal(io_wait_kernel(ctx, 1, 1, &event, NULL), 1);
+	assert_ptr_equal(event.obj, &asked);
+	assert_int_equal(fault.calls, 1);
+	assert_int_equal(fault.all, 1);
+	assert_int_equal(io_destroy(ctx), 0);
+}
+
 /* No ring reader comes in any more, but nothing is lost. */
 static void test_destroy_fails(void **state)
 {
@@ -544,6 +563,27 @@ static void test_probe_without_files(void **state)
 		assert_int_equal(in_child(probe_without_files, spare), 0);
 }
 
+/* A shortage in a trial is an error, and no word on the kernel for ever. */
+static int probe_short(int err)
+{
+	struct io_probe probe = {0}, again = {0};
+
+	inject(SYS_io_submit, 1, err);
+	WANT(io_probe(-1, &probe) == -err && errno == LEFT_ALONE);
+	WANT(io_probe(-1, &again) == 0);
+	WANT(again.opcodes & 1 << IO_CMD_PREAD && again.read_flags);
+	return 0;
+}
+
+static void test_probe_short(void **state)
+{
+	static const int errors[] = {EAGAIN, ENOMEM, EINTR};
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(in_child(probe_short, errors[i]), 0);
+}
+
 /* A filter that takes io_getevents away: nothing can be said to work. */
 static int probe_without_events(int err)
 {
@@ -638,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_tables_made_twice),
 		cmocka_unit_test(test_gate_is_left),
 		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_wait_kernel),
 		cmocka_unit_test(test_destroy_fails),
 		cmocka_unit_test(test_barrier_fails),
 		cmocka_unit_test(test_real_setup_errors),
@@ -645,6 +686,7 @@ int main(void)
 		cmocka_unit_test(test_real_interruption),
 		cmocka_unit_test(test_probe_setup_fails),
 		cmocka_unit_test(test_probe_without_files),
+		cmocka_unit_test(test_probe_short),
 		cmocka_unit_test(test_probe_without_events),
 		cmocka_unit_test(test_limits_of_other_proc),
 		cmocka_unit_test(test_limits_without_files),

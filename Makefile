@@ -11,7 +11,10 @@
 #>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)
 #> make qualify    the storage qualification scaled down, on a scratch target,
 #>                 up to 10 minutes (QUALIFY_ARGS="...": jobs/qualify --help)
-#> make test       build and run every test
+#> make check      the quick tests, without root, in about a minute; T=engine,
+#>                 T=test_guard, T=NAME: those of a subject, a file, a test
+#> make test       the tests, in about ten minutes on two CPUs
+#> make test-slow  the rest of the tests: whole qualifications, simulations
 #> make test-fio   FIO_SRCS="DIR DIR ...": the engine on other built fio trees,
 #>                 and each engine refused by each other fio
 #> make test-conformance  hours: every combination beside libaio, and
@@ -94,7 +97,8 @@ LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
-	test-conformance lint man install uninstall clean help deps version build-tests \
+	check test-slow test-conformance lint man install uninstall clean help deps version \
+	build-tests \
 	FORCE
 .DELETE_ON_ERROR:
 all: lib engine loops
@@ -171,9 +175,10 @@ build-tests:
 	$(Q).setup/packages build test
 	$(Q)$(MAKE) --no-print-directory -s all $(UNITS)
 
-test: build-tests
+check test test-slow: build-tests
 	$(Q).setup/packages ab
-	$(Q)$(PYTHON) tests/run $(UNITS)
+	$(Q)$(PYTHON) tests/run --level $(@:test-%=%) $(if $(T),--only '$(T)') \
+		$(UNITS)
 
 test-fio:
 	$(Q).setup/packages build test

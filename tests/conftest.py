@@ -15,11 +15,45 @@ sys.path[:0] = [str(ROOT / part) for part in ("jobs", "tests/lib",
                                          "tests/fuzz")]
 
 import abrun
+import browser
 import faketools
 import fiorun
 import qualifyloop
 import qualifyrun
 import targets
+
+MARKERS = {
+    "fio": "drives fio (set by itself for what uses the fixtures below)",
+    "root": "needs root, for loop devices and mounts; skipped without",
+    "browser": "needs Chromium; skipped without",
+    "long": "takes too long for make check",
+    "slow": "in make test-slow instead of make test",
+    "smoke": "in make check, although it drives fio: one for each command",
+}
+# What uses one of them has their need.
+FIXTURES = {"fio": {"ab", "engine", "fio_binary", "qualify"},
+            "root": {"need_root", "loop"}}
+
+
+def pytest_configure(config):
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what uses the fixtures of a need, and skip what cannot be had.
+    (First, as -m selects in this hook, too.)"""
+    lacks = {"root": targets.why_no_root(),
+             "browser": None if browser.find() else
+             "needs chromium: run make deps"}
+    for item in items:
+        for name, fixtures in FIXTURES.items():
+            if fixtures & set(item.fixturenames):
+                item.add_marker(name)
+        for name, why in lacks.items():
+            if why and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 JOBS = sorted((ROOT / "jobs").glob("*.fio"))
 
 
+@pytest.mark.slow
 def test_a_slower_side_is_found_out(ab, shm, tmp_path):
     target, out = f"{shm}/scratch", tmp_path / "out.json"
     done = ab(*handicap(tmp_path), "--pairs", "12",
@@ -134,6 +135,7 @@ def check_runs(ab, pairs):
     assert len({runs[0]["seed"] for runs in blocks.values()}) == pairs
 
 
+@pytest.mark.slow
 def test_an_engine_against_itself_on_two_targets(ab, shm, tmp_path):
     """One pair: no verdict, but the same I/O and the same system calls."""
     disk = tmp_path / "scratch"
@@ -261,8 +263,7 @@ def test_ctrl_c_while_the_packages_load(tmp_path):
     assert started.returncode == 130 and err == ""
 
 
-@pytest.mark.skipif(bool(targets.why_no_root()),
-                    reason=str(targets.why_no_root()))
+@pytest.mark.root
 def test_a_full_disk_for_the_json_is_found_before_the_runs(ab, shm, tmp_path):
     with targets.small_tmpfs(str(tmp_path), 64 << 10) as full:
         done = ab("--b", "libaio", "--json", f"{full}/out.json", "--target",
@@ -271,6 +272,7 @@ def test_a_full_disk_for_the_json_is_found_before_the_runs(ab, shm, tmp_path):
         assert "writing" not in done.stderr and os.listdir(full) == []
 
 
+@pytest.mark.slow
 def test_what_was_killed_is_cleaned_up_at_the_next_start(ab, tmp_path):
     words = ["--b", "libaio", "--build", str(tmp_path), *FAST]
     with ab.start(*words) as killed:
@@ -321,8 +323,7 @@ def test_a_precious_file_is_safe(ab, tmp_path):
     assert precious.read_bytes() == b"x" * (16 << 20)
 
 
-@pytest.mark.skipif(bool(targets.why_no_root()),
-                    reason=str(targets.why_no_root()))
+@pytest.mark.root
 def test_a_mounted_device_is_never_written(ab, tmp_path):
     with targets.loop_of(str(tmp_path), 64 << 20) as device:
         targets.run("mkfs.ext4", "-q", "-F", device)

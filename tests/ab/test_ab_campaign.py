@@ -60,6 +60,7 @@ def test_ctrl_c_keeps_and_reports_what_was_measured(ab, shm):
         assert (ab.out / "runs" / name).read_text() == measured[name]
 
 
+@pytest.mark.slow
 def test_what_is_stopped_early_has_no_verdict(ab, shm, tmp_path):
     """Though its pairs would do for one: the user looked, then stopped."""
     words = [*handicap(tmp_path), "--pairs", "40", "--target", f"{shm}/s",
@@ -76,6 +77,7 @@ def test_what_is_stopped_early_has_no_verdict(ab, shm, tmp_path):
     assert all(e["ci95"] for e in cell["effects"])
 
 
+@pytest.mark.slow
 def test_resume_after_sigkill_ignores_what_is_torn_or_foreign(ab, shm):
     words = ["--b", "libaio", "--pairs", "3", "--seed", "5", "--target",
              f"{shm}/s", *LATENCY]
@@ -123,8 +125,8 @@ def test_a_resumed_campaign_is_the_same_campaign(ab, shm):
     assert plan() == first
 
 
-@pytest.mark.skipif(bool(targets.why_no_root()),
-                    reason=str(targets.why_no_root()))
+@pytest.mark.slow
+@pytest.mark.root
 def test_a_full_disk_stops_it_and_room_lets_it_go_on(ab, shm, tmp_path):
     with targets.small_tmpfs(str(tmp_path), 64 << 10) as full:
         out = Path(full) / "campaign"
@@ -149,8 +151,8 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(ab, shm, tmp_path):
         assert len(ab.report()["cells"][0]["pairs"]) >= pairs - 1
 
 
-@pytest.mark.skipif(bool(targets.why_no_root()),
-                    reason=str(targets.why_no_root()))
+@pytest.mark.slow
+@pytest.mark.root
 def test_no_room_for_the_report_alone(ab, shm, tmp_path):
     """Of a campaign that has all of its runs."""
     with targets.small_tmpfs(str(tmp_path), 4 << 20) as full:
@@ -184,6 +186,7 @@ def test_resuming_a_finished_campaign_makes_its_report_again(ab, shm):
     assert ab.report() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("break_it, word", [
     (lambda out: (out / "campaign.json").unlink(), "is not a campaign folder"),
     (lambda out: (out / "campaign.json").write_text("{"), "is not a campaign"),
@@ -199,6 +202,7 @@ def test_a_folder_that_is_no_campaign(break_it, word, ab, shm):
     sentence(ab("--resume", ab.out), word)
 
 
+@pytest.mark.slow
 def test_a_damaged_plan_is_one_sentence(ab, shm):
     plan = one_run_lost(ab, shm)
     cell, side = plan["cells"][0], plan["sides"][0]
@@ -214,6 +218,7 @@ def test_a_damaged_plan_is_one_sentence(ab, shm):
     assert ab("--resume", ab.out).returncode == 0
 
 
+@pytest.mark.slow
 def test_two_commands_never_share_a_folder(ab, shm):
     words = ["--b", "libaio", "--pairs", "999", "--target", f"{shm}/s",
              *LATENCY]
@@ -270,6 +275,7 @@ def one_run_lost(ab, shm, *more, **change):
     return plan
 
 
+@pytest.mark.slow
 def test_another_fio_of_the_same_version_is_refused(ab, shm, tmp_path):
     """And the same one is taken from where it is now."""
     first, moved = tmp_path / "fio1", tmp_path / "fio2"
@@ -287,6 +293,7 @@ def test_another_fio_of_the_same_version_is_refused(ab, shm, tmp_path):
     assert str(moved) in ab.report()["cells"][0]["command"]["A"]
 
 
+@pytest.mark.slow
 def test_a_cpu_that_is_gone(ab, shm):
     """Nothing can go on, but a report needs no CPU of its own."""
     one_run_lost(ab, shm, cpu=4095)
@@ -302,6 +309,7 @@ def test_a_cpu_that_is_gone(ab, shm):
 
 # Many sides, many cells
 
+@pytest.mark.slow
 def test_three_sides_and_a_matrix(ab, shm):
     done = ab("--side", "libaio", "--side", "psync", "--side", "libaio",
               "--matrix", "bs=4k,64k", "iodepth=1", "--pairs", "1",
@@ -320,6 +328,7 @@ def test_three_sides_and_a_matrix(ab, shm):
             iops * per_io, rel=0.01)
 
 
+@pytest.mark.smoke
 def test_an_engine_against_itself(ab, shm):
     """That nothing is found then: test_fiolab_simulation.py."""
     done = ab("--side", "libaio", "--aa", "--pairs", "1", "--target",
@@ -331,6 +340,7 @@ def test_an_engine_against_itself(ab, shm):
     assert cell["effective"]["A"] == cell["effective"]["B"]
 
 
+@pytest.mark.slow
 def test_a_self_check_that_cannot_find_it_fails(ab, shm):
     """One pair finds nothing, and that is no success.  (What more pairs find:
     test_fiolab_selfcheck.py.)"""
@@ -345,6 +355,7 @@ def test_a_self_check_that_cannot_find_it_fails(ab, shm):
     assert "thinktime" not in quiet["effective"]["B"]
 
 
+@pytest.mark.slow
 def test_planned_looks_stop_at_a_clear_difference(ab, shm, tmp_path):
     done = ab(*handicap(tmp_path), "--looks", "9,18", "--target", f"{shm}/s",
               *LATENCY)
@@ -359,6 +370,7 @@ def test_planned_looks_stop_at_a_clear_difference(ab, shm, tmp_path):
 
 # Writes, and what stands before each of them
 
+@pytest.mark.slow
 def test_the_state_is_restored_before_each_run(ab, shm, tmp_path):
     words = ["--b", "libaio", "--job", "randwrite", "--pairs", "1", *FAST]
     done = ab(*words, "--target", f"{shm}/s")

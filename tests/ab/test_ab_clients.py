@@ -71,6 +71,7 @@ def test_figures_of_each_host_and_of_both(ab, words, servers):
                    for said in report["warnings"])
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_and_comes_back_costs_a_pair(ab, words, servers):
     with ab.start(*words, "--pairs", "4", "--runtime", "1") as started:
         ab.await_runs(3, started)
@@ -93,6 +94,7 @@ def test_a_server_that_dies_and_comes_back_costs_a_pair(ab, words, servers):
     assert any("discarded" in said for said in report["warnings"])
 
 
+@pytest.mark.slow
 def test_a_server_that_stays_dead_stops_it_cleanly(ab, words, servers):
     with ab.start(*words, "--pairs", "5") as started:
         ab.await_runs(3, started)
@@ -111,6 +113,7 @@ def test_a_server_that_stays_dead_stops_it_cleanly(ab, words, servers):
     assert len(cell["pairs"]) == 5 - 3 and len(cell["discarded"]) == 3
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_not_called_another(ab, words, servers):
     """It takes connections still, and fio gives no host's result."""
     with ab.start(*words, "--pairs", "2", "--runtime", "1") as started:
@@ -145,6 +148,7 @@ def test_ctrl_c_ends_the_runs_on_all_hosts(ab, words, servers):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
     words = ["--b", "psync", "--client", servers[0].name, "--target", shm_file,
              "--job", "randwrite", "--pairs", "1", *FAST]
@@ -155,6 +159,7 @@ def test_writes_on_other_machines_are_filled_first(ab, servers, shm_file):
         assert len(file.read()) == 16 << 20
 
 
+@pytest.mark.slow
 def test_a_target_whose_name_is_not_utf_8(ab, servers, shm):
     name = os.fsencode(shm) + b"/caf\xe9"
     with open(name, "wb") as file:
@@ -204,6 +209,7 @@ def test_a_file_that_no_host_has_is_not_made(ab, servers, shm_file):
 SMALL = b"precious" * 250000        # bytes, fewer than the 16M asked for
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job, length, more", [
     ("latency", len(SMALL), []), ("latency", (16 << 20) - 1, []),
     ("latency", len(SMALL), ["--destroy-data"]),
@@ -223,6 +229,7 @@ def test_a_smaller_file_survives(job, length, more, ab, servers, shm_file):
     assert not ab.out.exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_becomes_smaller_survives(ab, words, shm_file):
     with ab.start(*words, "--pairs", "9") as started:
         ab.await_runs(3, started)
@@ -233,6 +240,7 @@ def test_a_file_that_becomes_smaller_survives(ab, words, shm_file):
         assert file.read() == b"x" * 5000
 
 
+@pytest.mark.slow
 def test_a_file_is_overwritten_in_place(ab, servers, shm_file):
     """With --destroy-data too: the same file, and what is behind it stays."""
     with open(shm_file, "wb") as file:
@@ -251,7 +259,7 @@ def test_a_file_is_overwritten_in_place(ab, servers, shm_file):
     assert "create_on_open=1" in cell["effective"]["A"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="loop devices need root")
+@pytest.mark.root
 @pytest.mark.parametrize("more", [[], ["--destroy-data"]])
 def test_a_smaller_device_is_refused(more, ab, servers, tmp_path):
     content = SMALL[:1 << 20]
@@ -267,6 +275,7 @@ def test_a_smaller_device_is_refused(more, ab, servers, tmp_path):
     assert (tmp_path / "image").read_bytes() == content
 
 
+@pytest.mark.slow
 def test_a_name_that_is_not_utf_8(ab, servers, shm):
     path = os.fsdecode(os.fsencode(shm) + b"/\xff")
     with open(path, "wb") as file:

@@ -14,6 +14,7 @@ from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, jobfile, sidespec, streams as checks
 from fiolab.target import scratchfile
 
+pytestmark = pytest.mark.fio
 # Jobs of which each does other I/O, two under one name, one twice.
 SEVERAL = """[global]
 bs=4k
@@ -97,6 +98,7 @@ def test_one_of_several_jobs_that_does_other_io_is_named(
         checks._same_streams(sides, job, found, other)
 
 
+@pytest.mark.slow
 def test_several_jobs_are_compared_each(ab, several, shm):
     done = ab("--b", "psync", "--pairs", "1", "--job", several, "--target",
               f"{shm}/s", *FAST, TWICE="2")

@@ -34,6 +34,7 @@ sed -i '{}' out.json
 exit 0"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script, word", [
     ("$FIO \"$@\" & until [ -e started ]; do sleep 0.01; done; "
      "pkill -ABRT -P $!; wait $!", "fio failed"),
@@ -61,6 +62,7 @@ def test_a_fio_that_dies_or_prints_garbage(script, word, ab, shm, tmp_path):
     assert os.listdir(shm) == []
 
 
+@pytest.mark.slow
 def test_an_engine_that_dies_later_keeps_what_was_measured(ab, shm, tmp_path):
     """In the fifth run: one whole pair, and a sentence."""
     script = (f"echo >>{tmp_path}/count\n"

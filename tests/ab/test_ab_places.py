@@ -40,6 +40,7 @@ def as_a_user(folder, *words):
         env={**os.environ, "TMPDIR": str(folder / "here")})
 
 
+@pytest.mark.slow
 def test_a_build_folder_of_another_user_is_left_alone(installed):
     done = as_a_user(installed)
     assert done.returncode == 0, done.stderr
@@ -55,8 +56,8 @@ def test_a_target_that_cannot_be_made(installed):
     assert os.listdir(installed / "here") == []
 
 
-@pytest.mark.skipif(bool(targets.why_no_root()),
-                    reason=str(targets.why_no_root()))
+@pytest.mark.slow
+@pytest.mark.root
 @pytest.mark.parametrize("kib", [4, 8, 16, 32, 48])
 def test_temporary_files_without_room(kib, tmp_path, shm):
     """From no room for a job file on to room for all but fio's result."""

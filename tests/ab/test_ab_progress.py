@@ -13,6 +13,7 @@ from abrun import FAST
 
 from fiolab.base import progress
 
+pytestmark = pytest.mark.fio
 LINE = re.compile(r"\[(\d+)/(\d+)\] (\d+) s left: (.*)")
 CLEAR = "\r\x1b[K"
 

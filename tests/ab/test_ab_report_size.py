@@ -43,6 +43,7 @@ def campaign(cells, pairs):
     return abreport.report(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells, pairs", [(1, 3333), (166, 20)])
 def test_ten_thousand_runs(cells, pairs, tmp_path):
     with open(tmp_path / "report.json", "w", encoding="ascii") as file:

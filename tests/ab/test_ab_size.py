@@ -7,6 +7,8 @@ import os
 import random
 import subprocess
 
+import pytest
+
 from abrun import FAST, Ab
 
 CELLS, PAIRS = 167, 20
@@ -50,6 +52,7 @@ def another(run, rng):
     return run
 
 
+@pytest.mark.slow
 def test_ten_thousand_runs(tmp_path, shm):
     ab = Ab(tmp_path)
     assert ab("--b", "psync", "--pairs", "1", "--target", f"{shm}/s",

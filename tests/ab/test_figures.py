@@ -119,7 +119,7 @@ def test_figures_are_counts_over_time(name, fio_jobs):
     assert below >= count / 2
 
 
-@pytest.mark.usefixtures("need_root")
+@pytest.mark.root
 @pytest.mark.parametrize("rw", ["trimwrite", "randtrim"])
 def test_trims_are_counted_as_they_are_done(rw, fio_jobs, shm):
     with targets.loop_of(shm, 4 * MIB) as device:

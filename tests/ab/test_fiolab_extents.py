@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 import abreport
-import targets as real
 from fiolab.ab import planning, textreport
 from fiolab.base.problem import Problem
 from fiolab.qualify import prewritten
@@ -20,8 +19,6 @@ from fiolab.target import extents, loopdevice, scratchfile
 
 MIB = 1 << 20
 SIZE = 16 * MIB
-needs_root = pytest.mark.skipif(bool(real.why_no_root()),
-                                reason=str(real.why_no_root()))
 
 
 @pytest.fixture(params=["disk", "tmpfs"])
@@ -133,7 +130,7 @@ def test_without_a_map_allocated_space_is_not_called_written(tmp_path,
     assert extents.look(str(path), SIZE + MIB).missing == ((SIZE, SIZE + MIB),)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_loop_device_is_judged_by_its_file(path):
     write(path, MIB, 8 * MIB)
     with ExitStack() as stack:
@@ -143,7 +140,7 @@ def test_a_loop_device_is_judged_by_its_file(path):
             scratchfile.prepare(device, [], SIZE, False, stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_of_a_disk_nothing_is_known_unless_it_was_filled(tmp_path):
     """A loop device whose file nobody can name any more."""
     path = tmp_path / "file"

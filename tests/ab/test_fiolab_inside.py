@@ -14,12 +14,11 @@ from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
 from fiolab.target import scratchfile
 
+pytestmark = pytest.mark.fio
 MIB = 1 << 20
 FIO = shutil.which(os.environ.get("FIO") or "fio")
 SIDES = sidespec.parse("psync", ""), sidespec.parse("libaio", "")
 GIVEN, WHOLE = 8 * MIB, 32 * MIB
-needs_root = pytest.mark.skipif(bool(real.why_no_root()),
-                                reason=str(real.why_no_root()))
 
 
 def job(*lines):
@@ -72,7 +71,7 @@ def test_a_job_that_stays_is_let_through(plan, there, lines):
     assert os.listdir(plan.fio.folder) == []
 
 
-@needs_root
+@pytest.mark.root
 def test_a_device_is_rehearsed_on_a_device(plan, tmp_path):
     with real.loop_of(str(tmp_path), WHOLE, written=True) as path:
         with inside.stand_in(plan.fio, job(), scratchfile.Target(

@@ -12,7 +12,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 import abreport
-import targets
 from fiolab.base import jsonfile
 from fiolab.base.problem import Problem
 
@@ -55,8 +54,7 @@ def test_a_pipe_gets_the_json_and_stays_a_pipe(tmp_path):
     assert json.loads(got[0]) == [{"a": 1}]
 
 
-@pytest.mark.skipif(bool(targets.why_no_root()),
-                    reason=str(targets.why_no_root()))
+@pytest.mark.root
 def test_devices_are_not_replaced(tmp_path):
     null, disk = tmp_path / "null", tmp_path / "disk"
     try:

@@ -62,6 +62,7 @@ def claims(effects):
     return [e for e in effects if e.verdict not in OPEN]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [6, 10, 20, 30])
 def test_the_interval_holds_the_truth_as_often_as_it_says(pairs):
     rng, truth = np.random.default_rng(pairs), math.log(1.1)
@@ -71,6 +72,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_says(pairs):
         assert low <= np.mean((lower <= truth) & (truth <= upper)) <= 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cells", [1, 3])
 def test_at_most_5_percent_of_reports_claim_what_is_not_there(cells):
     """With one cell and with three, Holm over all their metrics."""
@@ -79,6 +81,7 @@ def test_at_most_5_percent_of_reports_claim_what_is_not_there(cells):
     assert false / CAMPAIGNS <= 0.065
 
 
+@pytest.mark.slow
 def test_a_planted_slowdown_is_found():
     """The self-check's: a fifth, on seven metrics, with 20 pairs."""
     rng = np.random.default_rng(5)
@@ -88,6 +91,7 @@ def test_a_planted_slowdown_is_found():
     assert {e.estimate < 0 for one in found for e in one} == {True}
 
 
+@pytest.mark.slow
 def test_equivalent_is_not_said_of_what_lies_at_the_margin():
     """An effect of exactly 2%, on a quiet machine: 5% at most."""
     rng = np.random.default_rng(6)
@@ -97,6 +101,7 @@ def test_equivalent_is_not_said_of_what_lies_at_the_margin():
     assert np.mean(paired.tost_p(inside, 0.02) <= 0.05) >= 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
 def test_planned_looks_err_no_more_than_one(looks):
     """And peeking without the correction does: the test can fail."""
@@ -108,6 +113,7 @@ def test_planned_looks_err_no_more_than_one(looks):
     assert np.mean((p <= 0.05).any(axis=0)) > corrected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
 def test_reports_with_looks_claim_no_more(looks):
     """Whole verdicts on all metrics, a claim at any look being one."""
@@ -121,6 +127,7 @@ def test_reports_with_looks_claim_no_more(looks):
     assert wrong.mean() <= 0.065
 
 
+@pytest.mark.slow
 def test_looking_after_every_pair_is_what_looks_are_for():
     rng = np.random.default_rng(9)
     d, _ = differences(rng, CAMPAIGNS, 30)
@@ -128,6 +135,7 @@ def test_looking_after_every_pair_is_what_looks_are_for():
     assert np.mean((p <= 0.05).any(axis=0)) > 0.12
 
 
+@pytest.mark.slow
 def test_two_campaigns_of_the_same_thing_do_not_differ():
     """compare: coverage of the shift, and false positives."""
     rng, hits, false, tests = np.random.default_rng(10), 0, 0, CAMPAIGNS

@@ -18,8 +18,6 @@ from fiolab.base.problem import Problem
 from fiolab.target import blockdevice, claim, medium, scratchfile, sysfs
 
 MIB = 1 << 20
-needs_root = pytest.mark.skipif(bool(real.why_no_root()),
-                                reason=str(real.why_no_root()))
 
 
 def refused(path, word, stack, destroy=True, writes=("randwrite",)):
@@ -141,7 +139,7 @@ def test_without_o_direct_only_memory_may_be_buffered(ram, tmp_path, stack,
             scratchfile.prepare(str(tmp_path / "f"), [], 4 * MIB, False, stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_small_file_system(tmp_path, stack):
     with real.small_tmpfs(str(tmp_path), 24 * MIB) as where:
         with pytest.raises(Problem, match="has room for"):
@@ -200,7 +198,7 @@ def test_without_dev_shm_the_disk_is_used_alone(tmp_path, stack, monkeypatch,
                    None)
 
 
-@needs_root
+@pytest.mark.root
 @pytest.mark.parametrize("option", ["ro", "size=8m"])
 def test_dev_shm_that_is_read_only_or_small(option, tmp_path, stack,
                                             monkeypatch, capsys):
@@ -241,7 +239,7 @@ def loop(tmp_path):
         yield path
 
 
-@needs_root
+@pytest.mark.root
 def test_a_free_device_needs_destroy_data(loop, stack):
     refused(loop, "--destroy-data", stack, destroy=False)
     scratchfile.prepare(loop, [], 4 * MIB, False, stack)     # reading is harmless
@@ -252,7 +250,7 @@ def test_a_free_device_needs_destroy_data(loop, stack):
     assert os.path.exists(loop)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_claimed_device_cannot_be_mounted_meanwhile(loop, stack, tmp_path):
     real.run("mkfs.ext4", "-q", "-F", loop)
     claim.prepare(loop, MIB, True, stack)
@@ -261,7 +259,7 @@ def test_a_claimed_device_cannot_be_mounted_meanwhile(loop, stack, tmp_path):
             pass
 
 
-@needs_root
+@pytest.mark.root
 def test_a_mounted_device_is_refused(loop, stack, tmp_path):
     real.run("mkfs.ext4", "-q", "-F", loop)
     node = tmp_path / "other-node"
@@ -274,7 +272,7 @@ def test_a_mounted_device_is_refused(loop, stack, tmp_path):
     scratchfile.prepare(loop, ["randwrite"], 4 * MIB, True, stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_mount_that_cannot_be_seen_is_refused(loop, stack, tmp_path,
                                                 monkeypatch):
     """As in another mount namespace: only the exclusive open tells."""
@@ -285,7 +283,7 @@ def test_a_mount_that_cannot_be_seen_is_refused(loop, stack, tmp_path,
         refused(loop, "exclusive open fails", stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_swap_is_refused(loop, stack):
     real.run("mkswap", loop)
     real.run("swapon", loop)
@@ -295,7 +293,7 @@ def test_swap_is_refused(loop, stack):
         real.run("swapoff", loop)
 
 
-@needs_root
+@pytest.mark.root
 def test_zones_are_refused(loop, stack, monkeypatch):
     """There is no such device here: a loop device whose sysfs says so."""
     real_read = sysfs.read
@@ -304,7 +302,7 @@ def test_zones_are_refused(loop, stack, monkeypatch):
     refused(loop, "has zones that must be written in order", stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_device_or_file_under_a_loop_device_is_refused(loop, stack,
                                                          tmp_path):
     refused(next(tmp_path.glob("backing-*")), "is a loop device on it", stack)
@@ -312,7 +310,7 @@ def test_a_device_or_file_under_a_loop_device_is_refused(loop, stack,
         refused(loop, f"{upper} is a loop device on it", stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_partitions_that_were_left_over_are_removed(loop):
     real.run("addpart", loop, "3", "2048", "2048")
     remove_partitions(loop)
@@ -320,7 +318,7 @@ def test_partitions_that_were_left_over_are_removed(loop):
         assert path == f"{loop}p3"
 
 
-@needs_root
+@pytest.mark.root
 def test_overlapping_partitions_are_refused_and_siblings_not(loop, stack,
                                                              tmp_path):
     with (partition(loop, 1, 1 * MIB, 24 * MIB) as first,
@@ -332,7 +330,7 @@ def test_overlapping_partitions_are_refused_and_siblings_not(loop, stack,
             scratchfile.prepare(second, ["randwrite"], 4 * MIB, True, inner)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_partition_of_a_mounted_disk_is_refused(loop, stack, tmp_path):
     real.run("mkfs.ext4", "-q", "-F", loop)
     with (partition(loop, 1, 1 * MIB, 24 * MIB) as part,
@@ -340,7 +338,7 @@ def test_a_partition_of_a_mounted_disk_is_refused(loop, stack, tmp_path):
         refused(part, "it is mounted", stack)
 
 
-@needs_root
+@pytest.mark.root
 def test_a_device_under_device_mapper_is_refused(loop, stack):
     if subprocess.run(["dmsetup", "version"], check=False,
                       capture_output=True).returncode:

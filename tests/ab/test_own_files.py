@@ -19,6 +19,7 @@ from qualifyrun import Qualify
 from fiolab.fio import fiorun, jobfile, sidespec, streams
 from fiolab.target.scratchfile import Target
 
+pytestmark = pytest.mark.fio
 STATE = "[a]\nrw=randwrite\nbs=4k\ndirect=1\niodepth=4\nverify=crc32c\n" \
     "verify_state_save=1\n"
 

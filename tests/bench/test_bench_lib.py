@@ -49,6 +49,7 @@ def check_calls(kinds):
         assert kinds["B"]["io_submit"] == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.smoke
 def test_the_loop_alone_needs_no_fio(bench):
     """How much faster which kind of call must be is the benchmark's goal."""
     done = bench("--pairs", "1", "--quick", "--only", "loop",
@@ -60,6 +61,7 @@ def test_the_loop_alone_needs_no_fio(bench):
     assert done.stdout.count("no verdict") == KINDS
 
 
+@pytest.mark.slow
 def test_the_wrong_library_is_found_out(bench, build_dir, tmp_path):
     ldconfig = shutil.which("ldconfig", path="/usr/sbin:/sbin")
     listed = subprocess.run([ldconfig, "-p"], capture_output=True, text=True,

@@ -13,6 +13,7 @@ import pytest
 
 from setuprun import fake_tree, write_program
 
+pytestmark = pytest.mark.fio
 MATRIX = Path(__file__).resolve().parents[1] / "fio-matrix"
 OTHER = "fio-9.99"
 
@@ -86,6 +87,7 @@ def test_selection(matrix):
     assert found == set(ids) and len(ids) == len(found)
 
 
+@pytest.mark.slow
 def test_matrix(other_tree, build_dir, fio_binary, tmp_path):
     """One is built and tested, and each refuses the other's engine."""
     path, version, other = other_tree

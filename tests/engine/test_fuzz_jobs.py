@@ -4,8 +4,11 @@
 import os
 import shutil
 
+import pytest
+
 import fuzz_jobs
 
+pytestmark = pytest.mark.fio
 FILES = int(os.environ.get("KAIO_FUZZ_JOBS", "300"))
 
 

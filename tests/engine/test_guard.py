@@ -138,6 +138,7 @@ def refused(fio, target, **options):
     return one_sentence(result.text)
 
 
+@pytest.mark.slow
 def test_the_build_itself(fio, make_fio, build, shm_file):
     """What the others change is what makes the difference."""
     make_fio(build("same"))(shm_file, rw="write", size=1 << 20, iodepth=4,

@@ -33,6 +33,7 @@ def offload(fio, target, **options):
     pytest.skip("this fio's own offloading hangs, with libaio as well")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 16])
 def test_offload(fio, loop_device, depth, as_thread):
     """Workers have a td of their own, which only post_init prepares, and

@@ -55,6 +55,7 @@ def test_refused(fio, loop_device, error, depth, when):
     assert injected(calls) >= (5 if ".." in when else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth,error", [(1, "ENOMEM"), (4, "EAGAIN")])
 def test_refused_at_every_position(fio, loop_device, depth, error):
     """8 writes and 8 reads: from the first submission to the last."""
@@ -220,6 +221,7 @@ def test_runtime_ends_a_stall(stalled, fio, loop_device):
     assert not gave_up(running.wait().text)
 
 
+@pytest.mark.slow
 def test_stall_without_end_gives_up(stalled):
     """After 30 s: one sentence, an error, and exit."""
     result = stalled.wait().failed()

@@ -130,6 +130,7 @@ def test_ways_to_verify(fio, loop_device, extra):
     fio(loop_device, **job).ok()
 
 
+@pytest.mark.smoke
 def test_damage_is_found(fio, shm_file):
     """The other tests mean something: one wrong byte fails a job."""
     fio(shm_file, rw="write", size=SIZE, bs="4k", verify="crc32c",

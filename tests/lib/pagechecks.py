@@ -5,9 +5,21 @@ import os
 
 import matplotlib.image
 import numpy as np
+import pytest
 
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 SIZES = [(width, scheme) for width in WIDTHS for scheme in SCHEMES]
+# A light phone and a dark screen show nearly all.
+PAGES = [size if WIDTHS.index(size[0]) == SCHEMES.index(size[1]) else
+         pytest.param(size, marks=pytest.mark.slow) for size in SIZES]
+
+
+def some(reports, slow):
+    """Parameters of a fixture: those of the names in slow are slow."""
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name
+            for name in reports]
+
+
 OPEN = "document.querySelectorAll('details').forEach(d => d.open = true)"
 # What reaches over the right edge and cannot be scrolled in its own frame.
 OVER = """[...document.body.querySelectorAll('*')].filter(e =>
@@ -69,7 +81,7 @@ def spoken(page):
 
 
 def opened(browser, path, size, prefix=""):
-    """A page of one of SIZES."""
+    """A page of a width and a scheme."""
     width, scheme = size
     page = browser.open(path, width, scheme == "dark")
     page.name, page.path, page.dark = path.stem, path, scheme == "dark"

@@ -14,6 +14,7 @@ from test_exports import EXTENSION, LIBAIO, exported_functions
 from test_library_behaviour import OLD, answers, results
 from test_probes import ARGUMENTS, probes
 
+pytestmark = pytest.mark.long
 # A sanitizer, a -j or an O= of the make around us is not meant for these.
 NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
 FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto",

@@ -15,6 +15,7 @@ from abi_tools import (
     need, output_of, run,
 )  # fmt: skip
 
+pytestmark = pytest.mark.long
 FLAGS = ["-D_GNU_SOURCE", "-lpthread", "-ldl"]
 SOURCE = HERE / "consumers.c"
 CONSUMERS = {1: 3_000_000, 2: 3_000_000, 8: 4_000_000}

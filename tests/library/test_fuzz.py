@@ -28,9 +28,9 @@ FLAGS = [
 SEEDS_AT_LEAST = 20
 RUNS = 5000
 
-pytestmark = pytest.mark.skipif(
+pytestmark = [pytest.mark.long, pytest.mark.skipif(
     bool(os.environ.get("SAN")), reason="the fuzzer brings its own sanitizers"
-)
+)]
 
 
 def run(*command, cwd, timeout):
@@ -62,6 +62,7 @@ def fuzzer(tmp_path_factory):
     return directory / "fuzz_calls"
 
 
+@pytest.mark.slow
 def test_library_and_kernel_agree(fuzzer, tmp_path):
     corpus = tmp_path / "corpus"
     corpus.mkdir()

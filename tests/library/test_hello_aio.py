@@ -12,6 +12,7 @@ from abi_tools import (
     BUILD, CC, CXX, ROOT, STATIC, compile_program, compile_shared, output_of, run,
 )  # fmt: skip
 
+pytestmark = pytest.mark.long
 EXAMPLE = ROOT / "tests/lib/hello_aio.c"
 WELL_KNOWN = r"""
 #include <stdio.h>

@@ -13,6 +13,7 @@ from abi_tools import (
     output_of, run,
 )  # fmt: skip
 
+pytestmark = pytest.mark.long
 HELLO = ROOT / "tests/lib/hello_aio.c"
 EXTENSION = HERE / "extension.c"
 COMPILERS = {"c": [*CC, "-x", "c"], "c++": [*CXX, "-x", "c++"]}

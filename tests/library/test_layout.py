@@ -11,6 +11,7 @@ import pytest
 
 from abi_tools import AIO, CC, HERE, WARNINGS, need, output_of, run
 
+pytestmark = pytest.mark.long
 # directory below /usr, clang's name, bytes of a long, offset of a low half
 TARGETS = [
     ("i686-linux-gnu", "i686-linux-gnu", 4, 0),

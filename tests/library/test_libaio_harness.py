@@ -37,9 +37,9 @@ LIBRARIES = {"shared": SHARED, "static": STATIC}
 if os.environ.get("KAIO_HARNESS_BASELINE"):
     LIBRARIES["distribution"] = None  # its path is found by the fixture
 
-pytestmark = [
+pytestmark = [pytest.mark.long, [
     pytest.mark.skipif(bool(SAN), reason="the harness is not built for a sanitizer"),
-]
+]]
 
 
 def run_log(command, directory, timeout=900):
@@ -163,6 +163,7 @@ def test_there_are_21_programs(distribution_source):
     assert len(cases) == 21
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_programs_pass(harnesses, name):
     numbers = EVERYTHING - ON_MOUNTS

@@ -14,6 +14,7 @@ import test_library_behaviour as behaviour
 from abi_tools import AIO, CC, HERE, ROOT, WARNINGS, need, output_of, run
 from test_exports import LIBAIO
 
+pytestmark = pytest.mark.long
 M32 = [*CC, "-m32"]
 # <sys/sdt.h> is the same for both, but packaged for the 64-bit compiler.
 MULTIARCH = run(*CC, "-print-multiarch").stdout.strip()

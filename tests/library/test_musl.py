@@ -18,6 +18,7 @@ from test_builds import make
 from test_exports import LIBAIO, dynamic_entries, exported_functions
 from test_library_behaviour import MASKED, answers, assert_errno_left_alone, results
 
+pytestmark = pytest.mark.long
 CC = "musl-gcc"
 HELLO = ROOT / "tests/lib/hello_aio.c"
 LINKED = {"dynamic": ("-L{out}", "-laio"), "static": ("-static", "{out}/libaio.a")}

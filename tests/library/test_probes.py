@@ -15,6 +15,7 @@ import pytest
 
 from abi_tools import BUILD, HERE, SAN, SHARED, compile_shared, need, output_of, run
 
+pytestmark = pytest.mark.fio
 ENGINE = BUILD / "fio-kaio.so"
 ARGUMENTS = {"submit": 3, "reap": 4, "enter": 3}
 OURS = {"LD_LIBRARY_PATH": str(BUILD)}

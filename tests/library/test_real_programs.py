@@ -18,6 +18,7 @@ import fiorun
 import straceout
 import targets
 
+pytestmark = [pytest.mark.fio, pytest.mark.long]
 MIB = 1 << 20
 LOADED = re.compile(r"calling init: (\S*/libaio\.so\S*)")
 IOCB = re.compile(r"aio_lio_opcode=IOCB_CMD_(\w+).*?aio_offset=(\d+)")

@@ -17,6 +17,7 @@ from abi_tools import (
     BUILD, HERE, SAN, STATIC, compile_program, compile_shared, need, run,
 )  # fmt: skip
 
+pytestmark = pytest.mark.long
 FLAGS = ["-D_GNU_SOURCE", "-lpthread", "-ldl"]
 SOURCE = HERE / "ring_rules.c"
 LIBRARIES = ["shared", "static"]

@@ -14,6 +14,7 @@ from abrun import AB
 from qualifyrun import QUALIFY
 from qualifyloop import content, fill
 
+pytestmark = pytest.mark.fio
 MIB = 1 << 20
 COMMANDS = {
     "ab": [AB, "--a", "psync", "--b", "psync", "--job", "randwrite", "--size",

@@ -22,6 +22,7 @@ min_iops = {ENOUGH}
 GROUPS = {"pts": 7, "integrity": 8, "queue": 5}     # tests
 
 
+@pytest.mark.slow
 def test_all_of_it(qualify):
     """What make qualify runs.  All checks that could be made pass."""
     # What it leaves in the temporary folder is asked of the shorter runs.
@@ -48,7 +49,8 @@ def test_all_of_it(qualify):
             assert (qualify.out / source).exists()
 
 
-@pytest.mark.usefixtures("need_root")
+@pytest.mark.slow
+@pytest.mark.root
 def test_a_slow_device_is_found(qualify, shm):
     """By the spec, which the same device keeps unthrottled, and beside it."""
     qualify.spec.write_text(LIMITS)
@@ -71,7 +73,8 @@ def test_a_slow_device_is_found(qualify, shm):
     assert found["2: 8K random write", "iops"] == "faster"
 
 
-@pytest.mark.usefixtures("need_root")
+@pytest.mark.slow
+@pytest.mark.root
 def test_a_drive_of_4096_byte_blocks(qualify, shm):
     """What it can do is done, with blocks that it has; what it cannot do is
     said, and is no figure."""
@@ -92,6 +95,7 @@ def test_a_drive_of_4096_byte_blocks(qualify, shm):
     assert "in writes of 4096 to" in overlap["checks"][0]["text"]
 
 
+@pytest.mark.slow
 def test_all_of_it_on_another_engine(qualify):
     done = qualify("--scratch", "--size", "32M", "--engine", "libaio",
                    "--profile", "quick", "--tests", "xsr,reap,write-verify",
@@ -107,6 +111,7 @@ def test_all_of_it_on_another_engine(qualify):
     assert check["result"] == "not measured" and "kaio" in check["text"]
 
 
+@pytest.mark.slow
 def test_engines_are_compared(qualify):
     qualify.spec.write_text('[iops."4K 0/100"]\nmax_mean_us = 1e9\n'
                             '[iops."4K 100/0"]\nmax_mean_us = 1\n')
@@ -155,6 +160,7 @@ def test_limits_that_cannot_be_measured_are_named(qualify):
     assert "soak will not be measured: it has checks" in done.stderr
 
 
+@pytest.mark.slow
 def test_make_qualify_is_that(root):
     shown = subprocess.run(["make", "-n", "qualify"], cwd=root, text=True,
                            capture_output=True, check=True).stdout

@@ -91,6 +91,7 @@ def two_sided(d, error, degrees):
     return 2 * scipy_stats.t.sf(np.abs(d) / error, degrees)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation,rate,slack", [
     (0, 0.0023, 0.001), (0.5, 0.044, 0.003), (0.7, 0.143, 0.006)])
 def test_how_often_one_comparison_errs_without_the_margin(correlation, rate,
@@ -103,6 +104,7 @@ def test_how_often_one_comparison_errs_without_the_margin(correlation, rate,
                                                                abs=slack)
 
 
+@pytest.mark.slow
 def test_it_holds_far_out_where_holm_looks():
     """In 24 comparisons Holm asks for p <= 0.002 first."""
     rng = np.random.default_rng(1)
@@ -111,6 +113,7 @@ def test_it_holds_far_out_where_holm_looks():
         0.05 / CELLS, REPORTS * CELLS)
 
 
+@pytest.mark.slow
 def test_what_independent_rounds_would_have_claimed():
     """Why neither Welch's t nor Mann-Whitney's test alone will do."""
     rng = np.random.default_rng(1)
@@ -126,6 +129,7 @@ def test_what_independent_rounds_would_have_claimed():
         twosample.smallest_p(5, 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [
     (0.02, 0.5), (0.005, 0.5), (0.06, 0.5), (0.02, 0.5, 0.01),
     (0.01, 0.5, 0.01), (0.005, 0.5, 0.01), (0.02, 0.7, 0.01)])
@@ -135,6 +139,7 @@ def test_reports_of_one_device_claim_no_change(how):
     assert np.mean(claims.any(axis=1)) <= 0.05
 
 
+@pytest.mark.slow
 def test_levels_that_differ_more_are_claimed():
     """The limit of the method, which the module states: 2% from run to run,
     quiet rounds."""
@@ -142,6 +147,7 @@ def test_levels_that_differ_more_are_claimed():
     assert np.mean(claims.any(axis=1)) == pytest.approx(0.30, abs=0.04)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edge", [against.LOW, against.HIGH])
 def test_a_change_at_the_margin_is_the_hardest(edge):
     claims, same = reports(edge, 0.01, 0.5)
@@ -149,6 +155,7 @@ def test_a_change_at_the_margin_is_the_hardest(edge):
     assert np.mean(same) <= bound(0.05, REPORTS * CELLS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change,how", [
     (0.20, (0.01, 0.5, 0.01)), (-0.15, (0.01, 0.5)), (0.30, (0.02, 0.5)),
     (0.12, (0.005, 0.5, 0.005))])
@@ -157,11 +164,13 @@ def test_a_planted_change_is_found(change, how):
     assert np.mean(claims) >= 0.9 and not same.any()
 
 
+@pytest.mark.slow
 def test_a_quiet_device_is_equivalent_to_itself():
     _, same = reports(0, 0.005, 0.5, 0.005)
     assert np.mean(same) > 0.99
 
 
+@pytest.mark.slow
 def test_the_smallest_change_is_found_as_often_as_it_says():
     """Of one comparison: in 80% or, as it is worked out from noisy errors, a
     few percent around."""

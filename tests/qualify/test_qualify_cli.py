@@ -20,6 +20,7 @@ from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
 from fiolab.target import identity
 
+pytestmark = pytest.mark.fio
 QUALIFY = str(ROOT / "jobs" / "qualify")
 GIB = 1 << 30
 

@@ -38,6 +38,7 @@ def test_the_other_engine():
     assert engines.other_text("libaio") == "kaio"
 
 
+@pytest.mark.fio
 def test_pairs_are_run_with_both_engines_and_kept(session, tmp_path,
                                                   monkeypatch):
     monkeypatch.setattr(engines, "FEW", 2)

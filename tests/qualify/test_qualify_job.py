@@ -16,6 +16,7 @@ from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.model import Stimulus
 from fiolab.qualify.suite.profiles import CLIENT, ENTERPRISE, QUICK
 
+pytestmark = pytest.mark.fio
 MIB = 1 << 20
 FIO = shutil.which(os.environ.get("FIO", "fio"))
 BASE = "[global]\nioengine=psync\nfilename={}\ngroup_reporting=1\n"

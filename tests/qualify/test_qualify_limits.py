@@ -316,6 +316,7 @@ def test_several_rounds_come_before_their_pooled_histogram():
     assert found["n"] == 5 and "Student" in found["why"]
 
 
+@pytest.mark.slow
 def test_how_often_the_bound_of_a_percentile_holds_the_truth():
     """2,000 runs of 3,000 exponential latencies: p99.9 is mean x ln 1000."""
     rng, held = np.random.default_rng(8), 0

@@ -19,6 +19,7 @@ from fiolab.report import svg
 from outline import (Outline, is_well_formed,
                      links_lead_somewhere, needs_nothing_else)
 
+pytestmark = pytest.mark.long
 FOLDER = ROOT / "jobs" / "fiolab" / "report" / "templates"
 
 
@@ -245,6 +246,7 @@ def test_hostile_text_is_shown_as_it_is():
 
 # Size
 
+@pytest.mark.slow
 def test_all_of_the_enterprise_profile_on_two_devices():
     """56 cells, 25 rounds, thousands of samples: a page that opens."""
     data = qualifydata.report(profiles.ENTERPRISE, targets=2, restless=True)

@@ -15,8 +15,7 @@ from fiolab.base.problem import Problem
 from fiolab.target import claim, identity, purge, writecache
 
 MIB = 1 << 20
-pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
-                                reason=str(targets.why_no_root()))
+pytestmark = pytest.mark.root
 
 
 # --- the claim

@@ -76,6 +76,7 @@ def cells(found):
 
 # Depths
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["qd-read", "qd-write"])
 def test_sweep(run, name):
     found = run(name)

@@ -21,8 +21,7 @@ import qualifydata
 from fiolab.qualify.report import htmlreport, phrases, schema, textreport
 from fiolab.report import pdf
 
-pytestmark = pytest.mark.skipif(not browsers.find(),
-                                reason="needs chromium: run make deps")
+pytestmark = pytest.mark.browser
 BOTTOM = """Math.max(...[...document.querySelectorAll(
     'h1, .card')].slice(0, 2).map(e => e.getBoundingClientRect().bottom))"""
 # It stands in thousands of places: no part of it is very long.
@@ -40,14 +39,15 @@ def browser(tmp_path_factory):
         yield made
 
 
-@pytest.fixture(scope="module", params=REPORTS)
+@pytest.fixture(scope="module",
+                params=pagechecks.some(REPORTS, ("scaled", "passed")))
 def report(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("html") / f"{request.param}.html"
     path.write_text(htmlreport.render(schema.check(REPORTS[request.param]())))
     return path
 
 
-@pytest.fixture(scope="module", params=pagechecks.SIZES,
+@pytest.fixture(scope="module", params=pagechecks.PAGES,
                 ids=lambda size: f"{size[0]}-{size[1]}")
 def page(request, browser, report):
     return pagechecks.opened(browser, report, request.param, "qualify-")

@@ -52,6 +52,7 @@ def check_rates(qualify, result):
             sum(way[key] for way in ways), rel=0.01)
 
 
+@pytest.mark.smoke
 def test_a_scratch_device_is_measured_and_gone(qualify):
     done = qualify("--scratch", "--profile", "quick", "--tests", "wsat",
                    "--size", "32M", "--no-pdf")
@@ -85,7 +86,8 @@ def changed(path):
         file.write(b"\0")
 
 
-@pytest.mark.usefixtures("need_root")
+@pytest.mark.slow
+@pytest.mark.root
 def test_killed_in_a_round_it_goes_on_with_the_same_rounds(qualify, shm,
                                                            tmp_path):
     build = tmp_path / "build"
@@ -150,6 +152,7 @@ def _done_again(qualify):
     return qualify.tests()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number, status", [
     (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_request_to_end_keeps_what_was_measured(qualify, number, status):
@@ -184,7 +187,8 @@ def test_a_spec_is_read_before_anything_is_written(qualify, tmp_path):
     assert path.read_bytes() == before and not qualify.out.exists()
 
 
-@pytest.mark.usefixtures("need_root")
+@pytest.mark.slow
+@pytest.mark.root
 def test_two_targets_at_once_of_which_one_fails(qualify, shm):
     """Behind the second there is room for half of what it says."""
     with targets.loop_of(shm, 32 * MIB) as good, \
@@ -210,6 +214,7 @@ def server(fio_binary, tmp_path):
         made.die()
 
 
+@pytest.mark.slow
 def test_a_target_on_a_host(qualify, server, shm_file):
     words = ["--client", server.name, "--target", shm_file, "--size", "32M",
              "--profile", "quick", "--tests", "wsat", "--no-pdf",
@@ -231,6 +236,7 @@ def test_a_target_on_a_host(qualify, server, shm_file):
         assert any(file.read(MIB))
 
 
+@pytest.mark.slow
 def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
     """And the next command removes what it left, and judges by the spec as it
     was."""
@@ -254,6 +260,7 @@ def test_fio_dies_with_a_command_that_is_killed(qualify, shm):
                for said in qualify.report()["warnings"])
 
 
+@pytest.mark.slow
 def test_the_operator_goes_on_after_the_last_round(qualify, shm):
     path = os.path.join(shm, "target")
     with open(path, "wb") as file:

@@ -23,6 +23,7 @@ from fiolab.qualify.suite import model
 from fiolab.qualify.suite.model import Phase, Procedure, Stimulus, Tracked
 from fiolab.qualify.suite.profiles import QUICK
 
+pytestmark = pytest.mark.fio
 MIB = 1 << 20
 # Always the same number of I/Os a second, so always steady.
 PACED = ("rate_iops=200",)

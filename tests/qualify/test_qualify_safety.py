@@ -19,8 +19,7 @@ from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockdevice, claim, neighbours
 
 MIB = 1 << 20
-pytestmark = pytest.mark.skipif(bool(targets.why_no_root()),
-                                reason=str(targets.why_no_root()))
+pytestmark = pytest.mark.root
 CLAIM = """import sys, contextlib
 sys.path.insert(0, sys.argv[1])
 from fiolab.base.problem import Problem

@@ -19,6 +19,7 @@ from fiolab.qualify import presence
 from fiolab.qualify.suite import integrity, queuetests
 from fiolab.target import blockdevice, claim, scratchfile
 
+pytestmark = pytest.mark.fio
 MIB = 1 << 20
 SIZE = 64 * MIB
 BENCH = ["--size", "16M", "--runtime", "0.2", "--ramp", "0.05", "--pairs", "2",

@@ -4,6 +4,8 @@
 import os
 import subprocess
 
+import pytest
+
 import fiorun
 
 MIB = 1 << 20
@@ -24,6 +26,7 @@ def installed_name(version):
     return version.replace("fio-", "fio-kaio-", 1) + ".so"
 
 
+@pytest.mark.slow
 def test_two_side_by_side(root, build_dir, fio_binary, san, shm_file, tmp_path,
                           other_tree):
     tree, version, other = other_tree

@@ -22,6 +22,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0,
 
 # --- .setup/packages
 
+@pytest.mark.fio
 def test_packages_silent_when_nothing_is_missing():
     result = run("packages", "build", "ab", "test", env={"NO_INSTALL": "1"})
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

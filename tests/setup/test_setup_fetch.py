@@ -15,6 +15,8 @@ import pytest
 from setuprun import (fake_fio, fake_tree, interrupt, one_sentence,
                       private_path, run, snapshot, write_program)
 
+pytestmark = pytest.mark.long
+
 
 # --- the distribution's fio and its source package
 
@@ -50,6 +52,7 @@ def fetched(package_fio, tmp_path_factory):
     return result, top, env, before == machine_apt()
 
 
+@pytest.mark.slow
 def test_fetch_leaves_the_machine_alone(fetched):
     result, top, _, untouched = fetched
     assert result.returncode == 0, result.stderr
@@ -112,6 +115,7 @@ def test_fetched_layout_is_that_of_the_running_fio(fetched, package_fio,
     assert "differs" not in result.stdout
 
 
+@pytest.mark.slow
 def test_out_follows_fio_and_the_cache_needs_no_network(fetched, tmp_path):
     _, _, env, _ = fetched
     path = private_path(tmp_path / "bin", "apt-get", "dpkg-source")

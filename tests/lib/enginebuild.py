@@ -91,7 +91,7 @@ def build(source, headers, made, out, version, flags=(), san=""):
           "-O1", "-g", "-D_FILE_OFFSET_BITS=64", "-D_GNU_SOURCE",
           "-I" + os.path.join(source, "aio"), "-isystem", headers, "-include",
           os.path.join(headers, "config-host.h"), "-DFIO_INTERNAL",
-          '-DKAIO_FIO_VERSION="%s"' % version, *flags]
+          '-DKAIO_FIO_VERSION="%s"' % version, '-DKAIO_VERSION="test"', *flags]
     if san:
         cc += ["-fsanitize=" + san, "-fno-sanitize-recover=all"]
     path, objects = os.path.join(out, "fio-kaio.so"), []

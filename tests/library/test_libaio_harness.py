@@ -37,9 +37,10 @@ LIBRARIES = {"shared": SHARED, "static": STATIC}
 if os.environ.get("KAIO_HARNESS_BASELINE"):
     LIBRARIES["distribution"] = None  # its path is found by the fixture
 
-pytestmark = [pytest.mark.long, [
+pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(bool(SAN), reason="the harness is not built for a sanitizer"),
-]]
+]
 
 
 def run_log(command, directory, timeout=900):

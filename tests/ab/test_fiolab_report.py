@@ -12,7 +12,7 @@ import pytest
 import abreport
 import hostile
 from fiolab.ab import csvreport, schema, textreport
-from fiolab.base import textfile
+from fiolab.base import files, textfile
 from fiolab.base.problem import Problem
 from fiolab.report import wording
 
@@ -250,9 +250,9 @@ def test_a_file_is_whole_or_absent(data, tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
 def test_a_full_disk_is_a_sentence(monkeypatch, tmp_path):
     """The part file goes to a device that is always full."""
-    monkeypatch.setattr(textfile.secrets, "token_hex", lambda _: "x")
+    monkeypatch.setattr(files.secrets, "token_hex", lambda _: "x")
     (tmp_path / "r.csv.x.part").symlink_to("/dev/full")
-    monkeypatch.setattr(textfile, "MODE", "w")
+    monkeypatch.setattr(files, "MODE", "w")
     with pytest.raises(Problem, match="No space left"):
         textfile.write(tmp_path / "r.csv", "text" * 10000)
     assert os.listdir(tmp_path) == []

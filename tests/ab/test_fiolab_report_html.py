@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 import abreport
 import hostile
 from fiolab.ab import htmlreport, schema
+from fiolab.fio.metrics import SHARES
 from fiolab.report import latencyplots, plotting, svg
 from outline import (Outline, is_well_formed,
                      links_lead_somewhere, needs_nothing_else)
@@ -199,8 +200,8 @@ def exact(bins, share):
 
 def test_thinning_keeps_the_percentiles():
     found = abreport.latency_of(np.random.default_rng(2), 4e5, buckets=1500)
-    ns, share = latencyplots.thinned(found["bins"], latencyplots.PERCENTILES)
-    assert len(ns) <= plotting.POINTS + len(latencyplots.PERCENTILES)
+    ns, share = latencyplots.thinned(found["bins"], list(SHARES.values()))
+    assert len(ns) <= plotting.POINTS + len(SHARES)
     assert share[-1] == 1.0 and ns[-1] == found["bins"][-1][0]
     for q in (0.5, 0.9, 0.99, 0.999, 0.9999):
         assert ns[np.searchsorted(share, q)] == exact(found["bins"], q)

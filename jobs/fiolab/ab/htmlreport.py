@@ -8,6 +8,7 @@ import math
 from markupsafe import Markup
 
 from ..base import textfile
+from ..fio.metrics import PERCENTILES
 from ..report import latencyplots, plotting, svg, wording
 from ..report.page import environment
 
@@ -15,7 +16,6 @@ DRAWN_CELLS = 12
 OPEN_CELLS = 2              # with more of them, a cell opens on a click
 VERDICTS = {"faster": "is faster than", "slower": "is slower than",
             "equivalent": "is equivalent to"}
-FAR = ("50", "90", "99", "99.9", "99.99", "99.999")
 
 
 # The verdict
@@ -119,7 +119,7 @@ def _pictures(data, cell):
 def _far(cell):
     """[(direction, [(percentile, ns of A, of B)])]"""
     return [(direction, [(q, *(found[r]["percentiles"].get(q) for r in "AB"))
-                         for q in FAR])
+                         for q in PERCENTILES])
             for direction, found in cell["latency"].items()]
 
 

@@ -15,8 +15,7 @@ from ..fio.metrics import METRICS
 from ..fio.sidespec import Side
 from ..stats import paired, verdict
 from ..target.scratchfile import Target
-
-SCHEMA = "kaio-ab/1"
+from . import schema
 
 
 def _measured(pairs, metric):
@@ -220,7 +219,7 @@ def make(plan, results, folder, finished, warnings):
             "margin", "runtime_s", "ramp_s", "environment",
             "self_check")
     return {
-        "schema": SCHEMA, "version": VERSION,
+        "schema": schema.VERSION, "version": VERSION,
         **{key: plan[key] for key in keep},
         "cpu": None if plan["clients"] else plan["cpu"],
         "finished": finished, "comparisons": len(effects),

@@ -7,10 +7,8 @@ import math
 
 import numpy as np
 
-from ..fio.metrics import METRICS, enough
+from ..fio.metrics import METRICS, PERCENTILES, enough
 from ..stats.pairing import ROLES, SEQUENCES, pair_seed, planned_orders
-
-SHARES = (50, 90, 99, 99.9, 99.99, 99.999)
 
 
 class Pool:
@@ -32,12 +30,13 @@ class Pool:
             return None
         values = np.array([ns for ns, _ in bins] or [0])
         counts = np.cumsum([count for _, count in bins] or [0])
-        at = np.searchsorted(counts, np.array(SHARES) / 100 * counts[-1])
+        at = np.searchsorted(counts, np.array([
+            float(name) for name in PERCENTILES]) / 100 * counts[-1])
         at = np.minimum(at, len(values) - 1)
         return {"n": self.n, "mean_ns": self.total_ns / self.n,
-                "percentiles": {f"{share:g}": int(values[i])
-                                for share, i in zip(SHARES, at)
-                                if bins and enough(self.n, f"{share:g}")},
+                "percentiles": {name: int(values[i])
+                                for name, i in zip(PERCENTILES, at)
+                                if bins and enough(self.n, name)},
                 "bins": [[ns, count] for ns, count in bins]}
 
 

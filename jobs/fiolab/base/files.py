@@ -25,11 +25,14 @@ def reason(error):
             else error.strerror)
 
 
-def write(path, text):
+MODE = "x"                  # never over a file that is there
+
+
+def write(path, text, newline=None):
     """A whole file or none, on the disk when this returns."""
     part = f"{path}.{secrets.token_hex(4)}.part"
     try:
-        with open(part, "x", encoding="utf-8",
+        with open(part, MODE, encoding="utf-8", newline=newline,
                   errors="surrogateescape") as file:    # names that are not
             file.write(text)
             file.flush()

@@ -196,7 +196,8 @@ def bench(args, stack):
             "sides": textreport.side_data(loop.sides, loop.libraries),
             "seed": args.seed, "pairs": args.pairs, "cells": []}
         file.save({"version": version.VERSION, **data, "calls_by_kind": kinds,
-                   "goals": goals, "loop": loop and _loop_data(loop, loop_cell, effects)})
+                   "goals": goals,
+                   "loop": loop and _loop_data(loop, loop_cell, effects)})
 
 
 def main(arguments=None):

@@ -26,6 +26,11 @@ TABLE = (
            "lower"))
 METRICS = {metric.name: metric for metric in TABLE}
 PRIMARY = tuple(m.name for m in TABLE if m.role == "primary")
+# The percentiles of every latency, as the keys of reports have them; where
+# they are as shares; and the metric of each.
+PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
+SHARES = {name: float(Decimal(name) / 100) for name in PERCENTILES}
+LATENCIES = {f"lat_p{name.replace('.', '_')}_us": name for name in PERCENTILES}
 NO_SWITCH = 0.5         # stands for none in a run, so that there is a ratio
 DIRECTIONS = ("read", "write", "trim")
 READING = ("read", "randread")

@@ -3,11 +3,10 @@
 # together.  Latencies are whole ones, of all directions.
 from collections import Counter
 
-from ..fio.metrics import DIRECTIONS, enough, figures, percentile, rate
+from ..fio.metrics import (DIRECTIONS, LATENCIES, PERCENTILES, enough, figures,
+                           percentile, rate)
 
-PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
-NAMES = {"lat_p50_us": "50", "lat_p99_us": "99", "lat_p99_9_us": "99.9",
-         "lat_p99_99_us": "99.99", "lat_p99_999_us": "99.999"}
+NAMES = {metric: name for metric, name in LATENCIES.items() if name != "90"}
 
 
 def _pooled(parts):

@@ -6,9 +6,8 @@ import math
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 import numpy as np
 
+from ..fio.metrics import SHARES
 from . import plotting, svg, wording
-
-PERCENTILES = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
 def thinned(bins, keep=()):
@@ -101,7 +100,7 @@ def percentiles(found, direction, prefix, letter="B"):
     """Latency against percentile, stretched so that each nine is a step."""
     points = {}
     for role in "AB":
-        ns, share = thinned(found[role]["bins"], PERCENTILES)
+        ns, share = thinned(found[role]["bins"], list(SHARES.values()))
         inner = share < 1       # the maximum has no percentile
         points[role] = ns[inner], share[inner]
     if not any(len(ns) for ns, _ in points.values()):
@@ -114,7 +113,7 @@ def percentiles(found, direction, prefix, letter="B"):
     latency_axis(axes.yaxis)
     far = max(nines(share).max() for _, share in points.values()
               if len(share))
-    shown = [q for q in PERCENTILES if nines(q) <= max(far, 1)]
+    shown = [q for q in SHARES.values() if nines(q) <= max(far, 1)]
     axes.xaxis.set_major_locator(FixedLocator([nines(q) for q in shown]))
     axes.xaxis.set_major_formatter(FuncFormatter(
         lambda x, _: f"{100 - 100 * 10 ** -x:.6g}"))

@@ -10,6 +10,7 @@ import stat
 import struct
 
 from ..base.problem import Problem
+from .sysfs import partitions, whole
 
 LOOP_GET_STATUS64, LOOP_STATUS = 0x4C05, 232    # <linux/loop.h>, its struct
 
@@ -111,12 +112,7 @@ def _number(folder):
 def family(number):
     """sysfs folders of the device, its whole disk and its partitions."""
     own = sysfs(number)
-    folders = [own]
-    if os.path.exists(own + "/partition"):
-        folders.append(os.path.dirname(own))
-    folders += [os.path.join(own, name) for name in os.listdir(own)
-                if os.path.exists(os.path.join(own, name, "partition"))]
-    return folders
+    return [*dict.fromkeys((own, whole(own))), *partitions(own)]
 
 
 def held_by(number, but=""):

@@ -99,12 +99,6 @@ def _check_file(path, info):
         refuse(path, reason)
 
 
-def _partitions(folder):
-    """Names of a disk's partitions."""
-    return sorted(name for name in os.listdir(folder) if os.path.exists(
-        os.path.join(folder, name, "partition")))
-
-
 def known(path, info):
     """What the Target needs to know of what may be claimed; a Problem where it
     may not be."""
@@ -114,7 +108,8 @@ def known(path, info):
     _check_device(path, info.st_rdev)
     folder = blockdevice.sysfs(info.st_rdev)
     disk = sysfs.whole(folder)
-    return {"kind": sysfs.kind(disk), "partitions": _partitions(folder),
+    return {"kind": sysfs.kind(disk), "partitions": [
+        os.path.basename(part) for part in sysfs.partitions(folder)],
             "folder": folder, "diskseq": sysfs.number(disk, "diskseq"),
             "logical_block": sysfs.number(disk, "queue/logical_block_size"),
             "physical_block": sysfs.number(disk, "queue/physical_block_size")}

@@ -7,7 +7,7 @@ import re
 import stat
 
 from . import blockdevice, health, medium
-from .sysfs import first, kind, number, read, whole
+from .sysfs import first, kind, node, number, read, whole
 
 TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
               (r"/virtio\d", "virtio"), (r"/end_device-", "sas"),
@@ -165,8 +165,7 @@ def smart(path):
         return None, ("a file has no SMART data, and the device below it is "
                       "used by others too.")
     disk = whole(place(path))
-    return health.of("/dev/" + os.path.basename(disk).replace("!", "/"),
-                     kind(disk))
+    return health.of(node(disk), kind(disk))
 
 
 def same(before, now, fields=FIXED):

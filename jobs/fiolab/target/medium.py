@@ -5,7 +5,7 @@ import os
 import re
 
 from ..base.problem import Problem
-from . import blockdevice
+from . import blockdevice, sysfs
 
 SPARE = 16 << 20
 RAM_TYPES = {"tmpfs", "ramfs"}
@@ -27,13 +27,8 @@ def _device_label(number):
     """'vda (model)' for a device number, from sysfs."""
     folder = blockdevice.sysfs(number)
     name = os.path.basename(folder)
-    if os.path.exists(folder + "/partition"):
-        folder = os.path.dirname(folder)
-    try:
-        with open(folder + "/device/model", encoding="utf-8") as file:
-            return f"{name} ({file.read().strip()})"
-    except (OSError, UnicodeError):
-        return name
+    model = sysfs.read(sysfs.whole(folder), "device/model")
+    return f"{name} ({model})" if model else name
 
 
 def identify(path):

@@ -5,7 +5,7 @@
 # be opened yet, udev's notes are read: it has looked at each device already.
 import os
 
-from . import blockdevice, identity, signatures
+from . import blockdevice, signatures, sysfs
 
 UDEV = "/run/udev/data"
 NOTED = {"linux_raid_member": "a member of an md array",
@@ -14,18 +14,8 @@ NOTED = {"linux_raid_member": "a member of an md array",
          "bcache": "a bcache device", "swap": "swap space"}
 
 
-def _partitions(disk):
-    """sysfs folders of a disk's partitions."""
-    return sorted(os.path.join(disk, name) for name in os.listdir(disk)
-                  if os.path.exists(os.path.join(disk, name, "partition")))
-
-
-def _name(folder):
-    return "/dev/" + os.path.basename(folder).replace("!", "/")
-
-
 def _number(folder):
-    major, minor = identity.read(folder, "dev").split(":")
+    major, minor = sysfs.read(folder, "dev").split(":")
     return os.makedev(int(major), int(minor))
 
 
@@ -39,17 +29,17 @@ def _folder(path):
 def beside(path):
     """A sentence for each partition of the same disk that is in use."""
     own = _folder(path)
-    if own is None or identity.whole(own) == own:
+    if own is None or sysfs.whole(own) == own:
         return []
     used = [(folder, blockdevice.held_by(_number(folder)))
-            for folder in _partitions(identity.whole(own)) if folder != own]
-    return [f"{path} shares a disk with {_name(folder)}, which is in use "
+            for folder in sysfs.partitions(sysfs.whole(own)) if folder != own]
+    return [f"{path} shares a disk with {sysfs.node(folder)}, which is in use "
             f"({reason}): the tests slow it down, and it disturbs them."
             for folder, reason in used if reason]
 
 
 def _sentence(path, folder, found):
-    where = "" if _folder(path) == folder else f"in {_name(folder)} "
+    where = "" if _folder(path) == folder else f"in {sysfs.node(folder)} "
     return (f"{path} holds {where}{' and '.join(found)}, which this "
             "qualification destroys.")
 
@@ -58,16 +48,16 @@ def within(target):
     """What the partitions of a claimed target hold."""
     own = _folder(target.path)
     known = [(folder, signatures.found(
-        target.descriptor, identity.number(folder, "size") * 512,
-        identity.number(folder, "start") * 512))
-             for folder in (_partitions(own) if own else ())]
+        target.descriptor, sysfs.number(folder, "size") * 512,
+        sysfs.number(folder, "start") * 512))
+             for folder in (sysfs.partitions(own) if own else ())]
     return [_sentence(target.path, folder, found)
             for folder, found in known if found]
 
 
 def _notes(folder):
     """udev's properties of a device."""
-    text = identity.read(UDEV, f"b{identity.read(folder, 'dev')}") or ""
+    text = sysfs.read(UDEV, f"b{sysfs.read(folder, 'dev')}") or ""
     return dict(line[2:].partition("=")[::2] for line in text.splitlines()
                 if line.startswith("E:"))
 
@@ -85,5 +75,5 @@ def noted(path):
     """What the target and its partitions hold, as far as udev knows."""
     own = _folder(path)
     known = [(folder, _noted(folder))
-             for folder in ([own, *_partitions(own)] if own else ())]
+             for folder in ([own, *sysfs.partitions(own)] if own else ())]
     return [_sentence(path, folder, found) for folder, found in known if found]

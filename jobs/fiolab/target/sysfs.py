@@ -18,6 +18,17 @@ def whole(folder):
             if os.path.exists(folder + "/partition") else folder)
 
 
+def partitions(folder):
+    """Folders of a disk's partitions."""
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder)
+                  if os.path.exists(os.path.join(folder, name, "partition")))
+
+
+def node(folder):
+    """The path of a device in /dev."""
+    return "/dev/" + os.path.basename(folder).replace("!", "/")
+
+
 def read(*names):
     """An attribute, or None."""
     try:

@@ -8,7 +8,6 @@
 #   loop   a hole is punched into its file, and fallocate(2) promises zeroes
 # Of all others the kernel knows no promise.
 from dataclasses import dataclass
-import os
 import re
 
 from . import erase, identity, sysfs, tools
@@ -110,4 +109,4 @@ def of(path):
     if ask is None:
         return Promise("the kernel knows of no promise of a device of its "
                        f"kind ({kind or 'unknown'})")
-    return ask(disk, "/dev/" + os.path.basename(disk).replace("!", "/"))
+    return ask(disk, sysfs.node(disk))

@@ -17,14 +17,13 @@ from statistics import fmean
 
 from scipy.stats import binom
 
-from ...fio.metrics import enough, percentile
+from ...fio.metrics import LATENCIES, SHARES, enough, percentile
 from ...stats import bounds
 from . import specfile
 
 FEWEST = 2                          # rounds, for a bound
 RATES = ("iops", "mbps")            # what an excursion is of
-QUANTILES = {"lat_p50_us": 0.5, "lat_p99_us": 0.99, "lat_p99_9_us": 0.999,
-             "lat_p99_99_us": 0.9999, "lat_p99_999_us": 0.99999}
+QUANTILES = {metric: SHARES[name] for metric, name in LATENCIES.items()}
 FINE = 7                            # bits; above, fio's bins are 2^-6 wide
 
 

@@ -5,11 +5,11 @@ import numpy as np
 
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from ...fio.metrics import PERCENTILES, SHARES
 from ...report import latencyplots, plotting, svg, wording
 from . import pictures
 
 BARS = 70
-NINES = ("50", "90", "99", "99.9", "99.99", "99.999")
 EDGE = 1.05                 # of the axes: where the picture ends
 MARKED = ("50", "99", "99.999")
 
@@ -77,17 +77,17 @@ def _powers(most):
 
 def said(latency):
     return ", ".join(f"p{q} {wording.duration(latency['percentiles'][q])}"
-                     for q in NINES if latency["percentiles"].get(q))
+                     for q in PERCENTILES if latency["percentiles"].get(q))
 
 
 def percentiles(latency, name, prefix):
     """Latency against percentile, with the figure at each."""
-    ns, share = latencyplots.thinned(latency["bins"], latencyplots.PERCENTILES)
+    ns, share = latencyplots.thinned(latency["bins"], list(SHARES.values()))
     inner = share < 1           # the maximum has no percentile
     ns, share = ns[inner], share[inner]
     if not len(ns):
         return None
-    shown = [(float(q), latency["percentiles"][q]) for q in NINES
+    shown = [(float(q), latency["percentiles"][q]) for q in PERCENTILES
              if latency["percentiles"].get(q)]
     made, axes = pictures.figure(250, left=0.17, right=0.06, top=30)
     axes.set_yscale("log")

@@ -129,7 +129,8 @@ ENGINES = record(engine=text, compared_with=text, note=text,
 
 REPORT = record(
     schema=text, version=optional(text), created=text, finished=flag,
-    command=each(text), seed=maybe(integer), engine=text, ioengine=text, kaio=maybe(text),
+    command=each(text), seed=maybe(integer), engine=text,
+    ioengine=text, kaio=maybe(text),
     fio=record(path=text, version=text), environment=ENVIRONMENT,
     profile=PROFILE, spec=maybe(record(path=text, name=maybe(text),
                                        confidence=maybe(share))),

@@ -5,6 +5,7 @@ import re
 
 from markupsafe import Markup
 
+from ...fio.metrics import PERCENTILES
 from ...report import wording
 from . import cellpage, distribution, phrases, pictures, sweep, timeline
 
@@ -167,7 +168,7 @@ def _distribution(cell, prefix, i):
              (distribution.percentiles(found, name, f"{prefix}p{i}"),
               "The same, each nine with the same width."))
     return {"name": name, "latency": found, "source": source,
-            "nines": [(q, found["percentiles"][q]) for q in distribution.NINES
+            "nines": [(q, found["percentiles"][q]) for q in PERCENTILES
                       if q in found["percentiles"]],
             "figures": [figure(picture, caption, source)
                         for picture, caption in drawn if picture]}

@@ -4,14 +4,14 @@
 # that the device keeps what it flushed is for the power cut to show.
 import os
 
-from ...target import blockdevice
+from ...fio.metrics import PERCENTILES
+from ...target import blockdevice, sysfs
 from .. import values
 from .verifying import fault, judged, section, too_few, unknown
 
 FLUSHES = 15                # the field of /sys/block/X/stat, from 0: Linux 5.5
 EVERY = 4                   # writes between two syncs
 SHORTEST = 1000             # ns of a sync: fio 3.28 does not time those of AIO
-PERCENTILES = values.PERCENTILES
 LEAST = 1                   # syncs, to say anything of them
 KINDS = ("fsync", "fdatasync")
 
@@ -20,32 +20,17 @@ def seconds(profile, _size):
     return 2 * profile.duration(30) + 2
 
 
-def _read(path):
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return None
-
-
 def disk(path):
     """The sysfs folder of the whole disk that a device is (a part of)."""
     number = blockdevice.node_number(path)
     if number is None:
         return None
-    folder = blockdevice.sysfs(number)
-    whole = os.path.exists(folder + "/partition")
-    return os.path.dirname(folder) if whole else folder
-
-
-def attribute(folder, name):
-    """Of a disk's queue, as text; None where there is none."""
-    return _read(f"{folder}/queue/{name}")
+    return sysfs.whole(blockdevice.sysfs(number))
 
 
 def count(folder):
     """Flushes that the disk has completed; None where that is not told."""
-    fields = (_read(folder + "/stat") or "").split()
+    fields = (sysfs.read(folder, "stat") or "").split()
     return int(fields[FLUSHES]) if len(fields) > FLUSHES else None
 
 
@@ -119,8 +104,8 @@ def _arrives(context, kind, ran, flushed):
     why = _unseen(context)
     if why:
         return unknown(_flushes(kind), why, ran.source)
-    return reaches(kind, ran, flushed, attribute(disk(context.target.path),
-                                                 "write_cache"))
+    return reaches(kind, ran, flushed, sysfs.read(disk(context.target.path),
+                                                  "queue/write_cache"))
 
 
 def _row(kind, ran):

@@ -4,7 +4,7 @@
 from statistics import fmean
 
 from ...base.problem import Problem
-from ...fio.metrics import figures, rate
+from ...fio.metrics import PERCENTILES, figures, rate
 from ...stats import bounds
 from .. import cells, estimate, runner, values
 from .model import Stimulus
@@ -81,7 +81,7 @@ def _table(alone, mixed):
                        for one in (alone, mixed))]]
     found = [one["latency"]["percentiles"] for one in (alone, mixed)]
     rows += [[f"p{share}", *(one[share] / 1000 for one in found)]
-             for share in values.PERCENTILES
+             for share in PERCENTILES
              if all(share in one for one in found)]
     fewest = min(one["latency"]["n"] for one in (alone, mixed))
     return {"title": "Latency of reads, us", "columns": [

@@ -6,7 +6,7 @@
 # is as it was written.
 from collections import Counter
 
-from ...target import blockio, trimpromise
+from ...target import blockio, sysfs, trimpromise
 from ...target.trimpromise import ONES, ZEROES
 from . import flushes
 from .verifying import (first_fault, judged, patience, section, unknown,
@@ -27,7 +27,7 @@ def seconds(_profile, _size):
 
 
 def _number(folder, name):
-    return int(flushes.attribute(folder, name) or 0)
+    return sysfs.number(folder, "queue", name) or 0
 
 
 def why_not(context):

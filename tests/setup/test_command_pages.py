@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 NAMES = ("ab", "bench", "bench-lib", "qualify")
 
 

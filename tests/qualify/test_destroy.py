@@ -221,3 +221,17 @@ def test_what_is_destroyed_is_named(command, loop, tmp_path):
     status, _, err = run(command, loop, tmp_path)
     assert status == 0 and (f"{loop} holds an ext2, ext3 or ext4 file system, "
                             "which this run destroys.") in err
+
+
+@every_command
+def test_what_is_beside_and_within_is_named(command, loop, tmp_path):
+    with (targets.partition(loop, 1, 1 * MIB, 24 * MIB) as first,
+          targets.partition(loop, 2, 32 * MIB, 24 * MIB) as second):
+        targets.run("mkfs.ext4", "-q", "-F", first)
+        with targets.mounted(first, str(tmp_path / "m"), "-o", "ro"):
+            _, _, err = run(command, second, tmp_path)
+        assert f"{second} shares a disk with {first}, which is in use" in err
+        (tmp_path / "out").rename(tmp_path / "before")
+        _, _, err = run(command, loop, tmp_path)
+        assert (f"{loop} holds in {first} an ext2, ext3 or ext4 file system, "
+                "which this run destroys.") in err

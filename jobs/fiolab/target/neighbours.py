@@ -34,14 +34,14 @@ def beside(path):
     used = [(folder, blockdevice.held_by(_number(folder)))
             for folder in sysfs.partitions(sysfs.whole(own)) if folder != own]
     return [f"{path} shares a disk with {sysfs.node(folder)}, which is in use "
-            f"({reason}): the tests slow it down, and it disturbs them."
+            f"({reason}): the runs slow it down, and it disturbs them."
             for folder, reason in used if reason]
 
 
 def _sentence(path, folder, found):
     where = "" if _folder(path) == folder else f"in {sysfs.node(folder)} "
-    return (f"{path} holds {where}{' and '.join(found)}, which this "
-            "qualification destroys.")
+    return (f"{path} holds {where}{' and '.join(found)}, which this run "
+            "destroys.")
 
 
 def within(target):

@@ -16,7 +16,7 @@ import sys
 import numpy as np
 
 from ..base.problem import Problem
-from . import blockdevice, claim, claimable, extents, medium
+from . import blockdevice, claim, claimable, extents, medium, neighbours
 
 DEFAULT_SIZE = 256 << 20
 SMALLEST = 1 << 20
@@ -181,7 +181,8 @@ def _existing(path, size, destroy, stack):
                       f"{size or SMALLEST} asked for: give a smaller --size or "
                       "a larger target.")
     target.size = size or min(DEFAULT_SIZE, actual // SMALLEST * SMALLEST)
-    for text in held.warnings:
+    within = neighbours.within(held) if destroy else []
+    for text in [*held.warnings, *neighbours.beside(path), *within]:
         print(text, file=sys.stderr)
     if destroy:
         fill(target)

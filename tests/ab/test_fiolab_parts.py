@@ -15,7 +15,8 @@ from fiolab.ab import matrix, restore, results
 from fiolab.ab.campaignfolder import CampaignFolder
 from fiolab.base import files
 from fiolab.base.problem import Problem
-from fiolab.fio import clientrun, fairness, fiorun, metrics, sidespec as side
+from fiolab.fio import (clientrun, clienttarget, fairness, fiorun, metrics,
+                        sidespec as side)
 from fiolab.fio.jobfile import Job
 from fiolab.stats import pairing
 from fiolab.target import claim, scratchfile as target
@@ -320,6 +321,15 @@ def test_on_hosts_only_the_first_fill_may_make_a_file(monkeypatch):
             for text in given] == ["allow_file_create=1",
                                    "allow_file_create=0"]
     assert all("create_on_open=1" in text for text in given)
+
+
+@pytest.mark.parametrize("path, may", [
+    ("/data/file", True), ("/dev/shm/file", True), ("/dev/nvme9n1", False),
+    ("//dev/nvme9n1", False), ("/data/../dev/./nvme9n1", False)])
+def test_no_file_is_made_among_the_devices_of_a_host(path, may):
+    one = target.Target(path, MIB, False, "", writable=True)
+    assert clienttarget._may_make(one, errno.ENOENT) == may
+    assert not clienttarget._may_make(one, errno.EIO)
 
 
 def test_a_job_file_cannot_let_fio_make_files():

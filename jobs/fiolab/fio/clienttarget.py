@@ -43,9 +43,9 @@ def _errors(plan, target):
 
 def _may_make(target, error):
     """Not in /dev, where a misspelt disk would become a file in memory."""
+    path = "/" + os.path.normpath(target.path).lstrip("/")
     return error == errno.ENOENT and target.writable and not (
-        target.path.startswith("/dev/")
-        and not target.path.startswith("/dev/shm/"))
+        path.startswith("/dev/") and not path.startswith("/dev/shm/"))
 
 
 def _refuse(target, name, error):

@@ -12,7 +12,7 @@ import targets
 from qualifyloop import SIZE, content, fill, mounted
 
 from fiolab.base.problem import Problem
-from fiolab.target import claim, identity, purge, writecache
+from fiolab.target import claim, identity, purge, sysfs, writecache
 
 MIB = 1 << 20
 pytestmark = pytest.mark.root
@@ -152,7 +152,7 @@ def test_identity_of_a_loop_device(loop, tmp_path):
 
 def test_the_kernel_s_belief_is_not_changed(loop, stack):
     name = f"/sys/block/{os.path.basename(loop)}/queue/write_cache"
-    before = identity.read(name)
+    before = sysfs.read(name)
     text = writecache.set(loop, False, stack)
-    assert identity.read(name) == before
+    assert sysfs.read(name) == before
     assert (text is None) == (before == "write through")

@@ -10,7 +10,7 @@ import sys
 import time
 
 from ..base.problem import Problem
-from . import blockio, erase, identity
+from . import blockio, erase, identity, sysfs
 
 SMALLEST_STEP, STEPS = 64 << 20, 100
 SAMPLES, BLOCK = 64, 4096
@@ -48,8 +48,8 @@ def _file(target):
 
 
 def _discards(target):
-    folder = identity.whole(identity.place(target.path))
-    return bool(identity.number(folder, "queue/discard_max_bytes"))
+    folder = sysfs.whole(identity.place(target.path))
+    return bool(sysfs.number(folder, "queue/discard_max_bytes"))
 
 
 def _device(target):
@@ -77,8 +77,8 @@ def _step(target):
     """Bytes at a time: whole units of the device, so that none is split."""
     unit = 1 << 20
     if target.kind != "file":
-        folder = identity.whole(identity.place(target.path))
-        unit = max(unit, identity.number(
+        folder = sysfs.whole(identity.place(target.path))
+        unit = max(unit, sysfs.number(
             folder, "queue/discard_granularity") or 0)
     step = max(SMALLEST_STEP, target.size // STEPS)
     return -(-step // unit) * unit

@@ -11,7 +11,7 @@ import re
 import stat
 
 from ..base.problem import Problem
-from . import identity, tools
+from . import identity, sysfs, tools
 
 SECONDS = 20
 # Of a controller: it may refuse the feature for a single namespace.
@@ -85,7 +85,7 @@ class CacheType:
         return None
 
     def get(self):
-        return _state(self.file and identity.read(self.file))
+        return _state(self.file and sysfs.read(self.file))
 
     def set(self, on):
         with open(self.file, "w", encoding="ascii") as file:
@@ -158,8 +158,8 @@ def _apply(switch, path, on, stack, before):
 def _usable(path):
     """(a switch, None), or (None, why there is none), of a block device."""
     folder = identity.place(path)
-    disk = identity.whole(folder)
-    switch, reason = _switch(disk, path, identity.kind(disk))
+    disk = sysfs.whole(folder)
+    switch, reason = _switch(disk, path, sysfs.kind(disk))
     if switch and folder != disk:
         return None, "that would change the disk's other partitions, too"
     return switch, reason
@@ -176,10 +176,10 @@ def now(path):
 
 def _told(path):
     """What a block device says, though it may not be changed."""
-    disk = identity.whole(identity.place(path))
+    disk = sysfs.whole(identity.place(path))
     whole = "/dev/" + os.path.basename(disk).replace("!", "/")
     said = (make(disk, whole).get()
-            for make in SWITCHES.get(identity.kind(disk), ()))
+            for make in SWITCHES.get(sysfs.kind(disk), ()))
     return next((on for on in said if on is not None), None)
 
 
@@ -210,8 +210,8 @@ def contradiction(name, found):
 
 
 def _device(path, on, stack, before):
-    believed = identity.read(identity.whole(identity.place(path)),
-                             "queue/write_cache")
+    believed = sysfs.read(sysfs.whole(identity.place(path)),
+                          "queue/write_cache")
     switch, reason = _usable(path)
     if switch:
         try:

@@ -9,7 +9,7 @@ import shlex
 import time
 
 from ...base.problem import Problem
-from ...target import blockio, claim, identity, writecache
+from ...target import blockio, claim, identity, sysfs, writecache
 from ..execute import Stopped
 from . import generations
 from .cutruns import SYNCED, judge, prepare, second
@@ -81,7 +81,7 @@ def _run(context, command, size):
 
 def _set_back(path, before):
     """The settings of its queue."""
-    queue = os.path.join(identity.whole(identity.place(path)), "queue")
+    queue = os.path.join(sysfs.whole(identity.place(path)), "queue")
     for name, _ in identity.SETTINGS:
         if identity.describe(path).get(name) != before.get(name) is not None:
             with contextlib.suppress(OSError), \

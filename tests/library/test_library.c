@@ -344,6 +344,12 @@ static void test_barrier_fails(void **state)
 
 /* --- the tables of contexts --- */
 
+/* Contexts lie side by side, but for where a leaf's 2 MiB end between them. */
+static int same_leaf(io_context_t a, io_context_t b)
+{
+	return (uintptr_t)a >> 21 == (uintptr_t)b >> 21;
+}
+
 /* Without memory for a table a context has no gate; the next one has. */
 static int table_fails(int which)
 {
@@ -358,7 +364,7 @@ static int table_fails(int which)
 	WANT(TABLES(which % 3));
 	WANT(works(ctx, 1));
 	WANT(io_setup(4, &next) == 0);
-	WANT(TABLES(3));
+	WANT(TABLES(3 + !same_leaf(ctx, next)));
 	WANT(works(next, 0) && works(ctx, 1));
 	WANT(io_destroy(ctx) == 0 && io_destroy(next) == 0);
 	return 0;

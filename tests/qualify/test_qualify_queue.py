@@ -90,7 +90,8 @@ def test_sweep(run, name):
     table, = found["tables"]
     assert [row[0] for row in table["rows"]] == [1 << i for i in range(11)]
     for _, iops, mean, p99, share in table["rows"]:
-        assert iops > 0 and mean > 0 and p99 > 0 and 0 <= share <= 1
+        assert iops > 0 and mean > 0 and 0 <= share <= 1
+        assert p99 is None or p99 > 0   # of a hundred I/Os, at least
     assert "knee" in table["note"] and "io_submit took" in table["note"]
 
 

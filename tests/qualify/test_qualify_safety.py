@@ -143,8 +143,7 @@ def test_what_udev_knows_is_said_in_the_plan(kind, words, loop, tmp_path,
         f"S:disk/by-id/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_USAGE=raid\n")
     place, said = places.planned(loop, QUICK, None)
     assert place.refused is None
-    assert said == [f"{loop} holds {words}, which this qualification "
-                    "destroys."]
+    assert said == [f"{loop} holds {words}, which this run destroys."]
 
 
 def test_swap(loop, stack):

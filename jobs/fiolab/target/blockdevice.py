@@ -93,8 +93,9 @@ def _loop_on(but, is_it, is_status):
     for name, path in loop_files():
         if name == but:
             continue
-        status = None if is_it(path) else _loop_status(name) or (0, 0, 0)
-        if status is None or is_status(*status):
+        # No device is opened whose file can be looked at without.
+        status = None if os.path.exists(path) else _loop_status(name)
+        if is_status(*status) if status else is_it(path):
             return f"/dev/{name} is a loop device on it"
     return None
 

@@ -85,7 +85,7 @@ def test_memory_of_a_unit_of_depth(bench, build_dir, fio_binary, tmp_path,
     fio = fiorun.Fio(fio_binary, None, str(tmp_path))
     found = costs.memory(fio, str(build_dir), scratchfile.Target(
         shm_file, 16 << 20, True, "RAM"))
-    assert 80 < found["kaio"] - found["null"] < 160
+    assert 40 < found["kaio"] - found["null"] < 160
 
 
 def test_fewer_targets_are_a_sentence_each(bench, need_root):

@@ -7,6 +7,7 @@
 # alpha is 0.05, or with planned looks the corrected one for each look.
 from dataclasses import dataclass, field
 import math
+from typing import Optional
 
 import numpy as np
 
@@ -38,10 +39,10 @@ class Effect:
     metric: str
     d: list
     floor_d: list
-    estimate: float = None
+    estimate: Optional[float] = None
     ci95: tuple = INFINITE
     ci90: tuple = INFINITE
-    floor_estimate: float = None
+    floor_estimate: Optional[float] = None
     floor: tuple = INFINITE
     p: float = 1.0
     tost_p: float = 1.0

@@ -44,7 +44,7 @@ def check_stdout(done):
                if "/" not in line), done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.smoke
 def test_rows_goals_and_the_json(bench, tmp_path):
     out = tmp_path / "out.json"
     done = bench(*SHORT, "--only", "batch", "--only", "spin", "--json",
@@ -75,7 +75,6 @@ def check_spin(rows, goals, messages):
         assert ("spin=50us" in run["options"]) == (run["role"] == "B")
 
 
-@pytest.mark.smoke
 def test_memory_of_a_unit_of_depth(bench, build_dir, fio_binary, tmp_path,
                                    shm_file, monkeypatch):
     """152 bytes by the structures; reads of one size never use some."""

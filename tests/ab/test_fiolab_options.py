@@ -119,7 +119,8 @@ def test_resume_refuses_every_option_that_it_would_ignore():
               "ramp": "0.1", "pairs": "20"}
     named = [word for action in cli.parser()._actions
              for word in action.option_strings[:1]]
-    allowed = {"-h", "--resume", "--json", "--destroy-data", "--fio"}
+    allowed = {"-h", "--version", "--resume", "--json", "--destroy-data",
+               "--fio"}
     assert allowed < set(named) and len(named) > 20
     for word in set(named) - allowed:
         flag = word in ("--aa", "--self-check", "--quick", "--buffered")

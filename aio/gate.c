@@ -225,6 +225,8 @@ int aioring_take(io_context_t ctx, long min_nr, long nr,
 	if (!gate_read(gate, (uintptr_t)&wish))
 		return AIORING_KERNEL;
 	got = aioring_attempt_take(gate, ring, &wish);
+	if (got == AIORING_KERNEL) /* perhaps only its processor was taken */
+		got = aioring_attempt_take(gate, ring, &wish);
 	gate_done(gate, (uintptr_t)&wish);
 	if (got > 0)
 		trace_reap(ctx, min_nr, nr, got);

@@ -31,7 +31,7 @@ QUICK = ["--engine", "psync", "--profile", "quick", "--no-pdf",
 @pytest.fixture
 def node(need_root, tmp_path, shm):
     """A node in memory, where a file would take O_DIRECT too."""
-    with targets.loop_of(str(tmp_path), SIZE) as loop:
+    with targets.loop_of(str(tmp_path), SIZE, written=True) as loop:
         path = os.path.join(shm, "node")
         os.mknod(path, stat.S_IFBLK | 0o600, os.stat(loop).st_rdev)
         yield path
@@ -238,7 +238,7 @@ def test_a_missing_node_is_not_taken_for_a_file(node, fio_binary, build_dir,
 
 def test_a_device_that_is_another_under_its_number(tmp_path, stack):
     """Detached, and attached again: of the same name and number."""
-    with targets.loop_of(str(tmp_path), SIZE) as loop:
+    with targets.loop_of(str(tmp_path), SIZE, written=True) as loop:
         held = claim.hold(loop, stack)
         claim.check_same(held)
         backing, = tmp_path.glob("backing-*")

@@ -356,7 +356,7 @@ static void test_barrier_fails(void **state)
 /* --- the tables of contexts --- */
 
 /* Contexts lie side by side, but for where a leaf's 2 MiB end between them. */
-static int same_leaf(io_context_t a, io_context_t b)
+static inline int same_leaf(io_context_t a, io_context_t b)
 {
 	return (uintptr_t)a >> 21 == (uintptr_t)b >> 21;
 }

@@ -10,6 +10,13 @@
 
 #include "contexts.h"
 
+/* ThreadSanitizer calls handlers at exit() only, when they may be gone. */
+#ifdef __SANITIZE_THREAD__
+#define HANDLERS 0
+#else
+#define HANDLERS 1
+#endif
+
 struct aioring_top *aioring_contexts;
 static enum {
 	IN_USE,
@@ -69,7 +76,7 @@ static int beside_program(void)
 
 __attribute__((constructor)) static void loaded(void)
 {
-	if (!beside_program() || atexit(on_exit_or_unload))
+	if (!HANDLERS || !beside_program() || atexit(on_exit_or_unload))
 		life = EXITING;
 }
 

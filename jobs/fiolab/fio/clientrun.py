@@ -14,7 +14,7 @@
 #
 # What a target holds is seen by fio on the host alone, so every job sent there
 # has options that keep fio from making or replacing a file, and the last block
-# that the runs will use is read before anything else: see hosttarget.py.
+# that the runs will use is read before anything else: see clienttarget.py.
 import re
 import socket
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain.h"
 #include "guard.h"
 #include "job.h"
 #include "libaio_ext.h"
@@ -236,6 +237,23 @@ static void add_to_parent(const struct thread_data *td, const struct kaio *k)
 	pthread_mutex_lock(&to->lock);
 	stats_add(&to->queue.stats, &k->queue.stats);
 	pthread_mutex_unlock(&to->lock);
+}
+
+char *kaio_errdetails(GLUE_ERRDETAILS_ARGS)
+{
+	char text[400];
+	struct explain_io io = {
+		.error = (int)io_u->error,
+		.fd = io_u->file->fd,
+		.buf = io_u->xfer_buf,
+		.length = io_u->xfer_buflen,
+		.offset = io_u->offset,
+		.realtime = ioprio_value_is_class_rt(io_u->ioprio),
+	};
+
+	GLUE_ERRDETAILS_USED;
+	explain_error(&io, text, sizeof(text));
+	return strdup(text);
 }
 
 void kaio_cleanup(struct thread_data *td)

@@ -53,4 +53,7 @@ int kaio_open_file(struct thread_data *td, struct fio_file *f);
  */
 void kaio_cleanup(struct thread_data *td);
 
+/* errdetails: the likely cause of io_u->error; fio frees the text. */
+char *kaio_errdetails(GLUE_ERRDETAILS_ARGS);
+
 #endif /* KAIO_JOB_H */

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "explain.h"
 #include "guard.h"
 #include "job.h"
 #include "options.h"
@@ -257,24 +256,6 @@ static struct io_u *kaio_event(struct thread_data *td, int nr)
 	else if (ddir_rw(io_u->ddir) && (unsigned long)res < io_u->xfer_buflen)
 		io_u->resid = io_u->xfer_buflen - (unsigned long)res;
 	return io_u;
-}
-
-/* errdetails: the likely cause of io_u->error; fio frees the text. */
-static char *kaio_errdetails(GLUE_ERRDETAILS_ARGS)
-{
-	char text[400];
-	struct explain_io io = {
-		.error = (int)io_u->error,
-		.fd = io_u->file->fd,
-		.buf = io_u->xfer_buf,
-		.length = io_u->xfer_buflen,
-		.offset = io_u->offset,
-		.realtime = ioprio_value_is_class_rt(io_u->ioprio),
-	};
-
-	GLUE_ERRDETAILS_USED;
-	explain_error(&io, text, sizeof(text));
-	return strdup(text);
 }
 
 /* Not const, as fio links it into a list and keeps its dlopen handle here. */

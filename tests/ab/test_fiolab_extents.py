@@ -169,9 +169,9 @@ def test_the_report_says_what_was_written():
 # jobs/qualify, which purges a file to one hole
 
 def bench_of(path, descriptor):
-    place = SimpleNamespace(path=path, size=SIZE, client=None,
+    target = SimpleNamespace(path=path, size=SIZE, client=None,
                             claim=SimpleNamespace(descriptor=descriptor))
-    return SimpleNamespace(place=place, covered=False)
+    return SimpleNamespace(target=target, covered=False)
 
 
 def test_holes_that_a_purge_made_are_filled_before_reads(path):

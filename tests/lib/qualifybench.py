@@ -59,12 +59,12 @@ class Lab:
         tool = fiorun.Fio(fio_path or shutil.which(os.environ.get("FIO", "fio")),
                        None, str(scratch))
         held = claim.prepare(self.path, 0, True, self.stack)
-        place = Place(self.path, self.path, self.size, self.size, self.block,
+        target = Place(self.path, self.path, self.size, self.size, self.block,
                       self.block, "file", claim=held)
         made = self._folder()
-        run = Executor(tool, sidespec.parse("psync", ""), place, made, self.stop,
-                       False)
-        return runner.Bench(0, place, run, made, profile, 1, method,
+        run = Executor(tool, sidespec.parse("psync", ""), target, made,
+                       self.stop, False)
+        return runner.Bench(0, target, run, made, profile, 1, method,
                             lambda text, left: self.said.append((text, left)))
 
 

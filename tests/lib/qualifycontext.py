@@ -41,14 +41,14 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
     os.makedirs(scratch)
     side = sidespec.parse(engine, str(build))
     total = blockdevice.size(path)
-    place = execute.Place(path, path, size or total, total,
+    target = execute.Place(path, path, size or total, total,
                           _logical_block(path))
     if claimed:
-        place.claim = claim.prepare(path, place.size, True, stack)
+        target.claim = claim.prepare(path, target.size, True, stack)
     executor = execute.Executor(
-        fiorun.Fio(str(fio_path), None, scratch), side, place, out,
+        fiorun.Fio(str(fio_path), None, scratch), side, target, out,
         threading.Event(), "kaio" in side.ioengine)
-    return runner.Bench(1, place, executor, out, profile, seed, "",
+    return runner.Bench(1, target, executor, out, profile, seed, "",
                         lambda text, left: None)
 
 

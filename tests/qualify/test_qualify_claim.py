@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fiolab.base.problem import Problem
-from fiolab.qualify import places
+from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockdevice, claim, signatures
 
@@ -157,12 +157,12 @@ def test_without_o_direct(precious, stack, monkeypatch):
             raise OSError(22, "Invalid argument")
         return real_open(path, flags, *rest)
     monkeypatch.setattr(claim.os, "open", old)
-    os.truncate(precious, places.SMALLEST)
+    os.truncate(precious, targetset.SMALLEST)
     assert claim.prepare(str(precious), MIB, True,
                          stack).logical_block is None
     stack.close()
     with pytest.raises(Problem, match="does not take O_DIRECT"):
-        places.local(str(precious), QUICK, None, True, stack)
+        targetset.local(str(precious), QUICK, None, True, stack)
 
 
 @pytest.mark.parametrize("offset, magic, words", signatures.MAGICS)

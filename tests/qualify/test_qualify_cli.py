@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 from fiolab.base.problem import Problem
-from fiolab.qualify import (cli, estimate, places, planning, resume, session,
+from fiolab.qualify import (cli, estimate, planning, resume, session, targetset,
                             worker)
 from fiolab.qualify.execute import Place
 from fiolab.qualify.suite import pts
@@ -163,7 +163,7 @@ def test_the_time_left_is_that_of_the_slowest_target():
 
 def test_another_file_under_the_old_name_is_refused(target):
     with ExitStack() as stack:
-        made, _ = places.local(str(target), QUICK, None, True, stack)
+        made, _ = targetset.local(str(target), QUICK, None, True, stack)
         known = {"size": made.size, "total": made.total,
                  "logical_block": made.logical_block,
                  "identity": identity.describe(made.path)}

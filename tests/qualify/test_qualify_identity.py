@@ -312,9 +312,9 @@ def test_another_device_keeps_its_write_cache(fake, tmp_path, monkeypatch):
 
 def test_smart_of_a_device_that_was_given_up():
     """What has its name now may be another."""
-    place = SimpleNamespace(client=None, path="/dev/null",
+    target = SimpleNamespace(client=None, path="/dev/null",
                             claim=SimpleNamespace(descriptor=-1, gone=None))
-    found, why = worker.smart(place)
+    found, why = worker.smart(target)
     assert found is None and "since its power was cut" in why
 
 

@@ -68,26 +68,26 @@ def test_without_a_line(log, words, tmp_path, stack, monkeypatch):
     path.touch()
     held = claim.hold(str(path), stack)
     held.folder = NVME
-    place = SimpleNamespace(claim=held)
-    assert presence.gone(place) is None
+    target = SimpleNamespace(claim=held)
+    assert presence.gone(target) is None
     path.unlink()
-    assert words in presence.gone(place)["text"]
+    assert words in presence.gone(target)["text"]
 
 
 def test_a_file_that_goes(tmp_path, stack):
     path = tmp_path / "target"
     path.write_bytes(bytes(4096))
-    place = SimpleNamespace(claim=claim.prepare(str(path), 0, True, stack))
+    target = SimpleNamespace(claim=claim.prepare(str(path), 0, True, stack))
     path.unlink()
-    first = presence.gone(place)
+    first = presence.gone(target)
     assert first["result"] == "fail" and "it is a file" in first["text"]
     path.write_bytes(bytes(4096))
-    assert presence.gone(place) == first        # what came back is another
+    assert presence.gone(target) == first        # what came back is another
 
 
 def test_what_is_let_go_of_may_be_gone(tmp_path):
     """While its power is cut."""
     held = claim.Target(str(tmp_path / "none"), 1, 512, 512, None)
-    for place in (SimpleNamespace(claim=held), SimpleNamespace(claim=None)):
-        presence.demand(place)
-        assert presence.gone(place) is None
+    for target in (SimpleNamespace(claim=held), SimpleNamespace(claim=None)):
+        presence.demand(target)
+        assert presence.gone(target) is None

@@ -147,10 +147,10 @@ def test_histograms_are_pooled_where_asked_for(lab):
 
 def test_a_purge_on_a_host_is_of_all_that_may_be_used():
     """Also where the profile tests but 75% of it, as a purge here is."""
-    asked, place = [], Place("h:/dev/x", "/dev/x", 75 << 20, 100 << 20, 512,
+    asked, target = [], Place("h:/dev/x", "/dev/x", 75 << 20, 100 << 20, 512,
                              client={"name": "h"})
     bench = SimpleNamespace(
-        place=place, purge="fio-trim", profile=FAST, progress=print,
+        target=target, purge="fio-trim", profile=FAST, progress=print,
         label=lambda *parts: "-".join(parts), executor=SimpleNamespace(
             stop=threading.Event(), run=lambda text, *_: asked.append(text)))
     phase = Phase("p", "P", (WRITE,), purge=True)

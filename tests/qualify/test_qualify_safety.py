@@ -14,7 +14,7 @@ import targets
 from qualifyloop import SIZE, content, fill, mounted
 
 from fiolab.base.problem import Problem
-from fiolab.qualify import places
+from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockdevice, claim, neighbours
 
@@ -102,7 +102,7 @@ def test_unused_partitions_are_a_warning(loop, stack):
 def warned(path, profile=QUICK):
     """What is said of a target before the first write."""
     with ExitStack() as inner:
-        return places.local(path, profile, None, True, inner)[1]
+        return targetset.local(path, profile, None, True, inner)[1]
 
 
 def test_a_partition_beside_a_mounted_one(loop, root, tmp_path):
@@ -141,8 +141,8 @@ def test_what_udev_knows_is_said_in_the_plan(kind, words, loop, tmp_path,
     number = os.stat(loop).st_rdev
     (tmp_path / f"b{os.major(number)}:{os.minor(number)}").write_text(
         f"S:disk/by-id/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_USAGE=raid\n")
-    place, said = places.planned(loop, QUICK, None)
-    assert place.refused is None
+    target, said = targetset.planned(loop, QUICK, None)
+    assert target.refused is None
     assert said == [f"{loop} holds {words}, which this run destroys."]
 
 

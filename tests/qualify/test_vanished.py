@@ -233,7 +233,7 @@ def test_a_missing_node_is_not_taken_for_a_file(node, fio_binary, build_dir,
     found, _ = qualifycontext.run(bench, test)
     assert found["state"] == "failed" and "is gone" in found["why"]
     assert not found["checks"]
-    assert presence.gone(bench.place)["result"] == "fail"
+    assert presence.gone(bench.target)["result"] == "fail"
 
 
 def test_a_device_that_is_another_under_its_number(tmp_path, stack):

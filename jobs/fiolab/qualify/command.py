@@ -37,7 +37,7 @@ def _show(session, made):
 
 
 def _begin(args, stack):
-    """(session, places) of a new run; (_, None) where it is only planned."""
+    """(session, targets) of a new run; (_, None) where it is only planned."""
     cli.settle(args)
     if args.seed is None:
         args.seed = secrets.randbits(31)
@@ -46,12 +46,12 @@ def _begin(args, stack):
     made = session.make_places()
     _show(session, made)
     if args.plan:
-        if any(place.refused for place in made):
+        if any(target.refused for target in made):
             raise SystemExit(2)     # as the command itself would end
         return session, None
     if not args.destroy_data and not args.scratch:
         raise Problem("nothing was written: give --destroy-data to overwrite "
-                      f"{', '.join(place.name for place in made)}.")
+                      f"{', '.join(target.name for target in made)}.")
     session.look_at_hosts(made)
     session.folder = _folder(args)
     session.folder.create(stack)
@@ -60,8 +60,8 @@ def _begin(args, stack):
     before = session.caches(made)
     session.set_caches(made, before)
     content = planning.new(session, [
-        {**session.describe(place), "cache": known}
-        for place, known in zip(made, before)], kept)
+        {**session.describe(target), "cache": known}
+        for target, known in zip(made, before)], kept)
     session.warnings = []       # they are in the plan
     session.folder.save_plan(content)
     session.plan = content

@@ -14,10 +14,10 @@ def _slug(name):
 class Context:
     def __init__(self, bench, test):
         self.bench, self.test = bench, test
-        self.target, self.profile = bench.place, bench.profile
+        self.target, self.profile = bench.target, bench.profile
         self.seed, self.side = bench.seed, bench.executor.side
         self.power_cut = bench.power_cut
-        self.local = bench.place.client is None
+        self.local = bench.target.client is None
         self.stop = bench.executor.stop     # set: the command is to end
         self.used = {}
         self.folder = tempfile.mkdtemp(dir=bench.executor.fio.folder)
@@ -56,7 +56,7 @@ def run(bench, test, found):
         return
     with runner.outcome(found):
         found.update(test.run(Context(bench, test)))
-        presence.demand(bench.place)    # else what was found is not kept
+        presence.demand(bench.target)   # else what was found is not kept
     bench.covered = False       # it may have discarded some of the range
     if found["state"] == "done":
         bench.folder.save_round(name, found)

@@ -51,7 +51,7 @@ def _one(bench, executor, load, number, name):
     if jobtext.writes(load.stimulus) < 1:
         prewritten.before_reads(bench, lambda text: bench.progress(text, None))
     known = jobtext.seed(bench.seed, "engines", load.name, number)
-    text = jobtext.text([load], bench.profile, bench.place.size, [known])
+    text = jobtext.text([load], bench.profile, bench.target.size, [known])
     ran = executor.run(text, name, jobtext.seconds(load, bench.profile))
     found, _ = runner.measured(load, *ran.named(load.name))
     return {"values": found, "source": f"{ran.source}#{load.name}"}
@@ -72,10 +72,10 @@ def _block(bench, executors, load, order, number):
 def run(bench, session):
     """{cell: [{role: run}]} of one target."""
     mine = bench.executor
-    other = Executor(mine.fio, session.other_side, bench.place, bench.folder,
+    other = Executor(mine.fio, session.other_side, bench.target, bench.folder,
                      mine.stop, session.other_has_stats)
     found = {load.stimulus.name: [] for load in loads(bench.profile)}
-    pairs, size = pairs_of(bench.profile), bench.place.size
+    pairs, size = pairs_of(bench.profile), bench.target.size
     orders = {load.index: planned_orders(bench.seed, load.index, pairs)
               for load in loads(bench.profile)}
     for number in range(pairs):

@@ -72,9 +72,9 @@ class Whole:
 
 
 class Local(fiorun.Run):
-    def __init__(self, fio, side, job, place, options, words):
+    def __init__(self, fio, side, job, target, options, words):
         self.words = words
-        super().__init__(fio, side, job, place, options)
+        super().__init__(fio, side, job, target, options)
 
     def command(self, fio, target):
         *front, file = super().command(fio, target)
@@ -85,11 +85,11 @@ class Local(fiorun.Run):
 
 
 class Remote(clientrun.Run):
-    def __init__(self, fio, side, job, place, options, words):
+    def __init__(self, fio, side, job, target, options, words):
         self.words = words
-        text, = fiorun.literal([job.text], side, place)
-        super().__init__(fio, side, Whole(job.name, text), place, options,
-                         [place.client])
+        text, = fiorun.literal([job.text], side, target)
+        super().__init__(fio, side, Whole(job.name, text), target, options,
+                         [target.client])
 
     def command(self, fio, target):
         front = super().command(fio, target)
@@ -179,24 +179,24 @@ def _stats(started, said):
 
 
 class Executor:
-    """Runs job files on one place with one engine, into a folder."""
+    """Runs job files on one target with one engine, into a folder."""
 
-    def __init__(self, fio, side, place, folder, stop, has_stats):
-        self.fio, self.side, self.place = fio, side, place
+    def __init__(self, fio, side, target, folder, stop, has_stats):
+        self.fio, self.side, self.target = fio, side, target
         self.folder, self.stop, self.has_stats = folder, stop, has_stats
 
     def base(self):
         """The [global] lines in front of every job file."""
-        stats = (["engine_stats=1"] if self.place.client else
+        stats = (["engine_stats=1"] if self.target.client else
                  [f"stats_file={STATS}"]) if self.has_stats else []
         return ["ioengine=${ENGINE}", "filename=${TARGET}",
-                f"direct={int(self.place.direct)}", "group_reporting=1",
+                f"direct={int(self.target.direct)}", "group_reporting=1",
                 *fiorun.KEEP_FILES, *fiorun.LATENCY, *self.side.options,
                 *stats]
 
     def _start(self, text, name, base, extra):
-        kind = Remote if self.place.client else Local
-        return kind(self.fio, self.side, Whole(name, text), self.place,
+        kind = Remote if self.target.client else Local
+        return kind(self.fio, self.side, Whole(name, text), self.target,
                     self.base() if base else [], tuple(extra))
 
     def run(self, text, name, seconds, tolerant=False, base=True, extra=()):
@@ -204,8 +204,8 @@ class Executor:
         tolerant; claim.Gone, once the file is there; Stopped."""
         if self.stop.is_set():
             raise Stopped
-        if not self.place.writable:
-            raise Problem(f"{self.place.name} has rounds left to run: give "
+        if not self.target.writable:
+            raise Problem(f"{self.target.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
         began, clock = time.time(), time.monotonic()
         with self._start(text, name, base, extra) as started:
@@ -245,7 +245,7 @@ class Executor:
 
     def _environment(self):
         """What the job file's ${...} stand for, to repeat the run."""
-        known = fiorun.environment(self.side, self.place)
+        known = fiorun.environment(self.side, self.target)
         return {name: known[name] for name in (
             "ENGINE", "TARGET", *dict(self.side.environment))}
 

@@ -61,23 +61,23 @@ def _row(name, rounds, time, written):
     return f"  {name:<22} {rounds:>9}  {time:<20} {written}"
 
 
-def _estimates(place, session):
+def _estimates(target, session):
     profile = session.profile
-    found = [estimate.of(test, profile, place.size) for test in session.tests]
+    found = [estimate.of(test, profile, target.size) for test in session.tests]
     if session.other_side:
-        seconds = engines.seconds(profile, place.size)
+        seconds = engines.seconds(profile, target.size)
         found.append(estimate.Estimate(
             SimpleNamespace(name=f"beside {session.other_side.text}"), None,
             None, seconds, seconds, 0, True))
     return found
 
 
-def _target_lines(place, session):
-    found = _estimates(place, session)
+def _target_lines(target, session):
+    found = _estimates(target, session)
     short, long = (estimate.clock(sum(getattr(one, name) for one in found))
                    for name in ("shortest", "longest"))
-    lines = [f"{place.name}: {place.total / 1e9:,.1f} GB, of which "
-             f"{place.size / 1e9:,.1f} GB are used",
+    lines = [f"{target.name}: {target.total / 1e9:,.1f} GB, of which "
+             f"{target.size / 1e9:,.1f} GB are used",
              _row("test", "rounds", "time", "writes")]
     lines += [_row(one.test.name, _rounds(one), _time(one), _written(one))
               for one in found]
@@ -85,17 +85,18 @@ def _target_lines(place, session):
                          f"{short} to {long}", "")]
 
 
-def lines(places, session):
+def lines(targets, session):
     """The plan in words."""
     profile = session.profile
     found = [f"Profile {profile.name} ({profile.title}), engine "
              f"{session.side.text}; {profile.threads} threads at depth "
              f"{profile.depth} unless a test says otherwise."]
     found += [f"{one[:1].upper()}{one[1:]}." for one in readings.said(profile)]
-    for place in places:
-        found += _target_lines(place, session)
-    if len(places) > 1:
-        found.append(f"The {len(places)} targets are tested at the same time.")
+    for target in targets:
+        found += _target_lines(target, session)
+    if len(targets) > 1:
+        found.append(f"The {len(targets)} targets are tested at the same "
+                     "time.")
     found.append("Each target is purged, and all data on it is destroyed. "
                  "Writing an amount is reckoned at "
                  f"{estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
@@ -129,12 +130,12 @@ def _engine(side):
 
 
 def _target(one):
-    place = one["place"]
-    return {"name": place.name, "path": place.path, "host": place.host,
-            "size": place.size, "total": place.total,
-            "logical_block": place.logical_block,
-            "physical_block": place.physical_block, "kind": place.kind,
-            "direct": place.direct, "identity": one["identity"],
+    target = one["target"]
+    return {"name": target.name, "path": target.path, "host": target.host,
+            "size": target.size, "total": target.total,
+            "logical_block": target.logical_block,
+            "physical_block": target.physical_block, "kind": target.kind,
+            "direct": target.direct, "identity": one["identity"],
             "write_cache_before": one["cache"],
             "write_cache": one["write_cache"],
             "smart": one["smart"], "smart_why": one["smart_why"],

@@ -79,19 +79,19 @@ def _kernel(folder, moment):
             "the kernel's log has no line about it")
 
 
-def demand(place):
+def demand(target):
     """claim.Gone where the target is not there any more, as far as that is for
     us to see."""
-    held = place.claim
+    held = target.claim
     if held and held.descriptor >= 0:       # not let go of for a power cut
         claim.check_same(held)
 
 
-def gone(place):
+def gone(target):
     """The check of a target that is not there any more; None while it is."""
-    held = place.claim
+    held = target.claim
     try:
-        demand(place)
+        demand(target)
         return None
     except claim.Gone as problem:
         return judged(PRESENT, None, f"{problem} It was missed at "

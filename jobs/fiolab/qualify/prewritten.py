@@ -16,21 +16,21 @@ def follow(bench, stimuli, purged):
 
 
 def _look(bench):
-    place = bench.place
-    found = extents.look(place.path, place.size)
+    target = bench.target
+    found = extents.look(target.path, target.size)
     if not found.known and bench.covered:
-        return extents.Written(place.size)
+        return extents.Written(target.size)
     return found
 
 
 def before_reads(bench, tell):
     """The "written" of a round that reads; tell: of (text)."""
-    if bench.place.client:
+    if bench.target.client:
         return {"share": 1.0 if bench.covered else None, "filled_bytes": 0}
     found, missing = _look(bench), 0
-    if found.missing and bench.place.claim:
+    if found.missing and bench.target.claim:
         missing = extents.total(found.missing)
-        extents.fill(bench.place.claim.descriptor, found.missing,
+        extents.fill(bench.target.claim.descriptor, found.missing,
                      lambda share: tell(f"filling holes: {share:.0%}"))
         found = _look(bench)
     return {"share": found.share, "filled_bytes": missing}

@@ -26,11 +26,11 @@ def _profile(profile):
 
 
 def _target(worker, known):
-    place, after = worker.place, worker.after or {"smart": None, "why": None}
-    return {"name": place.name, "host": place.host, "path": place.path,
-            "size_bytes": place.total, "active_bytes": place.size,
-            "logical_block": place.logical_block,
-            "physical_block": place.physical_block,
+    target, after = worker.target, worker.after or {"smart": None, "why": None}
+    return {"name": target.name, "host": target.host, "path": target.path,
+            "size_bytes": target.total, "active_bytes": target.size,
+            "logical_block": target.logical_block,
+            "physical_block": target.physical_block,
             "identity": known["identity"],
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"]},
@@ -97,7 +97,7 @@ def make(session, workers, finished):
 
 def compare_engines(session, workers, data):
     """--ab, of the targets that came to the end of it."""
-    found = [(worker.place.name, worker.pairs) for worker in workers
+    found = [(worker.target.name, worker.pairs) for worker in workers
              if worker.pairs]
     if found:
         data["ab"] = engines.summary(session, found)

@@ -42,17 +42,17 @@ def _as_planned(one):
 
 def _same_targets(session, made):
     """Refuse another device under the old name."""
-    for place, known in zip(made, session.plan["targets"]):
-        if (place.size, place.total, place.logical_block) != (
+    for target, known in zip(made, session.plan["targets"]):
+        if (target.size, target.total, target.logical_block) != (
                 known["size"], known["total"], known["logical_block"]):
-            raise Problem(f"{place.name} is not the target that the run began "
-                          "with (its size or its block size differs): begin a "
-                          "new run.")
-        why = None if place.client or session.args.scratch else identity.same(
-            known["identity"], identity.describe(place.path))
+            raise Problem(f"{target.name} is not the target that the run "
+                          "began with (its size or its block size differs): "
+                          "begin a new run.")
+        why = None if target.client or session.args.scratch else identity.same(
+            known["identity"], identity.describe(target.path))
         if why:
-            raise Problem(f"{place.name} is not as it was when the run began: "
-                          f"{why}")
+            raise Problem(f"{target.name} is not as it was when the run "
+                          f"began: {why}")
 
 
 def _keep_more_rounds(session, known):
@@ -84,8 +84,8 @@ def go_on(given, stack):
     session.look_at_hosts(made)
     session.set_caches(made, [one["write_cache_before"]
                               for one in known["targets"]])
-    for place, one in zip(made, known["targets"]):
-        one["write_cache"] = session.look_at_cache(place)
+    for target, one in zip(made, known["targets"]):
+        one["write_cache"] = session.look_at_cache(target)
     if more:
         _keep_more_rounds(session, known)
     folder.resume(known, now())

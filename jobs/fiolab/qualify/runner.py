@@ -26,7 +26,7 @@ def now():
 class Bench:
     """What the tests of one target share."""
     number: int             # of the target, in the plan
-    place: object
+    target: object
     executor: object
     folder: object
     profile: object
@@ -71,10 +71,10 @@ class PhaseRun:
             stimuli = stimuli(earlier)
         self.stimuli = [one for one in stimuli if not self._leave_out(one)]
         self.round_seconds = estimate.round_seconds(
-            self.stimuli, bench.profile, bench.place.size)
+            self.stimuli, bench.profile, bench.target.size)
 
     def _leave_out(self, stimulus):
-        why = jobtext.left_out(stimulus, self.bench.place.logical_block)
+        why = jobtext.left_out(stimulus, self.bench.target.logical_block)
         if why:
             self.omitted.append((stimulus, why))
         return bool(why)
@@ -92,9 +92,9 @@ class PhaseRun:
     def _do_purge(self):
         bench = self.bench
         return purge.run(
-            bench.place.claim or bench.place, bench.purge,
+            bench.target.claim or bench.target, bench.purge,
             lambda text: self._tell(text, 1), lambda text, _name, seconds:
-            bench.executor.run(f"[global]\nsize={bench.place.total}\n{text}",
+            bench.executor.run(f"[global]\nsize={bench.target.total}\n{text}",
                                self._name(1, "purge"), seconds))
 
     def _before_reads(self, number):
@@ -108,7 +108,7 @@ class PhaseRun:
         the steps of a purge, too, the command may be asked to end."""
         if self.bench.executor.stop.is_set():
             raise Stopped
-        size = self.bench.place.size
+        size = self.bench.target.size
         left = self.phase.rounds - number + 1
         later = self.test.phases[self.number + 1:]
         self.bench.progress(
@@ -123,16 +123,16 @@ class PhaseRun:
                               number, load.index) for load in loads]
         offset = self.position if loads[0].stimulus.continues else 0
         text = jobtext.text(loads, bench.profile,
-                            bench.place.size, known, offset)
+                            bench.target.size, known, offset)
         ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
                                  self._limit(loads))
         if loads[0].stimulus.continues:
             self.position = jobtext.next_offset(
-                offset, values.written(ran.jobs), bench.place.size)
+                offset, values.written(ran.jobs), bench.target.size)
         return ran
 
     def _limit(self, loads):
-        size = self.bench.place.size
+        size = self.bench.target.size
         return estimate.of_loads(loads, self.bench.profile, size, SLOWEST)
 
     def _results(self, ran, loads):
@@ -233,7 +233,7 @@ class PhaseRun:
             if state and state["reached"]:
                 break
             if self.phase.capacity and written >= (
-                    self.phase.capacity * self.bench.place.size):
+                    self.phase.capacity * self.bench.target.size):
                 break
         return self.kept
 
@@ -260,7 +260,7 @@ def _whole(found, phases, test):
 def _impossible(bench, test):
     """Why the device can do no load of a test, but for those that prepare it;
     None where it can do one."""
-    left = [jobtext.left_out(one, bench.place.logical_block)
+    left = [jobtext.left_out(one, bench.target.logical_block)
             for phase in test.phases if phase.keep and not phase.prepares
             and not callable(phase.stimuli) for one in phase.stimuli]
     return (f"the device can do none of its loads: {left[0]}"

@@ -10,7 +10,7 @@ from ..base import privatefolder
 from ..base.problem import Problem
 from ..fio import asking, clientrun, clienttarget, fiorun, sidespec
 from ..target import identity, purge, writecache
-from . import engines, estimate, places, planning, readings, worker
+from . import engines, estimate, planning, readings, targetset, worker
 from .limits import specfile
 from .report import schema
 from .suite.profiles import PROFILES
@@ -93,51 +93,51 @@ class Session:
         """[Place]: claimed where they may be overwritten."""
         args = self.args
         if args.client is not None:
-            return places.hosts(args, self.profile)
+            return targetset.hosts(args, self.profile)
         if args.scratch:
-            made = [places.scratch(self.profile, args.size, self.stack)]
+            made = [targetset.scratch(self.profile, args.size, self.stack)]
         elif args.destroy_data and not args.plan:
-            made = [places.local(path, self.profile, args.size, True,
+            made = [targetset.local(path, self.profile, args.size, True,
                                  self.stack) for path in _unlike(args.target)]
         else:
-            made = [places.planned(path, self.profile, args.size)
+            made = [targetset.planned(path, self.profile, args.size)
                     for path in _unlike(args.target)]
         self.warnings += [text for _, more in made for text in more]
-        return [place for place, _ in made]
+        return [target for target, _ in made]
 
     def look_at_hosts(self, made):
-        for place in made:
-            if place.client:
-                clientrun.check([place.client], [self.side], [], True)
-                clienttarget.check(HostPlan(self.fio, [place.client]), place,
+        for target in made:
+            if target.client:
+                clientrun.check([target.client], [self.side], [], True)
+                clienttarget.check(HostPlan(self.fio, [target.client]), target,
                                    lambda *_: False)
 
-    def describe(self, place):
+    def describe(self, target):
         """What plan.json keeps of a target that may be overwritten."""
-        found = ({**identity.EMPTY, "kind": "remote"} if place.client
-                 else identity.describe(place.path))
-        health, why = worker.smart(place)
-        return {"place": place, "identity": found, "smart": health,
-                "smart_why": why, "write_cache": self.look_at_cache(place),
-                "purge": purge.plan(place.claim or place)}
+        found = ({**identity.EMPTY, "kind": "remote"} if target.client
+                 else identity.describe(target.path))
+        health, why = worker.smart(target)
+        return {"target": target, "identity": found, "smart": health,
+                "smart_why": why, "write_cache": self.look_at_cache(target),
+                "purge": purge.plan(target.claim or target)}
 
-    def look_at_cache(self, place):
+    def look_at_cache(self, target):
         """How it is now, for the report; None on another host."""
-        found = None if place.client else writecache.look(place.path)
-        said = found and writecache.contradiction(place.name, found)
+        found = None if target.client else writecache.look(target.path)
+        said = found and writecache.contradiction(target.name, found)
         self.warnings += [said] if said else []
         return found
 
     def caches(self, made):
         """How the write caches are, where they can be set."""
-        return [None if place.client or self.args.scratch
-                else writecache.now(place.path) for place in made]
+        return [None if target.client or self.args.scratch
+                else writecache.now(target.path) for target in made]
 
     def set_caches(self, made, before):
         """before: what they were when the run began."""
-        for place, known in zip(made, before):
-            if place.client is None and not self.args.scratch:
-                said = writecache.set(place.path, self.profile.write_cache,
+        for target, known in zip(made, before):
+            if target.client is None and not self.args.scratch:
+                said = writecache.set(target.path, self.profile.write_cache,
                                       self.stack, known)
                 self.warnings += [said] if said else []
 
@@ -146,9 +146,9 @@ class Session:
     def run(self, made):
         """All tests on all targets; (workers, what ended it or None)."""
         watch = worker.Watch(len(self.tests) * len(made),
-                             [place.name for place in made])
-        workers = [worker.Worker(self, number, place, known["purge"]["method"],
-                                 watch) for number, (place, known) in
+                             [target.name for target in made])
+        workers = [worker.Worker(self, number, target, known["purge"]["method"],
+                                 watch) for number, (target, known) in
                    enumerate(zip(made, self.plan["targets"]))]
         ending = None
         try:

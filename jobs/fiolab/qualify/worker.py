@@ -49,9 +49,9 @@ class Watch(progress.Progress):
 
 
 class Worker(threading.Thread):
-    def __init__(self, session, number, place, purge, watch):
-        super().__init__(name=place.name, daemon=True)
-        self.session, self.place, self.watch = session, place, watch
+    def __init__(self, session, number, target, purge, watch):
+        super().__init__(name=target.name, daemon=True)
+        self.session, self.target, self.watch = session, target, watch
         self.number, self.fault = number, None
         # Thread.join() takes a thread for ended where a signal interrupts it.
         self.ended = threading.Event()
@@ -61,11 +61,11 @@ class Worker(threading.Thread):
         self.dropped = None         # {"test", "check"} once it is gone
         self.later = 0.0            # seconds of the tests after this one
         self.bench = runner.Bench(
-            number, place, Executor(
-                session.fio, session.side, place, session.folder, session.stop,
+            number, target, Executor(
+                session.fio, session.side, target, session.folder, session.stop,
                 session.has_stats), session.folder, session.profile,
             session.args.seed, purge, self._progress, session.args.power_cut)
-        self.spans = [estimate.of(test, session.profile, place.size).longest
+        self.spans = [estimate.of(test, session.profile, target.size).longest
                       for test in session.tests]
         self.span = 0.0
 
@@ -115,14 +115,14 @@ class Worker(threading.Thread):
 
     def _look(self, found):
         """Is the device still there?  Who resumes the run is told, too."""
-        check = presence.gone(self.place)
+        check = presence.gone(self.target)
         if check:
             found["checks"].append(check)
             self.dropped = {"test": found["name"], "check": check}
             self.session.folder.save_round(self._gone_label(), self.dropped)
 
     def _pairs_seconds(self):
-        return engines.seconds(self.bench.profile, self.place.size) if (
+        return engines.seconds(self.bench.profile, self.target.size) if (
             self.session.other_side) else 0
 
     def _label(self):
@@ -135,7 +135,7 @@ class Worker(threading.Thread):
         """The health after it all, of the command that ended it."""
         self.after = self.session.folder.load_round(self._label())
         if self.after is None:
-            found, why = smart(self.place)
+            found, why = smart(self.target)
             self.after = {"smart": found, "why": why}
             # "not run" is what the device cannot do, now or when resumed.
             if not self.dropped and all(test["state"] in ("done", "not run")
@@ -143,12 +143,12 @@ class Worker(threading.Thread):
                 self.session.folder.save_round(self._label(), self.after)
 
 
-def smart(place):
+def smart(target):
     """(health log or None, why there is none)"""
-    if place.client:
+    if target.client:
         return None, "the health log of a device on a host is not read"
-    if place.claim and place.claim.gone:
-        return None, str(place.claim.gone)
-    if place.claim and place.claim.descriptor < 0:
+    if target.claim and target.claim.gone:
+        return None, str(target.claim.gone)
+    if target.claim and target.claim.descriptor < 0:
         return None, "it is not claimed any more since its power was cut"
-    return identity.smart(place.path)
+    return identity.smart(target.path)

@@ -57,15 +57,15 @@ def _why_no_cut(noted):
 
 
 @contextlib.contextmanager
-def _let_go(place):
+def _let_go(target):
     """The claim is given up; renew() takes it again."""
-    held, place.claim = place.claim, None
+    held, target.claim = target.claim, None
     try:
         if held:
             held.close()
         yield
     finally:
-        place.claim = held
+        target.claim = held
 
 
 def _run(context, command, size):
@@ -111,17 +111,17 @@ def _settings(context, before, had_switch):
 def _take_back(context, before, size):
     """The claim.  Where it is another device, or somebody has taken it, a
     Problem: no test writes there any more."""
-    place = context.target
-    other = identity.same(before, identity.describe(place.path),
+    target = context.target
+    other = identity.same(before, identity.describe(target.path),
                           identity.DEVICE)
     if not other and not any(before.get(name) for name in NAMES):
-        old, new = generations.look(place.path, size)
+        old, new = generations.look(target.path, size)
         other = None if (old | new).any() else "it holds nothing of ours."
     if other:
-        raise Problem(f"what came back as {place.path} after the power cut is "
+        raise Problem(f"what came back as {target.path} after the power cut is "
                       f"not the device that went: {other}")
-    if place.claim:
-        claim.renew(place.claim)
+    if target.claim:
+        claim.renew(target.claim)
 
 
 def _failed(context, before, had_switch, size, problem):

@@ -66,12 +66,12 @@ def scratch(profile, size, stack):
     try:
         path = loopdevice.make(made.path, stack, writable=True)
     except Problem as problem:
-        place, warnings = _scratch_file(made, profile, stack)
-        return place, [*warnings, f"the target is a file, as there is no loop "
+        target, warnings = _scratch_file(made, profile, stack)
+        return target, [*warnings, f"the target is a file, as there is no loop "
                        f"device: {problem}"]
-    place, warnings = _from_claim("scratch device", claim.prepare(
+    target, warnings = _from_claim("scratch device", claim.prepare(
         path, SMALLEST, True, stack), profile, None)
-    return place, warnings
+    return target, warnings
 
 
 def remote(path, client, size, profile):

@@ -83,14 +83,13 @@ FAULTS      := $(shell grep -l __wrap_syscall tests/*/test_*.c)
 # well; the model of the gate has one thread, and takes minutes.
 ifeq ($(SAN),thread)
 UNITS       := $(filter-out %/test_gate_model,$(UNITS))
-KAIO_PYTEST ?= -k 'tests/engine/ and (fio_features or modes or conformance or verify or \
+KAIO_PYTEST ?= -k 'engine/ and (fio_features or modes or conformance or verify or \
 	       sync or stream or limits) and not process and not default and \
 	       not offload and not qualify'
 endif
 # There is nothing to sanitize in the harness.
 ifeq ($(SAN),address,undefined)
-KAIO_PYTEST ?= --ignore-glob='*/test_ab*.py' --ignore-glob='*/test_fiolab*' \
-	       --ignore-glob='*/test_qualify*'
+KAIO_PYTEST ?= --ignore-glob='*/tests/ab/*' --ignore-glob='*/tests/qualify/*'
 endif
 export KAIO_PYTEST
 LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
@@ -187,7 +186,7 @@ test-fio:
 # What make test samples: hours beside libaio, and 100,000 job files.
 test-conformance: build-tests
 	$(Q)KAIO_CONFORMANCE=$(or $(KAIO_CONFORMANCE),full) KAIO_FAULTS=full \
-		$(PYTHON) -m pytest -q -s -p no:cacheprovider \
+		$(PYTHON) -m pytest -q -s \
 		tests/engine/test_conformance.py \
 		tests/engine/test_injected.py
 	$(Q)$(PYTHON) tests/fuzz/fuzz_jobs.py --engine $(O)/fio-kaio.so \

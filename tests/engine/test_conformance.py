@@ -17,8 +17,7 @@ import pytest
 import fiorun
 import pairwise
 import targets
-from test_stream import stream
-from test_sync import latency_adds_up
+from iolog import stream
 
 SIZE = 4 << 20	 # of each job's part of the target
 BLOCK = 2048	 # more I/Os than the greatest depth
@@ -263,7 +262,7 @@ def compare(cell, ours, theirs, exactly):
     adds_up(cell, ours[0])
     for way in WAYS[:2]:
         if 0 < ours[0][way]["lat_ns"]["N"] == ours[0][way]["slat_ns"]["N"]:
-            latency_adds_up(ours[0][way], exactly)
+            fiorun.latency_adds_up(ours[0][way], exactly)
 
 
 def outcome(place, turns, exactly):

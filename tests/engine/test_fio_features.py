@@ -12,8 +12,8 @@ import time
 import pytest
 
 import enginestats
-from test_modes import job_file
-from test_stream import ios, stream
+from fiorun import job_file
+from iolog import ios, stream
 
 SIZE = 4 << 20
 HELD = {"submit": "adaptive", "spin": "auto", "reap": "eventfd"}

@@ -11,8 +11,8 @@ import pytest
 import enginestats
 import pairwise
 import straceout
-from test_limits import sentence, too_deep  # noqa: F401
-from test_refused import SENTENCE, gave_up, inject, job_options
+from enginestats import sentence
+from injection import SENTENCE, gave_up, inject, job_options
 
 pytestmark = pytest.mark.usefixtures("need_strace")
 IOS = 64
@@ -235,7 +235,7 @@ def test_eventfd_setup(fio, shm_file, call):
     assert "Too many open files" in text and "reap=eventfd" in text
 
 
-def test_exhausted_with_an_eventfd(fio, shm_file, too_deep):  # noqa: F811
+def test_exhausted_with_an_eventfd(fio, shm_file, too_deep):
     result = fio(shm_file, rw="randread", bs=512, size=1 << 20,
                  iodepth=too_deep, reap="eventfd", submit="adaptive",
                  spin="auto").failed()

@@ -8,32 +8,8 @@ import re
 
 import pytest
 
-MAX = "/proc/sys/fs/aio-max-nr"
-NR = "/proc/sys/fs/aio-nr"
-# A depth above this takes fio too much memory.
-DEEPEST = 200_000
-
-
-def read(path):
-    with open(path, encoding="ascii") as file:
-        return int(file.read())
-
-
-@pytest.fixture
-def too_deep():
-    """A depth that does not fit, whatever else comes and goes meanwhile."""
-    depth = read(MAX) + 1000
-    if depth > DEEPEST:
-        pytest.skip("fs.aio-max-nr is huge: a depth above it needs too much "
-                    "memory")
-    return depth
-
-
-def sentence(result):
-    lines = [line for line in result.text.splitlines()
-             if line.startswith("kaio:")]
-    assert len(lines) == 1, result.text
-    return lines[0]
+from aiolimits import DEEPEST, MAX, NR, read
+from enginestats import sentence
 
 
 def test_exhausted(fio, shm_file, too_deep, as_thread):

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import fiorun
+from fiorun import job_file
 
 SIZE = 4 << 20
 VERIFY = {"rw": "randwrite", "size": SIZE, "bs": "4k", "direct": 1,
@@ -48,20 +49,6 @@ def test_offload(fio, loop_device, depth, as_thread):
                          ids=str)
 def test_offload_with_options(fio, loop_device, options):
     offload(fio, loop_device, iodepth=1, **options)
-
-
-@pytest.fixture
-def server(fio):
-    """The address of a fio server."""
-    with fio.server() as (address, _):
-        yield address
-
-
-def job_file(path, engine, target, **options):
-    lines = ["[job]", "ioengine=external:%s" % engine, "filename=%s" % target]
-    lines += ["%s=%s" % item for item in options.items()]
-    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
-    return path
 
 
 def test_client_and_server(fio, server, engine, loop_device, tmp_path):

@@ -3,7 +3,6 @@
 # EINTR or takes nothing, at any position and for any length; io_getevents is
 # interrupted; real errors.  A job never hangs, and no byte is lost.
 import os
-import re
 import signal
 import subprocess
 import time
@@ -12,23 +11,12 @@ import pytest
 
 import fiorun
 import straceout
+from injection import BLOCK, SENTENCE, gave_up, inject, job_options
 
 pytestmark = pytest.mark.usefixtures("need_strace")
-BLOCK = 4096
 DEPTHS = (1, 4, 64)
 # strace's when=: which io_submit calls of the job's thread fail.
 PATTERNS = ("1", "1..5", "2", "3", "1+2", "5+7")
-SENTENCE = "kaio: io_submit kept failing"
-
-
-def inject(call, how, when):
-    return ("-e", "trace=" + call, "-e",
-            "inject=%s:%s:when=%s" % (call, how, when))
-
-
-def job_options(ios, **options):
-    return {"rw": "randwrite", "bs": BLOCK, "size": ios * BLOCK, "direct": 1,
-            "thread": 1, "verify": "crc32c", "verify_fatal": 1, **options}
 
 
 def survives(fio, target, how, when, call="io_submit", ios=64, **options):
@@ -197,12 +185,6 @@ def fio_of(running):
                     return pid
         time.sleep(0.05)
     raise AssertionError("no fio below strace")
-
-
-def gave_up(text):
-    """After its 30 s; what ends a job earlier has the sentence, too."""
-    seconds = re.search(SENTENCE + r" for (\d+)", text)
-    return seconds is not None and int(seconds[1]) >= 25
 
 
 def test_interrupt_ends_a_stall(stalled, fio, loop_device):

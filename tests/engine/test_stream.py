@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The same seed through fio's built-in libaio engine and through kaio gives
 # the same stream of I/O; and recorded streams replay.
-import re
-
 import pytest
+
+from iolog import ios, log_version, stream
 
 SIZE = 4 << 20
 MODES = {
@@ -21,34 +21,10 @@ MODES = {
 }
 
 
-def without_noise(line, stamped):
-    """Without the time stamp and, for a sync, the offset: it is what the
-    request was used for before."""
-    words = line.split()[stamped:]
-    return words[:2] if "sync" in words[1] else words
-
-
-def log_version(path):
-    """Of an iolog: 3 has time stamps; 2, of older fios, has none."""
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
-    return int(re.fullmatch(r"fio version (\d) iolog", first).group(1))
-
-
-def stream(path):
-    lines = path.read_text(encoding="utf-8").splitlines()
-    stamped = log_version(path) == 3
-    return [without_noise(line, stamped) for line in lines[1:]]
-
-
 def record(fio, target, log, engine, depth, **mode):
     job = {"size": SIZE, "bs": "4k", "iodepth": depth, "randseed": 20,
            "write_iolog": log, **mode}
     return fio(target, engine=engine, **job).ok().job
-
-
-def ios(job):
-    return {way: job[way]["total_ios"]
-            for way in ("read", "write", "trim", "sync")}
 
 
 @pytest.mark.parametrize("depth", [1, 16])

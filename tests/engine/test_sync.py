@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import fiorun
 import straceout
 
 SIZE = 1 << 20
@@ -111,16 +112,6 @@ def test_sync_latency_is_within_the_run(fio, ext4_file, depth):
     assert lat["max"] < result.seconds * 1e9
 
 
-def latency_adds_up(way, exactly):
-    slat, clat, lat = (way[name + "_ns"]["mean"]
-                       for name in ("slat", "clat", "lat"))
-    assert slat > 0 and clat > 0
-    # fio keeps whole nanoseconds of each I/O.
-    slack = max(2, lat / 1000)
-    assert slat + clat - lat <= slack, (slat, clat, lat)
-    assert lat - slat - clat <= slack or not exactly, (slat, clat, lat)
-
-
 @pytest.mark.parametrize("depth", [1, 32])
 @pytest.mark.parametrize("batch", [{}, {"iodepth_batch": 8}])
 def test_latencies_add_up(fio, loop_device, depth, batch, fio_has):
@@ -129,8 +120,8 @@ def test_latencies_add_up(fio, loop_device, depth, batch, fio_has):
     exactly = fio_has("ioengines.h", "FIO_ASYNCIO_SETS_ISSUE_TIME")
     job = fio(loop_device, rw="randrw", size=SIZE, bs="4k", direct=1,
               iodepth=depth, **batch).ok().job
-    latency_adds_up(job["read"], exactly)
-    latency_adds_up(job["write"], exactly)
+    fiorun.latency_adds_up(job["read"], exactly)
+    fiorun.latency_adds_up(job["write"], exactly)
 
 
 @pytest.mark.parametrize("rw", ["randtrim", "trimwrite", "trim"])

@@ -64,3 +64,9 @@ def check(stats):
 def ours(result):
     """The engine's own lines."""
     return re.findall(r"^kaio: .*$", result.text, re.MULTILINE)
+
+
+def sentence(result):
+    """The only one of them."""
+    line, = ours(result)
+    return line

@@ -120,6 +120,13 @@ class Result:
         return self
 
 
+def job_file(path, engine, target, **options):
+    lines = ["[job]", "ioengine=external:%s" % engine, "filename=%s" % target]
+    lines += ["%s=%s" % item for item in options.items()]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return path
+
+
 class Running:
     """A fio that was started; end it with wait() or kill()."""
 
@@ -267,3 +274,14 @@ class Fio:
         args = ["--output-format=json", *more,
                 *self.job_args(options, engine)]
         return self.raw(*args, timeout=timeout, strace=strace, env=env)
+
+
+def latency_adds_up(way, exactly):
+    """Of one direction of a job: submission and completion are the whole."""
+    slat, clat, lat = (way[name + "_ns"]["mean"]
+                       for name in ("slat", "clat", "lat"))
+    assert slat > 0 and clat > 0
+    # fio keeps whole nanoseconds of each I/O.
+    slack = max(2, lat / 1000)
+    assert slat + clat - lat <= slack, (slat, clat, lat)
+    assert lat - slat - clat <= slack or not exactly, (slat, clat, lat)

@@ -9,26 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from abi_tools import AIO, BUILD, HERE, ROOT, need, output_of, run, symbols
-from test_exports import EXTENSION, LIBAIO, exported_functions
-from test_library_behaviour import OLD, answers, results
-from test_probes import ARGUMENTS, probes
+from abi_tools import AIO, BUILD, HERE, ROOT, make, need, output_of, run, symbols
+from answers import OLD, answers, results
+from libsymbols import ARGUMENTS, EXTENSION, LIBAIO, exported_functions, probes
 
 pytestmark = pytest.mark.long
-# A sanitizer, a -j or an O= of the make around us is not meant for these.
-NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
 FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto",
          "hidden": "-O2 -fvisibility=hidden"}  # fmt: skip
 HELLO = ROOT / "tests/lib/hello_aio.c"
 ENGINE_S_FIO = os.environ.get("FIO", "fio")
 NO_POINTS = "the library gets no trace points, as there is no <sys/sdt.h>"
-
-
-def make(out, compiler, *words):
-    return output_of(
-        "env", *[f"--unset={name}" for name in NOT_OURS], "make", "-C", ROOT,
-        f"O={out}", f"CC={compiler}", *words, timeout=200,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["gcc", "clang"])

@@ -9,48 +9,16 @@ import re
 import pytest
 
 from abi_tools import AIO, BUILD, SAN, SHARED, STATIC, output_of, symbols
+from libsymbols import (
+    EXTENSION, LIBAIO, dynamic_entries, exported, exported_functions,
+)  # fmt: skip
 
-# name@@version is what a new program binds to, name@version only an old one.
-LIBAIO = {
-    "io_queue_init@@LIBAIO_0.1",
-    "io_queue_run@@LIBAIO_0.1",
-    "io_queue_release@@LIBAIO_0.1",
-    "io_submit@@LIBAIO_0.1",
-    "io_queue_wait@LIBAIO_0.1",
-    "io_cancel@LIBAIO_0.1",
-    "io_getevents@LIBAIO_0.1",
-    "io_setup@@LIBAIO_0.4",
-    "io_destroy@@LIBAIO_0.4",
-    "io_cancel@@LIBAIO_0.4",
-    "io_getevents@@LIBAIO_0.4",
-    "io_queue_wait@@LIBAIO_0.4",
-    "io_pgetevents@@LIBAIO_0.5",
-}
 NODES = {"LIBAIO_0.1", "LIBAIO_0.4", "LIBAIO_0.5"}
-EXTENSION = {
-    "io_ring_usable", "io_ring_disable", "io_ring_reap", "io_ring_ready",
-    "io_wait", "io_wait_kernel", "io_limits", "io_probe", "io_probe_on",
-    "io_setup_explain",
-}  # fmt: skip
 PROBE_BASE = "_.stapsdt.base"  # a weak section mark of <sys/sdt.h>
 TOOLCHAIN = {"__gmon_start__", "_ITM_deregisterTMCloneTable",
              "_ITM_registerTMCloneTable"}  # fmt: skip
 # Weak, and the dynamic linker's own, which every program has.
 RESTARTABLE = {"__rseq_offset", "__rseq_size"}
-
-
-def exported(path):
-    """(type, name with version) of each defined dynamic symbol."""
-    return symbols(path, "-D", "--defined-only", "--with-symbol-versions")
-
-
-def exported_functions(path):
-    return {name for kind, name in exported(path) if kind != "A"}
-
-
-def dynamic_entries(path, tag):
-    text = output_of("readelf", "-W", "-d", path)
-    return re.findall(rf"\({tag}\).*\[(.*)\]", text)
 
 
 def declared():

@@ -10,9 +10,11 @@ import re
 
 import pytest
 
-import test_library_behaviour as behaviour
-from abi_tools import AIO, CC, HERE, ROOT, WARNINGS, need, output_of, run
-from test_exports import LIBAIO
+from abi_tools import AIO, CC, HERE, ROOT, WARNINGS, make, need, output_of, run
+from answers import (
+    EVENTS, MASKED, OLD, WILD, answers, assert_errno_left_alone, results,
+)  # fmt: skip
+from libsymbols import LIBAIO
 
 pytestmark = pytest.mark.long
 M32 = [*CC, "-m32"]
@@ -20,9 +22,7 @@ M32 = [*CC, "-m32"]
 MULTIARCH = run(*CC, "-print-multiarch").stdout.strip()
 BUILD_M32 = [*M32, "-idirafter", f"/usr/include/{MULTIARCH}"]
 HELLO = ROOT / "tests/lib/hello_aio.c"
-# A sanitizer, a -j or an O= of the make around us is not meant for this build.
-NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
-WILD = ("get-wild", "get-wild-forever", "get-stale", "queue-run-stale",
+WILD_CONTEXTS = ("get-wild", "get-wild-forever", "get-stale", "queue-run-stale",
         "queue-run-no-callback", "pgetevents-wild")  # fmt: skip
 
 
@@ -52,11 +52,7 @@ def time_flag(request, compiler):
 
 def make_library(out, *flags):
     """Built by the Makefile with its warnings."""
-    output_of(
-        "env", *[f"--unset={name}" for name in NOT_OURS], "make", "-C", ROOT,
-        f"O={out}", f"CC={' '.join(BUILD_M32)}", f"CFLAGS=-O2 -g {' '.join(flags)}",
-        "lib", timeout=600,
-    )  # fmt: skip
+    make(out, " ".join(BUILD_M32), f"CFLAGS=-O2 -g {' '.join(flags)}", "lib")
     return out
 
 
@@ -105,24 +101,24 @@ def test_library_is_32_bit_and_exports_the_same(library):
 @pytest.mark.parametrize(
     "name, arguments, expected",
     [
-        ("events", ["file"], behaviour.EVENTS),
-        ("pgetevents", [], behaviour.MASKED),
-        ("old_symbols", [], behaviour.OLD),
+        ("events", ["file"], EVENTS),
+        ("pgetevents", [], MASKED),
+        ("old_symbols", [], OLD),
     ],
     ids=["events", "pgetevents", "old_symbols"],
 )
 def test_same_results_as_64_bit(name, arguments, expected, build, env, tmp_path):
     program = build(HERE / f"{name}.c")
-    found = behaviour.answers(env, program, *[tmp_path / a for a in arguments])
-    assert behaviour.results(found) == expected
-    behaviour.assert_errno_left_alone(found)
+    found = answers(env, program, *[tmp_path / a for a in arguments])
+    assert results(found) == expected
+    assert_errno_left_alone(found)
 
 
 def test_wild_contexts_are_an_error(build, env):
     program = build(HERE / "errors.c")
-    for case in WILD:
-        found = behaviour.answers(env, program, case)
-        assert behaviour.results(found) == {case: behaviour.WILD[case]}
+    for case in WILD_CONTEXTS:
+        found = answers(env, program, case)
+        assert results(found) == {case: WILD[case]}
 
 
 def test_hello(build, env, library, tmp_path):
@@ -141,9 +137,9 @@ def test_machine_that_has_the_newer_calls_alone(time_flag, compiler, build, tmp_
     alone.write_text("#include <sys/syscall.h>\n"
                      + "".join(f"#undef {name}\n" for name in names))  # fmt: skip
     out = make_library(tmp_path / "out", *time_flag, "-include", str(alone))
-    found = behaviour.answers({"LD_LIBRARY_PATH": str(out)}, build(HERE / "events.c"),
+    found = answers({"LD_LIBRARY_PATH": str(out)}, build(HERE / "events.c"),
                               tmp_path / "file")  # fmt: skip
-    assert behaviour.results(found) == behaviour.EVENTS
+    assert results(found) == EVENTS
 
 
 def test_extension(build, library):

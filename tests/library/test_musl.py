@@ -12,11 +12,11 @@ import shutil
 import pytest
 
 from abi_tools import (
-    AIO, BUILD, HERE, ROOT, WARNINGS, compile_shared, need, output_of, symbols,
+    AIO, BUILD, HERE, ROOT, WARNINGS, compile_shared, make, need, output_of,
+    symbols,
 )  # fmt: skip
-from test_builds import make
-from test_exports import LIBAIO, dynamic_entries, exported_functions
-from test_library_behaviour import MASKED, answers, assert_errno_left_alone, results
+from answers import MASKED, answers, assert_errno_left_alone, results
+from libsymbols import LIBAIO, dynamic_entries, exported_functions
 
 pytestmark = pytest.mark.long
 CC = "musl-gcc"

@@ -14,28 +14,14 @@ import time
 import pytest
 
 from abi_tools import BUILD, HERE, SAN, SHARED, compile_shared, need, output_of, run
+from libsymbols import ARGUMENTS, probes
 
 pytestmark = pytest.mark.fio
 ENGINE = BUILD / "fio-kaio.so"
-ARGUMENTS = {"submit": 3, "reap": 4, "enter": 3}
 OURS = {"LD_LIBRARY_PATH": str(BUILD)}
-NOTE = re.compile(
-    r"Provider: libaio\s+Name: (\w+)\s+"
-    r"Location: (0x\w+),.*Semaphore: (0x\w+)\s+Arguments: (.*)"
-)
 OWN = re.compile(r"^(?:submit|reap|enter) 0x.*$", re.M)
 TRACED = re.compile(r"^T (.*)$", re.M)
 IOS = 512
-
-
-def probes(path):
-    """(name, location, semaphore, number of arguments) of each site."""
-    return [
-        (name, int(location, 16), int(semaphore, 16), len(arguments.split()))
-        for name, location, semaphore, arguments in NOTE.findall(
-            output_of("readelf", "-W", "-n", path)
-        )
-    ]
 
 
 @pytest.fixture(params=[SHARED, ENGINE], ids=["library", "engine"])

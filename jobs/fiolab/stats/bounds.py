@@ -3,7 +3,7 @@
 # Student's t.  They take rounds as independent of each other.  Of 5 rounds the
 # lower and the upper bound at 0.95 each hold in 95%; if rounds follow one
 # another with a lag-1 correlation of 0.5, each holds in about 85% (simulated
-# in test_qualify_bounds), so that a limit wants some reserve.
+# in tests/qualify/test_bounds.py), so that a limit wants some reserve.
 import math
 
 import numpy as np

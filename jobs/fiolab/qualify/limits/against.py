@@ -15,7 +15,7 @@
 #   from run to run with a deviation of 1% then give a false claim in none of
 #   2,000 reports of 24 comparisons; 2% with quiet rounds (0.5%) in 30%, as the
 #   levels do differ by more than MARGIN: only repeated runs tell that.
-# test_qualify_against simulates all of this.  The verdicts:
+# tests/qualify/test_against.py simulates all of this.  The verdicts:
 #   equivalent     the 90% interval lies inside +-MARGIN
 #   faster/slower  else, Holm's p of all comparisons <= 0.05
 #   inconclusive   else, with the smallest change that it would find in 80%

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The set-up scripts: packages and fio-headers in .setup.  Errors are provoked
 # with small stand-ins for fio, a fio tree and apt-get; the way that users go is
-# in test_setup_fetch.py.
+# in test_fetch.py.
 
 import os
 import pathlib

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a qualification may destroy: files, names and types that need no root.
-# Devices are in tests/qualify/test_qualify_safety.py and test_qualify_purging.py.
+# Devices are in tests/qualify/test_safety.py and test_purging.py.
 import os
 import subprocess
 import sys

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The power cut of jobs/qualify: the drill on a scratch disk, which really
 # loses what was not synced, and what is left when it is killed.  A device that
-# the user's command cuts: test_qualify_realcut.py.
+# the user's command cuts: test_realcut.py.
 import contextlib
 import itertools
 import os

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
+HERE = ROOT / "tests" / "library"
 AIO = ROOT / "aio"
 BUILD = ROOT / os.environ.get("O", "build")
 SHARED = BUILD / "libaio.so.1"
@@ -27,6 +27,8 @@ SAN_ENV = {
     "ASAN_OPTIONS": "handle_segv=0:detect_leaks=0:allow_user_segv_handler=1",
     "TSAN_OPTIONS": "handle_segv=0",
 }
+# A sanitizer, a -j or an O= of the make around us is not meant for these.
+NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 
@@ -79,3 +81,11 @@ def symbols(path, *options):
     """The lines of nm as (type, name) pairs."""
     lines = output_of("nm", *options, path).splitlines()
     return [tuple(line[17:].split()) for line in lines if line[16:17] == " "]
+
+
+def make(out, compiler, *words):
+    """The project built into out, whatever the make around us was told."""
+    return output_of(
+        "env", *[f"--unset={name}" for name in NOT_OURS], "make", "-C", ROOT,
+        f"O={out}", f"CC={compiler}", *words, timeout=600,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Purges: of files for real here, of devices for real in
-# tests/qualify/test_qualify_purging.py; of drives that are not here only which
+# tests/qualify/test_purging.py; of drives that are not here only which
 # command their tools would be given (see faketools.py).
 import os
 from pathlib import Path

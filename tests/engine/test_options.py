@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The engine's own options: every value, right and wrong, and the sentences for
 # what a device does not take.  (Flags: test_flags.py, statistics:
-# test_engine_stats.py.)
+# test_stats.py.)
 import os
 import random
 import re
@@ -14,7 +14,7 @@ import enginestats
 import targets
 from enginestats import MODES, ours
 from fuzz_jobs import ENGINE, MISSPELLED
-from test_modes import job_file, server  # noqa: F401
+from fiorun import job_file
 
 MIB = 1 << 20
 WRONG = {name: wrong for name, (_, wrong) in ENGINE.items() if wrong}
@@ -119,7 +119,7 @@ def remote(fio, address, engine, target, path, **options):
     return fio.raw("--client=" + address, "--output-format=json", job)
 
 
-def test_through_client_and_server(fio, server, engine,  # noqa: F811
+def test_through_client_and_server(fio, server, engine,
                                    loop_device, tmp_path):
     """Every option arrives; the JSON stays whole."""
     numbers = tmp_path / "numbers"
@@ -135,7 +135,7 @@ def test_through_client_and_server(fio, server, engine,  # noqa: F811
 
 
 def test_wrong_value_through_client_and_server(
-        fio, server, engine, loop_device, tmp_path):  # noqa: F811
+        fio, server, engine, loop_device, tmp_path):
     """Nothing runs, and the server lives on.  fio 3.33's client either shows
     the sentence (with status 0), or meets the end of the server's child
     first: so it is with libaio, and with fio's own options."""

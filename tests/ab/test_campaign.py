@@ -330,7 +330,7 @@ def test_three_sides_and_a_matrix(ab, shm):
 
 @pytest.mark.smoke
 def test_an_engine_against_itself(ab, shm):
-    """That nothing is found then: test_fiolab_simulation.py."""
+    """That nothing is found then: test_simulation.py."""
     done = ab("--side", "libaio", "--aa", "--pairs", "1", "--target",
               f"{shm}/s", *LATENCY)
     assert done.returncode == 0, done.stderr
@@ -343,7 +343,7 @@ def test_an_engine_against_itself(ab, shm):
 @pytest.mark.slow
 def test_a_self_check_that_cannot_find_it_fails(ab, shm):
     """One pair finds nothing, and that is no success.  (What more pairs find:
-    test_fiolab_selfcheck.py.)"""
+    test_selfcheck.py.)"""
     done = ab("--self-check", "--a", "libaio", "--pairs", "1", "--target",
               f"{shm}/s", *FAST)
     assert done.returncode == 1 and "NOT FOUND" in done.stderr

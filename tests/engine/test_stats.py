@@ -13,7 +13,7 @@ import enginestats
 import straceout
 import targets
 from enginestats import MODES, ours
-from test_modes import job_file
+from fiorun import job_file
 
 MIB = 1 << 20
 INSIDE = "of its run inside io_submit"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # report.html: complete in itself, the right figures in it, ids unique, and a
 # structure that no text from outside can change.  What a browser makes of it
-# is in tests/ab/test_ab_report.py.
+# is in tests/ab/test_browser.py.
 from pathlib import Path
 import re
 

@@ -2,7 +2,7 @@
 # The report of a qualification: complete in itself, the result and the limits
 # first, every figure with its source, and a structure that no text from
 # outside can change.  What a browser makes of it is in
-# tests/qualify/test_qualify_report.py.
+# tests/qualify/test_browser.py.
 import copy
 from pathlib import Path
 import re

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The streams of I/O that fio records (write_iolog)."""
+import re
+
+
+def without_noise(line, stamped):
+    """Without the time stamp and, for a sync, the offset: it is what the
+    request was used for before."""
+    words = line.split()[stamped:]
+    return words[:2] if "sync" in words[1] else words
+
+
+def log_version(path):
+    """Of an iolog: 3 has time stamps; 2, of older fios, has none."""
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return int(re.fullmatch(r"fio version (\d) iolog", first).group(1))
+
+
+def stream(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    stamped = log_version(path) == 3
+    return [without_noise(line, stamped) for line in lines[1:]]
+
+
+def ios(job):
+    return {way: job[way]["total_ios"]
+            for way in ("read", "write", "trim", "sync")}

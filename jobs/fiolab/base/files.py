@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import secrets
+from typing import Any
 
 
-def fingerprint(path):
+def fingerprint(path: str) -> str | None:
     """Of an engine or a library, so that a resumed campaign uses the same."""
     try:
         with open(path, "rb") as file:
@@ -19,7 +20,7 @@ def fingerprint(path):
         return None
 
 
-def reason(error):
+def reason(error: OSError) -> str:
     """An OSError in words."""
     return ("no space left" if error.errno in (errno.ENOSPC, errno.EDQUOT)
             else error.strerror)
@@ -28,7 +29,7 @@ def reason(error):
 MODE = "x"                  # never over a file that is there
 
 
-def write(path, text, newline=None):
+def write(path: str, text: str, newline: str | None = None) -> None:
     """A whole file or none, on the disk when this returns."""
     part = f"{path}.{secrets.token_hex(4)}.part"
     try:
@@ -43,6 +44,6 @@ def write(path, text, newline=None):
             os.unlink(part)
 
 
-def dump(content, **how):
+def dump(content: object, **how: Any) -> str:
     """JSON; a NaN in it is a fault of ours and no figure for anybody."""
     return json.dumps(content, allow_nan=False, **how) + "\n"

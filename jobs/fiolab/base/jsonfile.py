@@ -10,6 +10,7 @@ import os
 import secrets
 import stat
 import sys
+from typing import Any
 
 from .problem import Problem
 
@@ -28,8 +29,9 @@ def _write(content, file):
 class File:
     """A regular file, there before or not; a symbolic link stays one."""
 
-    def __init__(self, path, runs):
-        self.path, self.file = os.path.realpath(path), None
+    def __init__(self, path: str, runs: int):
+        self.path = os.path.realpath(path)
+        self.file: Any = None
         self.part = f"{self.path}.{secrets.token_hex(4)}.part"
         try:
             self.file = open(self.part, "x", encoding="utf-8")
@@ -45,7 +47,7 @@ class File:
             if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                 raise
 
-    def save(self, content):
+    def save(self, content: object) -> None:
         try:
             self.file.truncate(0)
             _write(content, self.file)
@@ -53,7 +55,7 @@ class File:
         except OSError as error:
             raise _problem(self.path, error) from None
 
-    def close(self):
+    def close(self) -> None:
         """Removes the part file, unless it was saved."""
         if self.file is None:
             return
@@ -66,7 +68,7 @@ class File:
 class Stream:
     """A pipe or a character device, or what stdout or stderr is."""
 
-    def __init__(self, path, descriptor=None):
+    def __init__(self, path: str, descriptor: int | None = None):
         self.path, self.descriptor = path, descriptor
         if descriptor is None and not os.access(path, os.W_OK):
             raise Problem(f"cannot write {path}: Permission denied.")
@@ -77,14 +79,14 @@ class Stream:
         sys.stdout.flush()      # in the order in which it was said
         return open(os.dup(self.descriptor), "w", encoding="utf-8")
 
-    def save(self, content):
+    def save(self, content: object) -> None:
         try:
             with self._open() as file:
                 _write(content, file)
         except OSError as error:
             raise _problem(self.path, error) from None
 
-    def close(self):
+    def close(self) -> None:
         """Nothing is open between the runs."""
 
 
@@ -97,7 +99,7 @@ def _standard(found):
     return None
 
 
-def output(path, runs):
+def output(path: str, runs: int) -> File | Stream:
     """What will take the JSON: .save(content) once, then .close()."""
     try:
         found = os.stat(path)

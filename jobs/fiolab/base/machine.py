@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+from typing import Any
 
 
 def _read(path):
@@ -18,19 +19,19 @@ def _find(pattern, path):
     return match and match[1].strip()
 
 
-def governor(cpu):
+def governor(cpu: int | None) -> str | None:
     return _read(f"/sys/devices/system/cpu/cpu{cpu or 0}/cpufreq/"
                  "scaling_governor")
 
 
-def load_1m():
+def load_1m() -> float | None:
     try:
         return round(os.getloadavg()[0], 2)
     except OSError:
         return None
 
 
-def virtual():
+def virtual() -> str | None:
     """What runs this virtual machine, as far as it says; None on metal."""
     flags = _find(r"^flags\s*:(.*)$", "/proc/cpuinfo") or ""
     if "hypervisor" not in flags.split():
@@ -40,7 +41,7 @@ def virtual():
     return " ".join(filter(None, names)) or "a hypervisor"
 
 
-def describe(cpu=None):
+def describe(cpu: int | None = None) -> dict[str, Any]:
     memory = _find(r"^MemTotal:\s+(\d+) kB", "/proc/meminfo")
     distribution = _find(r'^PRETTY_NAME="?([^"\n]*)"?$', "/etc/os-release")
     return {"kernel": platform.release(), "machine": platform.machine(),

@@ -39,7 +39,7 @@ def _remove_if_stale(path):
         os.close(descriptor)
 
 
-def remove_stale(place):
+def remove_stale(place: str) -> None:
     """Remove what commands that were killed left in a folder."""
     for name in os.listdir(place):
         if OURS.fullmatch(name):
@@ -60,7 +60,7 @@ def _made(stack):
             return path
 
 
-def folder(stack):
+def folder(stack: contextlib.ExitStack) -> str:
     """A new private folder, until the stack unwinds."""
     with contextlib.suppress(OSError):
         remove_stale(tempfile.gettempdir())

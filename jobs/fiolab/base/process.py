@@ -5,12 +5,15 @@
 # by parent and signalled through pidfds, which cannot hit a recycled pid.
 # Should this process be killed, the kernel asks the child to end: fio hands
 # that on to its jobs, which else went on writing, beside whatever comes next.
+from collections.abc import Sequence
 import ctypes
 import os
+import resource
 import select
 import signal
 import subprocess
 import time
+from typing import Any, Self
 
 GRACE = 3
 PR_SET_PDEATHSIG = 1        # <linux/prctl.h>
@@ -30,7 +33,7 @@ def _parents():
     return table
 
 
-def tree(pid):
+def tree(pid: int) -> list[int]:
     """The process and all of its living descendants."""
     parents, found = _parents(), [pid]
     for parent in found:
@@ -38,7 +41,7 @@ def tree(pid):
     return found
 
 
-def cpu_clock(pid):
+def cpu_clock(pid: int) -> float:
     """CPU seconds that all threads of a process used, to the nanosecond."""
     clock = ctypes.c_int()
     if LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)):
@@ -62,16 +65,17 @@ def _prepared(cpu):
 class Child:
     """A running command.  Use as a context manager: on leaving, it is gone."""
 
-    def __init__(self, command, cpu=None, **popen):
+    def __init__(self, command: Sequence[str], cpu: int | None = None,
+                 **popen: Any):
         self.process = subprocess.Popen(command, start_new_session=True,
                                         preexec_fn=_prepared(cpu),
                                         stdin=subprocess.DEVNULL, **popen)
         self.pid = self.process.pid
         self.pidfd = os.pidfd_open(self.pid)
-        self.status = None
-        self.usage = None
+        self.status: int | None = None
+        self.usage: resource.struct_rusage | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_):
@@ -79,7 +83,7 @@ class Child:
             self.kill()
         os.close(self.pidfd)
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> bool:
         """True once it has ended; False if it still runs after that time."""
         if self.status is None and select.select([self.pidfd], [], [],
                                                  max(0, seconds))[0]:
@@ -88,7 +92,7 @@ class Child:
             self.process.returncode = self.status
         return self.status is not None
 
-    def kill(self):
+    def kill(self) -> None:
         """Ask all of its processes to end; after a grace, make them."""
         handles = []
         for pid in tree(self.pid):

@@ -3,19 +3,21 @@
 # terminal, else a plain line at the start and about every ten seconds.
 import sys
 import time
+from typing import TextIO
 
 PLAIN_EVERY = 10
 FEW = 6         # steps, after which their pace counts as much as the plan
 
 
 class Progress:
-    def __init__(self, steps, guess, stream=sys.stderr):
+    def __init__(self, steps: int, guess: float, stream: TextIO = sys.stderr):
         """guess: seconds that the steps will take, until some are timed."""
         self.steps, self.guess, self.stream = steps, guess, stream
-        self.done, self.start, self.last = -1, time.monotonic(), None
+        self.done, self.start = -1, time.monotonic()
+        self.last: float | None = None
         self.tty = stream.isatty()
 
-    def left(self):
+    def left(self) -> float:
         """Seconds left, from the plan at first and from the pace later on."""
         share = self.done / self.steps
         if share == 0:
@@ -24,10 +26,10 @@ class Progress:
         trust = self.done / (self.done + FEW)
         return (1 - share) * (trust * pace + (1 - trust) * self.guess)
 
-    def remaining(self):
+    def remaining(self) -> str:
         return f"{self.left():.0f} s"
 
-    def tick(self, text):
+    def tick(self, text: str) -> None:
         """A step begins."""
         self.done = min(self.done + 1, self.steps)
         line = f"[{self.done}/{self.steps}] {self.remaining()} left: {text}"
@@ -39,7 +41,7 @@ class Progress:
             self.stream.write(line + "\n")
         self.stream.flush()
 
-    def clear(self):
+    def clear(self) -> None:
         if self.tty:
             self.stream.write("\r\033[K")
             self.stream.flush()

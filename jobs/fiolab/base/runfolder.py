@@ -4,10 +4,10 @@
 # two commands from using one folder at a time.
 import contextlib
 import fcntl
-import itertools
 import json
 import os
 import re
+from typing import TypeVar
 
 from . import schema
 from .files import dump, reason, write
@@ -15,11 +15,14 @@ from .problem import Problem
 
 PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
 RUNS = "runs"
+Kind = TypeVar("Kind", bound="Folder")
 
 
-def fresh(stem, kind):
+def fresh(stem: str, kind: type[Kind]) -> Kind:
     """A Folder under a name that no other command has taken."""
-    for number in itertools.count(1):
+    number = 0
+    while True:
+        number += 1
         folder = kind(stem if number == 1 else f"{stem}-{number}")
         try:
             os.mkdir(folder.path)
@@ -35,26 +38,33 @@ class Folder:
     # What each kind of folder says of itself: the plan's file and its schema,
     # what it holds, which command writes it; and check(), which raises
     # schema.Wrong for what is no plan.
-    PLAN = SCHEMA = KIND = COMMAND = None
+    PLAN: str
+    SCHEMA: str
+    KIND: str
+    COMMAND: str
 
-    def __init__(self, path):
+    @staticmethod
+    def check(found: dict) -> None:
+        raise NotImplementedError
+
+    def __init__(self, path: str):
         self.path = os.path.realpath(path)
         self.shown = ascii(path)[1:-1]
         self.lock = -1
-        self.made = []          # the folders that this command made
-        self.strange = []       # sentences about files that are not ours
+        self.made: list[str] = []       # the folders that this command made
+        self.strange: list[str] = []    # sentences on files that are not ours
 
-    def file(self, *names):
+    def file(self, *names: str) -> str:
         return os.path.join(self.path, *names)
 
-    def full(self, error, what):
+    def full(self, error: OSError, what: str) -> Problem:
         hint = (f"; make room and go on with --resume {self.shown}"
                 if os.path.exists(self.file(self.PLAN)) else
                 ": give another folder with --out")
         return Problem(f"cannot write {what} in {self.shown} "
                        f"({reason(error)}){hint}.")
 
-    def create(self, stack):
+    def create(self, stack: contextlib.ExitStack) -> None:
         """A new campaign's folder, which must not hold another.
 
         If no plan is ever saved in it, nothing of it is left behind.
@@ -89,7 +99,7 @@ class Folder:
                 with contextlib.suppress(OSError):
                     os.rmdir(path)
 
-    def open(self, stack):
+    def open(self, stack: contextlib.ExitStack) -> dict:
         """An earlier campaign's folder; its plan."""
         plan = self.plan()
         try:
@@ -115,7 +125,7 @@ class Folder:
             raise Problem(f"another command works in {self.shown}: wait for "
                           "its end.")
 
-    def plan(self):
+    def plan(self) -> dict:
         try:
             with open(self.file(self.PLAN), encoding="utf-8") as file:
                 found = json.load(file)
@@ -136,10 +146,10 @@ class Folder:
                           f"({self.PLAN}: {why}): name one that "
                           f"{self.COMMAND} wrote.") from None
 
-    def save_plan(self, plan):
+    def save_plan(self, plan: dict) -> None:
         self._save(self.PLAN, "the plan", dump(plan, indent=1))
 
-    def save_text(self, name, text):
+    def save_text(self, name: str, text: str) -> None:
         self._save(name, "the report", text)
 
     def _save(self, name, what, text):

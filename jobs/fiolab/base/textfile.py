@@ -7,7 +7,7 @@ from . import files
 from .problem import Problem
 
 
-def write(path, text):
+def write(path: str, text: str) -> None:
     """As files.write(), with the ends of lines as they are in the text."""
     try:
         files.write(path, text, newline="")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The version of kaio, as in .setup/version: that file is its one place."""
+import argparse
 import os
 
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
@@ -18,7 +19,7 @@ def _read():
 VERSION = _read()
 
 
-def add_option(parser):
+def add_option(parser: argparse.ArgumentParser) -> None:
     """--version of a command, in the form that help2man reads."""
     parser.add_argument("--version", action="version",
                         version=f"{parser.prog} (kaio) {VERSION}",

@@ -4,22 +4,25 @@
 # lower and the upper bound at 0.95 each hold in 95%; if rounds follow one
 # another with a lag-1 correlation of 0.5, each holds in about 85% (simulated
 # in tests/qualify/test_bounds.py), so that a limit wants some reserve.
+from collections.abc import Sequence
 import math
 
 import numpy as np
 from scipy.stats import t
 
 
-def mean_bounds(values, confidence):
+def mean_bounds(values: Sequence[float | None],
+                confidence: float) -> tuple[float | None, float | None]:
     """(low, high): the mean of what was sampled is at least low, and at most
     high, each with the given confidence; (None, None) with fewer than two
     values or with one that is no number.  Of figures that are all at least 0,
     as all here are, low is, too."""
-    if len(values) < 2 or not all(
-            value is not None and math.isfinite(value) for value in values):
+    known = [value for value in values
+             if value is not None and math.isfinite(value)]
+    if len(known) < max(2, len(values)):
         return None, None
-    mean = math.fsum(values) / len(values)
-    reach = (float(t.ppf(confidence, len(values) - 1))
-             * float(np.std(values, ddof=1)) / math.sqrt(len(values)))
+    mean = math.fsum(known) / len(known)
+    reach = (float(t.ppf(confidence, len(known) - 1))
+             * float(np.std(known, ddof=1)) / math.sqrt(len(known)))
     low = mean - reach
-    return (max(low, 0.0) if min(values) >= 0 else low), mean + reach
+    return (max(low, 0.0) if min(known) >= 0 else low), mean + reach

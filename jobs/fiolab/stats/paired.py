@@ -3,21 +3,23 @@
 # exact confidence interval, exact p, equivalence and Holm's correction.  All
 # on the log scale; percent() turns a difference into what people read.  What
 # takes d works on the last axis, so that many comparisons are done at once.
+from collections.abc import Sequence
 from functools import lru_cache
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import norm, rankdata
 
 SHUFFLES, MANY = 20_000, 60     # of neighbours; pairs that need none
 EXACT_PAIRS = 150       # beyond, the normal approximation is as good
 
 
-def percent(d):
+def percent(d: float) -> float:
     return 100 * math.expm1(d)
 
 
-def walsh(d):
+def walsh(d: ArrayLike) -> np.ndarray:
     """The sorted n(n+1)/2 averages (d_i + d_j)/2, i <= j."""
     d = np.asarray(d, dtype=float)
     n, done = d.shape[-1], 0
@@ -29,13 +31,13 @@ def walsh(d):
     return averages
 
 
-def middle(ordered):
+def middle(ordered: np.ndarray) -> np.ndarray:
     """The median of what is sorted along the last axis."""
     n = ordered.shape[-1]
     return (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
 
 
-def hodges_lehmann(d):
+def hodges_lehmann(d: ArrayLike) -> float:
     return float(middle(walsh(d)))
 
 
@@ -44,7 +46,7 @@ def _next(ranks):
     return (ranks[..., 1:] * ranks[..., :-1]).sum(-1) / (ranks**2).sum(-1)
 
 
-def neighbours(d):
+def neighbours(d: Sequence[float]) -> tuple[float, float]:
     """(correlation of each difference with the next, of ranks; p that those of
     independent ones are so large, one-sided: of SHUFFLES of them, or of the
     normal distribution for many)."""
@@ -63,7 +65,7 @@ def neighbours(d):
                         / (1 + SHUFFLES))
 
 
-def signed_rank_counts(n):
+def signed_rank_counts(n: int) -> list[int]:
     """counts[w] = how many of the 2^n sign patterns have rank sum W+ = w."""
     counts = [1] + [0] * (n * (n + 1) // 2)
     for rank in range(1, n + 1):
@@ -78,7 +80,7 @@ def _deviation(n):
 
 
 @lru_cache(maxsize=512)
-def interval_rank(n, level):
+def interval_rank(n: int, level: float) -> int:
     """The largest k with 2 P(W+ <= k-1) <= 1 - level; 0 if there is none.
 
     The k-th smallest and k-th largest Walsh average then bound the median
@@ -98,7 +100,8 @@ def interval_rank(n, level):
     return k
 
 
-def bounds(averages, n, level):
+def bounds(averages: np.ndarray, n: int,
+           level: float) -> tuple[np.ndarray, np.ndarray]:
     """(low, high) from sorted Walsh averages of n differences, or infinite."""
     k = interval_rank(n, level)
     if k == 0:
@@ -107,7 +110,7 @@ def bounds(averages, n, level):
     return averages[..., k - 1], averages[..., -k]
 
 
-def interval(d, level):
+def interval(d: Sequence[float], level: float) -> tuple[float, float]:
     """Exact confidence interval; unbounded when n is too small for level."""
     low, high = bounds(walsh(d), len(d), level)
     return float(low), float(high)
@@ -152,7 +155,7 @@ def _tied_tails(d):
                   int(ranks[d[d != 0] > 0].sum()))
 
 
-def tails(d):
+def tails(d: ArrayLike) -> np.ndarray:
     """One-sided p: (d is below 0, d is above 0).
 
     The exact null distribution of the ranks as they are: midranks where sizes
@@ -174,12 +177,12 @@ def tails(d):
     return found.reshape(2, *d.shape[:-1])
 
 
-def p_value(d):
+def p_value(d: ArrayLike) -> np.ndarray:
     """Two-sided signed-rank p."""
     return np.minimum(1.0, 2 * tails(d).min(axis=0))
 
 
-def tost_p(d, margin):
+def tost_p(d: ArrayLike, margin: float) -> np.ndarray:
     """p that the effect is beyond +-margin (a share, such as 0.02).
 
     The larger of the two one-sided p values: below 0.05 exactly when the 90%
@@ -190,12 +193,12 @@ def tost_p(d, margin):
     return np.maximum(tails(d - low)[1], tails(d - high)[0])
 
 
-def smallest_p(n):
+def smallest_p(n: int) -> float:
     """The smallest two-sided p that n pairs can reach."""
     return 2.0 ** (1 - n)
 
 
-def holm(ps):
+def holm(ps: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values, in the order given."""
     adjusted, running = [0.0] * len(ps), 0.0
     for step, i in enumerate(sorted(range(len(ps)), key=lambda i: ps[i])):
@@ -204,14 +207,14 @@ def holm(ps):
     return adjusted
 
 
-def detectable(d):
+def detectable(d: Sequence[float]) -> float:
     """The smallest effect that n such pairs detect: about 2.8 s / sqrt(n)."""
     if len(d) < 2:
         return math.inf
     return 2.8 * float(np.std(d, ddof=1)) / math.sqrt(len(d))
 
 
-def order_effect(d, ab_first):
+def order_effect(d: ArrayLike, ab_first: ArrayLike) -> float | None:
     """Mean d of the AB pairs less mean d of the BA pairs; None if one lacks."""
     d, ab = np.asarray(d, dtype=float), np.asarray(ab_first, dtype=bool)
     if ab.all() or not ab.any():
@@ -223,6 +226,6 @@ def order_effect(d, ab_first):
 POCOCK = (0.05, 0.0294, 0.0221, 0.0182, 0.0158, 0.0142)
 
 
-def look_alpha(looks):
+def look_alpha(looks: int) -> float:
     """alpha of each look, so that all of them together err in 5%."""
     return POCOCK[max(1, looks) - 1]

@@ -5,6 +5,7 @@
 #   |slope| x (window - 1) <= 10% of the mean, of the least-squares line,
 # for all tracked variables in the same window.  What exists reads the slope's
 # limit for each round (4 x too loose) or the range as +-20% (2 x too loose).
+from collections.abc import Sequence
 from fractions import Fraction
 import math
 
@@ -25,14 +26,14 @@ def _exact(value):
     return Fraction(value if isinstance(value, int) else repr(float(value)))
 
 
-def line(values, first):
+def line(values: Sequence[Fraction], first: int) -> tuple[Fraction, Fraction]:
     """(slope for each round, value at round 0) of the least-squares line
     through values of the rounds from `first` on."""
     n = len(values)
-    mean = sum(values) / n
+    mean = sum(values, Fraction(0)) / n
     middle = Fraction(n - 1, 2)
-    slope = sum((i - middle) * y for i, y in enumerate(values)) / Fraction(
-        n * (n * n - 1), 12)
+    slope = sum(((i - middle) * y for i, y in enumerate(values)),
+                Fraction(0)) / Fraction(n * (n * n - 1), 12)
     return slope, mean - slope * (first + middle)
 
 
@@ -54,7 +55,8 @@ def _holds(found):
             and found["measured_slope"] <= found["allowed_slope"])
 
 
-def evaluate(series, window=WINDOW, since=0):
+def evaluate(series: Sequence[float | None], window: int = WINDOW,
+             since: int = 0) -> dict:
     """The determination of one tracked variable after its last round.
 
     series: a number for each round so far; the last `window` count, but none
@@ -74,7 +76,8 @@ def evaluate(series, window=WINDOW, since=0):
             "holds": _holds(found)}
 
 
-def state(tracked, window=WINDOW, since=0):
+def state(tracked: Sequence[tuple], window: int = WINDOW,
+          since: int = 0) -> dict | None:
     """The steady state of a phase after its last round; None if it tracks
     nothing.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Two independent samples of differences: the Hodges-Lehmann shift, its exact
 # interval from Mann-Whitney's null distribution, p and equivalence.
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 import math
@@ -10,6 +11,7 @@ from scipy.stats import mannwhitneyu, norm
 
 from .verdict import MARGIN
 
+Numbers = Sequence[float] | np.ndarray
 EXACT = 50              # differences in a sample; beyond, the normal is as good
 
 
@@ -30,7 +32,7 @@ def _null(m, n):
 
 
 @lru_cache(maxsize=256)
-def rank(m, n, level):
+def rank(m: int, n: int, level: float) -> int:
     """The largest k with 2 P(U <= k-1) <= 1 - level; 0 if there is none."""
     if max(m, n) > EXACT:
         deviation = math.sqrt(m * n * (m + n + 1) / 12)
@@ -45,20 +47,20 @@ def rank(m, n, level):
     return k
 
 
-def shifts(x, y):
+def shifts(x: Numbers, y: Numbers) -> np.ndarray:
     """The sorted differences y_j - x_i."""
     return np.sort(np.subtract.outer(np.asarray(y, float),
                                      np.asarray(x, float)), axis=None)
 
 
-def interval(x, y, level):
+def interval(x: Numbers, y: Numbers, level: float) -> tuple[float, float]:
     k, all_shifts = rank(len(x), len(y), level), shifts(x, y)
     if k == 0:
         return -math.inf, math.inf
     return float(all_shifts[k - 1]), float(all_shifts[-k])
 
 
-def p_value(x, y, alternative="two-sided"):
+def p_value(x: Numbers, y: Numbers, alternative: str = "two-sided") -> float:
     """That y is not another x (or not greater, not less).
 
     Exact without ties; with ties by the normal approximation with their
@@ -74,14 +76,14 @@ def p_value(x, y, alternative="two-sided"):
                               method=method).pvalue)
 
 
-def tost_p(x, y, margin=MARGIN):
+def tost_p(x: Numbers, y: Numbers, margin: float = MARGIN) -> float:
     """p that y is shifted beyond +-margin."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     return max(p_value(x, y - math.log1p(-margin), "greater"),
                p_value(x, y - math.log1p(margin), "less"))
 
 
-def smallest_p(m, n):
+def smallest_p(m: int, n: int) -> float:
     return 2 / math.comb(m + n, n)
 
 
@@ -107,10 +109,10 @@ class Change:
         self.p = p_value(self.old, self.new)
         self.tost_p = tost_p(self.old, self.new)
 
-    def inside_floor(self):
+    def inside_floor(self) -> bool:
         return self.floor[0] <= self.estimate <= self.floor[1]
 
-    def data(self):
+    def data(self) -> dict:
         bounded = not math.isinf(self.ci95[0])
         return {"metric": self.metric, "ratio": math.exp(self.estimate),
                 "ci95": [math.exp(x) for x in self.ci95] if bounded else None,

@@ -5,9 +5,9 @@
 #                  effect is outside the A-against-A noise floor
 #   inconclusive   else, with the smallest effect these pairs could detect
 # alpha is 0.05, or with planned looks the corrected one for each look.
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 import math
-from typing import Optional
 
 import numpy as np
 
@@ -21,7 +21,7 @@ EARLY = "stopped before the planned number of pairs"
 INFINITE = (-math.inf, math.inf)
 
 
-def fewest_pairs(comparisons, alpha=ALPHA):
+def fewest_pairs(comparisons: int, alpha: float = ALPHA) -> int:
     """The fewest pairs with which Holm's p can reach alpha."""
     n = FEWEST_PAIRS
     while paired.smallest_p(n) * comparisons > alpha:
@@ -29,7 +29,7 @@ def fewest_pairs(comparisons, alpha=ALPHA):
     return n
 
 
-def count_pairs(n):
+def count_pairs(n: int) -> str:
     return f"{n} pair" if n == 1 else f"{n} pairs"
 
 
@@ -37,12 +37,12 @@ def count_pairs(n):
 class Effect:
     """B against A on one metric in one cell; floor is A against A."""
     metric: str
-    d: list
-    floor_d: list
-    estimate: Optional[float] = None
+    d: Sequence[float]
+    floor_d: Sequence[float]
+    estimate: float = math.nan
     ci95: tuple = INFINITE
     ci90: tuple = INFINITE
-    floor_estimate: Optional[float] = None
+    floor_estimate: float = math.nan
     floor: tuple = INFINITE
     p: float = 1.0
     tost_p: float = 1.0
@@ -51,7 +51,7 @@ class Effect:
     reason: str = field(default="", init=False)
 
     def __post_init__(self):
-        if self.estimate is None:
+        if math.isnan(self.estimate):
             found, = _figures([self.d], [self.floor_d])
             self.__dict__.update(found)
         self.p_holm = self.p
@@ -77,7 +77,8 @@ def _figures(d, floor_d):
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 
-def many(metrics, d, floor_d):
+def many(metrics: Sequence[str], d: Sequence[Sequence[float]],
+         floor_d: Sequence[Sequence[float]]) -> list[Effect]:
     """Effects of many comparisons at once: rows of d and floor_d."""
     step = max(1, AT_ONCE // (len(d[0]) ** 2 or 1)) if len(d) else 1
     figures = [found for i in range(0, len(d), step)
@@ -105,7 +106,7 @@ def _significant(effect, alpha):
     return effect.p_holm <= alpha and _excludes_zero(effect.ci95)
 
 
-def floor_excludes_zero(effect):
+def floor_excludes_zero(effect: Effect) -> bool:
     return _excludes_zero(effect.floor)
 
 
@@ -114,7 +115,8 @@ def _inside_floor(effect):
     return low <= effect.estimate <= high
 
 
-def judge(effect, comparisons, alpha=ALPHA):
+def judge(effect: Effect, comparisons: int,
+          alpha: float = ALPHA) -> tuple[str, str]:
     """(verdict, reason) of one effect among so many comparisons."""
     n = len(effect.d)
     if n < FEWEST_PAIRS:
@@ -140,14 +142,14 @@ def _why_not(effect, comparisons, alpha):
     return f"smallest detectable effect about {seen:.1f}%"
 
 
-def judge_all(effects, alpha=ALPHA):
+def judge_all(effects: Sequence[Effect], alpha: float = ALPHA) -> None:
     """Correct p over the whole report, then set every verdict."""
     for effect, p in zip(effects, paired.holm([e.p for e in effects])):
         effect.p_holm = p
         effect.verdict, effect.reason = judge(effect, len(effects), alpha)
 
 
-def withhold(effects):
+def withhold(effects: Iterable[Effect]) -> None:
     """Of a campaign that ended before its time.
 
     Whoever stops when the figures please looks after every pair, which is

@@ -213,7 +213,7 @@ def test_without_a_mount_row_the_device_number_is_the_label(tmp_path,
     """As in a chroot whose root is not a mount point."""
     monkeypatch.setattr(blockdevice, "mounts", lambda: [])
     ram, label = medium.identify(str(tmp_path))
-    name = os.path.basename(blockdevice.sysfs(os.stat(tmp_path).st_dev))
+    name = os.path.basename(sysfs.of(os.stat(tmp_path).st_dev))
     assert not ram and label.startswith("disk (" + name)
 
 

@@ -150,7 +150,7 @@ def zram(tmp_path, monkeypatch):
         for name, text in sys_files.items():
             (tmp_path / name).write_text(text)
         monkeypatch.setattr(libtargets, "ZRAM", device)
-        monkeypatch.setattr(libtargets, "ZRAM_FILE", f"{tmp_path}/{{}}")
+        monkeypatch.setattr(libtargets, "SYSFS", str(tmp_path))
         yield device
 
 

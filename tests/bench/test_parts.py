@@ -255,7 +255,7 @@ def test_a_loop_device_for_reading(backing):
     with ExitStack() as stack:
         device = loopdevice.make(backing, stack)
         assert backed(backing) == [os.path.basename(device)]
-        assert loopdevice._is_direct(device)
+        assert loopdevice.is_direct(device)
         read_only = f"/sys/block/{os.path.basename(device)}/ro"
         assert Path(read_only).read_text() == "1\n"
     await_none(backing)
@@ -278,7 +278,7 @@ def test_a_loop_device_goes_with_a_killed_process(backing):
 def test_no_loop_device_without_direct_io_or_a_file(backing, monkeypatch):
     with ExitStack() as stack, pytest.raises(Problem, match="be root"):
         loopdevice.make("/nonexistent", stack)
-    monkeypatch.setattr(loopdevice, "_is_direct", lambda _: False)
+    monkeypatch.setattr(loopdevice, "is_direct", lambda _: False)
     with ExitStack() as stack, pytest.raises(Problem, match="direct I/O"):
         loopdevice.make(backing, stack)
     await_none(backing)

@@ -8,7 +8,7 @@ import threading
 from fiolab.fio import fiorun, sidespec
 from fiolab.qualify import context, execute, folder, runner
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import blockdevice, claim
+from fiolab.target import blockdevice, claim, sysfs
 
 
 class Watched(context.Context):
@@ -26,9 +26,7 @@ def _logical_block(path):
     number = blockdevice.device_number(path)
     if number is None:
         return 512
-    with open(f"{blockdevice.sysfs(number)}/queue/logical_block_size",
-              encoding="ascii") as file:
-        return int(file.read())
+    return sysfs.number(sysfs.of(number), "queue/logical_block_size")
 
 
 def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,

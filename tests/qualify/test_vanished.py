@@ -17,7 +17,7 @@ from abrun import sentence
 from fiolab.fio import fiorun
 from fiolab.qualify import presence
 from fiolab.qualify.suite import integrity, queuetests
-from fiolab.target import blockdevice, claim, scratchfile
+from fiolab.target import claim, scratchfile, sysfs
 
 pytestmark = pytest.mark.fio
 MIB = 1 << 20
@@ -193,7 +193,7 @@ def test_who_goes_on_is_told(qualify, node, fio_that, tmp_path):
 
 
 def _unlink_once_it_is_read(node):
-    stat_file = blockdevice.sysfs(os.stat(node).st_rdev) + "/stat"
+    stat_file = sysfs.of(os.stat(node).st_rdev) + "/stat"
 
     def reads():
         with open(stat_file, encoding="ascii") as file:

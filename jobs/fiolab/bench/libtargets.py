@@ -9,19 +9,12 @@ import time
 
 from ..base import commandline
 from ..base.problem import Problem
-from ..target import blockdevice, scratchfile
+from ..target import blockdevice, scratchfile, sysfs
 
 PARTS = ("shm", "zram", "loop")
 ZRAM = "/dev/zram0"
-ZRAM_FILE = "/sys/block/zram0/{}"
+SYSFS = "/sys/block/zram0"
 RESET_TRIES = 20
-WRITES = 4                  # the field of a block device's stat
-
-
-def _zram_file(name, text=None):
-    with open(ZRAM_FILE.format(name), "r" if text is None else "w",
-              encoding="ascii") as file:
-        return file.read().strip() if text is None else file.write(text)
 
 
 def _zram_reset():
@@ -31,8 +24,8 @@ def _zram_reset():
     """
     for _ in range(RESET_TRIES):
         with contextlib.suppress(OSError):
-            if _zram_file("stat").split()[WRITES] == "0":
-                _zram_file("reset", "1")
+            if sysfs.counted(SYSFS, sysfs.WRITES) == 0:
+                sysfs.write("1", SYSFS, "reset")
             return
         time.sleep(0.1)
 
@@ -42,8 +35,8 @@ def _zram_device(size, stack):
     reason = blockdevice.held_by(blockdevice.device_number(ZRAM))
     if reason:
         raise Problem(f"{ZRAM} is in use ({reason}): leave out zram.")
-    if _zram_file("disksize") == "0":
-        _zram_file("disksize", str(size))
+    if sysfs.number(SYSFS, "disksize") == 0:
+        sysfs.write(str(size), SYSFS, "disksize")
         stack.callback(_zram_reset)
     descriptor = os.open(ZRAM, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
     stack.callback(os.close, descriptor)

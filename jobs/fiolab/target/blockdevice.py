@@ -10,7 +10,7 @@ import stat
 import struct
 
 from ..base.problem import Problem
-from .sysfs import partitions, whole
+from . import sysfs
 
 LOOP_GET_STATUS64, LOOP_STATUS = 0x4C05, 232    # <linux/loop.h>, its struct
 
@@ -63,14 +63,10 @@ def swaps():
             for line in _read("/proc/swaps").splitlines()[1:]]
 
 
-def _loop_names():
-    return [n for n in os.listdir("/sys/block") if n.startswith("loop")]
-
-
 def loop_files():
     """(loop device name, its backing file or device) of all loop devices."""
-    pairs = [(n, _read(f"/sys/block/{n}/loop/backing_file").strip())
-             for n in _loop_names()]
+    pairs = [(n, sysfs.path("/sys/block", n, "loop/backing_file"))
+             for n in os.listdir("/sys/block") if n.startswith("loop")]
     return [(n, path) for n, path in pairs if path]
 
 
@@ -100,20 +96,10 @@ def _loop_on(but, is_it, is_status):
     return None
 
 
-def sysfs(number):
-    return os.path.realpath(
-        f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
-
-
-def _number(folder):
-    major, minor = _read(folder + "/dev").strip().split(":")
-    return os.makedev(int(major), int(minor))
-
-
 def family(number):
     """sysfs folders of the device, its whole disk and its partitions."""
-    own = sysfs(number)
-    return [*dict.fromkeys((own, whole(own))), *partitions(own)]
+    own = sysfs.of(number)
+    return [*dict.fromkeys((own, sysfs.whole(own))), *sysfs.partitions(own)]
 
 
 def held_by(number, but=""):
@@ -122,7 +108,7 @@ def held_by(number, but=""):
     but: the name of a loop device that may be on it.
     """
     folders = family(number)
-    numbers = {_number(folder) for folder in folders}
+    numbers = {sysfs.device(folder) for folder in folders}
     for mounted, point, _, source in mounts():
         if mounted in numbers or device_number(source) in numbers:
             return f"it is mounted on {point}"

@@ -18,7 +18,7 @@ import stat
 import time
 
 from ..base.problem import Problem
-from . import blockdevice, signatures, sysfs
+from . import signatures, sysfs
 from .claimable import LOCKED, WHOLE, check_type, known, refuse
 
 BLOCKS = (512, 1024, 2048, 4096)
@@ -199,7 +199,7 @@ def hold(path, stack):
         check_type(path, info.st_mode)
         target = Target(path, 0, None, None, None, looked)
         if stat.S_ISBLK(info.st_mode):
-            target.folder = blockdevice.sysfs(info.st_rdev)
+            target.folder = sysfs.of(info.st_rdev)
             target.diskseq = sysfs.number(sysfs.whole(target.folder),
                                           "diskseq")
         stack.push(trial.pop_all())
@@ -219,7 +219,7 @@ def _other(target):
         return f"{ANOTHER}: it is no device now"
     if held.st_rdev != now.st_rdev:
         return ANOTHER
-    folder = blockdevice.sysfs(held.st_rdev)
+    folder = sysfs.of(held.st_rdev)
     if os.path.exists("/sys/dev/block") and not sysfs.number(folder, "size"):
         return "is gone (the kernel has no such device any more)"
     if sysfs.number(sysfs.whole(folder), "diskseq") != target.diskseq:

@@ -55,7 +55,7 @@ def _has_locks(path):
 
 def _check_below(path, folder):
     """A loop device: what it is on, too, may be used by others."""
-    backing = sysfs.read(folder, "loop/backing_file")
+    backing = sysfs.path(folder, "loop/backing_file")
     try:
         info = os.stat(backing or "")
     except OSError:
@@ -68,14 +68,14 @@ def _check_below(path, folder):
         refuse(path, f"it is a loop device on {backing}, and of that "
                f"{reason}")
     if is_block:
-        _check_below(path, sysfs.whole(blockdevice.sysfs(info.st_rdev)))
+        _check_below(path, sysfs.whole(sysfs.of(info.st_rdev)))
 
 
 def _check_device(path, number):
     reason = blockdevice.held_by(number)
     if reason:
         refuse(path, reason)
-    folder = blockdevice.sysfs(number)
+    folder = sysfs.of(number)
     disk = sysfs.whole(folder)
     if any(sysfs.read(place, "ro") == "1" for place in (folder, disk)):
         raise Problem(f"{path} is read-only: make it writable (blockdev "
@@ -106,7 +106,7 @@ def known(path, info):
         _check_file(path, info)
         return {"kind": "file"}
     _check_device(path, info.st_rdev)
-    folder = blockdevice.sysfs(info.st_rdev)
+    folder = sysfs.of(info.st_rdev)
     disk = sysfs.whole(folder)
     return {"kind": sysfs.kind(disk), "partitions": [
         os.path.basename(part) for part in sysfs.partitions(folder)],

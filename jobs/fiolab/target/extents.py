@@ -19,7 +19,7 @@ import struct
 import numpy as np
 
 from ..base.problem import Problem
-from . import blockdevice
+from . import blockdevice, sysfs
 
 FIEMAP, SYNC, LAST = 0xC020660B, 1, 1           # <linux/fiemap.h>
 ENCODED, UNWRITTEN = 0x8, 0x800
@@ -159,20 +159,14 @@ def _of_path(path, start, size):
     return Written(size, tuple(missing), min(found.encoded, size), found.known)
 
 
-def _text(path):
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read().strip()
-
-
 def _backing(number):
-    """(file, first byte) below a loop device or a part of it; of others an
-    OSError."""
-    folder, start = blockdevice.sysfs(number), 0
-    if os.path.exists(folder + "/partition"):
-        start = int(_text(folder + "/start")) * 512
-        folder = os.path.dirname(folder)
-    path = _text(folder + "/loop/backing_file")
-    return path, start + int(_text(folder + "/loop/offset"))
+    """(file, first byte) below a loop device or a part of it; (None, 0) of
+    others."""
+    own = sysfs.of(number)
+    loop = sysfs.whole(own) + "/loop"
+    start = (sysfs.number(own, "start") or 0) * 512
+    return (sysfs.path(loop, "backing_file"),
+            start + (sysfs.number(loop, "offset") or 0))
 
 
 def look(path, size):
@@ -180,8 +174,9 @@ def look(path, size):
     number = blockdevice.device_number(path)
     if number is None:
         return _of_path(path, 0, size)
+    path, start = _backing(number)
     with contextlib.suppress(OSError):      # the file may be out of reach
-        return _of_path(*_backing(number), size)
+        return _of_path(path or "", start, size)
     return Written(size, known=False)
 
 

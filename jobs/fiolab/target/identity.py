@@ -6,7 +6,7 @@ import os
 import re
 import stat
 
-from . import blockdevice, health, medium
+from . import blockdevice, health, medium, sysfs
 from .sysfs import first, kind, node, number, read, whole
 
 TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
@@ -30,7 +30,7 @@ FIXED = (*DEVICE, *SETTINGS)
 
 def place(path):
     """The sysfs folder of a block device; of a partition its own."""
-    return blockdevice.sysfs(os.stat(path).st_rdev)
+    return sysfs.of(os.stat(path).st_rdev)
 
 
 def page(folder, name):
@@ -135,7 +135,7 @@ EMPTY = dict.fromkeys((*_who("/none"), "size_bytes", *_settings("/none")))
 def _below(row):
     """The device that a file system is on, if it is on one."""
     source = row and blockdevice.device_number(row[3])
-    return block(blockdevice.sysfs(source)) if source else None
+    return block(sysfs.of(source)) if source else None
 
 
 def _file(path, info):

@@ -10,6 +10,7 @@ import os
 import struct
 
 from ..base.problem import Problem
+from . import sysfs
 
 CONTROL = "/dev/loop-control"
 GET_FREE, CONFIGURE = 0x4C82, 0x4C0A        # <linux/loop.h>
@@ -51,10 +52,10 @@ def _taken(backing, writable, direct, stack):
             return device
 
 
-def _is_direct(device):
-    name = os.path.basename(device)
-    with open(f"/sys/block/{name}/loop/dio", encoding="ascii") as file:
-        return file.read().strip() == "1"
+def is_direct(device):
+    """Does the kernel use direct I/O below it?"""
+    return sysfs.number("/sys/block", os.path.basename(device),
+                        "loop/dio") == 1
 
 
 def make(path, stack, writable=False, direct=True):
@@ -67,12 +68,11 @@ def make(path, stack, writable=False, direct=True):
             device = _taken(backing, writable, direct, stack)
         finally:
             os.close(backing)
-        is_direct = _is_direct(device)
     except OSError as error:
         raise Problem(f"cannot make a loop device on {path} "
                       f"({error.strerror}): be root, and modprobe "
                       "loop.") from None
-    if direct and not is_direct:
+    if direct and not is_direct(device):
         raise Problem(f"the file system of {path} does not let a loop device "
                       "use direct I/O (tmpfs does from Linux 6.6 on).")
     return device

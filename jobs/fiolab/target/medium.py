@@ -25,7 +25,7 @@ def mount_of(path):
 
 def _device_label(number):
     """'vda (model)' for a device number, from sysfs."""
-    folder = blockdevice.sysfs(number)
+    folder = sysfs.of(number)
     name = os.path.basename(folder)
     model = sysfs.read(sysfs.whole(folder), "device/model")
     return f"{name} ({model})" if model else name

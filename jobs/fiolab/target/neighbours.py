@@ -14,15 +14,10 @@ NOTED = {"linux_raid_member": "a member of an md array",
          "bcache": "a bcache device", "swap": "swap space"}
 
 
-def _number(folder):
-    major, minor = sysfs.read(folder, "dev").split(":")
-    return os.makedev(int(major), int(minor))
-
-
 def _folder(path):
     """Of a block device in sysfs; None for a file."""
     number = blockdevice.device_number(path)
-    folder = number and blockdevice.sysfs(number)
+    folder = number and sysfs.of(number)
     return folder if folder and os.path.isdir(folder) else None
 
 
@@ -31,7 +26,7 @@ def beside(path):
     own = _folder(path)
     if own is None or sysfs.whole(own) == own:
         return []
-    used = [(folder, blockdevice.held_by(_number(folder)))
+    used = [(folder, blockdevice.held_by(sysfs.device(folder)))
             for folder in sysfs.partitions(sysfs.whole(own)) if folder != own]
     return [f"{path} shares a disk with {sysfs.node(folder)}, which is in use "
             f"({reason}): the runs slow it down, and it disturbs them."

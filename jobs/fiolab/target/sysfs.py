@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What sysfs says of block devices: attributes by their folder, and of which
-# kind a device is.  What it does not tell is None.
+# kind a device is.  What it does not tell is None.  All that reads or writes
+# there does it through here.
 import glob
 import os
 import re
@@ -10,6 +11,20 @@ KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
          ("vd", "virtio"), ("dm-", "dm"), ("md", "md"), ("nbd", "nbd"),
          ("mmcblk", "mmc"), ("pmem", "pmem"), ("ram", "ram"),
          ("nullb", "null"), ("xvd", "xen"))
+WRITES, FLUSHES = 4, 15     # fields of "stat"; FLUSHES since Linux 5.5
+
+
+def of(device):
+    """The folder of a device, by its number (st_rdev); of a partition its own.
+    """
+    return os.path.realpath(
+        f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+
+
+def device(folder):
+    """The number of a device; None where it has none."""
+    text = read(folder, "dev")
+    return os.makedev(*map(int, text.split(":"))) if text else None
 
 
 def whole(folder):
@@ -39,6 +54,23 @@ def read(*names):
         return None
 
 
+def path(*names):
+    """An attribute that is the path of a file, as the kernel knows it: such a
+    name need not be text, and may end in blanks; or None."""
+    try:
+        with open(os.path.join(*names), encoding="utf-8",
+                  errors="surrogateescape", newline="") as file:
+            return file.read().removesuffix("\n") or None
+    except OSError:
+        return None
+
+
+def write(text, *names):
+    """Set an attribute; OSError where the kernel does not take it."""
+    with open(os.path.join(*names), "w", encoding="ascii") as file:
+        file.write(text)
+
+
 def first(folder, *names):
     """The first of several attributes that there is; names may have *."""
     found = (read(path) for name in names
@@ -50,6 +82,12 @@ def first(folder, *names):
 def number(*names):
     text = read(*names)
     return int(text) if text and re.fullmatch(r"-?\d+", text) else None
+
+
+def counted(folder, field):
+    """A field of the device's "stat"; None where that is not told."""
+    fields = (read(folder, "stat") or "").split()
+    return int(fields[field]) if len(fields) > field else None
 
 
 def kind(folder):

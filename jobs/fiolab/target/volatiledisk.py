@@ -15,7 +15,7 @@ import struct
 import time
 
 from ..base.problem import Problem
-from . import loopdevice, tools
+from . import loopdevice, sysfs, tools
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 FSOPEN, FSCONFIG, FSMOUNT = 430, 431, 432   # the same on all architectures
@@ -60,10 +60,8 @@ def _mounted(device, stack):
 def _with_cache(device):
     """A loop device keeps what was once said of its cache, also by another
     user of it: without a cache it would be sent no flushes."""
-    name = os.path.basename(device)
-    with open(f"/sys/block/{name}/queue/write_cache", "w",
-              encoding="ascii") as file:
-        file.write("write back")
+    sysfs.write("write back", "/sys/block", os.path.basename(device),
+                "queue/write_cache")
     return device
 
 

@@ -88,8 +88,7 @@ class CacheType:
         return _state(self.file and sysfs.read(self.file))
 
     def set(self, on):
-        with open(self.file, "w", encoding="ascii") as file:
-            file.write("write back" if on else "write through")
+        sysfs.write("write back" if on else "write through", self.file)
 
 
 SWITCHES = {"nvme": (Nvme,), "sata": (Hdparm, CacheType),
@@ -177,8 +176,7 @@ def now(path):
 def _told(path):
     """What a block device says, though it may not be changed."""
     disk = sysfs.whole(identity.place(path))
-    whole = "/dev/" + os.path.basename(disk).replace("!", "/")
-    said = (make(disk, whole).get()
+    said = (make(disk, sysfs.node(disk)).get()
             for make in SWITCHES.get(sysfs.kind(disk), ()))
     return next((on for on in said if on is not None), None)
 
@@ -190,7 +188,7 @@ def look(path):
     known = identity.describe(path)
     if known["kind"] == "file":
         known = known["below"] or {}
-        path = "/dev/" + known.get("name", "").replace("!", "/")
+        path = sysfs.node(known.get("name", ""))
     try:
         told = _told(path) if known else None
     except OSError:

@@ -9,7 +9,6 @@ from ...target import blockdevice, sysfs
 from .. import values
 from .verifying import fault, judged, section, too_few, unknown
 
-FLUSHES = 15                # the field of /sys/block/X/stat, from 0: Linux 5.5
 EVERY = 4                   # writes between two syncs
 SHORTEST = 1000             # ns of a sync: fio 3.28 does not time those of AIO
 LEAST = 1                   # syncs, to say anything of them
@@ -25,13 +24,12 @@ def disk(path):
     number = blockdevice.node_number(path)
     if number is None:
         return None
-    return sysfs.whole(blockdevice.sysfs(number))
+    return sysfs.whole(sysfs.of(number))
 
 
 def count(folder):
     """Flushes that the disk has completed; None where that is not told."""
-    fields = (sysfs.read(folder, "stat") or "").split()
-    return int(fields[FLUSHES]) if len(fields) > FLUSHES else None
+    return sysfs.counted(folder, sysfs.FLUSHES)
 
 
 def _unseen(context):

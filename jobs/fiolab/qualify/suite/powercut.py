@@ -13,7 +13,7 @@ import contextlib
 import threading
 import time
 
-from ...target import blockdevice
+from ...target import blockdevice, sysfs
 from ...target.volatiledisk import VolatileDisk, missing
 from . import realcut
 from .cutruns import SYNCED, judge, prepare, second
@@ -34,14 +34,13 @@ class Cutter(threading.Thread):
 
     def __init__(self, path, cut, count):
         super().__init__(daemon=True)
-        self.stat = blockdevice.sysfs(blockdevice.device_number(path)) + "/stat"
+        self.folder = sysfs.of(blockdevice.device_number(path))
         self.cut, self.last = cut, self._writes() + count
         self.ended = threading.Event()
         self.was = False
 
     def _writes(self):
-        with open(self.stat, encoding="ascii") as file:
-            return int(file.read().split()[4])
+        return sysfs.counted(self.folder, sysfs.WRITES)
 
     def run(self):
         while not self.ended.is_set():

@@ -81,13 +81,11 @@ def _run(context, command, size):
 
 def _set_back(path, before):
     """The settings of its queue."""
-    queue = os.path.join(sysfs.whole(identity.place(path)), "queue")
+    disk = sysfs.whole(identity.place(path))
     for name, _ in identity.SETTINGS:
         if identity.describe(path).get(name) != before.get(name) is not None:
-            with contextlib.suppress(OSError), \
-                    open(os.path.join(queue, name), "w",
-                         encoding="ascii") as file:
-                file.write(str(before[name]))
+            with contextlib.suppress(OSError):
+                sysfs.write(str(before[name]), disk, "queue", name)
 
 
 def _settings(context, before, had_switch):

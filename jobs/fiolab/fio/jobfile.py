@@ -4,6 +4,7 @@
 # before and after the file's name alike.  So what the comparison decides is
 # written into a copy: every such line is removed from all sections and set
 # once, in a [global] section in front.
+from collections.abc import Iterable
 from dataclasses import dataclass
 import os
 import re
@@ -43,21 +44,21 @@ UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
 READ_ONLY = {"read", "randread"}
 
 
-def reserved(key):
+def reserved(key: str) -> bool:
     return key in OURS or key in DROPPED or refused(key)
 
 
-def refused(key):
+def refused(key: str) -> bool:
     return (key in REFUSED or key.startswith("include") or
             bool(BEYOND.fullmatch(key)))
 
 
-def lines(text):
+def lines(text: str) -> list[str]:
     """As fio reads them, which knows no other end of a line."""
     return text.split("\n")
 
 
-def option_of(line):
+def option_of(line: str) -> str:
     """The option that a job file line sets, in lower case; '' for none."""
     line = re.split(r"[;#]", line, maxsplit=1)[0].strip()
     words = re.split(r"[=\s]", line, maxsplit=1)
@@ -110,7 +111,7 @@ def _on(line):
     return bool(int(value)) == CACHING[option_of(line)]
 
 
-def direct_io(text):
+def direct_io(text: str) -> str:
     """'all', 'some' or 'none' of a job text's sections use O_DIRECT.
 
     As fio decides: buffered at first, the last line of a section wins, and
@@ -129,10 +130,10 @@ def direct_io(text):
     return "all" if all(found) else "some" if any(found) else "none"
 
 
-def in_force(text, *keys):
+def in_force(text: str, *keys: str) -> list[dict[str, str]]:
     """[{option: value}] of these options, for each section of a job text."""
-    default, found = {}, []
-    here = default
+    default: dict[str, str] = {}
+    here, found = default, []
     for line in lines(text):
         if line.strip().startswith("["):
             here = default if _is_global(line) else dict(default)
@@ -160,11 +161,11 @@ class Job:
     pinned: bool = False        # the comparison says on which CPU it runs
 
     @property
-    def name(self):
+    def name(self) -> str:
         name = os.path.splitext(os.path.basename(self.path))[0]
         return f"{name} {self.label}" if self.label else name
 
-    def values(self, *keys):
+    def values(self, *keys: str) -> list[str]:
         """The values that any section gives to an option."""
         return [_value(line) for line in lines(self.text)
                 if option_of(line) in keys]
@@ -172,7 +173,7 @@ class Job:
     def _dropped(self):
         return DROPPED | PINNING if self.pinned else DROPPED
 
-    def changes(self, options):
+    def changes(self, options: Iterable[str]) -> str:
         """What of this file was replaced by option lines, or dropped."""
         new = {option_of(option): _value(option) for option in options}
         replaced, dropped = {}, {}
@@ -186,12 +187,12 @@ class Job:
         parts += ["dropped: " + ", ".join(dropped)] if dropped else []
         return "; ".join(filter(None, parts))
 
-    def writes(self):
+    def writes(self) -> bool:
         """True unless every section only reads (reading is fio's default)."""
         kinds = [v.split(":")[0] for v in self.values("rw", "readwrite")]
         return any(kind not in READ_ONLY for kind in kinds)
 
-    def effective(self, options):
+    def effective(self, options: Iterable[str]) -> str:
         """The job file's text with these option lines in force everywhere."""
         gone = OURS | self._dropped() | {option_of(option)
                                          for option in options}
@@ -212,7 +213,7 @@ def _absolute(line):
     return line
 
 
-def load(path):
+def load(path: str) -> Job:
     """The Job in a file; a bare name means the job shipped under it."""
     shipped = os.path.join(os.path.dirname(__file__), "..", "..",
                            path + ".fio")

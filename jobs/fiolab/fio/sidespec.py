@@ -111,7 +111,7 @@ def _option(text, whole):
     return text
 
 
-def parse(text, build):
+def parse(text: str, build: str) -> Side:
     """The Side that a --side value means."""
     before, *environment = _environment(text, build)
     engine, *options = before.split(",")

@@ -3,19 +3,21 @@
 # numjobs=3 becomes three sections, as write_iolog can only be set for a whole
 # section.  fio seeds a job by its number in the file, which this leaves as it
 # is, so the I/O is the same.
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Self
 
 from ..base.problem import Problem
 from . import jobfile
 from .jobfile import Job, option_of
 
 
-def logs(number):
+def logs(number: int) -> list[str]:
     """The names of the logs, in the order of the jobs."""
     return [f"iolog.{place}" for place in range(number)]
 
 
-def unlike(job):
+def unlike(job: Job) -> Problem:
     return Problem(f"cannot compare the I/O of the jobs in {job.path}, as fio "
                    "does not run as many as the file says: write each job as "
                    "a section with a plain numjobs.")
@@ -36,7 +38,7 @@ def _is_job(lines):
     return not lines[0].strip().startswith("[global")
 
 
-def counts(job, result):
+def counts(job: Job, result: dict) -> tuple[int, ...]:
     """How many jobs each section of a job file is, by fio's own account."""
     jobs, found, place = result["jobs"], [], 0
     for _ in filter(_is_job, _sections(job.effective([]))):
@@ -60,10 +62,10 @@ class Apart(Job):
     counts: tuple = ()
 
     @classmethod
-    def of(cls, job, result):
+    def of(cls, job: Job, result: dict) -> Self:
         return cls(**asdict(job), counts=counts(job, result))
 
-    def effective(self, options):
+    def effective(self, options: Iterable[str]) -> str:
         numbers, place, lines = iter(self.counts), 0, []
         for section in _sections(super().effective(options)):
             kept = [x for x in section if option_of(x) != "numjobs"]

@@ -17,7 +17,7 @@ def _signed(text):
     return text.replace("-", "−")
 
 
-def environment():
+def environment() -> Environment:
     """jinja2 with the filters and the templates of all pages."""
     made = Environment(autoescape=True, undefined=StrictUndefined,
                        loader=FileSystemLoader(TEMPLATES),

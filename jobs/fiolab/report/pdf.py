@@ -27,7 +27,7 @@ LEAVE, QUIET = 5, 0.3       # seconds to see its folder go, and stay away
 LONGEST = 107 - len("/org.chromium.Chromium.XXXXXX/SingletonSocket")
 
 
-def browser():
+def browser() -> str | None:
     """The path of a Chromium, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -88,7 +88,7 @@ def _print(found, html_path, part):
     return "wrote no PDF"
 
 
-def write(html_path, pdf_path):
+def write(html_path: str, pdf_path: str) -> str | None:
     """None, or a sentence that says why there is no PDF."""
     found = browser()
     if not found:

@@ -3,9 +3,11 @@
 # and noise floor, and pairs over time (those of latency: latencyplots.py).
 # A is drawn dashed or hollow, B solid or filled: colour is not the only sign.
 # What is too much to draw is thinned out, and the caption says so.
+from collections.abc import Iterable, Sequence
 import math
 import unicodedata
 
+from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 import numpy as np
 
@@ -21,14 +23,14 @@ MARKER = {"good": "^", "bad": "v", "same": "s", "open": "o"}
 STEPS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
 
-def weight(text):
+def weight(text: str) -> float:
     """About how wide a text is, in letters of the usual width."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else
                1.5 if c in "WMmw@%" else 1.2 if c.isupper() else 1
                for c in text)
 
 
-def label(text, room=42):
+def label(text: str, room: int = 42) -> str:
     """Text in a picture, as much as there is room for."""
     found = wording.short(text, room)
     while weight(found) > room:
@@ -106,7 +108,8 @@ def _forest_frame(axes, rows, reach, margin):
     _percent_axis(axes.xaxis, -reach, reach)
 
 
-def forest(rows, prefix, title, margin):
+def forest(rows: Sequence[tuple[str, dict]], prefix: str, title: str,
+           margin: float) -> str:
     """rows: [(label, effect)]; the label stands above its interval."""
     height = 41 * len(rows) + 34
     made = svg.figure(height)
@@ -137,12 +140,12 @@ def _series(cell, metric):
     return (times - times.min()) / 60 if pairs else times, values
 
 
-def groups(count):
+def groups(count: int) -> list[np.ndarray]:
     """The pairs of each point: one, or a run of neighbours."""
     return np.array_split(np.arange(count), min(count, POINTS))
 
 
-def medians(values, parts):
+def medians(values: np.ndarray, parts: Iterable[np.ndarray]) -> np.ndarray:
     return np.array([np.median(values[part]) for part in parts])
 
 
@@ -163,7 +166,7 @@ def _time_frame(upper, lower, effect):
     lower.axhline(math.log(effect["ratio"]), color=svg.B, linewidth=1.4)
 
 
-def caption(axes, text):
+def caption(axes: Axes, text: str) -> None:
     axes.text(0, 1.03, text, transform=axes.transAxes,
               color=svg.MUTED, va="bottom")
 
@@ -178,7 +181,8 @@ def _pair_points(upper, minutes, a, b):
                  handletextpad=0, columnspacing=0.8, borderaxespad=0)
 
 
-def over_time(cell, effect, prefix, letter="B"):
+def over_time(cell: dict, effect: dict, prefix: str,
+              letter: str = "B") -> str | None:
     """A and B of each pair above, their difference below; None: no pairs."""
     minutes, values = _series(cell, effect["metric"])
     if not len(minutes):

@@ -4,6 +4,7 @@
 # style sheet's business), its text stays text, and a title and a description
 # are read out.  Figures are 400 px wide: readable on a phone, and two fit
 # side by side on a screen.
+from contextlib import AbstractContextManager
 from html import escape
 import io
 import re
@@ -38,7 +39,7 @@ STYLE = {
 POINT = 72 / 96             # CSS pixels to matplotlib's points
 
 
-def figure(height, width=WIDTH):
+def figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure of so many CSS pixels."""
     return Figure(figsize=(width * POINT / 72, height * POINT / 72))
 
@@ -68,7 +69,7 @@ def _head(prefix, title, about, box):
             f'<desc id="{prefix}-desc">{escape(about)}</desc>')
 
 
-def render(made, prefix, title, about):
+def render(made: Figure, prefix: str, title: str, about: str) -> str:
     """The figure as an svg element; prefix is unique in the page."""
     out = io.StringIO()
     with warnings.catch_warnings():
@@ -76,13 +77,13 @@ def render(made, prefix, title, about):
         FigureCanvasSVG(made).print_svg(out, metadata={"Date": None})
     text = _body(out.getvalue())
     tag, body = text.split(">", 1)
-    box = re.search(r'viewBox="([^"]*)"', tag)[1]
+    box = re.findall(r'viewBox="([^"]*)"', tag)[0]
     # Only within tags, as matplotlib escapes every < and > of a text.
     body = re.sub("<[^>]*>", lambda match: _coloured(_unique(
         match[0], prefix)), body)
     return _head(prefix, title, about, box) + body
 
 
-def styled():
+def styled() -> AbstractContextManager:
     """A context: matplotlib draws in the page's style."""
     return matplotlib.rc_context(STYLE)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Text on the terminal, in 79 columns, for all reports.
+from collections.abc import Iterable
 import textwrap
 import unicodedata
 
@@ -7,7 +8,7 @@ WIDTH = 79
 LISTED = 5                  # warnings and discarded pairs
 
 
-def narrow(text):
+def narrow(text: str) -> str:
     """Text of which every character takes one column."""
     return "".join(
         c if unicodedata.east_asian_width(c) not in "WF"
@@ -15,7 +16,7 @@ def narrow(text):
         else f"\\u{ord(c):04x}" for c in text)
 
 
-def fitted(text, indent="  ", more="  "):
+def fitted(text: str, indent: str = "  ", more: str = "  ") -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=indent,
                          subsequent_indent=indent + more,
                          break_on_hyphens=False)
@@ -26,7 +27,7 @@ def _column(text, width):
     return text if len(text) <= width else text[:width - 3] + "..."
 
 
-def side_lines(sides, program="fio"):
+def side_lines(sides: Iterable[dict], program: str = "fio") -> list[str]:
     """What the sides are, and the library that a program was seen to use."""
     lines = []
     for one in sides:
@@ -40,7 +41,7 @@ def side_lines(sides, program="fio"):
     return lines
 
 
-def warnings(data):
+def warnings(data: dict) -> list[str]:
     """The first of them, and how many more there are."""
     found = data["warnings"]
     lines = [part for text in found[:LISTED]

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from fiolab.fio.metrics import METRICS
+from fiolab.fio.metrics import CHANGES, METRICS
 from fiolab.stats import paired, pairing, twosample, verdict
 
 CAMPAIGNS = 2000
@@ -54,7 +54,7 @@ def judged(metrics, d, floor, alpha=verdict.ALPHA):
     found = [every[i:i + len(metrics)]
              for i in range(0, len(every), len(metrics))]
     for effects in found:
-        verdict.judge_all(effects, alpha)
+        verdict.judge_all(effects, CHANGES, alpha)
     return found
 
 

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from fiolab.fio.metrics import CHANGES
 from fiolab.stats import paired
 from fiolab.stats.verdict import Effect, judge_all
 
@@ -144,7 +145,7 @@ def campaign(rng, n, effect):
         other = np.where(first, x[:, 0], x[:, 2])
         effects.append(Effect(metric, list(b - x[:, 1]),
                               list(other - x[:, 1])))
-    judge_all(effects)
+    judge_all(effects, CHANGES)
     return [e.verdict for e in effects]
 
 

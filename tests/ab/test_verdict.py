@@ -7,6 +7,7 @@ import pytest
 
 from fiolab.ab import campaign
 from fiolab.fio import streams
+from fiolab.fio.metrics import CHANGES
 from fiolab.stats import paired, pairing
 from fiolab.stats.verdict import Effect, fewest_pairs, judge_all
 
@@ -22,7 +23,7 @@ QUIET = spread(0.0001, 0.004)
 def verdict(d, floor=QUIET, metric="iops", others=0):
     effects = [Effect(metric, d, floor)]
     effects += [Effect("iops", spread(0.001, 2), QUIET) for _ in range(others)]
-    judge_all(effects)
+    judge_all(effects, CHANGES)
     return effects[0]
 
 
@@ -83,7 +84,7 @@ def test_fewest_pairs_of_a_report(comparisons, pairs):
                                                        "no verdict"})):
         effects = [Effect("iops", spread(0.2, 0.01, n), spread(0, 0.01, n))
                    for _ in range(comparisons)]
-        judge_all(effects)
+        judge_all(effects, CHANGES)
         assert {e.verdict for e in effects} <= words
 
 

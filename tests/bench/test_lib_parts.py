@@ -13,6 +13,7 @@ import targets as real
 from fiolab.ab import campaign
 from fiolab.base.problem import Problem
 from fiolab.bench import callkinds, callloop, libbench, libtargets
+from fiolab.fio.metrics import CHANGES
 from fiolab.stats.verdict import Effect, judge_all
 from fiolab.target import scratchfile
 
@@ -59,7 +60,7 @@ def loop_cell(pairs=10, **speed):
                 (speed.get(kind, 1) if by else 1)
                 for kind in callloop.KINDS}})
     effects = callloop.speeds(cell)
-    judge_all(list(effects.values()))
+    judge_all(list(effects.values()), CHANGES)
     return cell, effects
 
 

@@ -250,7 +250,7 @@ def test_no_ios_no_picture():
     ([[7, 7], [7, None]], [[0, 0], [0, 0]]), ([[None]], [[0]]),
     ([[0, 1000]], [[0, 8]])])
 def test_shades(z, levels):
-    grid = {"title": "t", "metric": "iops", "unit": "us", "x_label": "x",
+    grid = {"title": "t", "metric": "lat_mean_us", "unit": "us", "x_label": "x",
             "x": [0] * len(z[0]), "y_label": "y", "y": list(range(len(z))),
             "z": z}
     found = cellpage.heat(grid)

@@ -23,11 +23,11 @@ from ..base.problem import Problem
 from ..fio import fiorun, streams
 from ..fio.clientrun import Lost
 from ..fio.jobfile import Job, direct_io
+from ..fio.metrics import PRIMARY
 from ..stats.pairing import SEQUENCES, pair_seed
 from ..stats.verdict import Effect
 from ..target.scratchfile import Target
 
-METRICS = ("iops", "cpu_us")        # of the benchmarks
 ATTEMPTS = 5
 
 
@@ -159,7 +159,7 @@ def evaluate(cells):
     for cell in cells:
         cell.effects = [Effect(metric, cell.differences("B", metric),
                                cell.differences("A'", metric))
-                        for metric in METRICS]
+                        for metric in PRIMARY]
     return [effect for cell in cells for effect in cell.effects]
 
 

@@ -11,7 +11,7 @@ import statistics
 from ..base.version import VERSION
 from ..fio import fiorun
 from ..fio.jobfile import Job
-from ..fio.metrics import METRICS
+from ..fio.metrics import CHANGES, METRICS
 from ..fio.sidespec import Side
 from ..stats import paired, verdict
 from ..target.scratchfile import Target
@@ -199,7 +199,7 @@ def evaluate(results, alpha):
         for cell in results.cells]
     effects = _evaluate([group for cell, hosts in found
                          for group in (cell, *hosts.values())])
-    verdict.judge_all(effects, alpha)
+    verdict.judge_all(effects, CHANGES, alpha)
     return found, effects
 
 

@@ -14,7 +14,7 @@ import sys
 
 from ..base import commandline
 from ..base.problem import Problem
-from ..fio.metrics import METRICS
+from ..fio.metrics import CHANGES, METRICS
 from ..stats import paired, twosample, verdict
 from . import failif, schema
 
@@ -94,7 +94,7 @@ def _judge(change, comparisons):
     if change.p_holm <= verdict.ALPHA and change.inside_floor():
         return "inconclusive", "inside the A/A noise of both"
     if change.p_holm <= verdict.ALPHA:
-        up, down = verdict.WORDS[change.metric]
+        up, down = CHANGES[change.metric]
         return up if change.estimate > 0 else down, f"p {change.p_holm:.2g}"
     if fewest * comparisons > verdict.ALPHA:
         return "inconclusive", failif.TOO_FEW + " for so many comparisons"

@@ -14,6 +14,7 @@ from ..ab import campaign
 from ..base import commandline, progress, version
 from ..base.problem import Problem
 from ..fio import asking, fiorun, sidespec, streams
+from ..fio.metrics import CHANGES
 from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
@@ -197,7 +198,7 @@ def _judge(rows):
                               row.differences("A'", metric))
                        for metric in row.metrics()]
         effects += row.effects
-    judge_all(effects)
+    judge_all(effects, CHANGES)
     return len(effects)
 
 

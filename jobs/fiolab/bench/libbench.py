@@ -12,6 +12,7 @@ import numpy as np
 
 from ..ab import campaign
 from ..base import commandline, version
+from ..fio.metrics import CHANGES
 from ..stats import pairing
 from ..stats.verdict import fewest_pairs, judge_all
 from . import callkinds, callloop, librun, libtargets, loops, textreport
@@ -181,7 +182,7 @@ def bench(args, stack):
         kinds = _measure_fio(plan, cells)
     loop_cell, effects = _bench_loop(args, loop)
     comparisons = [*campaign.evaluate(cells), *effects.values()]
-    judge_all(comparisons)
+    judge_all(comparisons, CHANGES)
     goals = [goal for cell, found in zip(cells, kinds)
              for goal in _fio_goals(cell, found)]
     lines = _head(args, loop, plan, cells, len(effects))

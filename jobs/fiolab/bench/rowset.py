@@ -12,6 +12,7 @@ import time
 from ..ab import campaign
 from ..fio import fiorun
 from ..fio.jobfile import Job
+from ..fio.metrics import TABLE
 from ..fio.sidespec import Side
 from ..target import claim
 from . import loops, textreport
@@ -26,7 +27,7 @@ LOOP_SIDES = {BARE: Side(BARE, ""), POLL: Side(POLL, ""),
 JOBS = ("numjobs=64", "number_ios=200")     # of each of them
 JOBS_CAP = 10                               # seconds
 LEAST_RUNTIME = 0.2
-NAMES = {"iops": "IOPS", "p50_us": "p50 us", "wall_s": "wall s"}
+NAMES = {name: TABLE[name].label for name in ("iops", "p50_us", "wall_s")}
 TITLES = {
     "defaults": "defaults", "adaptive": "submit=adaptive", "spin": "spin=",
     "batch": "iodepth_batch=16", "cells": "cells (IOPS of kaio : libaio)",

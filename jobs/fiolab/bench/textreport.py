@@ -10,12 +10,13 @@ import statistics
 import textwrap
 
 from ..base.version import VERSION
+from ..fio.metrics import METRICS, PRIMARY
 from ..report import wording
 from ..report.terminal import fitted
 from ..stats import paired
 from ..stats.verdict import ALPHA, MARGIN, count_pairs, floor_excludes_zero
 
-NAMES = {"iops": "IOPS", "cpu_us": "CPU us per I/O"}
+NAMES = {name: METRICS[name].label for name in PRIMARY}
 FLOOR_WARNING = """warning: the A/A floor excludes 0: this machine drifted or
 the position in the block matters; repeat with more pairs"""
 ROW = "  {:<14} {:>9} {:>9} {:>8} {:>16} {:>15}"

@@ -1,36 +1,107 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What is compared, and how fio's JSON becomes it.  Latencies are whole ones
-# (lat: submission and completion together), as only they are comparable
-# between all engines; their percentiles come from json+ bins, all directions
-# together, whatever percentile_list the job has.
-#
-# A rate is a count over the time of the whole run.  fio's own rates are of one
-# direction over the time of that direction alone: of a write that is verified
-# afterwards they add up to about twice what was done, and fio 3.33 gives the
-# reads of verify_backlog= a millisecond.
-from collections import Counter, namedtuple
+"""The table of metrics: what figures of runs are called, and all that anybody
+says of them; the percentiles; and how fio's JSON becomes figures.
+
+Latencies are whole ones (lat: submission and completion together), as only
+they are comparable between all engines; their percentiles come from json+
+bins, all directions together, whatever percentile_list the job has.
+
+A rate is a count over the time of the whole run.  fio's own rates are of one
+direction over the time of that direction alone: of a write that is verified
+afterwards they add up to about twice what was done, and fio 3.33 gives the
+reads of verify_backlog= a millisecond.
+"""
+from collections import Counter
+from dataclasses import dataclass
 from decimal import Decimal
 import math
 
 from ..base.problem import Problem
 
-Metric = namedtuple("Metric", "name label unit role better")
-TABLE = (
-    Metric("iops", "IOPS", "1/s", "primary", "higher"),
-    Metric("cpu_us", "CPU us per I/O", "us", "primary", "lower"),
-    Metric("bw_mib", "Bandwidth", "MiB/s", "secondary", "higher"),
-    Metric("lat_mean_us", "Latency mean", "us", "secondary", "lower"),
-    Metric("lat_p50_us", "Latency p50", "us", "secondary", "lower"),
-    Metric("lat_p99_us", "Latency p99", "us", "secondary", "lower"),
-    Metric("ctx_per_io", "Context switches per I/O", "1", "secondary",
-           "lower"))
-METRICS = {metric.name: metric for metric in TABLE}
-PRIMARY = tuple(m.name for m in TABLE if m.role == "primary")
-# The percentiles of every latency, as the keys of reports have them; where
-# they are as shares; and the metric of each.
+# The percentiles of every latency, as the keys of reports have them, and where
+# they are as shares.
 PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
 SHARES = {name: float(Decimal(name) / 100) for name in PERCENTILES}
-LATENCIES = {f"lat_p{name.replace('.', '_')}_us": name for name in PERCENTILES}
+FASTER, LONGER = ("faster", "slower"), ("longer", "shorter")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of runs."""
+    name: str                   # in every file
+    label: str                  # in the reports of ab and bench
+    unit: str                   # "share": of a whole, shown as percent
+    better: str                 # "higher" or "lower"
+    changes: tuple = ()         # what a significant one is called: (up, down)
+    role: str = ""              # in a campaign, primary or secondary
+    said: str = ""              # in the reports of qualify
+    head: str | None = None     # of its column there, beside the unit
+    asked: str = ""             # the unit of limits on it, where it is another
+    key: str = ""               # of a limit on it
+    percentile: str = ""        # one of PERCENTILES
+    longest: bool = False       # of several, the longest and not the mean
+
+    @property
+    def short(self):
+        """Among figures that are compared: 'mean latency', 'p99'."""
+        return self.head if self.percentile else self.said
+
+    @property
+    def title(self):
+        """The same at the beginning of a line; 'p99' is as it is."""
+        return self.short if self.percentile else \
+            self.said[:1].upper() + self.said[1:]
+
+    @property
+    def limit(self):
+        """(its name, the sense of a limit on it, the unit of that)"""
+        return (self.name, "min" if self.better == "higher" else "max",
+                self.asked or self.unit)
+
+
+def _percentile(name, role=""):
+    word = "p" + name.replace(".", "_")
+    return Metric(f"lat_{word}_us", f"Latency p{name}", "us", "lower", LONGER,
+                  role, f"p{name} latency", f"p{name}", key=f"max_{word}_us",
+                  percentile=name)
+
+
+# In the order of every table.
+TABLE = {metric.name: metric for metric in (
+    Metric("iops", "IOPS", "1/s", "higher", FASTER, "primary", "IOPS", "IOPS",
+           "IOPS", "min_iops"),
+    Metric("read_iops", "Read IOPS", "1/s", "higher", said="read IOPS"),
+    Metric("write_iops", "Write IOPS", "1/s", "higher", said="write IOPS"),
+    Metric("cpu_us", "CPU us per I/O", "us", "lower",
+           ("more CPU", "less CPU"), "primary"),
+    Metric("bw_mib", "Bandwidth", "MiB/s", "higher",
+           ("more bandwidth", "less bandwidth"), "secondary"),
+    Metric("mbps", "Throughput", "MB/s", "higher", said="throughput", head="",
+           key="min_mb_per_s"),
+    Metric("lat_mean_us", "Latency mean", "us", "lower", LONGER, "secondary",
+           "mean latency", "mean", key="max_mean_us"),
+    _percentile("50", "secondary"), _percentile("99", "secondary"),
+    _percentile("99.9"), _percentile("99.99"), _percentile("99.999"),
+    Metric("lat_max_us", "Latency max", "us", "lower", said="longest latency",
+           head="longest", key="max_latency_us", longest=True),
+    Metric("submit_share", "Share inside io_submit", "share", "lower",
+           said="inside io_submit", head="in submit", asked="%",
+           key="max_submit_share_percent"),
+    Metric("excursion", "Excursion", "%", "lower", said="excursion",
+           key="max_excursion_percent"),
+    Metric("ctx_per_io", "Context switches per I/O", "1", "lower",
+           ("more switches", "fewer switches"), "secondary"),
+    # As jobs/bench has always written them.
+    Metric("p50_us", "p50 us", "us", "lower", LONGER),
+    Metric("wall_s", "wall s", "s", "lower", ("later", "sooner")))}
+METRICS = {name: one for name, one in TABLE.items() if one.role}
+PRIMARY = tuple(name for name, one in METRICS.items()
+                if one.role == "primary")
+LATENCIES = {name: one.percentile for name, one in TABLE.items()
+             if one.percentile}
+LIMITS = {one.key: one for one in TABLE.values() if one.key}
+CHANGES = {name: one.changes for name, one in TABLE.items() if one.changes}
+
 NO_SWITCH = 0.5         # stands for none in a run, so that there is a ratio
 DIRECTIONS = ("read", "write", "trim")
 READING = ("read", "randread")
@@ -127,17 +198,17 @@ def _latency(each):
 
 
 def _latency_values(latency):
-    """The three latency metrics, in us; None where there are no figures."""
+    """The latencies of METRICS, in us; None where there are no figures."""
     count = sum(one["n"] for one in latency.values())
     bins = Counter()
     for one in latency.values():
         bins.update(dict(one["bins"]))
     bins = sorted(bins.items())
     mean = sum(one["mean_ns"] * one["n"] for one in latency.values())
-    found = [mean / count if count else None,
-             percentile(bins, 0.5), percentile(bins, 0.99)]
-    return dict(zip(("lat_mean_us", "lat_p50_us", "lat_p99_us"),
-                    (value and value / 1000 for value in found)))
+    found = {"lat_mean_us": mean / count if count else None,
+             **{name: percentile(bins, SHARES[one.percentile])
+                for name, one in METRICS.items() if one.percentile}}
+    return {name: value and value / 1000 for name, value in found.items()}
 
 
 def _figures(jobs, threads):

@@ -3,12 +3,12 @@
 # window, their mean and its confidence bounds.
 from statistics import fmean
 
+from ..fio.metrics import TABLE
 from ..stats import bounds
 from . import jobtext, values
 from .suite import derive
 
 CONFIDENCE = 0.95
-MIXED_MAX = ("lat_max_us",)     # of repeats, the longest and not the mean
 
 
 def _of_round(results, metric):
@@ -16,7 +16,7 @@ def _of_round(results, metric):
              if r["values"][metric] is not None]
     if not known:
         return None
-    return max(known) if metric in MIXED_MAX else fmean(known)
+    return max(known) if TABLE[metric].longest else fmean(known)
 
 
 def _samples(rounds, name, metric):

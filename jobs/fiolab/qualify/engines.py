@@ -9,6 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from ..fio import sidespec
+from ..fio.metrics import CHANGES, TABLE
 from ..stats import verdict
 from ..stats.pairing import SEQUENCES, planned_orders
 from . import cells, estimate, jobtext, prewritten, runner
@@ -19,9 +20,7 @@ from .suite import pts
 TEST = "iops"               # whose cells these are
 CELLS = (("4K", 100), ("4K", 0))
 PAIRS, FEW = 10, 6
-METRICS = {"iops": ("IOPS", "1/s", "higher"),
-           "lat_mean_us": ("mean latency", "us", "lower"),
-           "lat_p99_us": ("p99", "us", "lower")}
+METRICS = ("iops", "lat_mean_us", "lat_p99_us")
 NOTE = ("{pairs} pairs of runs for each cell, back to back and in random "
         "order, with a pair of {other} and itself beside each as the noise "
         "floor; {count} comparisons, corrected by Holm's method.")
@@ -106,9 +105,9 @@ def _ratios(ends):
 
 
 def _row(target, cell, blocks, metric, effect):
-    label, unit, better = METRICS[metric]
+    known = TABLE[metric]
     return {"target": target, "test": TEST, "cell": cell, "metric": metric,
-            "label": label, "unit": unit, "better": better,
+            "label": known.short, "unit": known.unit, "better": known.better,
             "this": fmean(_series(blocks, "B", metric)),
             "other": fmean(_series(blocks, "A", metric)),
             "ratio": math.exp(effect.estimate), "ci95": _ratios(effect.ci95),
@@ -125,7 +124,7 @@ def _rows(found):
     effects = [verdict.Effect(metric, _logs(blocks, "B", metric),
                               _logs(blocks, "A'", metric))
                for _, _, blocks, metric in places]
-    verdict.judge_all(effects)
+    verdict.judge_all(effects, CHANGES)
     return [_row(*place, effect) for place, effect in zip(places, effects)]
 
 

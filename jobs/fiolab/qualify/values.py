@@ -6,8 +6,6 @@ from collections import Counter
 from ..fio.metrics import (DIRECTIONS, LATENCIES, PERCENTILES, enough, figures,
                            percentile, rate)
 
-NAMES = {metric: name for metric, name in LATENCIES.items() if name != "90"}
-
 
 def _pooled(parts):
     """{"n", "mean_ns", "max_ns", "percentiles", "bins"} of several."""
@@ -43,11 +41,11 @@ def us(latency):
     """The latency metrics, in microseconds; None without I/Os, or with fewer
     than a percentile takes."""
     if latency is None:
-        return dict.fromkeys(("lat_mean_us", *NAMES, "lat_max_us"))
+        return dict.fromkeys(("lat_mean_us", *LATENCIES, "lat_max_us"))
     found = latency["percentiles"]
     return {"lat_mean_us": latency["mean_ns"] / 1000,
             **{name: found[share] / 1000 if share in found else None
-               for name, share in NAMES.items()},
+               for name, share in LATENCIES.items()},
             "lat_max_us": latency["max_ns"] / 1000}
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from ..fio.metrics import SHARES
 from . import plotting, svg, wording
 
+FAR = "99.9"                # the percentile that ends a distribution
+
 
 def thinned(bins, keep=()):
     """(ns, share of the I/Os up to it), at plotting.POINTS places at most,
@@ -59,14 +61,14 @@ def _lines(axes, found, draw, letter):
 
 
 def _far(found):
-    """Where the picture of a distribution ends: the slower side's p99.9."""
-    return max(ns[min(np.searchsorted(share, 0.999), len(ns) - 1)]
+    """Where the picture of a distribution ends: the slower side's FAR."""
+    return max(ns[min(np.searchsorted(share, SHARES[FAR]), len(ns) - 1)]
                for ns, share in found.values() if len(ns))
 
 
 def cdf(found, direction, prefix, letter="B"):
     """The share of I/Os that are done within a time."""
-    points = {role: thinned(found[role]["bins"], [0.999]) for role in "AB"}
+    points = {role: thinned(found[role]["bins"], [SHARES[FAR]]) for role in "AB"}
     if not any(len(ns) for ns, _ in points.values()):
         return None
     made = svg.figure(250)
@@ -77,7 +79,7 @@ def cdf(found, direction, prefix, letter="B"):
     axes.set_xlim(right=_far(points) * 1.05)
     axes.set_ylim(0, 101)
     latency_axis(axes.xaxis)
-    axes.set_xlabel("latency, up to p99.9")
+    axes.set_xlabel(f"latency, up to p{FAR}")
     plotting.caption(axes, f"% of {direction}s done within")
     return svg.render(made, prefix, f"Distribution of {direction} latency",
                       _percentile_text(found, letter))

@@ -5,7 +5,7 @@
 #                  effect is outside the A-against-A noise floor
 #   inconclusive   else, with the smallest effect these pairs could detect
 # alpha is 0.05, or with planned looks the corrected one for each look.
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import math
 
@@ -88,16 +88,6 @@ def many(metrics: Sequence[str], d: Sequence[Sequence[float]],
                                                  figures)]
 
 
-# What a significant change is called: (up, down).
-WORDS = {"iops": ("faster", "slower"), "cpu_us": ("more CPU", "less CPU"),
-         "bw_mib": ("more bandwidth", "less bandwidth"),
-         "lat_mean_us": ("longer", "shorter"),
-         "lat_p50_us": ("longer", "shorter"),
-         "lat_p99_us": ("longer", "shorter"),
-         "ctx_per_io": ("more switches", "fewer switches"),
-         "p50_us": ("longer", "shorter"), "wall_s": ("later", "sooner")}
-
-
 def _excludes_zero(pair):
     return pair[0] > 0 or pair[1] < 0
 
@@ -115,9 +105,12 @@ def _inside_floor(effect):
     return low <= effect.estimate <= high
 
 
-def judge(effect: Effect, comparisons: int,
+def judge(effect: Effect, words: Sequence[str], comparisons: int,
           alpha: float = ALPHA) -> tuple[str, str]:
-    """(verdict, reason) of one effect among so many comparisons."""
+    """(verdict, reason) of one effect among so many comparisons.
+
+    words: what a significant change is called, (up, down).
+    """
     n = len(effect.d)
     if n < FEWEST_PAIRS:
         return "no verdict", (f"{count_pairs(n)} cannot reach p <= {alpha} "
@@ -126,7 +119,7 @@ def judge(effect: Effect, comparisons: int,
     if effect.tost_p <= alpha:
         return "equivalent", f"{100 - 200 * alpha:.3g}% CI inside +-2%"
     if _significant(effect, alpha) and not _inside_floor(effect):
-        up, down = WORDS[effect.metric]
+        up, down = words
         return (up if effect.estimate > 0 else down), f"p {effect.p_holm:.2g}"
     return "inconclusive", _why_not(effect, comparisons, alpha)
 
@@ -142,11 +135,16 @@ def _why_not(effect, comparisons, alpha):
     return f"smallest detectable effect about {seen:.1f}%"
 
 
-def judge_all(effects: Sequence[Effect], alpha: float = ALPHA) -> None:
-    """Correct p over the whole report, then set every verdict."""
+def judge_all(effects: Sequence[Effect], words: Mapping[str, Sequence[str]],
+              alpha: float = ALPHA) -> None:
+    """Correct p over the whole report, then set every verdict.
+
+    words: {metric: what a significant change is called, (up, down)}
+    """
     for effect, p in zip(effects, paired.holm([e.p for e in effects])):
         effect.p_holm = p
-        effect.verdict, effect.reason = judge(effect, len(effects), alpha)
+        effect.verdict, effect.reason = judge(
+            effect, words[effect.metric], len(effects), alpha)
 
 
 def withhold(effects: Iterable[Effect]) -> None:

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from ...base.problem import Problem
+from ...fio import metrics
 from ...stats.paired import holm
 from ...stats.verdict import ALPHA
 from . import judging
@@ -36,11 +37,7 @@ RESOLUTION = 0.008 / math.sqrt(12)  # fio's latency bins are 0.8% wide, so that
                                     # equal figures are no certainty
 POWER = 0.8
 MENTIONED = 5           # cells that a warning names, one by one
-# metric: (label, unit, which is better)
-METRICS = {"iops": ("IOPS", "IOPS", "higher"),
-           "mbps": ("Throughput", "MB/s", "higher"),
-           "lat_mean_us": ("Mean latency", "us", "lower"),
-           "lat_p99_us": ("p99", "us", "lower")}
+METRICS = ("iops", "mbps", "lat_mean_us", "lat_p99_us")
 NOTE = (f"Means of two unpaired windows. Rounds are taken to be correlated "
         f"(lag-1 {CORRELATION}), as independent ones would claim a change "
         "that is not there four times as often as they say. What sets two runs "
@@ -143,11 +140,11 @@ def _row(names, pairs, metric):
     if not any(values):
         return None
     logs, why = _why_not(pairs, metric)
-    name, unit, better = METRICS[metric]
+    table = metrics.TABLE[metric]
     known = _figures(*logs) if logs else dict.fromkeys(
         ("ratio", "ci95", "p"))
-    return {**names, "metric": metric, "label": name, "unit": unit,
-            "better": better,
+    return {**names, "metric": metric, "label": table.title,
+            "unit": table.asked or table.unit, "better": table.better,
             **{which: one and one["mean"]
                for which, one in zip(("this", "other"), values)},
             **known, "p_holm": None, "verdict": "no verdict", "reason": why,

@@ -17,12 +17,14 @@ from statistics import fmean
 
 from scipy.stats import binom
 
-from ...fio.metrics import LATENCIES, SHARES, enough, percentile
+from ...fio.metrics import (LATENCIES, LIMITS, SHARES, TABLE, enough,
+                            percentile)
 from ...stats import bounds
 from . import specfile
 
 FEWEST = 2                          # rounds, for a bound
-RATES = ("iops", "mbps")            # what an excursion is of
+RATES = [one.name for one in LIMITS.values()
+         if one.better == "higher"]         # what an excursion is of
 QUANTILES = {metric: SHARES[name] for metric, name in LATENCIES.items()}
 FINE = 7                            # bits; above, fio's bins are 2^-6 wide
 
@@ -168,7 +170,7 @@ def _histogram(cell, limit, confidence):
 
 
 def _mean(cell, limit, confidence):
-    scale = 100 if limit.metric == "submit_share" else 1
+    scale = 100 if TABLE[limit.metric].unit == "share" else 1
     numbers, sources = _values(cell, limit.metric)
     if len(numbers) < FEWEST:
         raise _Unmeasured("one round has no confidence bound: it takes two")

@@ -16,26 +16,14 @@ import math
 import os
 
 from ...base.problem import Problem
+from ...fio.metrics import LIMITS
 from . import tomllines
 from .tomllines import TABLES, Wrong, quoted, shown
 
 CONFIDENCE = 0.95
 EVERY = "*"             # the cell that stands for all without an entry
-PERCENT = "%"
 # KEY: (metric, sense, unit)
-KEYS = {
-    "min_iops": ("iops", "min", "IOPS"),
-    "min_mb_per_s": ("mbps", "min", "MB/s"),
-    "max_mean_us": ("lat_mean_us", "max", "us"),
-    "max_p50_us": ("lat_p50_us", "max", "us"),
-    "max_p99_us": ("lat_p99_us", "max", "us"),
-    "max_p99_9_us": ("lat_p99_9_us", "max", "us"),
-    "max_p99_99_us": ("lat_p99_99_us", "max", "us"),
-    "max_p99_999_us": ("lat_p99_999_us", "max", "us"),
-    "max_latency_us": ("lat_max_us", "max", "us"),
-    "max_submit_share_percent": ("submit_share", "max", PERCENT),
-    "max_excursion_percent": ("excursion", "max", PERCENT)}
-SHARES = ("max_submit_share_percent",)      # of a whole: at most 100
+KEYS = {key: one.limit for key, one in LIMITS.items()}
 HEAD_KEYS, DEVICE_KEYS = ("name", "confidence"), ("model", "firmware")
 
 
@@ -99,7 +87,7 @@ def _text(line, key, value):
 def _limit(table, key, line, value):
     test, cell = table.names
     _key_known(key, line, KEYS)
-    if _number(line, key, value) > 100 and key in SHARES:
+    if _number(line, key, value) > 100 and LIMITS[key].unit == "share":
         raise Wrong(line, f"{key} must be at most 100, as it is a share")
     return Limit(line, test, cell, key, *KEYS[key][:2], value, KEYS[key][2],
                  table.line)

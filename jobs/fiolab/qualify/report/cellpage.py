@@ -3,12 +3,12 @@
 # and their source, and grids as heat maps.
 import math
 
+from ...fio.metrics import TABLE
 from ...report import wording
 from . import phrases
 
 LEVELS = 8                  # shades of a heat map
 FAR_APART = 20              # times: shades by the logarithm
-LESS = ("us", "ns", "ms", "s", "share")     # units of which less is better
 
 
 def sources(cells):
@@ -24,12 +24,16 @@ def _level(value, low, high, log):
     return round(LEVELS * (value - low) / (high - low))
 
 
+def _better(metric):
+    return TABLE[metric].better if metric in TABLE else ""
+
+
 def heat(grid):
     """The grid with a shade for each figure."""
     known = [z for row in grid["z"] for z in row if z is not None]
     low, high = min(known, default=0), max(known, default=0)
     log = low > 0 and high / low > FAR_APART
-    return {**grid, "less": grid["unit"] in LESS, "log": log, "rows": [
+    return {**grid, "less": _better(grid["metric"]) == "lower", "log": log, "rows": [
         (name, [(phrases.plain(None if z is None else float(z)),
                  _level(z, low, high, log)) for z in row])
         for name, row in zip(grid["y"], grid["z"])]}
@@ -44,7 +48,7 @@ def tables(test):
 def columns(cells):
     """The metrics to show of each cell."""
     return [name for name in phrases.columns(cells)
-            if name not in ("read_iops", "write_iops")]
+            if name not in TABLE or TABLE[name].head is not None]
 
 
 def _columns(test):
@@ -66,20 +70,17 @@ def _load(cell):
 
 def _head(metric):
     """(short name, unit)"""
-    name = phrases.label(metric)
-    if name not in ("mean latency", "latency"):
-        name = name.removesuffix(" latency")
-    return {"throughput": "", "mean latency": "mean",
-            "inside io_submit": "in submit"}.get(name, name), (
-        phrases.UNITS.get(phrases.unit(metric), phrases.unit(metric)))
+    unit = phrases.unit(metric)
+    return (TABLE[metric].head if metric in TABLE else metric,
+            phrases.UNITS.get(unit, unit))
 
 
 def _figure(cell, metric):
     value = cell["values"].get(metric)
     if value is None or value["mean"] is None:
         return "n/a"
-    if metric in phrases.SHARES:
-        return phrases.amount(value["mean"], metric=metric)
+    if phrases.unit(metric) == "share":
+        return phrases.amount(value["mean"], "share")
     return wording.figure(value["mean"])
 
 

@@ -4,6 +4,7 @@
 from collections import Counter
 import os
 
+from ...fio.metrics import TABLE
 from ...report import wording
 from ...report.wording import figure, several
 
@@ -12,18 +13,6 @@ TONES = {"pass": "good", "fail": "bad", "not measured": "open",
          "not run": "open"}
 MARKS = {"pass": "✓", "fail": "✗", "not measured": "○", "done": "✓",
          "failed": "✗", "stopped": "■", "not run": "○"}
-# metric: (label, unit); in the order of the tables
-METRICS = {
-    "iops": ("IOPS", "1/s"), "read_iops": ("read IOPS", "1/s"),
-    "write_iops": ("write IOPS", "1/s"), "mbps": ("throughput", "MB/s"),
-    "lat_mean_us": ("mean latency", "us"),
-    "lat_p50_us": ("p50 latency", "us"), "lat_p99_us": ("p99 latency", "us"),
-    "lat_p99_9_us": ("p99.9 latency", "us"),
-    "lat_p99_99_us": ("p99.99 latency", "us"),
-    "lat_p99_999_us": ("p99.999 latency", "us"),
-    "lat_max_us": ("longest latency", "us"),
-    "submit_share": ("inside io_submit", "share")}
-SHARES = ("submit_share",)
 UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
 UNIT = 12                   # letters of one, at most
 CHANGED = ("slower", "longer", "faster", "shorter")
@@ -32,18 +21,18 @@ SCALED = "SCALED DOWN: qualifies nothing"
 
 
 def label(metric):
-    return METRICS.get(metric, (metric, ""))[0]
+    return TABLE[metric].said if metric in TABLE else metric
 
 
 def unit(metric):
-    return METRICS.get(metric, ("", ""))[1]
+    return TABLE[metric].unit if metric in TABLE else ""
 
 
-def amount(value, of="", metric=None):
+def amount(value, of=""):
     """A figure with its unit: '1,203 µs', '4.20%', '120,000'."""
     if value is None:
         return "n/a"
-    if metric in SHARES or of in ("share", "%"):
+    if of in ("share", "%"):
         return f"{figure(value if of == '%' else 100 * value)}%"
     return f"{figure(value)} {UNITS.get(of, of)[:UNIT]}".rstrip()
 
@@ -62,7 +51,7 @@ def plain(value):
 # Limits
 
 def _of(limit, name):
-    return amount(limit[name], limit["unit"], limit["metric"])
+    return amount(limit[name], limit["unit"])
 
 
 def bar(limit):
@@ -305,5 +294,5 @@ def columns(cells):
     """The metrics that the cells have, in order."""
     seen = dict.fromkeys(name for cell in cells for name, value in
                          cell["values"].items() if value["mean"] is not None)
-    return ([name for name in METRICS if name in seen]
-            + [name for name in seen if name not in METRICS])
+    return ([name for name in TABLE if name in seen]
+            + [name for name in seen if name not in TABLE])

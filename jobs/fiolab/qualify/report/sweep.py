@@ -5,13 +5,14 @@ from statistics import median
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ...fio.metrics import TABLE
 from ...report import svg, wording
 from ...stats import knee
 from . import phrases, pictures
 
 AXIS_NAME = 0.3             # of the width: so much of it the axis' name takes
 FEWEST = 4                  # depths that make a sweep
-LATENCIES = (("lat_mean_us", "mean", "-"), ("lat_p99_us", "p99", (0, (4, 2))))
+LATENCIES = (("lat_mean_us", "-"), ("lat_p99_us", (0, (4, 2))))
 
 
 def families(cells):
@@ -84,11 +85,11 @@ def picture(cells, at, prefix):
     iops = _line(upper, cells, "iops", color=svg.B, marker="o")
     pictures.value_axis(upper, iops, "1/s")
     ends, every = [], []
-    for (metric, name, dash), colour in zip(LATENCIES, svg.LINES):
+    for (metric, dash), colour in zip(LATENCIES, svg.LINES):
         found = _line(lower, cells, metric, color=colour, linestyle=dash,
                       marker="os"[bool(ends)])
         every += found
-        ends += [(name, found[-1], colour)] if found else []
+        ends += [(TABLE[metric].head, found[-1], colour)] if found else []
     pictures.value_axis(lower, every, "us")
     pictures.end_labels(lower, ends)
     for axes, name in ((upper, "IOPS"), (lower, "latency")):

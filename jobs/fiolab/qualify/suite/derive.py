@@ -4,6 +4,9 @@
 # cell without figures is null.
 from statistics import fmean
 
+from ...fio.metrics import TABLE
+
+SHOWN = ("iops", "lat_mean_us", "lat_max_us")
 SLOWEST_US = 5000           # of a point's mean response (DIRTH)
 
 
@@ -38,9 +41,17 @@ def _phase(phases, name):
     return next((p for p in phases if p["name"] == name), None)
 
 
-def _grid(title, metric, unit, labels, x, y, z):
-    return {"title": title, "metric": metric, "unit": unit,
-            "x_label": labels[0], "x": x, "y_label": labels[1], "y": y, "z": z}
+def column(metric):
+    """The head of a table's column: 'mean latency us'."""
+    known = TABLE[metric]
+    unit = known.asked or known.unit
+    return known.short if known.short == unit else f"{known.short} {unit}"
+
+
+def _grid(metric, labels, x, y, z, title=None):
+    known = TABLE[metric]
+    return {"title": title or known.title, "metric": metric,
+            "unit": known.asked or known.unit, "x_label": labels[0], "x": x, "y_label": labels[1], "y": y, "z": z}
 
 
 def _as_table(grid):
@@ -59,13 +70,9 @@ def mix_by_size(phases):
     names = [name.split() for name in _names(phase)]
     sizes, mixes = (list(dict.fromkeys(name[i] for name in names))
                     for i in (0, 1))
-    grids = [_grid(title, metric, unit, ("R/W", "block size"), mixes, sizes,
+    grids = [_grid(metric, ("R/W", "block size"), mixes, sizes,
                    [[mean(phase, f"{size} {mix}", metric) for mix in mixes]
-                    for size in sizes])
-             for title, metric, unit in (
-                 ("IOPS", "iops", "IOPS"),
-                 ("Mean latency", "lat_mean_us", "us"),
-                 ("Longest latency", "lat_max_us", "us"))]
+                    for size in sizes]) for metric in SHOWN]
     return {"grids": grids, "tables": [_as_table(grid) for grid in grids]}
 
 
@@ -77,12 +84,12 @@ def saturation(phases):
         written += sum(r["bytes_written"] for r in one["results"])
         name = one["results"][0]["stimulus"]
         rows.append([one["round"], written / 1e9,
-                     *(mean(phase, name, metric, [one]) for metric in (
-                         "iops", "lat_mean_us", "lat_max_us"))])
+                     *(mean(phase, name, metric, [one])
+                       for metric in SHOWN)])
     return {"tables": [{"title": "Write saturation", "note": "mean of each "
                         "round's samples", "columns": [
-                            "round", "GB written", "IOPS", "mean latency us",
-                            "longest latency us"], "rows": rows}]}
+                            "round", "GB written", *map(column, SHOWN)],
+                        "rows": rows}]}
 
 
 def idle_recovery(phases):
@@ -121,7 +128,7 @@ def cross_recovery(phases):
             "not all stimuli were run")
     return {"tables": [{"title": "Cross stimulus recovery", "note": note,
                         "columns": ["stimulus", "first round MB/s",
-                                    "last round MB/s", "longest latency us"],
+                                    "last round MB/s", column("lat_max_us")],
                         "rows": rows}]}
 
 
@@ -156,13 +163,13 @@ def demand(phases):
     """Threads x depth, and the three points."""
     cells = _cells(phases)
     threads, depths = (sorted({key[i] for key in cells}) for i in (0, 1))
-    grids = [_grid(title, metric, unit, ("depth", "threads"),
-                   [f"QD{d}" for d in depths], [f"T{t}" for t in threads],
+    grids = [_grid(metric, ("depth", "threads"), [f"QD{d}" for d in depths],
+                   [f"T{t}" for t in threads],
                    [[cells.get((t, d), (None, None))[i] for d in depths]
-                    for t in threads])
-             for i, (title, metric, unit) in enumerate((
-                 ("Demand intensity", "iops", "IOPS"),
-                 ("Response time", "lat_mean_us", "us")))]
+                    for t in threads], title)
+             for i, (title, metric) in enumerate((
+                 ("Demand intensity", "iops"),
+                 ("Response time", "lat_mean_us")))]
     rows = [[name, f"T{key[0]} QD{key[1]}", *cells[key]]
             for name, key in points(phases).items()]
     return {"grids": grids, "tables": [*map(_as_table, grids), {

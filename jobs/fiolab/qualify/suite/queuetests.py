@@ -10,7 +10,7 @@ from ...fio.sidespec import ENGINE_FILE
 from ...stats import knee
 from .. import estimate, runner
 from . import devicefull, mixedload, pts
-from .derive import values
+from .derive import column, values
 from .model import Phase, Procedure, Stimulus, Test
 from .verifying import unknown
 
@@ -18,6 +18,7 @@ GROUP = "queue"
 DEPTHS = tuple(1 << power for power in range(11))
 ROUNDS = 3
 SWEEP_SECONDS = 30          # of each depth
+SHOWN = ("iops", "lat_mean_us", "lat_p99_us")
 BLOCKING = 0.1              # share of the run inside io_submit
 WAYS = ("ring", "syscall", "eventfd")
 WAY_ROUNDS = 4
@@ -42,8 +43,8 @@ def _middle(phase, name, metric):
 def _sweep_points(phases):
     """[(depth, IOPS, mean us, p99 us, share inside io_submit)]"""
     phase = _measuring(phases)
-    return [(depth, *(_middle(phase, f"QD {depth}", metric) for metric in (
-        "iops", "lat_mean_us", "lat_p99_us", "submit_share")))
+    return [(depth, *(_middle(phase, f"QD {depth}", metric)
+                      for metric in (*SHOWN, "submit_share")))
             for depth in DEPTHS if values(phase, f"QD {depth}", "iops")]
 
 
@@ -78,7 +79,7 @@ def sweep(phases):
         "title": "Depth and throughput", "rows": [list(p) for p in points],
         "note": f"Medians of {ROUNDS} rounds.  {note} "
         f"{blocking_text(points)}",
-        "columns": ["depth", "IOPS", "mean latency us", "p99 us",
+        "columns": ["depth", *map(column, SHOWN),
                     "share inside io_submit"]}]}
 
 
@@ -113,10 +114,8 @@ def ways(phases):
         "note": f"medians of {WAY_ROUNDS} rounds, each of which runs all; "
         "spread: (highest - lowest) / median of the IOPS.  Differences within "
         "the spread are none.",
-        "columns": ["reap=", "rounds", "IOPS", "mean latency us", "p99 us",
-                    "spread"],
-        "rows": _ways_rows(_measuring(phases), ("iops", "lat_mean_us",
-                                                "lat_p99_us"))}]}
+        "columns": ["reap=", "rounds", *map(column, SHOWN), "spread"],
+        "rows": _ways_rows(_measuring(phases), SHOWN)}]}
 
 
 WAYS_TEST = Test(

@@ -77,8 +77,8 @@ ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job open_file options guard \
 	       layout) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/*/test_*.c))
-# They are the system calls themselves.
-FAULTS      := $(shell grep -l __wrap_syscall tests/*/test_*.c)
+# They stand between the library and the kernel (tests/lib/seam.h).
+FAULTS      := $(shell grep -l '"fault.h"' tests/*/test_*.c)
 # TSan: what has threads.  fio's own offloading hangs under it, with libaio as
 # well; the model of the gate has one thread, and takes minutes.
 ifeq ($(SAN),thread)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every error of every system call, through the library and the queue.  The
- * linker sends syscall() here (-Wl,--wrap=syscall).  A fault has three parts:
- * the call to hit, how many calls pass first, and how many it then hits.
+ * Every error of every system call, through the library and the queue.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -18,52 +16,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fault.h"
 #include "libaio_ext.h"
 #include "queue.h"
-
-#define FOREVER 1000000000
-
-static struct {
-	long number; /* SYS_io_*; -1: none */
-	int after;   /* let so many pass */
-	int repeat;  /* then hit so many */
-	int err;     /* with this errno; 0: return 0 */
-	int calls;   /* of that number, in all */
-} fault = {.number = -1};
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-
-long __wrap_syscall(long number, ...)
-{
-	long a[5];
-	va_list ap;
-
-	va_start(ap, number);
-	for (int i = 0; i < 5; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	if (number == fault.number) {
-		fault.calls++;
-		if (fault.after > 0) {
-			fault.after--;
-		} else if (fault.repeat > 0) {
-			fault.repeat--;
-			errno = fault.err;
-			return fault.err ? -1 : 0;
-		}
-	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4]);
-}
-
-static void inject(long number, int after, int repeat, int err)
-{
-	fault.number = number;
-	fault.after = after;
-	fault.repeat = repeat;
-	fault.err = err;
-	fault.calls = 0;
-}
 
 /* --- the library: -errno out, errno untouched --- */
 

@@ -19,37 +19,16 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "rwf.h"
-#include "libaio_ext.h"
 #include "dio.h"
+#include "fault.h"
+#include "libaio_ext.h"
+#include "rwf.h"
 
 #define ALL 0xffffu
 
-static int submits, refuse; /* io_submit calls; errno for the next one */
 static int statx_error;
 static uint32_t atomic_mask, atomic_max;
 static io_context_t ctx;
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-
-long __wrap_syscall(long number, ...)
-{
-	long a[5];
-	va_list ap;
-
-	va_start(ap, number);
-	for (int i = 0; i < 5; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	submits += number == SYS_io_submit;
-	if (number == SYS_io_submit && refuse) {
-		errno = refuse;
-		refuse = 0;
-		return -1;
-	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4]);
-}
 
 int statx(int fd, const char *restrict path, int flags, unsigned mask,
 	  struct statx *restrict st)
@@ -124,18 +103,18 @@ static void test_asked_once(void **state)
 	(void)state;
 	other = scratch("/dev/shm", O_RDWR);
 	assert_false(rwf_is_known(&known, one));
-	submits = 0;
+	inject(SYS_io_submit, 0, 0, 0);
 	assert_int_equal(rwf_ask(&known, ctx, one, wanted, &first), 0);
-	assert_int_equal(submits, 3);
+	assert_int_equal(fault.calls, 3);
 	assert_true(rwf_is_known(&known, other));
 	assert_int_equal(rwf_ask(&known, ctx, other, wanted, &second), 0);
-	assert_int_equal(submits, 3);
+	assert_int_equal(fault.calls, 3);
 	assert_memory_equal(&first, &second, sizeof(first));
 	close(other);
 	other = scratch("/dev/shm", O_RDONLY);
 	assert_false(rwf_is_known(&known, other));
 	assert_int_equal(rwf_ask(&known, ctx, other, wanted, &second), 0);
-	assert_int_equal(submits, 6);
+	assert_int_equal(fault.calls, 6);
 	assert_int_equal(second.writes, 0);
 	close(other);
 	close(one);
@@ -169,16 +148,16 @@ static void test_no_answer(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++) {
-		refuse = errors[i];
+		inject(SYS_io_submit, 0, 1, errors[i]);
 		assert_int_equal(ask(&known, fd, &taken), -errors[i]);
 		assert_false(rwf_is_known(&known, fd));
 	}
 	assert_int_equal(ask(&known, fd, &taken), 0);
 	assert_int_equal(pipe(ends), 0);
-	submits = 0;
+	inject(SYS_io_submit, 0, 0, 0);
 	assert_int_equal(ask(&known, ends[0], &taken), -EINVAL);
 	assert_int_equal(ask(&known, -1, &taken), -EINVAL);
-	assert_int_equal(submits, 0);
+	assert_int_equal(fault.calls, 0);
 	close(ends[0]);
 	close(ends[1]);
 	close(fd);
@@ -202,7 +181,7 @@ static void test_atomic(void **state)
 	struct rwf_known known = {0};
 
 	(void)state;
-	submits = 0;
+	inject(SYS_io_submit, 0, 0, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		atomic_mask = cases[i].mask;
 		atomic_max = cases[i].max;
@@ -212,7 +191,7 @@ static void test_atomic(void **state)
 				 cases[i].takes ? KAIO_RWF_ATOMIC : 0);
 		assert_int_equal(taken.writes & 0x2, 0x2);
 		assert_int_equal(taken.reads, 0);
-		assert_int_equal(submits, 1);
+		assert_int_equal(fault.calls, 1);
 	}
 	close(fd);
 }

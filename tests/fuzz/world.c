@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SEAM_WRAP
+#include "seam.h"
 #include "world.h"
 
 #define PAGE 4096
@@ -36,25 +38,15 @@ static struct job {
 	sem_t there;
 } jobs[BACKGROUND];
 
-long __wrap_syscall(long number, ...);
-
-long __wrap_syscall(long number, ...)
+static long seam(long number, long *a)
 {
-	/* Five come in registers, passed or not; a sixth must be there. */
-	int count = number == SYS_io_pgetevents ? 6 : 5;
-	long *a = seen.a;
-	va_list ap;
-
-	va_start(ap, number);
-	for (int i = 0; i < count; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
 	if (number == SYS_io_submit && !a[1] && !a[2])
 		seen.asked++;
 	else
 		seen.calls++;
 	seen.number = number;
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	memcpy(seen.a, a, sizeof(seen.a));
+	return seam_pass(number, a);
 }
 
 void fail(const char *what, long lib, long raw)

@@ -29,6 +29,7 @@ SAN_ENV = {
 }
 # A sanitizer, a -j or an O= of the make around us is not meant for these.
 NOT_OURS = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "O", "SAN", "CC")
+INCLUDE = [f"-I{AIO}", f"-I{ROOT}/tests/lib"]
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 
@@ -66,7 +67,7 @@ def need(program, reason):
 def compile_program(source, program, *flags, compiler=None):
     """Build a program from one source file with the project's header."""
     output_of(
-        *(compiler or CC), "-O1", "-g", *WARNINGS, *SAN_FLAGS, f"-I{AIO}",
+        *(compiler or CC), "-O1", "-g", *WARNINGS, *SAN_FLAGS, *INCLUDE,
         source, "-o", program, *flags,
     )  # fmt: skip
     return program

@@ -9,7 +9,6 @@
  * The kernel's waiters may each hold min_nr - 1 events in their hands, so
  * LIMIT is more than 8 * (MOST - 1) + MOST, and less than the ring's slots.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -25,6 +24,7 @@
 
 #include "libaio.h"
 #include "report.h"
+#include "seam.h"
 
 #define LIMIT 300
 #define MOST 16	 /* the largest min_nr */
@@ -42,23 +42,11 @@ static long from_ring, from_kernel, ring_calls, kernel_calls, refused, churned;
 static int done, ready_fd, later_fd, file_fd;
 static unsigned char *seen; /* by sequence number */
 static _Thread_local long entered;
-static __typeof__(&syscall) real_syscall;
 
-/* The library's system calls come through here, as it calls syscall(). */
-long syscall(long number, ...)
+static long seam(long number, long *a)
 {
-	long a[6];
-	va_list list;
-
-	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	if (!real_syscall) /* a constructor is traced */
-		real_syscall =
-			(__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
 	entered += number == SYS_io_getevents || number == SYS_io_pgetevents;
-	return real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return seam_pass(number, a);
 }
 
 static unsigned dice(unsigned *seed, unsigned sides)

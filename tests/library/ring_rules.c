@@ -5,7 +5,6 @@
  * after it; "kernel" lines say how many calls entered the kernel for events
  * since the last such line.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -36,6 +35,7 @@
 #include "libaio_ext.h"
 #endif
 #include "report.h"
+#include "seam.h"
 
 #define POINTER(number) ((void *)(uintptr_t)(number))
 
@@ -45,29 +45,20 @@ static int ready_fd;
 static long entered, naps, barriers;
 static void (*after_setup)(io_context_t ctx);
 
-/* The library calls syscall(), and gets this one. */
-long syscall(long number, ...)
+static long seam(long number, long *a)
 {
-	static __typeof__(&syscall) real;
-	long a[6];
-	va_list list;
+	long ret;
 
-	va_start(list, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(list, long);
-	va_end(list);
-	if (!real)
-		real = (__typeof__(&syscall))dlsym(RTLD_NEXT, "syscall");
 	if (number == SYS_io_getevents || number == SYS_io_pgetevents)
 		__atomic_fetch_add(&entered, 1, __ATOMIC_RELAXED);
 	if (number == SYS_futex)
 		__atomic_fetch_add(&naps, 1, __ATOMIC_RELAXED);
 	if (number == SYS_membarrier)
 		__atomic_fetch_add(&barriers, 1, __ATOMIC_RELAXED);
-	a[0] = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (number == SYS_io_setup && !a[0] && after_setup)
+	ret = seam_pass(number, a);
+	if (number == SYS_io_setup && !ret && after_setup)
 		after_setup(*(io_context_t *)a[1]);
-	return a[0];
+	return ret;
 }
 
 static void report_kernel(const char *name)

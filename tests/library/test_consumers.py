@@ -11,8 +11,8 @@ import os
 import pytest
 
 from abi_tools import (
-    AIO, BUILD, CC, HERE, SAN, STATIC, WARNINGS, compile_program, compile_shared,
-    need, output_of, run,
+    AIO, BUILD, CC, HERE, INCLUDE, SAN, STATIC, WARNINGS, compile_program,
+    compile_shared, need, output_of, run,
 )  # fmt: skip
 
 pytestmark = pytest.mark.long
@@ -66,7 +66,7 @@ def watched_program(tmp_path_factory):
     so that threads meet in every gap between them.
     """
     directory = tmp_path_factory.mktemp("watched")
-    flags = ["-std=gnu11", "-O1", "-g", *WARNINGS, "-fsanitize=thread", f"-I{AIO}"]
+    flags = ["-std=gnu11", "-O1", "-g", *WARNINGS, "-fsanitize=thread", *INCLUDE]
     objects = []
     for name in ("libaio", "ring", "gate", "contexts"):
         objects.append(directory / f"{name}.o")

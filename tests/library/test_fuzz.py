@@ -24,6 +24,7 @@ FLAGS = [
     # The kernel takes what is not aligned, and so does the library.
     "-fsanitize=fuzzer,address,undefined", "-fno-sanitize=alignment",
     "-fno-sanitize-recover=all", "-Wl,--wrap=syscall", f"-I{AIO}", f"-I{HERE}",
+    f"-I{HERE.parent}/lib",
 ]  # fmt: skip
 SEEDS_AT_LEAST = 20
 RUNS = 5000

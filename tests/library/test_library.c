@@ -2,8 +2,8 @@
 /*
  * Errors in the library's way to the ring: each is handed through, leaves
  * errno alone, and afterwards the ring is read again without a system call.
- * syscall() comes here by -Wl,--wrap=syscall; mmap(), madvise() and munmap()
- * are this program's own, which the library takes before libc's.
+ * mmap(), madvise() and munmap() are this program's own, which the library
+ * takes before libc's.
  */
 #include <stdarg.h>
 #include <setjmp.h>
@@ -28,19 +28,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "fault.h"
 #include "libaio_ext.h"
 
-#define LEFT_ALONE 4321
-#define FOREVER 1000000000
 #define SKIPPED 77
-
-static struct {
-	long number; /* the call to hit, */
-	int repeat;  /* how often */
-	int err;     /* and with what */
-	int calls;   /* of that number, in all */
-	int all;     /* of any */
-} fault;
 
 /* The call of mmap() or madvise() to fail: 1 is the next; 0: none. */
 static int mmap_fails, madvise_fails;
@@ -51,31 +42,6 @@ static void (*on_mmap)(void);
 #else
 #define TABLES(want) (tables == (want))
 #endif
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
-
-long __wrap_syscall(long number, ...)
-{
-	int count = number == SYS_io_pgetevents ? 6 : 5;
-	long a[6] = {0};
-	va_list ap;
-
-	va_start(ap, number);
-	for (int i = 0; i < count; i++)
-		a[i] = va_arg(ap, long);
-	va_end(ap);
-	fault.all++;
-	if (number == fault.number) {
-		fault.calls++;
-		if (fault.repeat > 0) {
-			fault.repeat--;
-			errno = fault.err;
-			return -1;
-		}
-	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
 
 void *mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
@@ -108,15 +74,6 @@ int madvise(void *addr, size_t size, int advice)
 		return -1;
 	}
 	return (int)__real_syscall(SYS_madvise, addr, size, advice);
-}
-
-static void inject(long number, int repeat, int err)
-{
-	fault.number = number;
-	fault.repeat = repeat;
-	fault.err = err;
-	fault.calls = fault.all = 0;
-	errno = LEFT_ALONE;
 }
 
 /* In a process of its own, where nothing is mapped or remembered yet. */
@@ -165,7 +122,7 @@ static int calls_to_read(io_context_t ctx)
 {
 	struct io_event event;
 
-	inject(SYS_io_getevents, 0, 0);
+	inject(SYS_io_getevents, 0, 0, 0);
 	if (io_getevents(ctx, 1, 1, &event, NULL) != 1 || event.obj != &asked ||
 	    errno != LEFT_ALONE)
 		return -1;
@@ -247,8 +204,8 @@ static void test_gate_is_left(void **state)
 			if (newer && !masked && lacking)
 				continue; /* the older call would wait */
 			assert_int_equal(submit_one(ctx), 1);
-			inject(newer ? SYS_io_pgetevents : SYS_io_getevents, 1,
-			       errors[e]);
+			inject(newer ? SYS_io_pgetevents : SYS_io_getevents, 0,
+			       1, errors[e]);
 			assert_int_equal(calls[c](ctx), -want);
 			assert_int_equal(errno, LEFT_ALONE);
 			assert_int_equal(fault.all, 1);
@@ -273,25 +230,25 @@ static void test_helpers(void **state)
 
 	(void)state;
 	assert_int_equal(submit_one(ctx), 1);
-	inject(SYS_io_getevents, 1, EINTR);
+	inject(SYS_io_getevents, 0, 1, EINTR);
 	assert_int_equal(io_wait(ctx, 2, 2, events, NULL, 0), 1);
 	assert_int_equal(fault.calls, 1);
-	inject(SYS_io_getevents, 1, ENOSYS);
+	inject(SYS_io_getevents, 0, 1, ENOSYS);
 	assert_int_equal(io_wait(ctx, 1, 2, events, NULL, 0), -ENOSYS);
 	assert_int_equal(errno, LEFT_ALONE);
 	assert_int_equal(works(ctx, 0), 1);
 	io_ring_disable(ctx);
 	assert_int_equal(io_poll(ctx, &asked, count, ready_fd, POLLIN), 1);
-	inject(SYS_io_getevents, 1, EINVAL);
+	inject(SYS_io_getevents, 0, 1, EINVAL);
 	assert_int_equal(io_queue_run(ctx), -EINVAL);
 	assert_int_equal(errno, LEFT_ALONE);
 	assert_int_equal(called, 0);
 	assert_int_equal(io_queue_run(ctx), 0);
 	assert_int_equal(called, 1);
-	inject(SYS_io_destroy, 1, ENOSYS);
+	inject(SYS_io_destroy, 0, 1, ENOSYS);
 	assert_int_equal(io_queue_release(ctx), -ENOSYS);
 	assert_int_equal(io_queue_release(ctx), 0);
-	inject(SYS_io_setup, 1, ENOMEM);
+	inject(SYS_io_setup, 0, 1, ENOMEM);
 	assert_int_equal(io_queue_init(4, &ctx), -ENOMEM);
 	assert_null(ctx);
 	assert_int_equal(errno, LEFT_ALONE);
@@ -305,10 +262,10 @@ static void test_wait_kernel(void **state)
 
 	(void)state;
 	assert_int_equal(submit_one(ctx), 1);
-	inject(SYS_io_getevents, 1, EINTR);
+	inject(SYS_io_getevents, 0, 1, EINTR);
 	assert_int_equal(io_wait_kernel(ctx, 1, 1, &event, NULL), -EINTR);
 	assert_int_equal(errno, LEFT_ALONE);
-	inject(SYS_io_getevents, 0, 0);
+	inject(SYS_io_getevents, 0, 0, 0);
 	assert_int_equal(io_wait_kernel(ctx, 1, 1, &event, NULL), 1);
 	assert_ptr_equal(event.obj, &asked);
 	assert_int_equal(fault.calls, 1);
@@ -323,7 +280,7 @@ static void test_destroy_fails(void **state)
 
 	(void)state;
 	assert_int_equal(submit_one(ctx), 1);
-	inject(SYS_io_destroy, 1, EFAULT);
+	inject(SYS_io_destroy, 0, 1, EFAULT);
 	assert_int_equal(io_destroy(ctx), -EFAULT);
 	assert_int_equal(errno, LEFT_ALONE);
 	assert_int_equal(calls_to_read(ctx), 1);
@@ -338,7 +295,7 @@ static void test_barrier_fails(void **state)
 	io_context_t ctx = NULL;
 
 	(void)state;
-	inject(SYS_membarrier, 1, EPERM);
+	inject(SYS_membarrier, 0, 1, EPERM);
 	assert_int_equal(io_setup(4, &ctx), 0);
 	assert_int_equal(fault.calls, 1);
 	assert_int_equal(errno, LEFT_ALONE);
@@ -346,11 +303,11 @@ static void test_barrier_fails(void **state)
 	assert_int_equal(io_destroy(ctx), 0);
 	ctx = context();
 	assert_true(works(ctx, 0));
-	inject(SYS_membarrier, FOREVER, EPERM);
+	inject(SYS_membarrier, 0, FOREVER, EPERM);
 	assert_int_equal(io_destroy(ctx), 0);
 	assert_int_equal(fault.calls, 1);
 	assert_int_equal(errno, LEFT_ALONE);
-	inject(0, 0, 0);
+	inject(-1, 0, 0, 0);
 }
 
 /* --- the tables of contexts --- */
@@ -487,7 +444,7 @@ static void test_real_submit_errors(void **state)
 	assert_int_equal(errno, LEFT_ALONE);
 	assert_int_equal(ret, -EAGAIN);
 	assert_true(taken >= 4);
-	inject(SYS_io_getevents, 0, 0);
+	inject(SYS_io_getevents, 0, 0, 0);
 	for (int i = 0; i < taken; i++)
 		assert_int_equal(io_getevents(ctx, 1, 1, &event, NULL), 1);
 	assert_int_equal(fault.calls, 0);
@@ -533,16 +490,16 @@ static int probe_setup_fails(int unused)
 	int memory = memfd_create("test", 0);
 
 	(void)unused;
-	inject(SYS_io_setup, 1, EAGAIN);
+	inject(SYS_io_setup, 0, 1, EAGAIN);
 	WANT(io_probe(-1, &probe) == -EAGAIN && errno == LEFT_ALONE);
-	inject(SYS_io_setup, 1, ENOSYS);
+	inject(SYS_io_setup, 0, 1, ENOSYS);
 	WANT(io_probe(memory, &probe) == -ENOSYS && errno == LEFT_ALONE);
 	WANT(io_probe(-1, &probe) == 0 && errno == LEFT_ALONE);
 	WANT(probe.opcodes & 1 << IO_CMD_PREAD && probe.read_flags &&
 	     probe.write_flags);
-	inject(SYS_io_setup, 1, ENOMEM);
+	inject(SYS_io_setup, 0, 1, ENOMEM);
 	WANT(io_probe(memory, &again) == -ENOMEM && errno == LEFT_ALONE);
-	inject(SYS_io_setup, FOREVER, ENOMEM);
+	inject(SYS_io_setup, 0, FOREVER, ENOMEM);
 	WANT(io_probe(-1, &again) == 0 && fault.all == 0);
 	WANT(!memcmp(&probe, &again, sizeof(probe)));
 	return 0;
@@ -585,7 +542,7 @@ static int probe_short(int err)
 {
 	struct io_probe probe = {0}, again = {0};
 
-	inject(SYS_io_submit, 1, err);
+	inject(SYS_io_submit, 0, 1, err);
 	WANT(io_probe(-1, &probe) == -err && errno == LEFT_ALONE);
 	WANT(io_probe(-1, &again) == 0);
 	WANT(again.opcodes & 1 << IO_CMD_PREAD && again.read_flags);
@@ -606,12 +563,12 @@ static int probe_without_events(int err)
 {
 	struct io_probe probe = {0};
 
-	inject(SYS_io_getevents, FOREVER, err);
+	inject(SYS_io_getevents, 0, FOREVER, err);
 	if (io_probe(-1, &probe) == 0)
 		WANT(probe.opcodes == 0 && probe.read_flags == 0 &&
 		     probe.write_flags == 0);
 	WANT(errno == LEFT_ALONE);
-	inject(0, 0, 0);
+	inject(-1, 0, 0, 0);
 	WANT(io_probe(-1, &probe) == 0 && probe.opcodes & 1);
 	return 0;
 }

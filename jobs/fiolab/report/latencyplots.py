@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The pictures of latency: its distribution, and the percentiles towards the
 # tail.  A is drawn dashed, B solid.
+from collections.abc import Iterable, Sequence
 import math
 
+from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 import numpy as np
 
@@ -12,7 +14,8 @@ from . import plotting, svg, wording
 FAR = "99.9"                # the percentile that ends a distribution
 
 
-def thinned(bins, keep=()):
+def thinned(bins: Sequence[Sequence[int]],
+            keep: Iterable[float] = ()) -> tuple[np.ndarray, np.ndarray]:
     """(ns, share of the I/Os up to it), at plotting.POINTS places at most,
     densest where the shares change and never without the far tail."""
     ns = np.array([b[0] for b in bins], dtype=float)
@@ -28,7 +31,7 @@ def thinned(bins, keep=()):
     return ns[at], share[at]
 
 
-def log_ticks(low, high):
+def log_ticks(low: float, high: float) -> list[float]:
     """Round places in a range, as many as fit: 1, 10... or 1, 2, 5, 10..."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
     for steps in ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,)):
@@ -39,7 +42,7 @@ def log_ticks(low, high):
     return found[::len(found) // 4]
 
 
-def latency_axis(axis):
+def latency_axis(axis: Axis) -> None:
     """Once the limits are known."""
     axis.set_major_locator(FixedLocator(log_ticks(*axis.get_view_interval())))
     axis.set_minor_locator(NullLocator())
@@ -66,7 +69,8 @@ def _far(found):
                for ns, share in found.values() if len(ns))
 
 
-def cdf(found, direction, prefix, letter="B"):
+def cdf(found: dict, direction: str, prefix: str,
+        letter: str = "B") -> str | None:
     """The share of I/Os that are done within a time."""
     points = {role: thinned(found[role]["bins"], [SHARES[FAR]]) for role in "AB"}
     if not any(len(ns) for ns, _ in points.values()):
@@ -94,11 +98,12 @@ def _percentile_text(found, letter):
     return "; ".join(said)
 
 
-def nines(share):
+def nines(share: float | np.ndarray) -> np.ndarray:
     return -np.log10(np.maximum(1 - share, 1e-9))
 
 
-def percentiles(found, direction, prefix, letter="B"):
+def percentiles(found: dict, direction: str, prefix: str,
+                letter: str = "B") -> str | None:
     """Latency against percentile, stretched so that each nine is a step."""
     points = {}
     for role in "AB":

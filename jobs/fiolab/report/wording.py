@@ -4,8 +4,10 @@
 # came from outside goes through clean(), so that no control character, no
 # half of a surrogate pair and no reversal of direction reaches a reader.
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 import os
 import re
+from typing import Any
 
 from ..target import extents
 
@@ -29,22 +31,22 @@ def _visible(match):
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
-def clean(text):
+def clean(text: str) -> str:
     """Text to show, on several lines if it has some."""
     return UNSAFE.sub(_visible, text)
 
 
-def line(text):
+def line(text: str) -> str:
     """Text to show on one line."""
     return clean(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def made(version):
+def made(version: str | None) -> str:
     """Which kaio made a report; nothing, of one that does not say so."""
     return f"Made by kaio {short(version)}." if version else ""
 
 
-def cleaned(data, how=clean):
+def cleaned(data: Any, how: Callable[[str], str] = clean) -> Any:
     """A copy with every text in it clean; the masses of figures, of which no
     text is ever shown, stay as they are."""
     if isinstance(data, str):
@@ -57,7 +59,7 @@ def cleaned(data, how=clean):
     return data
 
 
-def short(text, length=NAME_LENGTH):
+def short(text: str, length: int = NAME_LENGTH) -> str:
     """One line of a bounded length: the middle of a long text is left out."""
     text = line(text)
     if len(text) <= length:
@@ -68,14 +70,14 @@ def short(text, length=NAME_LENGTH):
 
 # Figures
 
-def percent(ratio):
+def percent(ratio: float | None) -> str:
     """'+21.6%' of 1.216; beyond tenfold '12.0x'."""
     if ratio is None:
         return "n/a"
     return f"{100 * (ratio - 1):+.1f}%" if ratio < 10 else f"{ratio:.3g}x"
 
 
-def span(interval):
+def span(interval: Sequence[float] | None) -> str:
     """'+16.4..+25.9%' of an interval of ratios."""
     if interval is None:
         return "n/a"
@@ -84,7 +86,7 @@ def span(interval):
     return f"{low[:-1] if both else low}..{high}"
 
 
-def figure(value):
+def figure(value: float | None) -> str:
     """Three digits at least, thousands apart."""
     if value is None:
         return "n/a"
@@ -93,11 +95,11 @@ def figure(value):
     return f"{value:.2f}" if abs(value) >= 0.1 or not value else f"{value:.3g}"
 
 
-def p_text(p):
+def p_text(p: float | None) -> str:
     return "n/a" if p is None else f"{p:.2g}"
 
 
-def size(count):
+def size(count: int | None) -> str:
     if count is None:
         return "n/a"
     for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
@@ -106,7 +108,7 @@ def size(count):
     return f"{count} B"
 
 
-def duration(ns):
+def duration(ns: float) -> str:
     """A time in the unit that suits it."""
     for unit, scale in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
         if ns >= scale:
@@ -114,13 +116,13 @@ def duration(ns):
     return f"{ns:.3g} ns"
 
 
-def several(count, word):
+def several(count: int, word: str) -> str:
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 # Verdicts
 
-def tone(effect):
+def tone(effect: dict) -> str:
     """Is B better ('good'), worse ('bad'), equal ('same'), or not ('open')?"""
     if effect["verdict"] == "equivalent":
         return "same"
@@ -130,24 +132,24 @@ def tone(effect):
     return "good" if better else "bad"
 
 
-def primaries(cell):
+def primaries(cell: dict) -> list[dict]:
     return [e for e in cell["effects"] if e["role"] == "primary"]
 
 
-def floor_excludes_one(effect):
+def floor_excludes_one(effect: dict) -> bool:
     """Two runs of one side differed: drift, or the place in the block."""
     interval = effect["aa"] and effect["aa"]["ci95"]
     return bool(interval) and not interval[0] <= 1 <= interval[1]
 
 
-def tally(effects):
+def tally(effects: Sequence[dict]) -> list[tuple[str, str, int]]:
     """[(tone, verdict, how many)], the decided ones first."""
     counts = Counter((tone(e), e["verdict"]) for e in effects)
     return sorted(((*key, n) for key, n in counts.items()),
                   key=lambda row: (TONES.index(row[0]), row[1]))
 
 
-def tally_text(effects):
+def tally_text(effects: Sequence[dict]) -> str:
     """'faster in 1, inconclusive in 1 of 2 cells'."""
     parts = [f"{word} in {n}" for _, word, n in tally(effects)]
     return f"{', '.join(parts)} of {several(len(effects), 'cell')}"
@@ -155,11 +157,11 @@ def tally_text(effects):
 
 # Names
 
-def side(data, letter):
+def side(data: dict, letter: str) -> dict:
     return next(s for s in data["sides"] if s["letter"] == letter)
 
 
-def target_text(target):
+def target_text(target: dict) -> str:
     """'RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT, all of it was written'."""
     return ", ".join(filter(None, (
         target["label"], size(target["size"]), IO_NAMES[target["direct"]],
@@ -176,7 +178,7 @@ def _parts(data, cell):
             os.path.basename(target["path"]), f"cell {cell['id']}")
 
 
-def cell_names(data):
+def cell_names(data: dict) -> dict[int, str]:
     """{id: name}: the job, and whatever else the cells differ in."""
     rows = {cell["id"]: _parts(data, cell) for cell in data["cells"]}
     told = [i for i in (SIDE, JOB, PLACE)
@@ -190,24 +192,24 @@ def cell_names(data):
             for number, row in rows.items()}
 
 
-def comparisons(data):
+def comparisons(data: dict) -> list[tuple[dict, list[dict]]]:
     """[(side B, its cells)], for every side that has cells."""
     found = [(each, [c for c in data["cells"] if c["b"] == each["letter"]])
              for each in data["sides"][1:]]
     return [(b, cells) for b, cells in found if cells]
 
 
-def metric_effects(cells, metric):
+def metric_effects(cells: Iterable[dict], metric: str) -> list[dict]:
     return [e for cell in cells for e in cell["effects"]
             if e["metric"] == metric]
 
 
-def primary_names(cells):
+def primary_names(cells: Iterable[dict]) -> dict[str, str]:
     """{metric: name} of the primary metrics, in their order."""
     return {e["metric"]: e["name"] for cell in cells for e in primaries(cell)}
 
 
-def measured(data):
+def measured(data: dict) -> tuple[int, int]:
     """How many pairs and runs there are."""
     pairs = sum(len(cell["pairs"]) for cell in data["cells"])
     runs = sum(len(pair["values"]) for cell in data["cells"]
@@ -215,12 +217,12 @@ def measured(data):
     return pairs, runs
 
 
-def verdict_line(effect):
+def verdict_line(effect: dict) -> str:
     """'faster: +21.6% (95% CI +16.4..+25.9%)'."""
     return (f"{effect['verdict']}: {percent(effect['ratio'])} "
             f"(95% CI {span(effect['ci95'])})")
 
 
-def label(name):
+def label(name: str) -> str:
     """A name at the beginning of a line."""
     return name[:1].upper() + name[1:]

@@ -5,14 +5,18 @@
 # which commands they are given, and nothing about any drive.
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 
 class Tools:
     def __init__(self, folder, monkeypatch):
-        """No other tool of these is found meanwhile."""
+        """No other tool of these is found meanwhile; util-linux is there."""
         self.folder, self.log = folder / "bin", folder / "calls"
         self.folder.mkdir()
+        for name in ("wipefs", "findmnt"):
+            (self.folder / name).symlink_to(shutil.which(
+                name, path="/usr/sbin:/usr/bin:/sbin:/bin"))
         monkeypatch.setenv("PATH", str(self.folder))
         monkeypatch.setattr("fiolab.target.tools.SBIN", "")
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a qualification may destroy: files, names and types that need no root.
 # Devices are in tests/qualify/test_safety.py and test_purging.py.
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 
+import diskmagic
 from fiolab.base.problem import Problem
 from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
@@ -165,27 +167,46 @@ def test_without_o_direct(precious, stack, monkeypatch):
         targetset.local(str(precious), QUICK, None, True, stack)
 
 
-@pytest.mark.parametrize("offset, magic, words", signatures.MAGICS)
-def test_each_signature_is_only_a_warning(offset, magic, words, precious,
-                                          stack):
-    with open(precious, "r+b") as file:
-        file.seek(offset)
-        file.write(magic)
+@pytest.mark.parametrize("words, places", diskmagic.KINDS)
+def test_each_signature_is_only_a_warning(words, places, precious, stack):
+    diskmagic.write(precious, places)
     before = precious.read_bytes()
     target = claim.prepare(str(precious), MIB, True, stack)
-    warning, = target.warnings
-    assert words in warning and warning.endswith("destroys.")
+    assert target.warnings == [f"{precious} holds {words}, which this run "
+                               "destroys."]
     assert precious.read_bytes() == before
 
 
-@pytest.mark.parametrize("back, magic", [
-    (512, b"EFI PART"), (4096, b"EFI PART"), (65536, b"\xfc\x4e\x2b\xa9"),
-    (8192, b"\xfc\x4e\x2b\xa9")])
-def test_signatures_at_the_end(back, magic, precious, stack):
-    with open(precious, "r+b") as file:
-        file.seek(-back, os.SEEK_END)
-        file.write(magic)
-    assert len(claim.prepare(str(precious), MIB, True, stack).warnings) == 1
+def test_several_signatures_are_told_in_their_order(precious, stack):
+    diskmagic.write(precious, {**diskmagic.DOS, **diskmagic.EXT})
+    warning, = claim.prepare(str(precious), MIB, True, stack).warnings
+    assert ("holds a boot sector or partition table and an ext2, ext3 or ext4 "
+            "file system, which") in warning
+
+
+@pytest.mark.parametrize("kind, usage, words", [
+    ("jfs", "filesystem", "a file system (jfs)"),
+    ("BitLocker", "crypto", "encrypted data (BitLocker)"),
+    ("ddf_raid_member", "raid", "a member of an array (ddf_raid_member)"),
+    ("sgi", "partition-table", "a partition table (sgi)"),
+    ("ceph_bluestore", "other", "data of ceph_bluestore"),
+    ("later", None, "data of later")])
+def test_what_else_wipefs_knows_has_words(kind, usage, words, fake):
+    (fake.folder / "wipefs").unlink()
+    fake.add("wipefs", {"": json.dumps({"signatures": [
+        {"offset": "0x0", "type": kind, "usage": usage}]})})
+    assert signatures.found("/dev/x") == [words]
+
+
+def test_a_file_that_wipefs_cannot_look_at_is_refused(precious, stack, fake):
+    """It is not taken to be empty."""
+    (fake.folder / "wipefs").unlink()
+    refused(precious, "holds cannot be told without wipefs (util-linux: "
+            "apt-get install util-linux)", stack)
+    for text, status in (("no JSON", 0), ('{"signatures": []}', 1)):
+        stack.close()
+        fake.add("wipefs", {"": text}, status)
+        refused(precious, f"holds cannot be told: wipefs says {text}", stack)
 
 
 def test_a_small_file_has_no_signature(tmp_path, stack):

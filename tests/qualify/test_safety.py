@@ -123,7 +123,8 @@ def test_a_stopped_md_member_on_a_partition(loop, stack):
         assert not any("md array" in said for said in warned(loop))
         with open(part, "r+b") as file:
             file.seek(4096)
-            file.write(b"\xfc\x4e\x2b\xa9" + bytes(508))
+            file.write(b"\xfc\x4e\x2b\xa9\1" + bytes(139) + b"\x08" +
+                       bytes(367))
         for path, where in ((loop, f"holds in {part} a member"),
                             (part, "holds a member")):
             assert any(f"{path} {where} of an md array" in said

@@ -141,7 +141,7 @@ def _check_size(path, size, need):
 
 
 def _warnings(path, target, partitions):
-    found = signatures.found(target.descriptor, target.size)
+    found = signatures.found(path, target.descriptor)
     texts = []
     if found:
         texts.append(f"{path} holds {' and '.join(found)}, which this run "

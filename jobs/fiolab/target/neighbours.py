@@ -8,10 +8,6 @@ import os
 from . import blockdevice, signatures, sysfs
 
 UDEV = "/run/udev/data"
-NOTED = {"linux_raid_member": "a member of an md array",
-         "LVM2_member": "an LVM physical volume",
-         "zfs_member": "a ZFS pool", "crypto_LUKS": "LUKS encrypted data",
-         "bcache": "a bcache device", "swap": "swap space"}
 
 
 def _folder(path):
@@ -39,12 +35,18 @@ def _sentence(path, folder, found):
             "destroys.")
 
 
+def _held(folder):
+    """What a partition holds, in words."""
+    node = sysfs.node(folder)
+    if blockdevice.device_number(node) != sysfs.device(folder):
+        return ["what cannot be looked at (it is not in /dev)"]
+    return signatures.found(node)
+
+
 def within(target):
     """What the partitions of a claimed target hold."""
     own = _folder(target.path)
-    known = [(folder, signatures.found(
-        target.descriptor, sysfs.number(folder, "size") * 512,
-        sysfs.number(folder, "start") * 512))
+    known = [(folder, _held(folder))
              for folder in (sysfs.partitions(own) if own else ())]
     return [_sentence(target.path, folder, found)
             for folder, found in known if found]
@@ -62,8 +64,9 @@ def _noted(folder):
     kind, table = notes.get("ID_FS_TYPE"), notes.get("ID_PART_TABLE_TYPE")
     # A partition has its disk's table among its notes.
     table = None if "ID_PART_ENTRY_NUMBER" in notes else table
-    return ([NOTED.get(kind, f"a file system ({kind})")] if kind else []) + (
-        [f"a partition table ({table})"] if table else [])
+    return ([signatures.NAMES.get(kind, f"a file system ({kind})")]
+            if kind else []) + (
+                [f"a partition table ({table})"] if table else [])
 
 
 def noted(path):

@@ -1,51 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What is on a target, as far as its magic numbers tell: named in a warning
-# before it is destroyed.  Only reads.
-import os
+# What is on a target, as wipefs tells: named in a warning before it is
+# destroyed.  Only reads.
+from . import tools
 
-# (offset, magic, what it belongs to)
-MAGICS = (
-    (510, b"\x55\xaa", "a boot sector or partition table"),
-    (512, b"EFI PART", "a GPT partition table"),
-    (4096, b"EFI PART", "a GPT partition table"),
-    (0x438, b"\x53\xef", "an ext2, ext3 or ext4 file system"),
-    (0, b"XFSB", "an XFS file system"),
-    (0x10040, b"_BHRfS_M", "a btrfs file system"),
-    (0x400, b"\x10\x20\xf5\xf2", "an F2FS file system"),
-    (3, b"NTFS    ", "an NTFS file system"),
-    (3, b"EXFAT   ", "an exFAT file system"),
-    (54, b"FAT1", "a FAT file system"), (82, b"FAT32   ", "a FAT file system"),
-    (32769, b"CD001", "an ISO 9660 file system"),
-    (0, b"hsqs", "a SquashFS file system"),
-    (0, b"LUKS\xba\xbe", "LUKS encrypted data"),
-    *((512 * sector, b"LABELONE", "an LVM physical volume")
-      for sector in range(4)),
-    *((page - 10, b"SWAPSPACE2", "swap space")
-      for page in (4096, 16384, 65536)),
-    (0, b"\xfc\x4e\x2b\xa9", "a member of an md array"),
-    (4096, b"\xfc\x4e\x2b\xa9", "a member of an md array"),
-    (131072, b"\x0c\xb1\xba\x00", "a ZFS pool"),
-    (131072, b"\x00\x00\x00\x00\x00\xba\xb1\x0c", "a ZFS pool"),
-    (4120, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81"),
-     "a bcache device"))
-# Bytes before the end of the second GPT, by the size of a logical block.
-GPT_ENDS = (512, 4096)
+EXT = "an ext2, ext3 or ext4 file system"
+BOOT = "a boot sector or partition table"
+# By the name that libblkid gives, which udev's notes have as well.
+NAMES = {"linux_raid_member": "a member of an md array",
+         "LVM2_member": "an LVM physical volume",
+         "zfs_member": "a ZFS pool", "crypto_LUKS": "LUKS encrypted data",
+         "bcache": "a bcache device", "swap": "swap space"}
+FOUND = {**NAMES, "ext2": EXT, "ext3": EXT, "ext4": EXT,
+         "xfs": "an XFS file system", "btrfs": "a btrfs file system",
+         "f2fs": "an F2FS file system", "ntfs": "an NTFS file system",
+         "exfat": "an exFAT file system", "vfat": "a FAT file system",
+         "iso9660": "an ISO 9660 file system",
+         "squashfs": "a SquashFS file system",
+         "gpt": "a GPT partition table", "dos": BOOT, "PMBR": BOOT}
+# All others, by what it is used for.
+USAGES = {"filesystem": "a file system ({})", "crypto": "encrypted data ({})",
+          "raid": "a member of an array ({})",
+          "partition-table": "a partition table ({})"}
 
 
-def _md_at_the_end(descriptor, size, start):
-    places = (size // 65536 * 65536 - 65536, (size - 8192) // 4096 * 4096)
-    return any(place > 0 and os.pread(descriptor, 4, start + place) ==
-               b"\xfc\x4e\x2b\xa9" for place in places)
+def _words(row):
+    kind = row["type"]
+    return FOUND.get(kind) or USAGES.get(row["usage"], "data of {}").format(
+        kind)
 
 
-def found(descriptor, size, start=0):
-    """What is there, in words, each once; start: of a partition, on its disk.
+def found(path, descriptor=None):
+    """What is there, in words, each once; a Problem where it cannot be told.
+
+    descriptor: what to look at, whatever the path is now.
     """
-    places = [*MAGICS, *((size - back, b"EFI PART", "a GPT partition table")
-                         for back in GPT_ENDS if size > back)]
-    names = [what for place, magic, what in places
-             if place + len(magic) <= size
-             and os.pread(descriptor, len(magic), start + place) == magic]
-    if _md_at_the_end(descriptor, size, start):
-        names.append("a member of an md array")
-    return list(dict.fromkeys(names))
+    place, kept = ((path, ()) if descriptor is None else
+                   (f"/proc/self/fd/{descriptor}", (descriptor,)))
+    told = tools.told(f"{path} holds", "wipefs", "--no-act", "--json",
+                      "--output", "OFFSET,TYPE,USAGE", place, pass_fds=kept)
+    rows = sorted(told["signatures"], key=lambda row: int(row["offset"], 0))
+    return list(dict.fromkeys(map(_words, rows)))

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Programs that need not be there: nvme, hdparm, smartctl, sg_vpd.  A device
-# that does not answer must not hold the qualification up, so each has a time
-# limit, and output goes to a file, as a pipe that nobody empties would stop
-# it.
+# Programs that need not be there: nvme, hdparm, smartctl, sg_vpd; and those of
+# util-linux that must be.  A device that does not answer must not hold the
+# qualification up, so each has a time limit, and output goes to a file, as a
+# pipe that nobody empties would stop it.
+import contextlib
+import json
 import os
 import shutil
 import tempfile
 
+from ..base.problem import Problem
 from ..base.process import Child
 
+SECONDS = 20
 SBIN = ":/usr/local/sbin:/usr/sbin:/sbin"
 PACKAGES = {"nvme": "nvme-cli", "hdparm": "hdparm",
-            "smartctl": "smartmontools", "sg_vpd": "sg3-utils"}
+            "smartctl": "smartmontools", "sg_vpd": "sg3-utils",
+            "wipefs": "util-linux", "findmnt": "util-linux"}
 
 
 def find(name):
@@ -37,18 +42,38 @@ class Answer:
         return lines[-1].strip() if lines else f"exit status {self.status}"
 
 
-def run(name, *words, seconds):
-    """The Answer of a program; None where it is not on this machine."""
+def run(name, *words, seconds, errors="replace", **popen):
+    """The Answer of a program; None where it is not on this machine.
+
+    errors: what becomes of bytes that are no text.
+    """
     path = find(name)
     if path is None:
         return None
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         with Child([path, *words], stdout=out, stderr=err,
-                   env={**os.environ, "LC_ALL": "C"}) as child:
+                   env={**os.environ, "LC_ALL": "C"}, **popen) as child:
             child.wait(seconds)
-            return Answer(child.status, *map(_text, (out, err)))
+            return Answer(child.status, *(_text(file, errors)
+                                          for file in (out, err)))
 
 
-def _text(file):
+def _text(file, errors):
     file.seek(0)
-    return file.read().decode(errors="replace")
+    return file.read().decode(errors=errors)
+
+
+def told(what, name, *words, **popen):
+    """What a program prints as JSON; a Problem where it tells nothing, which
+    must not be taken for a "no".  what: "/dev/sda holds", for that sentence.
+    Names of files are as os.fsdecode() has them.
+    """
+    answer = run(name, *words, seconds=SECONDS, errors="surrogateescape",
+                 **popen)
+    if answer is None:
+        raise Problem(f"what {what} cannot be told without {name} "
+                      f"({hint(name)}).")
+    with contextlib.suppress(ValueError):
+        if answer.status == 0:
+            return json.loads(answer.text)
+    raise Problem(f"what {what} cannot be told: {name} says {answer.why()}.")

@@ -151,7 +151,7 @@ def test_of_a_disk_nothing_is_known_unless_it_was_filled(tmp_path):
         read = scratchfile.prepare(device, [], SIZE, False, stack)
         text, = read.doubts()
         assert "was discarded, is read without the medium" in text
-        assert planning._target_data(read)["written"]["share"] is None
+        assert planning.target_data(read)["written"]["share"] is None
         filled = scratchfile.prepare(device, ["w"], SIZE, True, stack)
         assert filled.doubts() == [] and filled.written.share == 1
 

@@ -149,11 +149,12 @@ def test_a_variable_of_one_side_reaches_its_fio_only(ab, shm, tmp_path):
     (["--buffered"], True), (["--self-check"], True)])
 def test_where_a_job_must_set_direct(where, fine, tmp_path):
     """On every disk; what a host's target is, is not known here."""
-    args = cli.parser().parse_args(["--build", str(tmp_path), *where])
-    planning.refuse_buffered(args, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
+    asked = cli.request(vars(cli.parser().parse_args(
+        ["--build", str(tmp_path), *where])))
+    planning.refuse_buffered(asked, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
     job = jobfile.Job("j.fio", "[a]\nrw=read\n")
     if fine:
-        planning.refuse_buffered(args, [job])
+        planning.refuse_buffered(asked, [job])
     else:
         with pytest.raises(Problem, match="job j does not set direct=1"):
-            planning.refuse_buffered(args, [job])
+            planning.refuse_buffered(asked, [job])

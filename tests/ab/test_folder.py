@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from fiolab.ab import cli, planning
+from fiolab.ab import planning
 from fiolab.ab.campaignfolder import CampaignFolder
 from fiolab.base import commandline, runfolder
 from fiolab.base.problem import Problem
@@ -57,18 +57,16 @@ def test_a_folder_that_goes_away_between_is_not_written_to(tmp_path,
 
 
 def test_two_commands_in_one_second_have_two_folders(tmp_path):
-    args = cli.parser().parse_args(["--build", str(tmp_path)])
-    made = {planning.folder(args).path for _ in range(3)}
+    made = {planning.folder(str(tmp_path)).path for _ in range(3)}
     assert len(made) == 3 == len(os.listdir(tmp_path))
-    args.out = str(tmp_path / "mine")
-    assert planning.folder(args).path == os.path.realpath(args.out)
-    assert not os.path.exists(args.out)
+    out = str(tmp_path / "mine")
+    assert planning.folder(str(tmp_path), out).path == os.path.realpath(out)
+    assert not os.path.exists(out)
 
 
 def test_a_build_folder_that_cannot_be_written_is_one_sentence():
-    args = cli.parser().parse_args(["--build", "/proc"])
     with pytest.raises(Problem, match="^cannot write a campaign in .*--out"):
-        planning.folder(args)
+        planning.folder("/proc")
 
 
 def _as_another_user(function):
@@ -90,9 +88,8 @@ def _as_another_user(function):
 def test_a_build_folder_of_another_user_is_left_alone(monkeypatch):
     with tempfile.TemporaryDirectory(dir="/tmp") as build:
         os.chmod(build, 0o555)
-        args = cli.parser().parse_args(["--build", build])
         monkeypatch.chdir("/tmp")
-        assert _as_another_user(lambda: commandline.disk(args)) == "/tmp"
+        assert _as_another_user(lambda: commandline.disk(build)) == "/tmp"
         monkeypatch.chdir("/")
         os.chmod(build, 0o777)
-        assert _as_another_user(lambda: commandline.disk(args)) == build
+        assert _as_another_user(lambda: commandline.disk(build)) == build

@@ -9,7 +9,8 @@ import shutil
 import pytest
 
 import targets as real
-from fiolab.ab import campaign
+from fiolab.ab import results, runner
+from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
 from fiolab.target import scratchfile
@@ -39,13 +40,13 @@ def there(tmp_path):
 @pytest.fixture
 def plan(tmp_path):
     (tmp_path / "run").mkdir()
-    return campaign.Plan(fiorun.Fio(FIO, None, str(tmp_path / "run")), SIDES, 1,
-                         0.2, 0.05, None)
+    return Campaign(Request(pairs=1, runtime=0.2, ramp=0.05), SIDES, [],
+                    fio=fiorun.Fio(FIO, None, str(tmp_path / "run")))
 
 
 def check(plan, job_, there):
-    cell = campaign.Cell(job_, there, [])
-    campaign.check(plan, [cell], lambda _: None, lambda *_: None)
+    cell = results.Cell(0, job_, [], target=there)
+    runner.check(plan, [cell], lambda _: None, lambda *_: None)
     return cell
 
 

@@ -66,20 +66,23 @@ def test_a_problem_at_the_end_does_not_hide_the_status(code, status):
 
 def test_defaults_and_repeats():
     args = cli.parser().parse_args(["--job", "a", "--job", "b", "--cpu", "all"])
-    assert args.job == ["a", "b"] and not args.destroy_data
-    planning.settle(args)
-    assert args.cpu is None and args.pairs == 20
-    assert (args.runtime, args.ramp) == (0.5, 0.1)
-    assert args.build == os.path.abspath(commandline.BUILD)
-    assert planning._texts(args) == ["libaio", "kaio"]
+    assert vars(args) == {"job": ["a", "b"], "cpu": None}
+    asked = cli.request(vars(args))
+    assert asked.job == ["a", "b"]
+    assert asked.cpu is None and asked.pairs == 20
+    assert (asked.runtime, asked.ramp) == (0.5, 0.1)
+    assert asked.build == os.path.abspath(commandline.BUILD)
+    assert planning.texts(asked) == ["libaio", "kaio"]
+    other = cli.request({})
+    assert other.cpu == max(os.sched_getaffinity(0))
+    assert other.seed != asked.seed
 
 
 def settled(*arguments):
-    args = cli.parser().parse_args(arguments)
-    planning.refuse(args)
-    if not args.resume:
-        planning.settle(args)
-    return args
+    """What was asked for; None for a campaign that is resumed."""
+    given = vars(cli.parser().parse_args(arguments))
+    cli.refuse(given)
+    return None if "resume" in given else cli.request(given)
 
 
 @pytest.mark.parametrize("arguments, pairs", [
@@ -97,7 +100,7 @@ def test_the_number_of_pairs_is_fixed_in_advance(arguments, pairs):
     (["--side", "x", "--aa"], ["x", "x"]),
     (["--a", "x", "--self-check"], ["x", "x", "x"])])
 def test_the_sides_that_are_compared(arguments, sides):
-    assert planning._texts(settled(*arguments)) == sides
+    assert planning.texts(settled(*arguments)) == sides
 
 
 @pytest.mark.parametrize("arguments, word", [
@@ -142,9 +145,9 @@ def test_fio_is_kept_as_an_absolute_path(tmp_path, monkeypatch):
 
 def test_one_side_or_too_many():
     with pytest.raises(Problem, match="alone compares nothing"):
-        planning._texts(settled("--side", "x"))
+        planning.texts(settled("--side", "x"))
     with pytest.raises(Problem, match="more than 26"):
-        planning._texts(settled(*["--side", "x"] * 27))
+        planning.texts(settled(*["--side", "x"] * 27))
 
 
 @pytest.mark.parametrize("text", ["10", "5,10", "10,20,25", "10,10", "x,20",

@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 from fiolab.ab import matrix, restore, results
+from fiolab.ab.campaign import Campaign, Request
 from fiolab.ab.campaignfolder import CampaignFolder
 from fiolab.base import files
 from fiolab.base.problem import Problem
@@ -208,9 +209,10 @@ def test_figures_that_are_none_of_fios(bad):
 
 # The campaign folder
 
-def plan(pairs=2, cells=1):
-    return {"id": "me", "seed": 7, "pairs": pairs, "looks": None,
-            "cells": [{"id": number} for number in range(cells)]}
+def campaign(pairs=2, cells=1):
+    return Campaign(Request(seed=7, pairs=pairs), (), [], id="me", cells=[
+        results.Cell(number, None, pairing.planned_orders(7, number, pairs))
+        for number in range(cells)])
 
 
 def run_of(found, cell, pair, position):
@@ -230,7 +232,7 @@ def folder(tmp_path):
 
 
 def test_a_pair_counts_when_all_of_its_runs_are_there(folder):
-    found = results.Results(plan(2, 2))
+    found = campaign(2, 2)
     numbers = set()
     for pair in range(2):
         for cell in range(2):
@@ -241,7 +243,7 @@ def test_a_pair_counts_when_all_of_its_runs_are_there(folder):
                     folder.save_run(number, run_of(found, cell, pair,
                                                    position))
     assert numbers == set(range(12))
-    again = results.Results(plan(2, 2))
+    again = campaign(2, 2)
     again.load(folder)
     assert [len(cell.pairs) for cell in again.cells] == [2, 1]
     assert not again.cells[1].done(1) and folder.strange == []
@@ -257,7 +259,7 @@ def test_a_pair_counts_when_all_of_its_runs_are_there(folder):
     {"latency": {"read": {"n": 1, "mean_ns": 1.0, "bins": [[1]]}}},
     {"failed": {}}, {"failed": {"host": "a"}}, {"failed": 3}])
 def test_a_run_that_is_not_this_campaigns_is_left_out(change, folder):
-    found = results.Results(plan(1))
+    found = campaign(1)
     for position in range(3):
         made = {**run_of(found, 0, 0, position), **change}
         files.write(folder.file("runs", f"00000{position}.json"),

@@ -17,7 +17,7 @@ from fiolab.fio.jobfile import Job
 def test_what_is_planted(iops, jobs, monkeypatch):
     """100 I/Os of one of its jobs take as long as 125 did, in sleeps of at
     least a millisecond."""
-    monkeypatch.setattr(selfcheck.campaign, "timed",
+    monkeypatch.setattr(selfcheck.runner, "timed",
                         lambda *_: {"iops": iops})
     job = Job("x.fio", f"[a]\nnumjobs={jobs}\n")
     options = dict(option.split("=") for option in selfcheck.plant(

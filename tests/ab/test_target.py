@@ -12,7 +12,7 @@ import pytest
 
 import targets as real
 from targets import partition, remove_partitions
-from fiolab.ab import cli, command
+from fiolab.ab import campaign, places
 from fiolab.base import commandline
 from fiolab.base.problem import Problem
 from fiolab.target import blockdevice, claim, medium, scratchfile, sysfs
@@ -183,9 +183,8 @@ def without_memory(folder, tmp_path, stack, monkeypatch, capsys, size=4 * MIB):
     monkeypatch.setattr(commandline, "MEMORY", str(folder))
     disk = tmp_path / "disk"
     disk.mkdir()
-    args = cli.parser().parse_args(["--build", str(disk)])
-    args.size = size
-    made, = command._targets(args, [], stack)
+    asked = campaign.Request(build=str(disk), size=size)
+    made, = places.local(asked, [], False, stack)
     assert made.path.startswith(str(disk))
     said = [line for line in capsys.readouterr().err.splitlines()
             if line.startswith("ab: ")]

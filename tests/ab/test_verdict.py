@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from fiolab.ab import campaign
+from fiolab.ab import evaluation, results
 from fiolab.fio import streams
 from fiolab.fio.metrics import CHANGES
 from fiolab.stats import paired, pairing
@@ -121,7 +121,7 @@ def test_orders_repeat_with_the_seed():
 
 
 def test_both_pairs_of_a_block_are_back_to_back():
-    ab, ba = campaign.SEQUENCES["AB"], campaign.SEQUENCES["BA"]
+    ab, ba = pairing.SEQUENCES["AB"], pairing.SEQUENCES["BA"]
     assert ab.index("B") - ab.index("A") == 1
     assert ba.index("A") - ba.index("B") == 1
     assert abs(ab.index("A'") - ab.index("A")) == 1
@@ -129,12 +129,16 @@ def test_both_pairs_of_a_block_are_back_to_back():
 
 
 def test_differences_pair_the_runs_of_a_block():
-    cell = campaign.Cell(None, None, ["AB", "BA"])
+    cell = results.Cell(0, None, ["AB", "BA"])
     for block, (a, other, b) in enumerate([(100, 101, 120), (50, 49, 40)]):
         for role, value in zip(("B", "A", "A'"), (b, a, other)):
-            cell.runs.append({"block": block, "role": role, "iops": value})
-    assert cell.differences("B", "iops") == [math.log(1.2), math.log(0.8)]
-    assert cell.differences("A'", "iops") == [math.log(1.01), math.log(0.98)]
+            cell.add({"pair": block, "role": role, "values": {"iops": value},
+                      "start": 1.0, "seed": 1, "steal": 0, "repeats": 0,
+                      "latency": {}})
+    evaluation.evaluate([cell])
+    found, = cell.effects.values()
+    assert found.d == [math.log(1.2), math.log(0.8)]
+    assert found.floor_d == [math.log(1.01), math.log(0.98)]
 
 
 def ios(*offsets, kind="read"):

@@ -10,9 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 import targets as real
-from fiolab.ab import campaign
 from fiolab.base.problem import Problem
-from fiolab.bench import callkinds, callloop, libbench, libtargets
+from fiolab.bench import callkinds, callloop, inmemory, libbench, libtargets
 from fiolab.fio.metrics import CHANGES
 from fiolab.stats.verdict import Effect, judge_all
 from fiolab.target import scratchfile
@@ -51,7 +50,7 @@ def test_the_kinds_are_those_of_the_program():
 
 def loop_cell(pairs=10, **speed):
     """Costs of 100 ns, divided by a kind's speed on our side."""
-    cell = campaign.Cell(None, None, ["AB", "BA"] * (pairs // 2))
+    cell = inmemory.Cell(None, None, ["AB", "BA"] * (pairs // 2))
     for block in range(pairs):
         noise = 1 + (-1) ** block * (1 + block) / 5000
         for role, by in (("A", False), ("A'", False), ("B", True)):
@@ -101,7 +100,7 @@ def test_the_goals_of_the_loop():
 
 
 def fio_goals(ratio, kinds):
-    cell = campaign.Cell(None, scratchfile.Target("/f", 1, True, "RAM"), [])
+    cell = inmemory.Cell(None, scratchfile.Target("/f", 1, True, "RAM"), [])
     d = [math.log(ratio) + i / 1e5 for i in range(8)]
     cell.effects = [Effect("iops", d, d)]
     return [g["met"] for g in libbench._fio_goals(cell, {"B": kinds})]

@@ -13,9 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 import targets as real
-from fiolab.ab import campaign
+from fiolab.ab import runner
 from fiolab.base.problem import Problem
-from fiolab.bench import (callkinds, command as bench, costs, goalset, rowset,
+from fiolab.bench import (callkinds, command as bench, costs, goalset, inmemory, rowset,
                           speclist)
 from fiolab.target import loopdevice, scratchfile as target
 
@@ -161,11 +161,11 @@ def test_cpu_by_depth(monkeypatch):
         depth, = map(int, cell.job.values("iodepth"))
         return {"cpu_us": cost[depth] * (1 + seed / 2**40) *
                 (3 if role == "A" and depth == 1 else 1)}
-    monkeypatch.setattr(campaign, "timed", timed)
+    monkeypatch.setattr(runner, "timed", timed)
     monkeypatch.setattr(rowset, "loop_run", lambda plan, cell, seed: {
         "cpu_us": {"1": 1, "16": 2, "64": 4}[cell.job.values("iodepth")[0]]})
     sides = tuple(rowset.Side(text, "") for text in ("libaio", "kaio"))
-    plan = campaign.Plan(None, sides, 8, 1, 1, np.random.default_rng(1))
+    plan = inmemory.Plan(None, sides, 8, 1, 1, np.random.default_rng(1))
     sweep, ticks = costs.Sweep(plan, None, tuple(cost)), []
     sweep.run(ticks.append)
     assert len(ticks) == sweep.count() == 4 * 3 * 3
@@ -217,15 +217,15 @@ def test_a_run_without_io_is_repeated_but_not_for_ever(monkeypatch):
     def timed(*_):
         calls.append(1)
         if len(calls) < 3 or stuck:
-            raise campaign.fiorun.Idle("it completed no I/O")
+            raise runner.fiorun.Idle("it completed no I/O")
         return {"iops": 1}
-    monkeypatch.setattr(campaign.fiorun, "timed", timed)
+    monkeypatch.setattr(runner.fiorun, "timed", timed)
     stuck = False
-    assert campaign._undisturbed() == {"iops": 1, "repeats": 2}
+    assert runner._undisturbed() == {"iops": 1, "repeats": 2}
     stuck = True
     with pytest.raises(Problem, match="completed no I/O"):
-        campaign._undisturbed()
-    assert len(calls) == 3 + campaign.ATTEMPTS
+        runner._undisturbed()
+    assert len(calls) == 3 + runner.ATTEMPTS
 
 
 # The loop device
@@ -287,7 +287,7 @@ def test_no_loop_device_without_direct_io_or_a_file(backing, monkeypatch):
 # The runs that are no fio run of a fixed time: which side they are
 
 def plan_of(folder="/f"):
-    fio = campaign.fiorun.Fio.__new__(campaign.fiorun.Fio)
+    fio = runner.fiorun.Fio.__new__(runner.fiorun.Fio)
     fio.cpu, fio.folder = 1, folder
     sides = tuple(rowset.Side(text, "e") for text in ("first", "second"))
     return rowset.Plan(fio, sides, 1, 0.25, 0.05, None, bareloop="/f/bareloop")
@@ -329,7 +329,7 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
 
 
 def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
-    monkeypatch.setattr(campaign, "timed", lambda plan, row, role, seed: {
+    monkeypatch.setattr(runner, "timed", lambda plan, row, role, seed: {
         "iops": 4e6, "cpu_us": 0.25, "role": role})
     monkeypatch.setattr(rowset.loops, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
@@ -341,7 +341,7 @@ def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
 
 
 def test_the_median_latency_of_a_run(monkeypatch):
-    monkeypatch.setattr(campaign, "timed", lambda *_: {
+    monkeypatch.setattr(runner, "timed", lambda *_: {
         "iops": 1, "lat_p50_us": 7.5, "latency": {"read": {"n": 9}}})
     assert rowset._fio_run(None, None, "A", 1) == {
         "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5}

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The options of jobs/ab.
+# The options of jobs/ab, and the Request that those which were given make.  An
+# option that was not given is not in the Namespace.
 import argparse
+from dataclasses import fields, replace
 import os
 import re
 
 from ..base import commandline
-from ..base.commandline import UNSET, cpu, number, size
+from ..base.commandline import cpu, number, size
+from ..base.problem import Problem
 from ..base.version import add_option
 from . import restore
+from .campaign import Request
 
 PAIRS, QUICK_PAIRS = 20, 6
+KEPT = tuple(field.name for field in fields(Request))
+WITH_RESUME = ("fio",)      # of these, what may go with --resume
 
 ABOUT = """Compare fio I/O engines by paired, interleaved runs and say whether
 each side is faster, slower, equivalent, or not distinguishable from the
@@ -50,15 +56,49 @@ def looks(text):
     return found
 
 
-def defaults():
-    """Of the options that are UNSET without one."""
-    return {**commandline.defaults(), "runtime": 0.5, "ramp": 0.1,
-            "cpu": max(os.sched_getaffinity(0))}
+def refuse(given):
+    """What --resume would ignore; given: {option: value}."""
+    if given.get("resume"):
+        for name in (*KEPT, "out"):
+            if name in given and name not in WITH_RESUME:
+                raise Problem("--resume goes on with a campaign as it was "
+                              "planned: leave out "
+                              f"--{name.replace('_', '-')}.")
+
+
+def _refuse_contradictions(asked):
+    if asked.side and (asked.a or asked.b):
+        raise Problem("--a and --b are short for the first two --side: give "
+                      "either.")
+    if asked.aa and asked.self_check:
+        raise Problem("--self-check has an A/A of its own: leave out --aa.")
+    if asked.looks and (asked.pairs or asked.quick):
+        raise Problem("--looks fixes the number of pairs: leave out --pairs "
+                      "and --quick.")
+    if asked.client is not None and not asked.target:
+        raise Problem("--client needs --target: what is the file or device on "
+                      "each host?")
+
+
+def request(given):
+    """What was asked for, the defaults filled in, and no path in it that
+    depends on the folder of this command."""
+    asked = Request(**{
+        **commandline.defaults(), "cpu": max(os.sched_getaffinity(0)),
+        **{name: given[name] for name in KEPT if name in given}})
+    _refuse_contradictions(asked)
+    return replace(
+        asked, build=os.path.abspath(asked.build),
+        fio=commandline.find_fio(asked.fio),
+        seed=commandline.seed(asked.seed),
+        pairs=(asked.looks[-1] if asked.looks else asked.pairs or
+               (QUICK_PAIRS if asked.quick else PAIRS)))
 
 
 def parser():
     new = argparse.ArgumentParser(
         "ab", description=ABOUT, epilog=MORE,
+        argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add_option(new)
     _what(new)
@@ -104,9 +144,9 @@ def _where(new):
     add("--client", metavar="HOST,HOST", help="run on these hosts at once, "
         "through the `fio --server` that runs on each; HOST is NAME, "
         "NAME:PORT or [IPv6]:PORT")
-    add("--build", default=UNSET, metavar="DIR",
+    add("--build", metavar="DIR",
         help="the build folder (environment O, else ../build)")
-    add("--fio", default=UNSET, metavar="PATH",
+    add("--fio", metavar="PATH",
         help="fio (environment FIO, else PATH's)")
 
 
@@ -120,13 +160,13 @@ def _how(new):
     add("--looks", type=looks, metavar="N,N", help="planned looks, such as "
         "10,20,30 pairs: stop at the first at which every verdict on IOPS and "
         "CPU is reached, with alpha corrected for looking more than once")
-    add("--runtime", default=UNSET, metavar="S",
+    add("--runtime", metavar="S",
         type=number(float, 0.2, 86400, "seconds"),
         help="timed seconds of each run (0.5)")
-    add("--ramp", default=UNSET, metavar="S",
+    add("--ramp", metavar="S",
         type=number(float, 0.05, 86400, "seconds"),
         help="seconds before the timed part of each run (0.1)")
-    add("--cpu", type=cpu, metavar="N", default=UNSET,
+    add("--cpu", type=cpu, metavar="N",
         help="pin all of fio, an engine's own threads included, "
         "to this CPU (the last one), so that no side can borrow "
         "another; 'all' does not pin")

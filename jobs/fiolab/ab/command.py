@@ -1,264 +1,220 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# jobs/ab from its arguments to its report: a new campaign is planned into
-# campaign.json, a resumed one is read from it; from there on both are the
-# same.
+"""jobs/ab from its arguments to its report: a new campaign is planned into
+campaign.json, a resumed one is read from it; from there on both are the same.
+"""
 from contextlib import ExitStack
+from dataclasses import replace
 import os
 import sys
 
 from ..base import commandline, privatefolder, progress
+from ..base.files import fingerprint
 from ..base.problem import Problem
-from ..fio import asking, clientrun, clienttarget, fairness, fiorun
+from ..fio import asking, clientrun, fairness, fiorun
+from ..fio.metrics import METRICS
 from ..stats.verdict import count_pairs, fewest_pairs
 from ..target import scratchfile
-from . import (campaign, cli, planning, publish, reportdata, restore, selfcheck,
-               twocampaigns)
+from . import (campaigndata, cli, evaluation, places, planning, publish,
+               runner, twocampaigns)
 from .campaignfolder import CampaignFolder
-from .results import Results
+
+STAND_IN = 64 << 20     # bytes, for what is checked of a host's target here
 
 
-def say(text):
-    print(f"ab: {text}", file=sys.stderr)
+def _ask_fio(campaign, path, sides, stack):
+    """Find the mistakes that fio can name, before anything is written; the
+    libaio.so.1 of each side, if any asks for one."""
+    asked = campaign.asked
+    campaign.fio = fiorun.Fio(commandline.find_fio(path), asked.cpu,
+                              privatefolder.folder(stack))
+    asking.check(campaign.fio, sides, campaign.jobs, asked.size)
+    libraries = asking.check_libraries(campaign.fio, sides)
+    if campaign.clients:
+        places.remote(campaign)
+        clientrun.check(campaign.clients, sides, campaign.writing(),
+                        campaign.destroy)
+    return libraries
 
 
-def _memory(args, stack):
-    """The scratch file in memory, as a list; empty where there is no room."""
+def _output(campaign, path, stack):
+    """The file of --json, with room for as many runs as there will be."""
+    where = len(campaign.asked.target or ("memory", "disk"))
+    return commandline.output(path, 3 * campaign.pairs * where * len(
+        campaign.jobs) * (len(campaign.sides) - 1), stack)
+
+
+def _save(campaign):
+    campaign.folder.save_plan(campaigndata.written(campaign))
+
+
+# A new one
+
+def _warn_of_few_pairs(campaign):
+    """The comparisons are those of the cells, and of each host in each."""
+    comparisons = (len(campaign.cells) * (1 + len(campaign.clients)) *
+                   len(METRICS))
+    need = fewest_pairs(comparisons, campaign.alpha)
+    if campaign.pairs < need:
+        print(f"ab: {count_pairs(campaign.pairs)} cannot tell faster from "
+              f"slower: with {comparisons} comparisons that takes at least "
+              f"{need} pairs.", file=sys.stderr)
+
+
+def _know_files(campaign, libraries):
+    """What the campaign runs on, which must be the same if it goes on."""
+    campaign.files = list(map(planning.files_of, campaign.sides))
+    if libraries:
+        campaign.sides = tuple(replace(side, library=library) for
+                               side, library in zip(campaign.sides, libraries))
+    path = campaign.fio.path
+    campaign.binary = {"path": path, "version": campaign.fio.version,
+                       "sha256": fingerprint(path)}
+
+
+def _begin(given, stack):
+    """(a new campaign, the file of --json)"""
+    asked = cli.request(given)
+    commandline.step_aside(asked.cpu)
+    campaign = planning.begun(asked, given.get("destroy_data", False))
+    _know_files(campaign, _ask_fio(campaign, asked.fio, campaign.sides, stack))
+    file = _output(campaign, given.get("json"), stack)
+    for job in campaign.jobs:
+        fairness.in_flight(job)     # before a mistake costs a target
+    planning.refuse_buffered(asked, campaign.jobs)
+    campaign.folder = planning.folder(asked.build, given.get("out"))
+    campaign.folder.create(stack)
+    planning.plan(campaign, stack)
+    _warn_of_few_pairs(campaign)
+    _save(campaign)
+    return campaign, file
+
+
+# One that goes on
+
+def _check_cpu(cpu):
+    """Is there still the CPU to which the campaign is pinned?"""
+    allowed = sorted(os.sched_getaffinity(0))
+    if cpu is not None and cpu not in allowed:
+        raise Problem(f"the campaign is pinned to CPU {cpu}, which may "
+                      f"not be used here ({allowed}): go on where it may, or "
+                      "begin a new one.")
+
+
+def _same_fio(fio, known):
+    if fio.version != known["version"]:
+        raise Problem(f"the campaign ran with {known['version']}, and "
+                      f"{fio.path} is {fio.version}: name the same with "
+                      "--fio.")
+    if known.get("sha256") not in (None, fingerprint(fio.path)):
+        raise Problem(f"{fio.path} is not the fio that the campaign began "
+                      "with, though of its version: name the same with --fio.")
+    known["path"] = fio.path    # where it is now, for the report's commands
+
+
+def _same(campaign, sides):
+    """Refuse to go on with another engine, library or fio."""
+    _same_fio(campaign.fio, campaign.binary)
+    for side, known, files in zip(sides, campaign.sides, campaign.files):
+        if planning.files_of(side) != files:
+            raise Problem(f"the engine or library of side {known.text} has "
+                          "changed since the campaign began: begin a new one.")
+
+
+def _go_on(given, stack):
+    """(the campaign of --resume, the file of --json); what it still needs is
+    prepared."""
+    folder = CampaignFolder(given["resume"])
+    campaign = campaigndata.read(folder.open(stack))
+    campaign.folder = folder
+    campaign.destroy = given.get("destroy_data", False)
+    campaign.load(folder)
+    left = not campaign.complete()
+    if left:
+        _check_cpu(campaign.asked.cpu)  # before this process leaves it to fio
+    commandline.step_aside(campaign.asked.cpu)
+    if left:
+        sides = planning.sides_of(campaign.asked)
+        _ask_fio(campaign, given.get("fio", campaign.binary["path"]), sides,
+                 stack)
+        _same(campaign, sides)
+    file = _output(campaign, given.get("json"), stack)
+    if left:
+        places.again(campaign, stack)
+    return campaign, file
+
+
+# Its runs
+
+def _check(campaign, tick):
+    """Fairness and system calls of the cells that have none yet."""
+    left = [cell for cell in campaign.cells if not cell.stream]
+    with ExitStack() as stack:
+        here = left
+        if campaign.clients and left:
+            local = scratchfile.scratch(commandline.disk(campaign.asked.build),
+                                        STAND_IN, stack)
+            here = [replace(cell, target=local, calls={}, stream="",
+                            restore=None) for cell in left]
+        runner.check(campaign, here, tick)
+        for cell, other in zip(left, here):
+            cell.stream, cell.calls = other.stream, other.calls
+            if campaign.clients:
+                cell.stream += ", on this machine"
+    _save(campaign)
+
+
+def _enough(campaign, pairs):
+    """At a planned look: is every verdict reached?"""
+    if pairs not in (campaign.asked.looks or [])[:-1]:
+        return False
+    evaluation.evaluate(campaign.cells, campaign.alpha)
+    if not evaluation.decided(campaign.cells):
+        return False
+    campaign.stopped_at = pairs
+    _save(campaign)
+    return True
+
+
+def _progress(campaign, checks):
+    left = 3 * sum(campaign.pairs - len(cell.pairs) - len(cell.discarded)
+                   for cell in campaign.cells)
+    each = campaign.ramp + campaign.runtime + (
+        clientrun.STEP_OVERHEAD if campaign.clients
+        else commandline.STEP_OVERHEAD)
+    return progress.Progress(left + checks, left * each +
+                             checks * commandline.CHECK_SECONDS)
+
+
+def _measure(campaign):
+    """All runs that are not there yet, with progress."""
+    checks = 3 * sum(not cell.stream for cell in campaign.cells)
+    shown = _progress(campaign, checks)
     try:
-        with ExitStack() as trial:
-            made = scratchfile.scratch(commandline.MEMORY, args.size, trial)
-            stack.push(trial.pop_all())
-            return [made]
-    except Problem as problem:
-        say("comparing on the disk alone, as memory is out of reach: "
-            f"{problem}")
-        return []
-
-
-def _targets(args, jobs, stack):
-    if not args.target:
-        memory = _memory(args, stack)
-        if memory and args.self_check:
-            return memory
-        disk = scratchfile.scratch(commandline.disk(args), args.size, stack)
-        return [*memory, disk]
-    writes = [job.name for job in jobs if job.writes()]
-    paths = dict.fromkeys(os.path.realpath(path) for path in args.target)
-    return [scratchfile.prepare(path, writes, args.size, args.destroy_data,
-                                stack) for path in paths]
-
-
-def _again(known, args, jobs, stack):
-    """The targets of a campaign that goes on: same places and sizes."""
-    writes = [job.name for job in jobs if job.writes()]
-    made = []
-    for one in known["targets"]:
-        if known["clients"]:
-            made.append(reportdata.target_of(one))
-        elif one["scratch"]:
-            made.append(scratchfile.scratch(one["scratch"], one["size"], stack))
-        else:
-            made.append(scratchfile.prepare(one["path"], writes, one["size"],
-                                            args.destroy_data, stack))
-    return made
-
-
-def _warn_of_few_pairs(pairs, groups, alpha):
-    """groups: the cells, and each host in each."""
-    comparisons = groups * len(reportdata.METRICS)
-    need = fewest_pairs(comparisons, alpha)
-    if pairs < need:
-        say(f"{count_pairs(pairs)} cannot tell faster from slower: with "
-            f"{comparisons} comparisons that takes at least {need} pairs.")
-
-
-class Session:
-    def __init__(self, args, stack):
-        self.args, self.stack = args, stack
-        self.jobs = planning.jobs_of(args)
-        self.sides = planning.sides_of(args)
-        self.clients = clientrun.parse(args.client)
-        self.folder = None
-        self.plan = None        # the content of campaign.json
-        self.cells = []
-
-    def ask_fio(self):
-        """Find the mistakes that fio can name, before anything is written."""
-        self.fio = fiorun.Fio(commandline.find_fio(self.args.fio),
-                              self.args.cpu, privatefolder.folder(self.stack))
-        asking.check(self.fio, self.sides, self.jobs, self.args.size)
-        libraries = asking.check_libraries(self.fio, self.sides)
-        self.live = campaign.Plan(
-            self.fio, self.sides, self.args.pairs, self.args.runtime,
-            self.args.ramp, None, libraries, tuple(self.clients))
-        if self.clients:
-            planning.remote_targets(self.args)
-            clientrun.check(self.clients, self.sides, [
-                job.name for job in self.jobs if job.writes()],
-                self.args.destroy_data)
-
-    def runs(self):
-        """How many there will be, for the room that --json takes."""
-        places = len(self.args.target or (commandline.MEMORY, self.args.build))
-        return (3 * self.args.pairs * places * len(self.jobs) *
-                (len(self.sides) - 1))
-
-    def begin(self):
-        """Plan a new campaign; prepares (and so may write) the targets."""
-        for job in self.jobs:
-            fairness.in_flight(job)     # before a mistake costs a target
-        planning.refuse_buffered(self.args, self.jobs)
-        self.folder = planning.folder(self.args)
-        self.folder.create(self.stack)
-        made = (planning.remote_targets(self.args) if self.clients else
-                _targets(self.args, self.jobs, self.stack))
-        for target in made:
-            for job in self.jobs:
-                fairness.large_enough(job, target.size)
-                if target.is_part():
-                    fairness.ends_inside(job, target.size)
-        self._look_at_hosts(made)
-        if self.args.self_check:
-            self._plant(made[0])
-        self.plan = planning.new(self, made)
-        self.make_cells(made)
-        _warn_of_few_pairs(self.args.pairs,
-                           len(self.cells) * (1 + len(self.clients)),
-                           self.plan["alpha"])
-        self.save()
-
-    def _look_at_hosts(self, made):
-        if self.clients:
-            for target in made:
-                clienttarget.prepare(self.live, target)
-
-    def _plant(self, target):
-        cell = campaign.Cell(self.jobs[0], target, [],
-                             restore=self._restore(self.jobs[0]))
-        self.sides = planning.planted(self.sides, selfcheck.plant(self.live,
-                                                                  cell))
-        self.live.sides = self.sides
-
-    def go_on(self, folder, plan, results):
-        """Prepare what a resumed campaign still needs."""
-        self.folder, self.plan = folder, plan
-        planning.same(self, plan)
-        if planning.complete(plan, results):
-            return
-        made = _again(plan, self.args, self.jobs, self.stack)
-        self._look_at_hosts(made)
-        self.sides = tuple(reportdata.side_of(side) for side in plan["sides"])
-        self.live.sides = self.sides
-        self.make_cells(made)
-
-    def _restore(self, job):
-        if not self.clients:
-            return restore.chosen(job, self.args.restore)
-        return clientrun.restore(self.live, job, self.args.restore)
-
-    def make_cells(self, made):
-        letters = [side["letter"] for side in self.plan["sides"]]
-        self.cells = [campaign.Cell(
-            self.jobs[cell["job"]], made[cell["target"]], [], id=cell["id"],
-            b=letters.index(cell["b"]), stream=cell["stream"],
-            calls=cell["calls"], restore=self._restore(
-                self.jobs[cell["job"]])) for cell in self.plan["cells"]]
-
-    def save(self):
-        for cell, known in zip(self.cells, self.plan["cells"]):
-            known.update(stream=cell.stream,
-                         calls={"A": cell.calls.get("A"),
-                                "B": cell.calls.get("B")})
-        self.folder.save_plan(self.plan)
-
-    def check(self, tick):
-        """Fairness and system calls of the cells that have none yet."""
-        left = [cell for cell in self.cells if not cell.stream]
-        with ExitStack() as stack:
-            here = left
-            if self.clients and left:
-                local = scratchfile.scratch(
-                    commandline.disk(self.args), 64 << 20, stack)
-                here = [planning.stand_in(cell, local) for cell in left]
-            campaign.check(self.live, here, tick)
-            for cell, other in zip(left, here):
-                cell.stream, cell.calls = other.stream, other.calls
-                if self.clients:
-                    cell.stream += ", on this machine"
-        self.save()
-
-    def measure(self, results):
-        """All runs that are not there yet, with progress."""
-        left = len(self.cells) * self.live.pairs - sum(
-            len(cell.pairs) + len(cell.discarded) for cell in results.cells)
-        checks = 3 * sum(not cell.stream for cell in self.cells)
-        each = self.live.ramp + self.live.runtime + (
-            clientrun.STEP_OVERHEAD if self.clients
-            else commandline.STEP_OVERHEAD)
-        shown = progress.Progress(3 * left + checks, 3 * left * each +
-                                  checks * commandline.CHECK_SECONDS)
-        try:
-            if checks:
-                self.check(shown.tick)
-            campaign.keep_going(
-                self.live, self.cells, results, self.folder, shown.tick,
-                clientrun.timed if self.clients else campaign.timed,
-                lambda pairs: self.enough(pairs, results))
-        finally:
-            shown.clear()
-
-    def enough(self, pairs, results):
-        """At a planned look: is every verdict reached?"""
-        looks = self.plan["looks"] or []
-        if pairs not in looks[:-1] or not reportdata.decided(
-                reportdata.evaluate(results, self.plan["alpha"])[0]):
-            return False
-        self.plan["stopped_at"] = pairs
-        self.folder.save_plan(self.plan)
-        return True
-
-
-def _open(args, stack):
-    """(session, results) of --resume or of a new campaign."""
-    if not args.resume:
-        planning.settle(args)
-        commandline.prepare(args)
-        session = Session(args, stack)
-        session.ask_fio()
-        file = commandline.output(args, session.runs(), stack)
-        session.begin()
-        return session, Results(session.plan), file
-    folder = CampaignFolder(args.resume)
-    plan = folder.open(stack)
-    results = Results(plan)
-    results.load(folder)
-    args = planning.arguments(plan, args)
-    left = not planning.complete(plan, results)
-    if left:
-        planning.check_cpu(args)       # before this process leaves it to fio
-    commandline.prepare(args)
-    session = Session(args, stack)
-    if left:
-        session.ask_fio()
-    file = commandline.output(args, session.runs(), stack)
-    session.go_on(folder, plan, results)
-    return session, results, file
+        if checks:
+            _check(campaign, shown.tick)
+        runner.run(campaign, campaign.folder.save_run, shown.tick,
+                   clientrun.timed if campaign.clients else runner.timed,
+                   lambda pairs: _enough(campaign, pairs))
+    finally:
+        shown.clear()
 
 
 def compare(args, stack):
-    planning.refuse(args)
-    session, results, file = _open(args, stack)
+    given = vars(args)
+    cli.refuse(given)
+    campaign, file = (_go_on if given.get("resume") else _begin)(given, stack)
     ending = None
     try:
-        if not planning.complete(session.plan, results):
-            session.measure(results)
+        if not campaign.complete():
+            _measure(campaign)
     except (SystemExit, Problem) as error:
         ending = error
-    if results.whole_pairs():
-        found = publish.write(session, results, ending, file)
+    if campaign.whole_pairs():
+        found = publish.write(campaign, ending, file)
         if ending is None:
             publish.judge(found)
     elif ending is not None:
-        publish.say_how_to_go_on(session)
+        publish.say_how_to_go_on(campaign)
     else:
         raise Problem("no pair was left to judge: every one was discarded.")
     if ending is not None:

@@ -5,7 +5,8 @@
 from ..base.schema import (ENVIRONMENT, WRITTEN, Wrong, among, between, count,
                            each, flag, integer, maybe, number, optional,
                            record, share, table, text)
-from .schema import LETTERS, SIDE, both
+from ..fio.sidespec import LETTERS
+from .schema import SIDE, both
 
 pairs = between(1, 10000, integer)
 texts = maybe(each(text))

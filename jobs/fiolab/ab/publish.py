@@ -5,34 +5,33 @@ import sys
 
 from ..base.problem import Problem
 from ..fio import fairness
-from . import csvreport, planning, reportdata, selfcheck, textreport
-from .campaign import Stopped
+from . import csvreport, reportdata, selfcheck, textreport
+from .runner import Stopped
 
 
-def _warnings(session, results, ending):
-    found = [*session.plan["warnings"], *fairness.stolen(results),
-             *fairness.verified(session.plan, results),
-             *session.folder.strange]
-    lost = sum(len(cell.discarded) for cell in results.cells)
+def _warnings(campaign, ending):
+    found = [*campaign.warnings, *fairness.stolen(campaign.cells),
+             *fairness.verified(campaign.cells), *campaign.folder.strange]
+    lost = sum(len(cell.discarded) for cell in campaign.cells)
     if lost:
         found.append(f"{lost} pairs were discarded, as a host gave no result "
                      "in one of their runs (see the cells).")
-    if session.plan["stopped_at"]:
+    if campaign.stopped_at:
         found.append(f"stopped at the planned look after "
-                     f"{session.plan['stopped_at']} pairs, as every verdict "
+                     f"{campaign.stopped_at} pairs, as every verdict "
                      "on IOPS and CPU was reached.")
     if ending is not None:
         found.append("the campaign is not finished: jobs/ab --resume "
-                     f"{session.folder.shown} goes on with it.")
+                     f"{campaign.folder.shown} goes on with it.")
     return found
 
 
-def _write(session, found):
+def _write(campaign, found):
     # Half of the time that the command takes to start is matplotlib's.
     from . import htmlreport
-    folder = session.folder
+    folder = campaign.folder
     folder.save_report(found)
-    folder.save_jobs(planning.plain_jobs(session.plan))
+    folder.save_jobs(reportdata.plain_jobs(campaign))
     csvreport.write(found, folder.file("report.csv"))
     htmlreport.write(found, folder.file("report.html"))
     text = textreport.text(found)
@@ -40,20 +39,20 @@ def _write(session, found):
     return text
 
 
-def report_data(session, results, ending):
-    found = reportdata.make(session.plan, results, session.folder.path,
-                            ending is None, _warnings(session, results, ending))
-    if session.args.self_check and ending is None and all(
+def report_data(campaign, ending):
+    found = reportdata.make(campaign, ending is None,
+                            _warnings(campaign, ending))
+    if campaign.asked.self_check and ending is None and all(
             cell["effects"] for cell in found["cells"]):
         found["self_check"] = selfcheck.judge(found)
     return found
 
 
-def write(session, results, ending, file):
+def write(campaign, ending, file):
     """Everything; the report.json as it was written."""
-    found = report_data(session, results, ending)
+    found = report_data(campaign, ending)
     try:
-        text = _write(session, found)
+        text = _write(campaign, found)
         if file:
             file.save(found)
     except Problem:
@@ -62,15 +61,15 @@ def write(session, results, ending, file):
         return found            # the first problem is the one to tell
     if ending is None or isinstance(ending, (SystemExit, Stopped)):
         print(text, end="" if text.endswith("\n") else "\n")
-        print(f"Report: {session.folder.shown}/report.html")
+        print(f"Report: {campaign.folder.shown}/report.html")
     if ending is not None:
-        say_how_to_go_on(session)
+        say_how_to_go_on(campaign)
     return found
 
 
-def say_how_to_go_on(session):
+def say_how_to_go_on(campaign):
     print("ab: what was measured is kept; go on with --resume "
-          f"{session.folder.shown}", file=sys.stderr)
+          f"{campaign.folder.shown}", file=sys.stderr)
 
 
 def judge(found):

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What a campaign has measured so far, cell by cell, from run files or from the
-# running campaign alike.  Only whole pairs count; their latency bins are
-# pooled at once, so that ten thousand runs need little memory.
+"""A cell of a campaign (one job on one target, one side against another) and
+what its runs have given so far, from run files or from the running campaign
+alike.  Only whole pairs count; their latency bins are pooled at once, so that
+ten thousand runs need little memory."""
 from collections import Counter
+from dataclasses import dataclass, field
 import math
+from typing import Any
 
 import numpy as np
 
+from ..fio.jobfile import Job
 from ..fio.metrics import METRICS, PERCENTILES, enough
-from ..stats.pairing import ROLES, SEQUENCES, pair_seed, planned_orders
+from ..stats.pairing import ROLES
 
 
 class Pool:
@@ -40,13 +44,37 @@ class Pool:
                 "bins": [[ns, count] for ns, count in bins]}
 
 
-class CellResults:
-    def __init__(self, number, order):
-        self.number, self.orders = number, order
-        self.pairs, self.discarded, self.partial = {}, {}, {}
-        self.pools, self.hosts = {}, {}
-        self.steal, self.repeats = [], 0
-        self.options = None
+@dataclass
+class Cell:
+    """One job on one target: side number b of the campaign is its B, side
+    number a its A."""
+    id: int
+    job: Job | None
+    orders: list                # of its pairs: AB or BA
+    place: Any = None           # one of the campaign's targets
+    a: int = 0
+    b: int = 1
+    direct: str = "all"         # which of its I/O is: all, some, none
+    why: str = ""               # what a comparison there shows
+    seed: int = 1               # of the job files that repeat it
+    stream: str = ""            # what was found of both sides' I/O
+    calls: dict = field(default_factory=lambda: dict.fromkeys("AB"))
+    metrics: tuple = tuple(METRICS)
+    # While there is something to run: where, and what is called with that
+    # target before each run.
+    target: Any = None
+    restore: Any = None
+    # What came of it.
+    pairs: dict = field(default_factory=dict)
+    discarded: dict = field(default_factory=dict)
+    partial: dict = field(default_factory=dict)
+    pools: dict = field(default_factory=dict)
+    hosts: dict = field(default_factory=dict)
+    steal: list = field(default_factory=list)
+    repeats: int = 0
+    options: list | None = None
+    effects: dict = field(default_factory=dict)     # see evaluation.py
+    host_effects: dict = field(default_factory=dict)
 
     def done(self, pair):
         return pair in self.pairs or pair in self.discarded
@@ -64,10 +92,13 @@ class CellResults:
         if len(runs) == len(ROLES):
             self._complete(pair, self.partial.pop(pair))
 
+    def _values(self, figures):
+        return values_of(figures, self.metrics)
+
     def _complete(self, pair, runs):
         """Count a pair; one that is damaged raises before it counts."""
-        values = {role: values_of(runs[role]["values"]) for role in ROLES}
-        hosts = {host: {role: values_of(runs[role]["hosts"][host])
+        values = {role: self._values(runs[role]["values"]) for role in ROLES}
+        hosts = {host: {role: self._values(runs[role]["hosts"][host])
                         for role in ROLES}
                  for host in runs["A"].get("hosts", {})}
         latencies = [(direction, role, latency) for role in "AB" for
@@ -90,6 +121,21 @@ class CellResults:
 
     def ordered(self):
         return [self.pairs[pair] for pair in sorted(self.pairs)]
+
+    def of_host(self, host):
+        """ordered(), with the values of one host alone."""
+        values = self.hosts[host]
+        return [{**self.pairs[pair], "values": values[pair]}
+                for pair in sorted(values)]
+
+    def series(self, role, metric):
+        """The values of a metric in all pairs in which it was measured."""
+        found = [pair["values"][role][metric] for pair in self.ordered()]
+        return [value for value in found if value is not None]
+
+    def changes(self):
+        """What of the user's job file the runs replaced or dropped."""
+        return self.job.changes(self.options) if self.options else ""
 
     def latency(self):
         """Of the directions that both sides had."""
@@ -117,51 +163,10 @@ def sound(run):
             raise ValueError("latency")
 
 
-def values_of(figures):
+def values_of(figures, metrics):
     """The metrics among a run's figures; None where one was not measured."""
-    found = {name: figures.get(name) for name in METRICS}
+    found = {name: figures.get(name) for name in metrics}
     for name, value in found.items():
         if value is not None and (value is True or not 0 < value < math.inf):
             raise ValueError(f"{name} is {value}")
     return found
-
-
-class Results:
-    """Those of all cells of a plan (a campaign.json)."""
-
-    def __init__(self, plan):
-        self.seed, self.count = plan["seed"], len(plan["cells"])
-        self.planned = plan["pairs"]
-        self.campaign = plan["id"]
-        self.cells = [CellResults(cell["id"], planned_orders(
-            self.seed, cell["id"], self.planned, plan["looks"] or ()))
-            for cell in plan["cells"]]
-
-    def number(self, cell, pair, position):
-        """The name of a run: runs are numbered as they are made."""
-        return (pair * self.count + cell) * len(ROLES) + position
-
-    def belongs(self, number, run):
-        """Is this run what the plan has at this number?"""
-        pair, rest = divmod(number, self.count * len(ROLES))
-        cell, position = divmod(rest, len(ROLES))
-        if pair >= self.planned:
-            return False
-        expected = {"campaign": self.campaign, "cell": cell, "pair": pair,
-                    "role": SEQUENCES[self.cells[cell].orders[pair]][position],
-                    "seed": pair_seed(self.seed, cell, pair)}
-        return all(run.get(key) == value for key, value in expected.items())
-
-    def load(self, folder):
-        """All runs of a folder; what does not belong is left out, named."""
-        for number, run in folder.runs():
-            try:
-                if not self.belongs(number, run):
-                    raise ValueError
-                self.cells[run["cell"]].add(run)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                folder.disown(f"{number:06d}.json",
-                              "it is not a run of this campaign")
-
-    def whole_pairs(self):
-        return sum(len(cell.pairs) for cell in self.cells)

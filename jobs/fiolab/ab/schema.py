@@ -8,14 +8,14 @@ from ..base.schema import (ENVIRONMENT, WRITTEN, Wrong, among, between, bins,
                            optional, parsed, percentiles, positive, record,
                            share, table, text)
 from ..fio.metrics import METRICS
+from ..fio.sidespec import LETTERS
+from ..stats.pairing import ROLES
 
 VERSION = "kaio-ab/1"
-ROLES = ("A", "B", "A'")
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def by_every_role(check_one):
-    return record(**dict.fromkeys(ROLES, check_one))
+    return record(**dict.fromkeys(sorted(ROLES), check_one))
 
 
 def figures(value, where):

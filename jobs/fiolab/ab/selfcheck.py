@@ -7,16 +7,16 @@
 import math
 
 from ..base.problem import Problem
-from . import campaign
+from . import runner
 
 PLANTED = 0.8           # IOPS of B as a share of those of A
 LEAST_US = 1000         # a sleep is longer than it should be, by 60 us or so
 QUIET = ("equivalent", "inconclusive", "no verdict")
 
 
-def plant(plan, cell):
+def plant(campaign, cell):
     """Job options that slow one of the cell's jobs down to PLANTED."""
-    found = campaign.timed(plan, cell, "A", 1)
+    found = runner.timed(campaign, cell, "A", 1)
     jobs = max(1, sum(int(n) for n in cell.job.values("numjobs")))
     each_us = 1e6 * jobs / found["iops"]
     more_us = each_us * (1 / PLANTED - 1)
@@ -25,8 +25,8 @@ def plant(plan, cell):
             f"thinktime_blocks={blocks}")
 
 
-def refuse(args, jobs):
-    if len(jobs) > 1 or len(args.target or []) > 1 or args.client:
+def refuse(asked, jobs):
+    if len(jobs) > 1 or len(asked.target or []) > 1 or asked.client:
         raise Problem("--self-check takes one job on one target of this "
                       "machine: leave out the others.")
     if any(job.values("thinktime", "rate", "rate_iops") for job in jobs):

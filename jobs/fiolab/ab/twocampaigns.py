@@ -218,7 +218,7 @@ def _data(found):
 
 
 def run(args, stack):
-    file = commandline.output(args, 0, stack)
+    file = commandline.output(args.json, 0, stack)
     old, new = _load(args.old), _load(args.new)
     found = compare(old, new)
     for text in warnings(old, new):

@@ -76,21 +76,20 @@ def step_aside(fio_cpu):
         os.sched_setaffinity(0, others)
 
 
-def output(args, runs, stack):
+def output(path, runs, stack):
     """The JSON file, open before the runs; None without --json."""
-    if not args.json:
+    if not path:
         return None
-    if not os.path.isdir(os.path.dirname(args.json) or "."):
-        raise Problem(f"there is no folder for {args.json}: create it first.")
-    made = jsonfile.output(args.json, runs)
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise Problem(f"there is no folder for {path}: create it first.")
+    made = jsonfile.output(path, runs)
     stack.callback(made.close)
     return made
 
 
-def prepare(args):
-    """Leave fio its CPU, and choose the seed that was not given."""
-    step_aside(args.cpu)
-    args.seed = secrets.randbits(31) if args.seed is None else args.seed
+def seed(given):
+    """One of chance, where none was given."""
+    return secrets.randbits(31) if given is None else given
 
 
 def _stop(number_, _frame):
@@ -140,8 +139,7 @@ def main(arguments=None, new=None, action=None, failure=1):
         os._exit(1)
 
 
-def disk(args):
+def disk(build):
     """Where scratch files and campaigns go: the build folder, if it can be."""
-    there = os.path.isdir(args.build) and os.access(args.build,
-                                                    os.W_OK | os.X_OK)
-    return args.build if there else os.getcwd()
+    there = os.path.isdir(build) and os.access(build, os.W_OK | os.X_OK)
+    return build if there else os.getcwd()

@@ -4,12 +4,11 @@
 import contextlib
 import math
 
-from ..ab import campaign
 from ..base import progress
 from ..fio import asking, fiorun, sidespec
 from ..stats import pairing
 from ..stats.verdict import Effect
-from . import loops
+from . import inmemory, loops
 
 SIDES = ("libaio", "libaio@our-library")
 LOOP_SHARES = 18            # milliseconds of a loop run, in those of a kind
@@ -67,7 +66,7 @@ class Loop:
 
     def measure(self, pairs, rng):
         """A Cell whose metrics are the nanoseconds of the KINDS."""
-        cell = campaign.Cell(None, None, pairing.orders(pairs, rng))
+        cell = inmemory.Cell(None, None, pairing.orders(pairs, rng))
         seconds = self.milliseconds * LOOP_SHARES / 1000 + 0.15
         shown = progress.Progress(pairs, 3 * pairs * seconds)
         with contextlib.ExitStack() as stack:
@@ -78,7 +77,7 @@ class Loop:
         return cell
 
     def _block(self, block, order):
-        for role in campaign.SEQUENCES[order]:
+        for role in pairing.SEQUENCES[order]:
             _, costs = self.run(self.sides[role == "B"], self.milliseconds)
             ns = {kind: cost["ns"] for kind, cost in costs.items()}
             yield {"block": block, "order": order, "role": role,

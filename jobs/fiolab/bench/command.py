@@ -10,7 +10,7 @@ import tempfile
 
 import numpy as np
 
-from ..ab import campaign
+from ..ab import runner
 from ..base import commandline, progress, version
 from ..base.problem import Problem
 from ..fio import asking, fiorun, sidespec, streams
@@ -19,8 +19,8 @@ from ..report.terminal import fitted
 from ..stats import pairing
 from ..stats.verdict import Effect, count_pairs, judge_all
 from ..target import loopdevice, scratchfile
-from . import (costs, goalset, libbench, libtargets, loops, rowset, speclist,
-               textreport)
+from . import (costs, goalset, inmemory, libbench, libtargets, loops, rowset,
+               speclist, textreport)
 
 LONG_PARTS = ("cells",)
 PARTS = ("defaults", "adaptive", "spin", "batch", "cpu", "jobs", "memory")
@@ -170,7 +170,7 @@ def _check(rows, tick):
     """Fairness and system calls, of the defaults against libaio alone."""
     for row in rows:
         if (row.spec.part, row.spec.a) == ("defaults", "libaio"):
-            campaign.check(row.plan, [row], tick, costs.calls_per_io)
+            runner.check(row.plan, [row], tick, costs.calls_per_io)
 
 
 def _measure(args, rows, sweep):
@@ -184,7 +184,7 @@ def _measure(args, rows, sweep):
         _check(rows, shown.tick)
         for number in range(args.pairs):
             for row in rows:
-                campaign.block(row.plan, row, number, shown.tick, row.one_run)
+                inmemory.block(row.plan, row, number, shown.tick, row.one_run)
         if sweep:
             sweep.run(shown.tick)
     finally:
@@ -239,7 +239,8 @@ def _wanted(args):
 
 def bench(args, stack):
     _settings(args)
-    commandline.prepare(args)
+    commandline.step_aside(args.cpu)
+    args.seed = commandline.seed(args.seed)
     args.rng = np.random.default_rng(args.seed)
     wanted, names = _wanted(args)
     folder = stack.enter_context(
@@ -249,7 +250,7 @@ def bench(args, stack):
     if {"defaults", "spin", "cpu"} & set(args.parts):
         loops.program(loops.BARE, args.build)
     file = commandline.output(
-        args, 3 * args.pairs * (len(wanted) + len(SWEEP)), stack)
+        args.json, 3 * args.pairs * (len(wanted) + len(SWEEP)), stack)
     made = _targets(names, args, stack)
     rows, skipped = _rows(args, fio_, made, wanted)
     sweep = _sweep(args, fio_, made)

@@ -5,12 +5,12 @@ import math
 import re
 import statistics
 
-from ..ab import campaign
+from ..ab import runner
 from ..base import process
 from ..base.problem import Problem
 from ..fio import fiorun, sidespec
 from ..stats.paired import hodges_lehmann
-from . import callkinds, rowset
+from . import callkinds, inmemory, rowset
 
 DEEP, BLOCK = 4096, 4096
 MEMORY_SECONDS = 10         # more than a look at the process takes
@@ -42,7 +42,7 @@ class Sweep:
     def __init__(self, plan, target, depths):
         self.plan, self.depths = plan, depths
         self.rounds = max(2, plan.pairs // 2)
-        self.cells = {depth: campaign.Cell(rowset.job(depth), target, [])
+        self.cells = {depth: inmemory.Cell(rowset.job(depth), target, [])
                       for depth in depths}
 
     def count(self):
@@ -51,7 +51,7 @@ class Sweep:
     def _one(self, cell, role, seed):
         if role == BARE:
             return rowset.loop_run(self.plan, cell, seed)
-        return campaign.timed(self.plan, cell, role, seed)
+        return runner.timed(self.plan, cell, role, seed)
 
     def run(self, tick):
         rng = self.plan.rng

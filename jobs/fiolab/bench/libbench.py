@@ -10,12 +10,12 @@ import statistics
 
 import numpy as np
 
-from ..ab import campaign
 from ..base import commandline, version
 from ..fio.metrics import CHANGES
 from ..stats import pairing
 from ..stats.verdict import fewest_pairs, judge_all
-from . import callkinds, callloop, librun, libtargets, loops, textreport
+from . import (callkinds, callloop, inmemory, librun, libtargets, loops,
+               textreport)
 
 SIDES = callloop.SIDES
 
@@ -80,7 +80,7 @@ def _settings(args):
 # Under fio
 
 def _fio_cells(args, plan, jobs, stack):
-    return [campaign.Cell(jobs[0], each, pairing.orders(args.pairs, plan.rng))
+    return [inmemory.Cell(jobs[0], each, pairing.orders(args.pairs, plan.rng))
             for each in libtargets.targets(args, stack)]
 
 
@@ -171,17 +171,19 @@ def _head(args, loop, plan, cells, others):
 
 
 def bench(args, stack):
-    commandline.prepare(args)
+    commandline.step_aside(args.cpu)
+    args.seed = commandline.seed(args.seed)
     _settings(args)
     loop = callloop.Loop(args) if "loop" in args.parts else None
     plan, cells, kinds = None, [], []
-    file = commandline.output(args, 3 * args.pairs * len(args.parts), stack)
+    file = commandline.output(args.json, 3 * args.pairs * len(args.parts),
+                              stack)
     if set(args.parts) - {"loop"}:
         plan, jobs = librun.make_plan(args, SIDES, stack)
         cells = _fio_cells(args, plan, jobs, stack)
         kinds = _measure_fio(plan, cells)
     loop_cell, effects = _bench_loop(args, loop)
-    comparisons = [*campaign.evaluate(cells), *effects.values()]
+    comparisons = [*inmemory.evaluate(cells), *effects.values()]
     judge_all(comparisons, CHANGES)
     goals = [goal for cell, found in zip(cells, kinds)
              for goal in _fio_goals(cell, found)]

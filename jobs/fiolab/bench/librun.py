@@ -5,9 +5,10 @@ import tempfile
 
 import numpy as np
 
-from ..ab import campaign
+from ..ab import runner
 from ..base import commandline, progress
 from ..fio import asking, fiorun, jobfile, sidespec
+from . import inmemory
 
 
 def make_plan(args, sides, stack):
@@ -18,20 +19,20 @@ def make_plan(args, sides, stack):
     fio = fiorun.Fio(commandline.find_fio(args.fio), args.cpu, folder)
     asking.check(fio, sides, jobs, args.size)
     libraries = asking.check_libraries(fio, sides)
-    plan = campaign.Plan(fio, sides, args.pairs, args.runtime, args.ramp,
+    plan = inmemory.Plan(fio, sides, args.pairs, args.runtime, args.ramp,
                          np.random.default_rng(args.seed), libraries)
     return plan, jobs
 
 
 def measure(plan, cells, **how):
-    """Check and run the cells; how: of campaign.check()."""
+    """Check and run the cells; how: of runner.check()."""
     runs = 3 * plan.pairs * len(cells)
     checks = 3 * len(cells)
     seconds = (runs * (plan.ramp + plan.runtime + commandline.STEP_OVERHEAD) +
                checks * commandline.CHECK_SECONDS)
     shown = progress.Progress(runs + checks, seconds)
     try:
-        campaign.check(plan, cells, shown.tick, **how)
-        campaign.run(plan, cells, shown.tick)
+        runner.check(plan, cells, shown.tick, **how)
+        inmemory.run(plan, cells, shown.tick)
     finally:
         shown.clear()

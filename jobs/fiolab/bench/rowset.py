@@ -9,13 +9,13 @@ import math
 import statistics
 import time
 
-from ..ab import campaign
+from ..ab import runner
 from ..fio import fiorun
 from ..fio.jobfile import Job
 from ..fio.metrics import TABLE
 from ..fio.sidespec import Side
 from ..target import claim
-from . import loops, textreport
+from . import inmemory, loops, textreport
 
 BARE = "bare loop"
 POLL = "polling bare loop"      # what a spin can reach at most
@@ -54,7 +54,7 @@ def title(spec):
 
 
 def _fio_run(plan, row, role, seed):
-    found = campaign.timed(plan, row, role, seed)
+    found = runner.timed(plan, row, role, seed)
     return {**textreport.slim(found), "p50_us": found["lat_p50_us"]}
 
 
@@ -82,7 +82,7 @@ def _ceiling_run(plan, row, seed):
     """Half as long each: fio with an engine that does nothing, and the loop.
     The time of an I/O is the sum."""
     half = replace(plan, runtime=max(plan.runtime / 2, LEAST_RUNTIME))
-    own = campaign.timed(half, row, "A", seed)
+    own = runner.timed(half, row, "A", seed)
     bare = loop_run(half, row, seed)
     return {"iops": 1 / (1 / own["iops"] + 1 / bare["iops"]),
             "cpu_us": own["cpu_us"] + bare["cpu_us"],
@@ -106,12 +106,12 @@ def _jobs_run(plan, row, role, seed):
 
 
 @dataclass
-class Plan(campaign.Plan):
+class Plan(inmemory.Plan):
     bareloop: str = ""          # the program's path
 
 
 @dataclass
-class Row(campaign.Cell):
+class Row(inmemory.Cell):
     spec: Spec = None
     plan: Plan = None
 

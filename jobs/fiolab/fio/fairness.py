@@ -214,9 +214,9 @@ def machine(cpu, found):
     return said
 
 
-def stolen(results):
+def stolen(cells):
     """Of time that the hypervisor took, in any cell."""
-    worst = max((max(cell.steal) for cell in results.cells if cell.steal),
+    worst = max((max(cell.steal) for cell in cells if cell.steal),
                 default=0)
     if worst < STOLEN:
         return []
@@ -231,14 +231,13 @@ def _shares(cell, name):
                            if role in one)
 
 
-def verified(plan, results):
+def verified(cells):
     """What the reads of a verify are in the figures of each job."""
     found = {}
-    for planned, cell in zip(plan["cells"], results.cells):
+    for cell in cells:
         for name in VERIFYING:
-            found.setdefault((planned["job"], name), []).extend(
+            found.setdefault((cell.job, name), []).extend(
                 _shares(cell, name))
     return [VERIFYING[name].format(
-        f"{min(shares):.0%} to {max(shares):.0%}",
-        jobfile.Job(**plan["jobs"][number]).name)
-        for (number, name), shares in found.items() if shares]
+        f"{min(shares):.0%} to {max(shares):.0%}", job.name)
+        for (job, name), shares in found.items() if shares]

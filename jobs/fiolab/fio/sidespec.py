@@ -19,6 +19,7 @@ LIBRARY_FILE = "libaio.so.1"
 NO_IO = {"filecreate", "filestat", "filedelete", "dircreate", "dirstat",
          "dirdelete", "fileoperations", "ftruncate", "falloc", "e4defrag",
          "exec"}
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"      # of the sides, in their order
 
 
 @dataclass(frozen=True)

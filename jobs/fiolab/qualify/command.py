@@ -19,7 +19,7 @@ def _folder(args):
     if args.out:
         return Folder(args.out)
     return runfolder.fresh(os.path.join(
-        commandline.disk(args), datetime.datetime.now().strftime(
+        commandline.disk(args.build), datetime.datetime.now().strftime(
             "qualify-%Y%m%d-%H%M%S")), Folder)
 
 

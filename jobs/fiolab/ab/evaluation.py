@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The effects and the verdicts of cells, of all hosts together and of each
+host: whether they were measured just now or are read again makes no
+difference."""
+from itertools import groupby
+import math
+
+from ..fio.metrics import CHANGES
+from ..stats import paired, verdict
+
+
+class Effects(dict):
+    """{metric: Effect} of some pairs of a cell, those alone in which the
+    metric was measured in all three runs."""
+
+    def __init__(self, pairs, metrics):
+        super().__init__()
+        self.pairs = {}
+        for metric in metrics:
+            measured = [pair for pair in pairs if all(
+                values[metric] is not None
+                for values in pair["values"].values())]
+            if measured:
+                self.pairs[metric] = measured
+
+    def differences(self, metric, role):
+        """ln(role/A) of each pair."""
+        return [math.log(pair["values"][role][metric] /
+                         pair["values"]["A"][metric])
+                for pair in self.pairs[metric]]
+
+    def order_effects(self):
+        """{metric: what the pairs AB have more than the pairs BA}"""
+        return {metric: paired.order_effect(effect.d, [
+            pair["order"] == "AB" for pair in self.pairs[metric]])
+            for metric, effect in self.items()}
+
+
+def _fill(groups):
+    """Of many Effects, all those of equally many pairs at once."""
+    wanted = [(group, metric) for group in groups for metric in group.pairs]
+
+    def length(item):
+        return len(item[0].pairs[item[1]])
+    found = {}
+    for _, same in groupby(sorted(wanted, key=length), length):
+        same = list(same)
+        d, floor = ([group.differences(metric, role)
+                     for group, metric in same] for role in ("B", "A'"))
+        for (group, metric), effect in zip(same, verdict.many(
+                [metric for _, metric in same], d, floor)):
+            found[id(group), metric] = effect
+    for group, metric in wanted:        # in the order of the metrics
+        group[metric] = found[id(group), metric]
+    return [effect for group in groups for effect in group.values()]
+
+
+def evaluate(cells, alpha=verdict.ALPHA):
+    """Judge what was measured in the cells; all of the effects."""
+    groups = []
+    for cell in cells:
+        cell.effects = Effects(cell.ordered(), cell.metrics)
+        cell.host_effects = {
+            host: Effects(cell.of_host(host), cell.metrics)
+            for host in cell.hosts}
+        groups += [cell.effects, *cell.host_effects.values()]
+    effects = _fill(groups)
+    verdict.judge_all(effects, CHANGES, alpha)
+    return effects
+
+
+def decided(cells):
+    """Has every primary effect of the combined figures a verdict?"""
+    return all(cell.effects[m].verdict not in ("inconclusive", "no verdict")
+               for cell in cells for m in ("iops", "cpu_us")
+               if m in cell.effects)

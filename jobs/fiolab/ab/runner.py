@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The runs of a campaign.
+
+A block is three runs with one seed: A in the middle, B on one side of it and
+A again (A') on the other, so "A' A B" or "B A A'".  The pair (A, B) and the
+noise-floor pair (A, A') are then both back to back, share A, have the same
+number and the same balance of orders: if B behaves like A, they cannot be
+told apart.  The floor so costs half as much again, not as much again. Blocks
+go round all cells in turn, so that a drift of the machine spreads over the
+cells.  The number of pairs is fixed in advance.  A run that fails ends the
+campaign; only a client that is lost costs no more than its pair (see
+clientrun.py).  A run during which this process was starved, so that it has no
+CPU figure, is repeated in its place, whatever fio's figures are, and one
+during which fio itself was, so that it did no I/O at all; the report counts
+these.  No other run is dropped.
+"""
+import os
+import time
+
+from ..base.problem import Problem
+from ..fio import fiorun, streams
+from ..fio.clientrun import Lost
+from ..stats.pairing import SEQUENCES, pair_seed
+
+ATTEMPTS = 5
+LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
+# What a run's file has beside its values, and what is in the place of what
+# this kind of run has not.
+BESIDE = {"latency": {}, "options": None, "steal": None, "repeats": 0,
+          "hosts": None, "seed": None}
+
+
+class Stopped(Problem):
+    """The campaign cannot go on; what was measured counts."""
+
+
+def steal(cpu):
+    """(stolen ticks, all ticks) of one CPU, or of all with None."""
+    name = "cpu" if cpu is None else f"cpu{cpu}"
+    with open("/proc/stat", encoding="ascii") as file:
+        for line in file:
+            if line.split()[0] == name:
+                ticks = [int(x) for x in line.split()[1:9]]
+                return ticks[7], sum(ticks)
+    return 0, 0
+
+
+def _undisturbed(*arguments):
+    for repeats in range(ATTEMPTS):
+        try:
+            return {**fiorun.timed(*arguments), "repeats": repeats}
+        except fiorun.Disturbed:
+            last = Problem("this machine is too busy to measure CPU time: give "
+                           "a longer --runtime, or stop what else runs here.")
+        except fiorun.Idle as problem:
+            last = problem
+    raise last
+
+
+def timed(campaign, cell, role, seed):
+    """One timed run of fio on this machine."""
+    if cell.restore:
+        cell.restore(cell.target)
+    stolen, ticks = steal(campaign.fio.cpu)
+    found = _undisturbed(campaign.fio, campaign.side(cell, role), cell.job,
+                         cell.target, seed, campaign.runtime, campaign.ramp)
+    stolen_after, ticks_after = steal(campaign.fio.cpu)
+    cell.target.check_size(cell.job)
+    passed = max(1, ticks_after - ticks)
+    return {**found, "steal": (stolen_after - stolen) / passed}
+
+
+def check(campaign, cells, tick, count=streams.calls_per_io):
+    """Before the timed runs: does each job keep inside of its target, is the
+    comparison fair, and the system calls per I/O."""
+    known = set()
+    for cell in cells:
+        tick(f"{cell.job.name}: comparing the I/O streams")
+        sides = campaign.side(cell, "A"), campaign.side(cell, "B")
+        for side in sides:
+            what = side, cell.job, cell.target.path
+            if what not in known:
+                streams.rehearse(campaign.fio, side, cell.job, cell.target)
+            known.add(what)
+        cell.stream = streams.same_stream(campaign.fio, sides, cell.job,
+                                          cell.target)
+        for role, side in zip("AB", sides):
+            tick(f"{cell.job.name}: counting the system calls of {side.text}")
+            cell.calls[role] = count(campaign.fio, side, cell.job,
+                                     cell.target)
+
+
+def _record(campaign, cell, number, role, one_run):
+    """The content of a run's file."""
+    seed = pair_seed(campaign.asked.seed, cell.id, number)
+    keep = {"campaign": campaign.id, "cell": cell.id, "pair": number,
+            "role": role, "seed": seed, "start": time.time()}
+    try:
+        found = one_run(campaign, cell, role, seed)
+    except Lost as lost:
+        host, why = lost.args
+        return {**keep, "failed": {"host": host, "why": why}}
+    beside = {name: found[name] if name in found else value
+              for name, value in BESIDE.items()}
+    return {**keep, "values": {name: value for name, value in found.items()
+                               if name not in BESIDE},
+            **{name: value for name, value in beside.items()
+               if name in found or value is not None}, "seed": seed}
+
+
+def _where(cell):
+    on = f" on {os.path.basename(cell.target.path)}" if cell.target else ""
+    return cell.job.name + on
+
+
+def _block(campaign, cell, number, keep, tick, one_run):
+    """One block, whole: what an earlier command left of it is made anew.
+
+    False if its pair had to be discarded.
+    """
+    cell.partial.pop(number, None)
+    for position, role in enumerate(SEQUENCES[cell.orders[number]]):
+        tick(f"{_where(cell)}, pair {number + 1} of {campaign.pairs}")
+        record = _record(campaign, cell, number, role, one_run)
+        keep(campaign.number(cell.id, number, position), record)
+        cell.add(record)
+        if "failed" in record:
+            return False
+    return True
+
+
+def run(campaign, keep, tick, one_run=timed, enough=lambda pairs: False):
+    """All blocks that are not there yet; ends early where enough(pairs).
+
+    keep(number, record): to keep the record of a run.
+    one_run(campaign, cell, role, seed): a run's values, and what of BESIDE it
+    has.
+    """
+    lost = 0
+    for number in range(campaign.pairs):
+        left = [cell for cell in campaign.cells if not cell.done(number)]
+        for cell in left:
+            lost = 0 if _block(campaign, cell, number, keep, tick,
+                               one_run) else lost + 1
+            if lost == LOST_IN_A_ROW:
+                why = cell.discarded[number]
+                by = f"by {why['host']} " if why["host"] else ""
+                raise Stopped(f"{lost} pairs in a row were lost, the last "
+                              f"{by}({why['why']}): look at the hosts, then "
+                              "go on with --resume.")
+        if left and enough(number + 1):     # never a look of its own
+            return

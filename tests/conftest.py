@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("jobs", "tests/lib",
                                          "tests/fuzz")]
 
 import abrun
-import browser
+import browser as browsers
 import faketools
 import fiorun
 import qualifyloop
@@ -45,8 +45,8 @@ def pytest_collection_modifyitems(items):
     """Mark what uses the fixtures of a need, and skip what cannot be had.
     (First, as -m selects in this hook, too.)"""
     lacks = {"root": targets.why_no_root(),
-             "browser": None if browser.find() else
-             "needs chromium: run make deps"}
+             "browser": None if browsers.find() else
+             "needs chromium, its driver and selenium: run make deps"}
     for item in items:
         for name, fixtures in FIXTURES.items():
             if fixtures & set(item.fixturenames):
@@ -54,6 +54,12 @@ def pytest_collection_modifyitems(items):
         for name, why in lacks.items():
             if why and item.get_closest_marker(name):
                 item.add_marker(pytest.mark.skip(reason=why))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with browsers.Browser() as made:
+        yield made
 
 
 @pytest.fixture

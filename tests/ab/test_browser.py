@@ -9,9 +9,9 @@ import pytest
 
 import abreport
 import abrun
-import browser as browsers
 import hostile
 import pagechecks
+from browser import HEIGHT
 from fiolab.ab import htmlreport, schema
 
 pytestmark = pytest.mark.browser
@@ -48,12 +48,6 @@ REPORTS = {"one": one, "typical": abreport.typical, "many": many,
                                              " ".join(hostile.ATTACKS))}
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with browsers.Browser(tmp_path_factory.mktemp("profile")) as made:
-        yield made
-
-
 @pytest.fixture(scope="module",
                 params=pagechecks.some(REPORTS, ("one", "three")))
 def report(request, tmp_path_factory):
@@ -82,7 +76,7 @@ def test_the_verdict_is_in_sight(page):
                     "verdicts")
     page.evaluate("scrollTo(0, 0)")
     bottoms = page.evaluate(BOTTOM)
-    assert len(bottoms) == 2 and max(bottoms) < browsers.HEIGHT
+    assert len(bottoms) == 2 and max(bottoms) < HEIGHT
 
 
 def test_text_has_contrast(page):

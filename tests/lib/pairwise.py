@@ -3,6 +3,8 @@
 # occurs: most faults need two values to meet, few need three.
 import itertools
 
+from allpairspy import AllPairs
+
 
 def fits(cell, excluded):
     """Does the cell, which may be partial, contain no excluded one?"""
@@ -15,28 +17,6 @@ def pairs(cell):
                                                                2)}
 
 
-def complete(cell, axes, excluded, missing):
-    """The cell with a value for every axis: the one that brings the most
-    missing pairs, and another where that leads to nothing allowed.  None if
-    there is no such cell."""
-    if not fits(cell, excluded):
-        return None
-    left = [axis for axis in axes if axis not in cell]
-    if not left:
-        return cell
-
-    def gain(value):
-        return sum(frozenset([(left[0], value), item]) in missing
-                   for item in cell.items())
-
-    # sorted() keeps the order of equals, so that the result is always one.
-    for value in sorted(axes[left[0]], key=gain, reverse=True):
-        found = complete({**cell, left[0]: value}, axes, excluded, missing)
-        if found:
-            return found
-    return None
-
-
 def product(axes, excluded=()):
     """All cells of {axis: values}, but those that contain a dictionary in
     excluded."""
@@ -45,19 +25,26 @@ def product(axes, excluded=()):
     return [cell for cell in cells if fits(cell, excluded)]
 
 
+def generated(axes, excluded):
+    """The cells of AllPairs, which misses some pairs where cells are excluded:
+    it ends with the first that brings nothing new."""
+    for row in AllPairs([list(values) for values in axes.values()],
+                        lambda row: fits(dict(zip(axes, row)), excluded)):
+        yield dict(zip(axes, row))
+
+
 def all_pairs(axes, excluded=()):
     """Cells in which every pair of values occurs that can occur in an allowed
     cell; the same ones each time."""
-    wanted = [dict(zip(two, values))
-              for two in itertools.combinations(axes, 2)
-              for values in itertools.product(*(axes[axis] for axis in two))]
-    missing = {frozenset(pair.items()) for pair in wanted}
-    cells = []
-    for pair in wanted:
-        if frozenset(pair.items()) not in missing:
-            continue
-        cell = complete(pair, axes, excluded, missing)
-        if cell:
-            missing -= pairs(cell)
-            cells.append({axis: cell[axis] for axis in axes})
+    cells = list(generated(axes, excluded))
+    found = set().union(*map(pairs, cells))
+    for one, two in itertools.combinations(axes, 2):
+        for values in itertools.product(axes[one], axes[two]):
+            pair = dict(zip((one, two), values))
+            if frozenset(pair.items()) in found:
+                continue
+            narrow = {**axes, **{axis: [pair[axis]] for axis in pair}}
+            for cell in itertools.islice(generated(narrow, excluded), 1):
+                found |= pairs(cell)
+                cells.append(cell)
     return cells

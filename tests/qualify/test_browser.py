@@ -14,9 +14,9 @@ import tempfile
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-import browser as browsers
 import hostile
 import pagechecks
+from browser import HEIGHT
 import qualifydata
 from fiolab.qualify.report import htmlreport, phrases, schema, textreport
 from fiolab.report import pdf
@@ -31,12 +31,6 @@ REPORTS = {
     "passed": qualifydata.passed, "empty": qualifydata.empty,
     "two": lambda: qualifydata.report(targets=2, restless=True),
     "hostile": lambda: qualifydata.poisoned(ATTACK)}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with browsers.Browser(tmp_path_factory.mktemp("profile")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module",
@@ -65,7 +59,7 @@ def test_the_result_is_in_sight(page):
     if page.name == "hostile":
         pytest.skip("its names are longer than a screen")
     page.evaluate("scrollTo(0, 0)")
-    assert page.evaluate(BOTTOM) < browsers.HEIGHT
+    assert page.evaluate(BOTTOM) < HEIGHT
 
 
 def test_text_has_contrast(page):

@@ -24,9 +24,9 @@ def multiply(out):
     plan["cells"] = [{**cell, "id": number} for number in range(CELLS)]
     plan["pairs"] = plan["arguments"]["pairs"] = PAIRS
     (out / "campaign.json").write_text(json.dumps(plan))
-    from fiolab.ab import campaigndata
+    from fiolab.ab import campaignfolder
     from fiolab.stats.pairing import SEQUENCES, pair_seed
-    found, rng = campaigndata.read(plan), random.Random(1)
+    found, rng = campaignfolder.read(plan), random.Random(1)
     for number in range(CELLS):
         for pair in range(PAIRS):
             order = SEQUENCES[found.cells[number].orders[pair]]

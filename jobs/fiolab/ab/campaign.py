@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A campaign: what was asked for, what it compares with what, and, cell by
 cell, what came of it.  It is made from the command line (planning.py) or read
-from its folder (campaigndata.py); from there on both are the same."""
+from its folder (campaignfolder.py); from there on both are the same."""
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The folder of a campaign: campaign.json (the plan), runs/NNNNNN.json (one file
-# for each run), the job files that repeat them, and the reports.
+"""The folder of a campaign: campaign.json (all of the Campaign that --resume
+needs, and back), runs/NNNNNN.json (one file for each run), the job files that
+repeat them, and the reports."""
+from dataclasses import asdict, fields, replace
 import os
 import re
 
@@ -8,8 +10,18 @@ from ..base import runfolder
 from ..base.files import dump
 from ..base.problem import Problem
 from ..base.runfolder import RUNS
+from ..fio import clientrun
+from ..fio.jobfile import Job
+from ..fio.sidespec import LETTERS, Side
+from ..stats.pairing import planned_orders
+from ..target.scratchfile import Target
 from . import planschema
+from .campaign import Campaign, Request
+from .results import Cell
 
+# What campaign.json and a Campaign call the same.
+SAME = ("id", "title", "created", "command", "alpha", "margin", "environment",
+        "clients", "targets", "warnings", "stopped_at")
 SCHEMA = "kaio-campaign/1"
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 
@@ -61,3 +73,86 @@ class CampaignFolder(runfolder.Folder):
 
     def disown(self, name, why):
         self.strange.append(f"{RUNS}/{ascii(name)[1:-1]} is ignored: {why}.")
+
+
+def how(campaign):
+    """How it is run and judged, as campaign.json and report.json have it."""
+    asked = campaign.asked
+    return {"seed": asked.seed, "pairs": asked.pairs,
+            "looks": asked.looks and list(asked.looks),
+            "alpha": campaign.alpha, "margin": campaign.margin,
+            "runtime_s": asked.runtime, "ramp_s": asked.ramp}
+
+
+def side_data(letter, side):
+    """A side as campaign.json and report.json have it."""
+    return {"letter": letter, "text": side.text, "ioengine": side.ioengine,
+            "options": list(side.options),
+            "environment": dict(side.environment),
+            "library": side.library or None}
+
+
+def _side_of(data):
+    return Side(data["text"], data["ioengine"], tuple(data["options"]),
+                tuple(data["environment"].items()), data["library"] or "",
+                tuple(data["plant"]))
+
+
+def target_of(data):
+    return Target(data["path"], data["size"], data["ram"], data["label"],
+                  data["o_direct"], data["writable"])
+
+
+def _numbers(things):
+    return {id(one): number for number, one in enumerate(things)}
+
+
+def _cells_data(campaign):
+    jobs, places = _numbers(campaign.jobs), _numbers(campaign.targets)
+    return [{"id": cell.id, "job": jobs[id(cell.job)],
+             "target": places[id(cell.place)], "b": campaign.letter(cell),
+             "direct": cell.direct, "why": cell.why, "stream": cell.stream,
+             "calls": {role: cell.calls.get(role) for role in "AB"},
+             "seed": cell.seed} for cell in campaign.cells]
+
+
+def written(campaign):
+    """The content of campaign.json."""
+    return {
+        "schema": CampaignFolder.SCHEMA,
+        **{name: getattr(campaign, name) for name in SAME},
+        "arguments": asdict(campaign.asked), **how(campaign),
+        "cpu": campaign.asked.cpu, "fio": campaign.binary, "self_check": None,
+        "sides": [{**side_data(letter, side), "plant": list(side.plant),
+                   "files": files} for letter, side, files in zip(
+                       LETTERS, campaign.sides, campaign.files)],
+        "jobs": [asdict(job) for job in campaign.jobs],
+        "cells": _cells_data(campaign)}
+
+
+def _request(found):
+    known = {field.name for field in fields(Request)}
+    asked = Request(**{name: value for name, value in
+                       found["arguments"].items() if name in known})
+    return replace(asked, seed=found["seed"], pairs=found["pairs"],
+                   looks=found["looks"], runtime=found["runtime_s"],
+                   ramp=found["ramp_s"], cpu=found["cpu"])
+
+
+def read(found):
+    """The Campaign of the content of a campaign.json that was checked."""
+    asked = _request(found)
+    jobs = [Job(**job) for job in found["jobs"]]
+    letters = [side["letter"] for side in found["sides"]]
+    return Campaign(
+        asked, tuple(map(_side_of, found["sides"])), jobs,
+        files=[side["files"] for side in found["sides"]],
+        binary=found["fio"],
+        cells=[Cell(cell["id"], jobs[cell["job"]], planned_orders(
+            asked.seed, cell["id"], asked.pairs, asked.looks or ()),
+            found["targets"][cell["target"]], b=letters.index(cell["b"]),
+            direct=cell["direct"], why=cell["why"], seed=cell["seed"],
+            stream=cell["stream"], calls=cell["calls"])
+            for cell in found["cells"]],
+        **{**{name: found[name] for name in SAME},
+           "clients": clientrun.parse(asked.client)})

@@ -14,7 +14,7 @@ from ..fio import asking, clientrun, fairness, fiorun
 from ..fio.metrics import METRICS
 from ..stats.verdict import count_pairs, fewest_pairs
 from ..target import scratchfile
-from . import (campaigndata, cli, evaluation, places, planning, publish,
+from . import (campaignfolder, cli, evaluation, places, planning, publish,
                runner, twocampaigns)
 from .campaignfolder import CampaignFolder
 
@@ -44,7 +44,7 @@ def _output(campaign, path, stack):
 
 
 def _save(campaign):
-    campaign.folder.save_plan(campaigndata.written(campaign))
+    campaign.folder.save_plan(campaignfolder.written(campaign))
 
 
 # A new one
@@ -124,7 +124,7 @@ def _go_on(given, stack):
     """(the campaign of --resume, the file of --json); what it still needs is
     prepared."""
     folder = CampaignFolder(given["resume"])
-    campaign = campaigndata.read(folder.open(stack))
+    campaign = campaignfolder.read(folder.open(stack))
     campaign.folder = folder
     campaign.destroy = given.get("destroy_data", False)
     campaign.load(folder)

@@ -9,7 +9,7 @@ from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
 from ..target import claimable, extents, scratchfile
-from . import campaigndata, restore
+from . import campaignfolder, restore
 
 
 def _memory(asked, stack):
@@ -76,7 +76,7 @@ def new(campaign, stack):
 
 def _again(campaign, known, stack):
     if campaign.clients:
-        return campaigndata.target_of(known)
+        return campaignfolder.target_of(known)
     if known["scratch"]:
         return scratchfile.scratch(known["scratch"], known["size"], stack)
     return scratchfile.prepare(known["path"], campaign.writing(),

@@ -11,7 +11,7 @@ from ..fio import fiorun
 from ..fio.metrics import METRICS
 from ..fio.sidespec import LETTERS
 from ..stats import paired, verdict
-from . import campaigndata, evaluation, schema
+from . import campaignfolder, evaluation, schema
 
 
 def _ratios(interval):
@@ -49,7 +49,7 @@ def _effects_data(effects):
 def _plain_job(campaign, cell, side):
     """The job file that repeats a run of a side with plain fio, which has to
     make a target that was made for the campaign."""
-    target = campaigndata.target_of(cell.place)
+    target = campaignfolder.target_of(cell.place)
     options = fiorun.base_options(side, target, cell.seed or 1)
     options += [line for line in fiorun.timed_options(
         campaign.runtime, campaign.ramp) if "exec_prerun" not in line]
@@ -144,13 +144,13 @@ def make(campaign, finished, warnings):
     return {
         "schema": schema.VERSION, "version": VERSION,
         "title": campaign.title, "created": campaign.created,
-        "command": campaign.command, **campaigndata.how(campaign),
+        "command": campaign.command, **campaignfolder.how(campaign),
         "environment": campaign.environment, "self_check": None,
         "cpu": None if campaign.clients else campaign.asked.cpu,
         "finished": finished, "comparisons": len(effects),
         "fio": campaign.binary,
         "clients": [client["name"] for client in campaign.clients],
-        "sides": [campaigndata.side_data(letter, side)
+        "sides": [campaignfolder.side_data(letter, side)
                   for letter, side in zip(LETTERS, campaign.sides)],
         "cells": [_cell_data(campaign, cell) for cell in campaign.cells],
         "warnings": warnings}

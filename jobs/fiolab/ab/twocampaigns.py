@@ -14,9 +14,19 @@ import sys
 
 from ..base import commandline
 from ..base.problem import Problem
-from ..fio.metrics import CHANGES, METRICS
+from ..fio.metrics import CHANGES, METRICS, PRIMARY
 from ..stats import paired, twosample, verdict
-from . import failif, schema
+from . import schema
+
+LATENCIES = tuple(name for name in METRICS if name.startswith("lat_"))
+# Of --fail-if, WORD: (verdicts, of which metrics).  What cannot be judged is a
+# failure too, as a regression may hide a cell or a metric, and a check that
+# cannot fail checks nothing.
+KINDS = {"slower": ({"slower"}, ("iops",)),
+         "more-cpu": ({"more CPU"}, ("cpu_us",)),
+         "longer": ({"longer"}, LATENCIES),
+         "inconclusive": ({"inconclusive", "no verdict"}, PRIMARY)}
+TOO_FEW = "too few pairs"       # how the reason of no verdict begins
 
 FAILED = 3              # the exit status of --fail-if
 MENTIONED = 5           # cells that a warning names, one by one
@@ -37,7 +47,7 @@ def parser():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     new.add_argument("old", metavar="OLD")
     new.add_argument("new", metavar="NEW")
-    new.add_argument("--fail-if", action="append", choices=sorted(failif.KINDS),
+    new.add_argument("--fail-if", action="append", choices=sorted(KINDS),
                      default=[], help="may be repeated")
     new.add_argument("--json", metavar="FILE", help="write the result to FILE")
     return new
@@ -88,7 +98,7 @@ def _changes(old, new):
 def _judge(change, comparisons):
     fewest = twosample.smallest_p(len(change.old), len(change.new))
     if fewest > verdict.ALPHA:
-        return "no verdict", failif.TOO_FEW
+        return "no verdict", TOO_FEW
     if change.tost_p <= verdict.ALPHA:
         return "equivalent", "90% CI inside +-2%"
     if change.p_holm <= verdict.ALPHA and change.inside_floor():
@@ -97,7 +107,7 @@ def _judge(change, comparisons):
         up, down = CHANGES[change.metric]
         return up if change.estimate > 0 else down, f"p {change.p_holm:.2g}"
     if fewest * comparisons > verdict.ALPHA:
-        return "inconclusive", failif.TOO_FEW + " for so many comparisons"
+        return "inconclusive", TOO_FEW + " for so many comparisons"
     return "inconclusive", f"p {change.p_holm:.2g}"
 
 
@@ -217,6 +227,42 @@ def _data(found):
             for key, changes in found]
 
 
+# --fail-if, for CI
+
+def _of_metric(metric, change, verdicts):
+    """What is wrong with a metric of a cell; "" for nothing."""
+    if change is None:
+        return f"{metric} was not measured in both"
+    if change.verdict in verdicts:
+        return f"{metric} {change.verdict}"
+    if change.reason.startswith(TOO_FEW):
+        return f"{metric} has {change.reason}"
+    return ""
+
+
+def _of_cell(changes, words):
+    by_name = {change.metric: change for change in changes}
+    said = [_of_metric(metric, by_name.get(metric), KINDS[word][0])
+            for word in words for metric in KINDS[word][1]]
+    return dict.fromkeys(filter(None, said))
+
+
+def failures(found, words, missing, finished):
+    """Sentences about what --fail-if WORD... looks for; [] without words.
+
+    found: the judged changes of compare(); missing: the keys of OLD's cells
+    that NEW lacks.
+    """
+    if not words:
+        return []
+    said = [] if finished else ["a campaign is not finished"]
+    said += [f"{b} on {job} ({label}) is not in NEW"
+             for _, b, job, _, label, *_ in missing]
+    return said + [f"{b} on {job}: {text}"
+                   for (_, b, job, *_), changes in found
+                   for text in _of_cell(changes, words)]
+
+
 def run(args, stack):
     file = commandline.output(args.json, 0, stack)
     old, new = _load(args.old), _load(args.new)
@@ -226,10 +272,10 @@ def run(args, stack):
     print("\n".join(lines(found)[1:]))
     if file:
         file.save(json.loads(json.dumps(_data(found), allow_nan=False)))
-    failures = failif.failures(found, args.fail_if, _only(old, new),
-                               old["finished"] and new["finished"])
-    if failures:
-        print(f"ab compare: {ascii('; '.join(failures))[1:-1]}",
+    failed = failures(found, args.fail_if, _only(old, new),
+                      old["finished"] and new["finished"])
+    if failed:
+        print(f"ab compare: {ascii('; '.join(failed))[1:-1]}",
               file=sys.stderr)
         sys.exit(FAILED)
 

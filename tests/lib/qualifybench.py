@@ -9,7 +9,7 @@ import threading
 
 from fiolab.base import machine
 from fiolab.fio import fiorun, sidespec
-from fiolab.qualify import folder, runner
+from fiolab.qualify import context, folder
 from fiolab.qualify.execute import Executor, Place
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import claim
@@ -64,12 +64,12 @@ class Lab:
         made = self._folder()
         run = Executor(tool, sidespec.parse("psync", ""), target, made,
                        self.stop, False)
-        return runner.Bench(0, target, run, made, profile, 1, method,
+        return context.Bench(0, target, run, made, profile, 1, method,
                             lambda text, left: self.said.append((text, left)))
 
 
 def test_of(lab, test, **more):
     """The entry of a test, run to its end."""
-    bench, found = lab.bench(**more), runner.entry(test)
-    runner.run(bench, test, found)
+    bench, found = lab.bench(**more), test.entry()
+    test.run(bench, found)
     return found

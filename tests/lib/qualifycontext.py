@@ -6,7 +6,8 @@ import os
 import threading
 
 from fiolab.fio import fiorun, sidespec
-from fiolab.qualify import context, execute, folder, runner
+from fiolab.qualify import context, execute, folder
+from fiolab.qualify.suite import kinds
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockdevice, claim, sysfs
 
@@ -46,21 +47,21 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
     executor = execute.Executor(
         fiorun.Fio(str(fio_path), None, scratch), side, target, out,
         threading.Event(), "kaio" in side.ioengine)
-    return runner.Bench(1, target, executor, out, profile, seed, "",
+    return context.Bench(1, target, executor, out, profile, seed, "",
                         lambda text, left: None)
 
 
 def run(bench_, test, **hooks):
     """A test in qualify.json, and the context that it had."""
-    found = runner.entry(test)
-    if hasattr(test, "phases"):
-        runner.run(bench_, test, found)
+    found = test.entry()
+    if not isinstance(test, kinds.Procedure):
+        test.run(bench_, found)
         return found, None
     given = Watched(bench_, test)
     for name, value in hooks.items():
         setattr(given, name, value)
-    with runner.outcome(found):
-        found.update(test.run(given))
+    with kinds.outcome(found):
+        found.update(test.perform(given))
     return found, given
 
 

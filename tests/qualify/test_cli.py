@@ -114,7 +114,7 @@ def by_name(profile):
 
 def test_the_time_of_snias_iops_test():
     """7 x 8 stimuli of a minute: 56 min a round, 5 to 25 rounds."""
-    one = estimate.of(by_name(ENTERPRISE)["iops"], ENTERPRISE, 500e9)
+    one = by_name(ENTERPRISE)["iops"].estimate(ENTERPRISE, 500e9)
     assert (one.least, one.most) == (6, 26)
     fill = 2 * 500e9 / estimate.WRITE_SPEED
     assert one.shortest == pytest.approx(fill + 5 * 56 * 60, rel=0.01)
@@ -137,20 +137,20 @@ def test_tests_by_name_and_group():
 
 def test_the_cells_that_a_spec_may_name():
     tests = by_name(QUICK)
-    assert "4K 65/35" in estimate.cell_names(tests["iops"])
-    assert "128K SEQ 0/100" not in estimate.cell_names(tests["iops"])
-    assert "Max IOPS point" in estimate.cell_names(tests["dirth"])
-    assert "pre-write" not in estimate.cell_names(tests["dirth"])
+    assert "4K 65/35" in tests["iops"].cell_names()
+    assert "128K SEQ 0/100" not in tests["iops"].cell_names()
+    assert "Max IOPS point" in tests["dirth"].cell_names()
+    assert "pre-write" not in tests["dirth"].cell_names()
 
 
 def test_a_changed_table_is_another_test():
     test = by_name(QUICK)["latency"]
-    assert planning.digest(test) == planning.digest(by_name(QUICK)["latency"])
+    assert test.digest() == by_name(QUICK)["latency"].digest()
     first, *others = test.phases
     changed = replace(test, phases=(replace(first, rounds=2), *others))
-    assert planning.digest(changed) != planning.digest(test)
-    assert planning.digest(by_name(QUICK)["dirth"]) == planning.digest(
-        by_name(QUICK)["dirth"])
+    assert changed.digest() != test.digest()
+    assert by_name(QUICK)["dirth"].digest() == by_name(
+        QUICK)["dirth"].digest()
 
 
 def test_the_time_left_is_that_of_the_slowest_target():

@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from fiolab.qualify import estimate, jobtext
+from fiolab.qualify import jobtext
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.model import Stimulus
 from fiolab.qualify.suite.profiles import CLIENT, ENTERPRISE, QUICK
@@ -122,7 +122,7 @@ def texts(profile):
     """Every kind of job file of a profile's tests, as one."""
     for test in pts.tests(profile):
         for phase in test.phases:
-            loads = jobtext.processes(jobtext.loads(estimate.stimuli_of(phase),
+            loads = jobtext.processes(jobtext.loads(phase.foreseen(),
                                             profile))[0]
             yield jobtext.text(loads, profile, 64 * MIB, range(len(loads)))
 

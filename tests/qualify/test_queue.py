@@ -12,7 +12,6 @@ import pytest
 
 import qualifycontext
 import targets
-from fiolab.qualify import estimate
 from fiolab.qualify.report import schema
 from fiolab.qualify.suite import devicefull, mixedload, queuetests
 from fiolab.qualify.suite.profiles import QUICK
@@ -84,7 +83,7 @@ def test_sweep(run, name):
     assert fill["rounds"][0]["results"][0]["bytes_written"] == SIZE
     known = cells(found)
     assert list(known) == [f"QD {1 << i}" for i in range(11)]
-    assert set(known) == estimate.cell_names(TESTS[name])
+    assert set(known) == TESTS[name].cell_names()
     assert all(n == queuetests.ROUNDS and iops > 0
                for n, iops in known.values())
     table, = found["tables"]
@@ -121,7 +120,7 @@ def test_ways_to_find_completions(run):
     found = run("reap")
     names = {f"{way} QD {depth}" for depth in (1, 32)
              for way in ("ring", "syscall", "eventfd")}
-    assert set(cells(found)) == names == estimate.cell_names(TESTS["reap"])
+    assert set(cells(found)) == names == TESTS["reap"].cell_names()
     assert all(n == queuetests.WAY_ROUNDS for n, _ in cells(found).values())
     table, = found["tables"]
     assert {row[0] for row in table["rows"]} == names
@@ -156,8 +155,8 @@ def test_ways_are_of_kaio_alone(run):
 
 def test_mixed_latency(run):
     found = run("mixed-latency")
-    assert set(cells(found)) == set(mixedload.CELLS) == estimate.cell_names(
-        TESTS["mixed-latency"])
+    assert set(cells(found)) == set(mixedload.CELLS) == TESTS[
+        "mixed-latency"].cell_names()
     alone, mixed = found["cells"]
     assert alone["latency"]["n"] > 0 < mixed["latency"]["n"]
     assert mixed["values"]["read_iops"] == mixed["values"]["iops"]

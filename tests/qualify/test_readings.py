@@ -9,10 +9,11 @@ import pytest
 import qualifybench
 import qualifydata
 from fiolab.base.problem import Problem
-from fiolab.qualify import estimate, jobtext, readings, result, runner
+from fiolab.qualify import jobtext, readings, result
 from fiolab.qualify.report import htmlreport, phrases, textreport
 from fiolab.qualify.suite import pts
-from fiolab.qualify.suite.model import Phase, Stimulus, Test, Tracked
+from fiolab.qualify.suite.kinds import Table
+from fiolab.qualify.suite.model import Phase, Stimulus, Tracked
 from fiolab.qualify.suite.profiles import CLIENT, ENTERPRISE, QUICK
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -54,7 +55,7 @@ def test_wipc_writes_twice_the_user_capacity_into_the_active_range(what,
 def test_the_plan_knows_how_much_that_is():
     tests = {one.name: one for one in pts.tests(CLIENT)}
     active = 300 * GIB
-    assert estimate.of(tests["iops"], CLIENT, active).amount == \
+    assert tests["iops"].estimate(CLIENT, active).amount == \
         pytest.approx(2 * USER)
     assert "2 x the user capacity" in phase(CLIENT, "iops").title
 
@@ -133,7 +134,7 @@ def test_steady_after_the_25th_round_is_said_to_be_late():
 
 # With a real fio
 
-TABLE = Test("t", "A test", None, (Phase(
+TABLE = Table("t", "A test", None, (Phase(
     "p", "P", (Stimulus("w", "randwrite", "4k", 0, 1, 1, repeat=3,
                         seconds=60),), 2,
     (Tracked("w", "iops", "W", "IOPS", last=True),), by=2),))
@@ -159,9 +160,9 @@ def test_going_on_makes_only_more_rounds(tmp_path):
     with tempfile.TemporaryDirectory(dir="/dev/shm") as shm, \
             qualifybench.Lab(tmp_path, shm) as lab:
         first = qualifybench.test_of(lab, few, profile=profile)
-        bench, found = lab.bench(profile=profile), runner.entry(more)
+        bench, found = lab.bench(profile=profile), more.entry()
         bench.folder.part = 1
-        runner.run(bench, more, found)
+        more.run(bench, found)
     before, now = (one["phases"][0]["rounds"] for one in (first, found))
     assert now[:2] == before and len(now) == 7      # and a whole window
     assert found["phases"][0]["breaks"] == [3]

@@ -16,11 +16,12 @@ from types import SimpleNamespace
 import pytest
 
 import qualifybench
-from fiolab.qualify import context, execute, runner
+from fiolab.qualify import execute, phaserun
 from fiolab.qualify.execute import Place
 from fiolab.qualify.report import phrases
-from fiolab.qualify.suite import model
-from fiolab.qualify.suite.model import Phase, Procedure, Stimulus, Tracked
+from fiolab.qualify.suite import kinds
+from fiolab.qualify.suite.kinds import Procedure
+from fiolab.qualify.suite.model import Phase, Stimulus, Tracked
 from fiolab.qualify.suite.profiles import QUICK
 
 pytestmark = pytest.mark.fio
@@ -36,7 +37,7 @@ FILL = Phase("fill", "Filled", (Stimulus("fill", "write", "128k", 0, 1, 1,
 
 
 def table(*phases, **more):
-    return model.Test("t", "A test", "of this file", phases, **more)
+    return kinds.Table("t", "A test", "of this file", phases, **more)
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def test_a_purge_on_a_host_is_of_all_that_may_be_used():
         label=lambda *parts: "-".join(parts), executor=SimpleNamespace(
             stop=threading.Event(), run=lambda text, *_: asked.append(text)))
     phase = Phase("p", "P", (WRITE,), purge=True)
-    runner.PhaseRun(bench, table(phase), 0, phase, [])._purge()
+    phaserun.PhaseRun(bench, table(phase), 0, phase, [])._purge()
     assert f"size={100 << 20}\n" in asked[0] and "rw=trim" in asked[0]
 
 
@@ -267,9 +268,9 @@ def test_no_window_spans_a_break(lab):
     forget(lab, *(f"t00-t-p01-r{number:04d}" for number in (4, 5, 6) if (
         lab.tmp / "out" / "rounds" / f"t00-t-p01-r{number:04d}.json"
     ).exists()))
-    bench, found = lab.bench(profile=FAST), runner.entry(test)
+    bench, found = lab.bench(profile=FAST), test.entry()
     bench.folder.part = 1
-    runner.run(bench, test, found)
+    test.run(bench, found)
     phase = found["phases"][1]
     assert phase["breaks"] == [4] and phase["rounds"][:3] == \
         first["phases"][1]["rounds"][:3]
@@ -283,7 +284,7 @@ def test_no_window_spans_a_break(lab):
 def test_a_request_to_end_keeps_finished_rounds(lab):
     bench, found = lab.bench(profile=replace(FAST, minute=1)), None
     test = table(Phase("p", "P", (WRITE,), 6))
-    found = runner.entry(test)
+    found = test.entry()
 
     def stop_in_the_third():
         while len(list((lab.tmp / "out" / "rounds").glob("*-r*.json"))) < 2:
@@ -291,7 +292,7 @@ def test_a_request_to_end_keeps_finished_rounds(lab):
         lab.stop.set()
     threading.Thread(target=stop_in_the_third, daemon=True).start()
     with pytest.raises(execute.Stopped):
-        runner.run(bench, test, found)
+        test.run(bench, found)
     assert found["state"] == "stopped"
     done = len(rounds(found, 0))
     assert 2 <= done < 6 and found["cells"][0]["values"]["iops"]["n"] == done
@@ -315,8 +316,8 @@ def test_nothing_is_written_to_another_target_of_that_name(lab):
     other = os.urandom(lab.size)
     Path(lab.path).write_bytes(other)
     test = table(Phase("p", "P", (WRITE,)))
-    found = runner.entry(test)
-    runner.run(bench, test, found)
+    found = test.entry()
+    test.run(bench, found)
     assert found["state"] == "failed" and "no longer" in found["why"]
     assert Path(lab.path).read_bytes() == other
 
@@ -332,21 +333,21 @@ def test_a_procedure_has_fio_and_keeps_evidence(lab):
         return {"checks": [{"name": "c", "source": good.source},
                            {"name": "d", "source": its.store("e", {"k": 1})}]}
     test = Procedure("proc", "A procedure", "integrity", lambda *_: 1, look)
-    found = runner.entry(test)
-    context.run(lab.bench(), test, found)
+    found = test.entry()
+    test.run(lab.bench(), found)
     assert found["state"] == "done", found["why"]
     for check in found["checks"]:
         assert (lab.tmp / "out" / check["source"]).exists()
-    again = runner.entry(test)
-    context.run(lab.bench(), replace(test, run=None), again)
+    again = test.entry()
+    replace(test, perform=None).run(lab.bench(), again)
     assert again == found
 
 
 def test_a_procedure_may_fail(lab):
     test = Procedure("proc", "A procedure", "integrity", lambda *_: 1,
                      lambda its: its.fio("[x]\nrw=nonsense\n", "x", 10))
-    found = runner.entry(test)
-    context.run(lab.bench(), test, found)
+    found = test.entry()
+    test.run(lab.bench(), found)
     assert found["state"] == "failed" and "nonsense" in found["why"]
     assert os.listdir(lab.tmp / "out" / "rounds") == []
 

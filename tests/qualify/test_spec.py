@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 from fiolab.base.problem import Problem
-from fiolab.qualify import estimate, planning
+from fiolab.qualify import planning
 from fiolab.qualify.limits import specfile
 from fiolab.qualify.suite import profiles
 
@@ -245,6 +245,6 @@ def test_the_readme_s_example_is_one(tmp_path):
         ROOT / "jobs/README.md").read_text(encoding="utf-8"), re.DOTALL)[1])
     found = specfile.load(str(path))
     specfile.check_names(found, {
-        test.name: estimate.cell_names(test)
+        test.name: test.cell_names()
         for test in planning.all_tests(profiles.PROFILES["pts-e"])})
     assert len(found.limits) >= 7

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What a report says about this machine; None for what it does not tell.
+# What a report says about this machine and the time; None for what it does not
+# tell.
+import datetime
 import os
 import platform
 import re
@@ -17,6 +19,13 @@ def _read(path):
 def _find(pattern, path):
     match = re.search(pattern, _read(path) or "", re.M)
     return match and match[1].strip()
+
+
+def moment(seconds: float | None = None) -> str:
+    """A time as reports have it (ISO 8601, UTC): now, or of time.time()."""
+    found = datetime.datetime.now(datetime.timezone.utc) if seconds is None \
+        else datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return found.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def governor(cpu: int | None) -> str | None:

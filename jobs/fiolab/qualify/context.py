@@ -1,14 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What a procedure (a test that is no table of stimuli) is given: the target,
-# and the means to run fio on it with the engine, and to keep what it found.
+# What the tests of a target share; and what a procedure (a test that is no
+# table of stimuli) is given: the target, and the means to run fio on it with
+# the engine, and to keep what it found.
+from dataclasses import dataclass
 import re
 import tempfile
-
-from . import presence, runner
 
 
 def _slug(name):
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-") or "run"
+
+
+@dataclass
+class Bench:
+    """What the tests of one target share."""
+    number: int             # of the target, in the plan
+    target: object
+    executor: object
+    folder: object
+    profile: object
+    seed: int
+    purge: str              # the method
+    progress: object        # (text, seconds that the test may last yet)
+    power_cut: str | None = None    # the command that cuts the target's power
+    covered: bool = False   # all of the range was written since the last purge
+
+    def label(self, *parts):
+        """The name of a file of this target."""
+        return "-".join([f"t{self.number:02d}", *parts])
 
 
 class Context:
@@ -45,18 +64,3 @@ class Context:
         """Evidence that is no fio run; its source."""
         return self.bench.folder.save_run(self._file(name), {
             "name": name, "content": content})
-
-
-def run(bench, test, found):
-    """A procedure, into its entry; one that is finished comes from disk."""
-    name = bench.label(test.name)
-    known = bench.folder.load_round(name)
-    if known is not None:
-        found.update(known)
-        return
-    with runner.outcome(found):
-        found.update(test.run(Context(bench, test)))
-        presence.demand(bench.target)   # else what was found is not kept
-    bench.covered = False       # it may have discarded some of the range
-    if found["state"] == "done":
-        bench.folder.save_round(name, found)

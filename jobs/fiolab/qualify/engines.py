@@ -12,7 +12,7 @@ from ..fio import sidespec
 from ..fio.metrics import CHANGES, TABLE
 from ..stats import verdict
 from ..stats.pairing import SEQUENCES, planned_orders
-from . import cells, estimate, jobtext, prewritten, runner
+from . import cells, estimate, jobtext, phaserun, prewritten
 from .execute import Executor
 from .limits import judging
 from .suite import pts
@@ -52,20 +52,17 @@ def _one(bench, executor, load, number, name):
     known = jobtext.seed(bench.seed, "engines", load.name, number)
     text = jobtext.text([load], bench.profile, bench.target.size, [known])
     ran = executor.run(text, name, jobtext.seconds(load, bench.profile))
-    found, _ = runner.measured(load, *ran.named(load.name))
+    found, _ = phaserun.measured(load, *ran.named(load.name))
     return {"values": found, "source": f"{ran.source}#{load.name}"}
 
 
 def _block(bench, executors, load, order, number):
     """{role: run} of a pair and its floor."""
     stem = bench.label("engines", load.name, f"r{number:04d}")
-    known = bench.folder.load_round(stem)
-    if known is None:
-        known = {role: _one(bench, executors[role == "B"], load, number,
-                            f"{stem}-{place}")
-                 for place, role in enumerate(SEQUENCES[order])}
-        bench.folder.save_round(stem, known)
-    return known
+    return bench.folder.once(stem, lambda: {
+        role: _one(bench, executors[role == "B"], load, number,
+                   f"{stem}-{place}")
+        for place, role in enumerate(SEQUENCES[order])})
 
 
 def run(bench, session):

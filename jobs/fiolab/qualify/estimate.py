@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from . import jobtext
 
 WRITE_SPEED = 500e6     # bytes/s
+SLOWEST = 5e6           # one that writes slower hangs
 PROCESS = 0.4           # seconds of a fio process beside its I/O
 LOAD = 0.25             # of each of its jobs
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of a test on one target."""
-    test: object
+    """Of a test on one target, or of what else is run there."""
+    name: str
     least: int | None       # rounds; None: it is no table of stimuli
     most: int | None
     shortest: float         # seconds
@@ -28,11 +29,6 @@ def of_loads(loads, profile, size, speed=WRITE_SPEED):
     return PROCESS + sum(
         jobtext.seconds(load, profile) + LOAD +
         load.stimulus.capacity * size / speed for load in loads)
-
-
-def stimuli_of(phase):
-    """What a phase runs, or would, where that depends on earlier phases."""
-    return phase.planned if callable(phase.stimuli) else phase.stimuli
 
 
 def round_seconds(stimuli, profile, size):
@@ -51,9 +47,9 @@ def _rounds(phase, profile):
 def _phase(phase, profile, size):
     """(least rounds, most, shortest, longest, amount)"""
     least, most = _rounds(phase, profile)
-    each = round_seconds(stimuli_of(phase), profile, size)
+    each = round_seconds(phase.foreseen(), profile, size)
     amount = sum(one.capacity * size * one.repeat * jobtext.writes(one)
-                 for one in stimuli_of(phase)) * least
+                 for one in phase.foreseen()) * least
     if phase.capacity:
         amount = 0          # an upper limit
     return least, most, least * each, most * each, amount
@@ -63,24 +59,18 @@ def longest(phase, profile, size):
     return _phase(phase, profile, size)[3]
 
 
-def of(test, profile, size):
-    """The Estimate of any test."""
-    if not hasattr(test, "phases"):
-        seconds = test.seconds(profile, size)
-        return Estimate(test, None, None, seconds, seconds, 0, True)
-    rows = [_phase(phase, profile, size) for phase in test.phases]
-    timed = any(jobtext.writes(one) and not one.capacity
-                for phase in test.phases for one in stimuli_of(phase))
-    return Estimate(test, *(sum(row[i] for row in rows) for i in range(5)),
-                    timed)
+def of_phases(name, phases, profile, size):
+    """The Estimate of a table."""
+    rows = [_phase(phase, profile, size) for phase in phases]
+    writes = any(jobtext.writes(one) and not one.capacity
+                 for phase in phases for one in phase.foreseen())
+    return Estimate(name, *(sum(row[i] for row in rows) for i in range(5)),
+                    writes)
 
 
-def cell_names(test):
-    """The cells that a test may have: what a spec may name."""
-    if not hasattr(test, "phases"):
-        return set(test.cells)
-    return {one.name for phase in test.phases if phase.keep
-            for one in stimuli_of(phase) if one.record}
+def timed(name, seconds):
+    """That of what takes so long, whatever it does."""
+    return Estimate(name, None, None, seconds, seconds, 0, True)
 
 
 def clock(seconds):

@@ -123,6 +123,19 @@ class Folder(runfolder.Folder):
             return None
         return found["content"]
 
+    def once(self, name, make, kept=True, finished=lambda: True):
+        """The content of a round: from disk, where it was finished (not kept:
+        whatever is there), else as make() makes it, which is kept then.
+
+        finished: was it, once it is made?
+        """
+        content = self.load_round(name) if kept else None
+        if content is None:
+            content = make()
+            if finished():
+                self.save_round(name, content)
+        return content
+
     def forget_round(self, name):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.file(ROUNDS, f"{name}.json"))

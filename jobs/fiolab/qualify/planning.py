@@ -3,11 +3,8 @@
 # anything is destroyed; and as the content of plan.json, which holds all that
 # decides the runs, so that --resume makes the same ones.
 from dataclasses import asdict
-import datetime
-import hashlib
 import secrets
 import sys
-from types import SimpleNamespace
 
 from ..base import machine
 from ..base.files import fingerprint
@@ -63,12 +60,10 @@ def _row(name, rounds, time, written):
 
 def _estimates(target, session):
     profile = session.profile
-    found = [estimate.of(test, profile, target.size) for test in session.tests]
+    found = [test.estimate(profile, target.size) for test in session.tests]
     if session.other_side:
-        seconds = engines.seconds(profile, target.size)
-        found.append(estimate.Estimate(
-            SimpleNamespace(name=f"beside {session.other_side.text}"), None,
-            None, seconds, seconds, 0, True))
+        found.append(estimate.timed(f"beside {session.other_side.text}",
+                                    engines.seconds(profile, target.size)))
     return found
 
 
@@ -79,7 +74,7 @@ def _target_lines(target, session):
     lines = [f"{target.name}: {target.total / 1e9:,.1f} GB, of which "
              f"{target.size / 1e9:,.1f} GB are used",
              _row("test", "rounds", "time", "writes")]
-    lines += [_row(one.test.name, _rounds(one), _time(one), _written(one))
+    lines += [_row(one.name, _rounds(one), _time(one), _written(one))
               for one in found]
     return [*lines, _row("total", "", short if short == long else
                          f"{short} to {long}", "")]
@@ -106,18 +101,8 @@ def lines(targets, session):
 
 # As plan.json
 
-def digest(test):
-    """Of what a test does; it is another after a change of its table."""
-    if not hasattr(test, "phases"):
-        return None
-    told = [[phase.name, phase.rounds, phase.purge, phase.capacity,
-             phase.tracked, estimate.stimuli_of(phase)]
-            for phase in test.phases]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
-
-
 def _tests(tests):
-    return [{"name": test.name, "digest": digest(test)} for test in tests]
+    return [{"name": test.name, "digest": test.digest()} for test in tests]
 
 
 def _engine(side):
@@ -152,8 +137,7 @@ def new(session, targets, kept):
     """The content of plan.json."""
     fio = session.fio
     return {"schema": folder.SCHEMA, "id": secrets.token_hex(8),
-            "created": datetime.datetime.now(datetime.timezone.utc).strftime(
-                "%Y-%m-%dT%H:%M:%SZ"),
+            "created": machine.moment(),
             "command": ["jobs/qualify", *sys.argv[1:]], "arguments": kept,
             "seed": session.args.seed, **tests_and_profile(session),
             "engine": _engine(session.side),

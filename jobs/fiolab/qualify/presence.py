@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A device that drops off the bus fails the qualification, whatever else was
 # measured: the check that says so, with the time and what the kernel said.
-import datetime
 import os
 import re
 import time
 
+from ..base import machine
 from ..target import claim
 from .suite.verifying import judged
 
@@ -15,11 +15,6 @@ RECORD = re.compile(r"\d+,\d+,(\d+),[^;]*;([^\n]*)")
 LONGEST = 8192              # bytes of a record
 BEFORE, AFTER = 120, 5      # seconds around the moment at which it was missed
 LOST_IO = re.compile(r"I/O error|i/o error|critical \w+ error")
-
-
-def _moment(seconds):
-    return datetime.datetime.fromtimestamp(
-        seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _records():
@@ -75,7 +70,7 @@ def _kernel(folder, moment):
         line = chosen(_log(), folder, moment)
     except OSError as error:
         return f"the kernel's log cannot be read ({error.strerror})"
-    return (f"the kernel said at {_moment(line[0])}: {line[1]}" if line else
+    return (f"the kernel said at {machine.moment(line[0])}: {line[1]}" if line else
             "the kernel's log has no line about it")
 
 
@@ -95,5 +90,5 @@ def gone(target):
         return None
     except claim.Gone as problem:
         return judged(PRESENT, None, f"{problem} It was missed at "
-                      f"{_moment(problem.at)}; "
+                      f"{machine.moment(problem.at)}; "
                       f"{_kernel(held.folder, problem.at)}", wrong=True)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # qualify.json: all that was found, and what it means; and the reports on it.
-import datetime
 import os
 import sys
 
+from ..base import machine
 from ..base.problem import Problem
 from ..base.version import VERSION
 from ..report import pdf
@@ -82,8 +82,7 @@ def make(session, workers, finished):
     targets = [_target(*each) for each in zip(workers, plan["targets"])]
     return {
         "schema": schema.VERSION, "version": VERSION,
-        "created": datetime.datetime.now(
-            datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": machine.moment(),
         "finished": finished, "command": plan["command"],
         "seed": plan["seed"], "engine": plan["engine"]["text"],
         "ioengine": plan["engine"]["ioengine"], "kaio": _kaio(plan["engine"]),

@@ -3,13 +3,12 @@
 # with; anything else under the old names is refused.
 import argparse
 
-from ..base import commandline
+from ..base import commandline, machine
 from ..base.problem import Problem
 from ..target import identity
 from . import cli, planning
 from .execute import Place
 from .folder import Folder
-from .runner import now
 from .session import SPEC, Session
 
 
@@ -88,7 +87,7 @@ def go_on(given, stack):
         one["write_cache"] = session.look_at_cache(target)
     if more:
         _keep_more_rounds(session, known)
-    folder.resume(known, now())
+    folder.resume(known, machine.moment())
     if args.scratch:
         session.warnings.append("the scratch target is a new one since the "
                                 "run was resumed.")

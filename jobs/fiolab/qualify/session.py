@@ -10,7 +10,7 @@ from ..base import privatefolder
 from ..base.problem import Problem
 from ..fio import asking, clientrun, clienttarget, fiorun, sidespec
 from ..target import identity, purge, writecache
-from . import engines, estimate, planning, readings, targetset, worker
+from . import engines, planning, readings, targetset, worker
 from .limits import specfile
 from .report import schema
 from .suite.profiles import PROFILES
@@ -70,7 +70,7 @@ class Session:
         if path:
             self.spec = specfile.load(path)
             specfile.check_names(self.spec, {
-                test.name: estimate.cell_names(test)
+                test.name: test.cell_names()
                 for test in planning.all_tests(self.profile)})
             self._warn_of_limits()
         if self.args.against:

@@ -6,7 +6,7 @@ import time
 
 from ..base import progress
 from ..target import claim, identity
-from . import context, engines, estimate, presence, runner
+from . import context, engines, estimate, presence
 from .execute import Executor, Stopped
 
 
@@ -55,17 +55,17 @@ class Worker(threading.Thread):
         self.number, self.fault = number, None
         # Thread.join() takes a thread for ended where a signal interrupts it.
         self.ended = threading.Event()
-        self.tests = [runner.entry(test) for test in session.tests]
+        self.tests = [test.entry() for test in session.tests]
         self.after = None           # {"smart", "why"} once all is done
         self.pairs = None           # of --ab, by cell
         self.dropped = None         # {"test", "check"} once it is gone
         self.later = 0.0            # seconds of the tests after this one
-        self.bench = runner.Bench(
+        self.bench = context.Bench(
             number, target, Executor(
                 session.fio, session.side, target, session.folder, session.stop,
                 session.has_stats), session.folder, session.profile,
             session.args.seed, purge, self._progress, session.args.power_cut)
-        self.spans = [estimate.of(test, session.profile, target.size).longest
+        self.spans = [test.estimate(session.profile, target.size).longest
                       for test in session.tests]
         self.span = 0.0
 
@@ -102,8 +102,7 @@ class Worker(threading.Thread):
         if self.dropped:
             found["why"] = f"the device went in the test {self.dropped['test']}"
             return
-        kind = runner if hasattr(test, "phases") else context
-        kind.run(self.bench, test, found)
+        test.run(self.bench, found)
         self._look(found)
 
     def _compare_engines(self):
@@ -133,14 +132,12 @@ class Worker(threading.Thread):
 
     def _finish(self):
         """The health after it all, of the command that ended it."""
-        self.after = self.session.folder.load_round(self._label())
-        if self.after is None:
-            found, why = smart(self.target)
-            self.after = {"smart": found, "why": why}
-            # "not run" is what the device cannot do, now or when resumed.
-            if not self.dropped and all(test["state"] in ("done", "not run")
-                                        for test in self.tests):
-                self.session.folder.save_round(self._label(), self.after)
+        # "not run" is what the device cannot do, now or when resumed.
+        self.after = self.session.folder.once(
+            self._label(), lambda: dict(zip(("smart", "why"),
+                                            smart(self.target))),
+            finished=lambda: not self.dropped and all(
+                test["state"] in ("done", "not run") for test in self.tests))
 
 
 def smart(target):

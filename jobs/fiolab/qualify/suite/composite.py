@@ -3,7 +3,8 @@
 # time over a grid of threads and depths, then a long look at three of its
 # points.  The pre-write stands before each row of the grid (one thread count).
 from . import derive
-from .model import Phase, Stimulus, Test, Tracked
+from .kinds import Table
+from .model import Phase, Stimulus, Tracked
 
 BLOCKS = ("512/4:1k/1:1536/1:2k/1:2560/1:3k/1:3584/1:4k/67:8k/10:16k/7:32k/3:"
           "64k/3")
@@ -57,7 +58,7 @@ def _fill(profile):
 def test(profile):
     axis = THIN_AXIS if profile.thin else AXIS
     before, what = _fill(profile)
-    return Test(
+    return Table(
         "dirth", "Composite workload, demand intensity",
         "PTS 2.0.2, CBW and DIRTH tests",
         (Phase("preconditioning", f"{what[:1].upper()}{what[1:]}, T32 QD32",

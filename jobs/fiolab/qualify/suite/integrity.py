@@ -5,7 +5,7 @@
 # a list of it, is bounded; the whole range is read without such a list.
 from ..report import phrases
 from . import flushes, planted, powercut, trimtest
-from .model import Procedure
+from .kinds import Procedure
 from .verifying import (EXPECTED, done, fault, first_fault, judged, megabytes,
                         part, patience, too_few, verified)
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from ...base.problem import Problem
 from ...fio.metrics import PERCENTILES, figures, rate
 from ...stats import bounds
-from .. import cells, estimate, runner, values
+from .. import cells, estimate, values
 from .model import Stimulus
 from .verifying import section
 
@@ -95,6 +95,6 @@ def _table(alone, mixed):
 def run(context):
     context.progress("reads alone and beside writes")
     ran = context.fio(_jobs(context), "mixed", seconds(
-        context.profile, 0) + context.target.size / runner.SLOWEST)
+        context.profile, 0) + context.target.size / estimate.SLOWEST)
     found = [_cell(context, ran, *load) for load in LOADS]
     return {"cells": found, "tables": [_table(*found)]}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What a qualification is made of.  A Test is data: phases, each a round of
-# stimuli that is repeated until its tracked variables are steady.  Nothing here
-# runs anything.  Times are PTS seconds: a profile scales them.
+# What tests are made of: phases, each a round of stimuli that is repeated until
+# its tracked variables are steady; and the profiles that scale them.  Nothing
+# here runs anything.  Times are PTS seconds.
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -55,27 +55,9 @@ class Phase:
     # Of a function: what it gives where it gives anything, for the plan.
     planned: tuple[Stimulus, ...] = ()
 
-
-@dataclass(frozen=True)
-class Test:
-    name: str
-    title: str
-    section: str | None         # of the specification, or what it rests on
-    phases: tuple[Phase, ...]
-    group: str = "pts"
-    # (phases so far) -> {"tables": [...], "grids": [...], "checks": [...]}
-    derive: Callable | None = None
-
-
-@dataclass(frozen=True)
-class Procedure:
-    """A test that is no table of stimuli, as a power cut is."""
-    name: str
-    title: str
-    group: str                  # integrity or queue
-    seconds: Callable           # (profile, bytes) -> seconds it will take
-    run: Callable               # (context) -> part of a test in qualify.json
-    cells: tuple = ()           # the names of its cells, for a spec
+    def foreseen(self):
+        """What it runs, or would, where that depends on earlier phases."""
+        return self.planned if callable(self.stimuli) else self.stimuli
 
 
 @dataclass(frozen=True)

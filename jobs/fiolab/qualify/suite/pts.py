@@ -4,7 +4,8 @@
 # tests(profile) gives them all; a thin profile leaves rows of the tables out.
 from .. import readings
 from . import composite, derive
-from .model import Phase, Stimulus, Test, Tracked
+from .kinds import Table
+from .model import Phase, Stimulus, Tracked
 
 MIXES = (100, 95, 65, 50, 35, 5, 0)
 SIZES = ("1M", "128K", "64K", "32K", "16K", "8K", "4K", "0.5K")
@@ -55,7 +56,7 @@ def histogram(stimulus):
 def _iops(profile):
     mixes, sizes = ((THIN_MIXES, THIN_SIZES) if profile.thin
                     else (MIXES, SIZES))
-    return Test(
+    return Table(
         "iops", "IOPS", "PTS 2.0.2, IOPS test",
         (wipc(profile), Phase(
             "rounds", "R/W mixes x block sizes",
@@ -77,14 +78,14 @@ def _throughput_phases(profile, size):
 
 
 def _throughput(profile):
-    return Test("throughput", "Throughput", "PTS 2.0.2, Throughput test",
+    return Table("throughput", "Throughput", "PTS 2.0.2, Throughput test",
                 (*_throughput_phases(profile, "128K"),
                  *_throughput_phases(profile, "1M")))
 
 
 def _latency(profile):
     one = {"threads": 1, "depth": 1}
-    return Test(
+    return Table(
         "latency", "Latency", "PTS 2.0.2, Latency test",
         (wipc(profile), Phase(
             "rounds", "Block sizes x R/W mixes, one I/O at a time",
@@ -111,7 +112,7 @@ def _saturation_rounds(profile):
 def _saturation(profile):
     samples = Stimulus("4K 0/100", "randwrite", "4k", 0,
                        repeat=profile.times(SAMPLES))
-    return Test(
+    return Table(
         "wsat", "Write Saturation", "PTS 2.0.2, Write Saturation test",
         (Phase("saturation", "4K random write from the purged state",
                (samples,), purge=True, **_saturation_rounds(profile)),
@@ -133,7 +134,7 @@ def _recovery_phases(profile):
 
 
 def _idle_recovery(profile):
-    return Test(
+    return Table(
         "hir", "Host Idle Recovery", "PTS 2.0.2, Host Idle Recovery test",
         (Phase("preconditioning", "4K random write",
                (Stimulus("4K 0/100", "randwrite", "4k", 0,
@@ -153,7 +154,7 @@ def _cross_phase(profile, number, hours, name, rw, bs):
 
 
 def _cross_recovery(profile):
-    return Test(
+    return Table(
         "xsr", "Cross Stimulus Recovery",
         "PTS 2.0.2, Cross Stimulus Recovery test",
         (_cross_phase(profile, 1, 8, "1M sequential write", "write", "1m"),

@@ -8,10 +8,10 @@ from statistics import median
 
 from ...fio.sidespec import ENGINE_FILE
 from ...stats import knee
-from .. import estimate, runner
 from . import devicefull, mixedload, pts
 from .derive import column, values
-from .model import Phase, Procedure, Stimulus, Test
+from .kinds import Procedure, Table
+from .model import Phase, Stimulus
 from .verifying import unknown
 
 GROUP = "queue"
@@ -84,7 +84,7 @@ def sweep(phases):
 
 
 def _sweep_test(name, rw, read, what):
-    return Test(
+    return Table(
         name, f"Depth sweep, 4K random {what}", None,
         (FILL, Phase(
             "sweep", f"depths 1 to {DEPTHS[-1]}, 4K random {what}, one thread",
@@ -118,7 +118,7 @@ def ways(phases):
         "rows": _ways_rows(_measuring(phases), SHOWN)}]}
 
 
-WAYS_TEST = Test(
+WAYS_TEST = Table(
     "reap", "Completion paths: ring, system call, eventfd", None,
     (FILL, Phase("ways", "4K random reads, each way in turn", tuple(
         Stimulus(f"{way} QD {depth}", "randread", "4k", 100, threads=1,
@@ -131,14 +131,14 @@ def run_ways(context):
     if os.path.basename(context.side.ioengine) != ENGINE_FILE:
         return {"checks": [unknown(("reap", "Completion paths"), "only the "
                                    "engine kaio has a choice of them")]}
-    found = runner.entry(WAYS_TEST)
-    runner.run(context.bench, WAYS_TEST, found)
+    found = WAYS_TEST.entry()
+    WAYS_TEST.run(context.bench, found)
     return {key: found[key] for key in ("phases", "cells", "checks", "tables",
                                         "state", "why")}
 
 
 def _ways_seconds(profile, size):
-    return estimate.of(WAYS_TEST, profile, size).longest
+    return WAYS_TEST.estimate(profile, size).longest
 
 
 TESTS = (

@@ -1,52 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs one test on one target: phases, each a purge where asked for and rounds
+# Runs one phase of a test on one target: a purge where asked for, then rounds
 # of stimuli until the tracked variables are steady.  What a finished round
 # came to is kept, so that a later command goes on after it.
-import contextlib
-from dataclasses import dataclass
-import datetime
 from statistics import fmean
 import time
 
+from ..base import machine
 from ..base.problem import Problem
 from ..stats import steady
 from ..target import purge
-from . import cells, estimate, jobtext, prewritten, values
+from . import estimate, jobtext, prewritten, values
 from .execute import Stopped
-
-SLOWEST = 5e6           # bytes a second; one that writes slower hangs
-
-
-def now():
-    return datetime.datetime.now(datetime.timezone.utc).strftime(
-        "%Y-%m-%dT%H:%M:%SZ")
-
-
-@dataclass
-class Bench:
-    """What the tests of one target share."""
-    number: int             # of the target, in the plan
-    target: object
-    executor: object
-    folder: object
-    profile: object
-    seed: int
-    purge: str              # the method
-    progress: object        # (text, seconds that the test may last yet)
-    power_cut: str | None = None    # the command that cuts the target's power
-    covered: bool = False   # all of the range was written since the last purge
-
-    def label(self, *parts):
-        """The name of a file of this target."""
-        return "-".join([f"t{self.number:02d}", *parts])
-
-
-def entry(test):
-    """A test in qualify.json, before anything of it was run."""
-    return {"name": test.name, "title": test.title, "group": test.group,
-            "section": getattr(test, "section", None), "state": "not run",
-            "why": None, "seconds": 0.0, "phases": [], "cells": [],
-            "checks": [], "tables": [], "grids": []}
 
 
 def measured(load, jobs, stats):
@@ -133,7 +97,8 @@ class PhaseRun:
 
     def _limit(self, loads):
         size = self.bench.target.size
-        return estimate.of_loads(loads, self.bench.profile, size, SLOWEST)
+        return estimate.of_loads(loads, self.bench.profile, size,
+                                 estimate.SLOWEST)
 
     def _results(self, ran, loads):
         """(entries of qualify.json, latencies, bytes written)."""
@@ -151,7 +116,7 @@ class PhaseRun:
         return entries, latencies, size
 
     def _run_round(self, number):
-        began, clock = now(), time.monotonic()
+        began, clock = machine.moment(), time.monotonic()
         if number == 1:
             self._purge()
             prewritten.follow(self.bench, (), self.purged)
@@ -174,12 +139,10 @@ class PhaseRun:
 
     def _round(self, number):
         """A round of this command or an earlier one."""
-        folder, name = self.bench.folder, self._name(number)
-        content = folder.load_round(name) if self.kept else None
-        if content is None:
+        def make():
             self.kept = False
-            content = self._run_round(number)
-            folder.save_round(name, content)
+            return self._run_round(number)
+        content = self.bench.folder.once(self._name(number), make, self.kept)
         self.position, self.purged = content["position"], content["purged"]
         prewritten.follow(self.bench, self.stimuli,
                           self.purged if number == 1 else None)
@@ -242,75 +205,3 @@ class PhaseRun:
                 "purged": self.purged, "rounds": self.rounds,
                 "breaks": self.breaks(), "by": self.phase.by or None,
                 "steady": self.steady()}
-
-
-def _whole(found, phases, test):
-    """What follows from the phases: cells, tables, grids, checks."""
-    found["cells"] = cells.of(phases)
-    for phase in phases:
-        found["cells"] += [cells.omitted(stimulus, why, phase)
-                           for stimulus, why in phase.omitted
-                           if stimulus.record]
-    if test.derive and any(one["rounds"] for one in found["phases"]):
-        more = test.derive(found["phases"])
-        for key in ("tables", "grids", "checks"):
-            found[key] += more.get(key, [])
-
-
-def _impossible(bench, test):
-    """Why the device can do no load of a test, but for those that prepare it;
-    None where it can do one."""
-    left = [jobtext.left_out(one, bench.target.logical_block)
-            for phase in test.phases if phase.keep and not phase.prepares
-            and not callable(phase.stimuli) for one in phase.stimuli]
-    return (f"the device can do none of its loads: {left[0]}"
-            if left and all(left) else None)
-
-
-def _phases(bench, test, found, made, only_plan):
-    kept = True
-    for number, phase in enumerate(test.phases):
-        one = PhaseRun(bench, test, number, phase, found["phases"])
-        made.append(one)
-        found["phases"].append(one.entry())
-        try:
-            kept = only_plan or one.run(kept)
-        finally:
-            found["phases"][-1] = one.entry()
-
-
-@contextlib.contextmanager
-def outcome(found):
-    """The state of a test by how it ends, unless the body says another;
-    Stopped goes on up."""
-    clock, found["state"] = time.monotonic(), None
-    try:
-        yield
-        found["state"] = found["state"] or "done"
-    except Stopped:
-        found.update(state="stopped", why="the command was asked to end")
-        raise
-    except Problem as problem:
-        found.update(state="failed", why=str(problem))
-    except OSError as error:
-        found.update(state="failed", why=f"I/O outside of fio failed: {error}")
-    finally:
-        found["state"] = found["state"] or "failed"
-        found["seconds"] += time.monotonic() - clock
-
-
-def run(bench, test, found):
-    """A test of tables, into its entry."""
-    made = []
-    try:
-        with outcome(found):
-            why = _impossible(bench, test)
-            _phases(bench, test, found, made, bool(why))
-            if why:
-                found.update(state="not run", why=why)
-    finally:
-        _whole(found, made, test)
-        if found["state"] == "done":
-            # Of this and earlier commands.
-            found["seconds"] = sum(r["seconds"] for phase in found["phases"]
-                                   for r in phase["rounds"])

@@ -147,6 +147,37 @@ def test_what_udev_knows_is_said_in_the_plan(kind, words, loop, tmp_path,
     assert said == [f"{loop} holds {words}, which this run destroys."]
 
 
+@pytest.mark.parametrize("name", [
+    "a\\b", 'q"', "#x", "\u2003x", "\u2028x", "\x0cx", "\x1cx", "\udcffx"])
+def test_mounted_where_the_name_is_odd(name, loop, stack, tmp_path):
+    targets.run("mkfs.ext4", "-q", "-F", loop)
+    with mounted(loop, tmp_path / name):
+        refused(loop, f"it is mounted on {tmp_path}/{name}", stack)
+
+
+def test_mounts_that_cannot_be_told(loop, stack, fake):
+    """They are not taken for none."""
+    (fake.folder / "findmnt").unlink()
+    refused(loop, "what is mounted cannot be told without findmnt "
+            "(util-linux: apt-get install util-linux)", stack)
+    for text, status in (("", 0), ('{"filesystems": []}', 1)):
+        fake.add("findmnt", {"": text}, status)
+        refused(loop, "what is mounted cannot be told: findmnt says", stack)
+
+
+def test_swap_in_a_file_of_an_odd_name(stack, tmp_path):
+    path = tmp_path / "a b\u2003c"
+    path.write_bytes(bytes(2 * MIB))
+    path.chmod(0o600)
+    targets.run("mkswap", path)
+    targets.run("swapon", path)
+    try:
+        assert str(path) in blockdevice.swaps()
+        refused(path, "it is swap space", stack)
+    finally:
+        targets.run("swapoff", path)
+
+
 def test_swap(loop, stack):
     targets.run("mkswap", loop)
     targets.run("swapon", loop)

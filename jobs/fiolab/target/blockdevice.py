@@ -10,7 +10,7 @@ import stat
 import struct
 
 from ..base.problem import Problem
-from . import sysfs
+from . import sysfs, tools
 
 LOOP_GET_STATUS64, LOOP_STATUS = 0x4C05, 232    # <linux/loop.h>, its struct
 
@@ -34,33 +34,22 @@ def node_number(path):
     return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
 
 
-def _read(path):
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _unescape(text):
-    return re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), text)
-
-
 def mounts():
-    """(device number, mount point, type, source) of every mount we can see."""
-    found = []
-    for line in _read("/proc/self/mountinfo").splitlines():
-        fields = line.split()
-        major, minor = map(int, fields[2].split(":"))
-        fstype, source = fields[fields.index("-") + 1:][:2]
-        found.append((os.makedev(major, minor), _unescape(fields[4]), fstype,
-                      _unescape(source)))
-    return found
+    """(device number, mount point, type, source) of every mount we can see; a
+    Problem where that cannot be told."""
+    told = tools.told("is mounted", "findmnt", "--kernel", "--list",
+                      "--nofsroot", "--json", "--output",
+                      "MAJ:MIN,TARGET,FSTYPE,SOURCE")
+    return [(os.makedev(*map(int, row["maj:min"].split(":"))), row["target"],
+             row["fstype"], row["source"] or "")
+            for row in told["filesystems"]]
 
 
 def swaps():
-    return [_unescape(line.split()[0])
-            for line in _read("/proc/swaps").splitlines()[1:]]
+    """Paths of what is swapped on; a kernel without swap has no such file."""
+    lines = (sysfs.path("/proc/swaps") or "").split("\n")[1:]
+    return [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)),
+                   line.split(" ")[0]) for line in lines]
 
 
 def loop_files():

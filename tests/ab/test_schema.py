@@ -3,7 +3,7 @@
 # that names the place, and the page that describes it names every field.
 import json
 from pathlib import Path
-import re
+import subprocess
 
 import pytest
 
@@ -14,7 +14,9 @@ from fiolab.ab import schema
 from fiolab.base.problem import Problem
 
 GOOD = abreport.typical()
-PAGE = (ROOT / "jobs" / "docs" / "report-schema.md").read_text()
+GOOD["cells"][0]["target"]["written"] = {
+    "share": 1.0, "bytes": 256 << 20, "compressed": 0.0}
+PAGE = (jsonchecks.DOCS / "report-schema.md").read_text()
 
 
 def changed(path, value):
@@ -118,30 +120,27 @@ def test_a_file_that_cannot_be_read(name, tmp_path):
         schema.load(tmp_path / name)
 
 
-def fields():
-    """Every name that schema.py asks for."""
-    text = (ROOT / "jobs" / "fiolab" / "ab" / "schema.py").read_text()
-    records = re.findall(r"\brecord\(((?:[^()]|\((?:[^()]|\((?:[^()]|"
-                         r"\([^()]*\))*\))*\))*)\)", text)
-    return {name for one in records
-            for name in re.findall(r"(\w+)=", one) if len(name) > 1}
-
-
 def test_the_page_names_every_field():
-    assert len(fields()) > 60
-    missing = sorted(name for name in fields() if f"`{name}`" not in PAGE)
-    assert missing == []
+    assert jsonchecks.unnamed(PAGE, "report", "common") == []
 
 
 def test_the_page_names_no_other_field():
     """Of the tables, that is; the report has every one of them."""
-    cell = GOOD["cells"][0]
-    known = [GOOD, cell, cell["effects"][0]]
-    rows = re.findall(r"^\| (`[^|]*`) \|", PAGE, re.M)
-    names = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    names = jsonchecks.fields(PAGE)
     assert len(names) > 50
-    assert [n for n in names if not any(n in one for one in known)] == []
+    assert sorted(set(names) - jsonchecks.keys(GOOD)) == []
 
 
 def test_the_page_states_the_version():
-    assert f"`{schema.VERSION}`" in PAGE
+    assert f"`{schema.REPORT.version}`" in PAGE
+
+
+@pytest.mark.parametrize("name", ["common", "report", "campaign", "qualify",
+                                  "plan"])
+def test_what_is_required_is_described(name):
+    for one in jsonchecks.schema_records(name):
+        assert set(one.get("required", ())) <= set(one["properties"]), one
+
+
+def test_the_pages_are_those_of_the_schemas():
+    subprocess.run([ROOT / ".ci" / "schema-pages", "--check"], check=True)

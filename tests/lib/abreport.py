@@ -138,7 +138,8 @@ def report(cells, sides=2, **changes):
         "pairs": max((len(c["pairs"]) for c in cells), default=20),
         "looks": None, "alpha": 0.05, "margin": 0.02,
         "comparisons": len(effects), "runtime_s": 0.5, "ramp_s": 0.1,
-        "cpu": 1, "fio": {"path": "/usr/bin/fio", "version": "fio-3.33"},
+        "cpu": 1, "fio": {"path": "/usr/bin/fio", "version": "fio-3.33",
+                          "sha256": "2e546a17" * 8},
         "clients": sorted({h for c in cells for h in c["hosts"]}),
         "environment": {
             "kernel": "6.18.1", "machine": "x86_64", "cpus": 2,

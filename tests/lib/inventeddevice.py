@@ -163,8 +163,8 @@ class Making:
                 break
         self.phases.append({
             "name": phase.name, "title": phase.title, "steady": state,
-            "rounds": rounds, "purged": {"method": "nvme-format",
-                                         "seconds": 7.2}
+            "rounds": rounds, "breaks": [], "by": phase.by or None,
+            "purged": {"method": "nvme-format", "seconds": 7.2}
             if phase.purge else None})
 
     def cell(self, stimulus, phase, found):

@@ -16,7 +16,8 @@ from fiolab.target import claim
 
 MIB = 1 << 20
 PLAN = {
-    "schema": folder.SCHEMA, "id": "the one", "created": "now", "command": [],
+    "schema": folder.Folder.SCHEMA.version, "id": "the one", "created": "now",
+    "command": [],
     "seed": 1, "profile": {"name": "quick"}, "tests": [], "targets": [],
     "arguments": {"profile": "quick", "engine": "psync", "build": "/b",
                   "seed": 1, "ab": False, "scratch": False},

@@ -5,6 +5,7 @@
     data = qualifydata.report(profile=profiles.ENTERPRISE, targets=2)
     data = qualifydata.scaled()             # the quick profile
     data = qualifydata.poisoned(attack)     # every text from outside hostile
+    qualifydata.hold(test)                  # against the schema
 """
 import dataclasses
 
@@ -14,6 +15,7 @@ import hostile
 from inventeddevice import DONE, SIZE, Making
 from qualifyparts import MODEL, SERIAL, ab, against, integrity, queue
 
+from fiolab.qualify.report import schema
 from fiolab.qualify.suite import profiles, pts
 
 # Long enough to see every kind of picture, and no longer.
@@ -117,6 +119,7 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
                     "threads": profile.threads, "depth": profile.depth,
                     "active_percent": profile.active,
                     "write_cache": profile.write_cache,
+                    "readings": ["WSAT: tracked as the mean of the round"],
                     "minute_s": profile.minute, "scaled": profile is not SHORT
                     and profile.scaled},
         "spec": {"path": "vendor.toml", "name": "Example 480 GB, rev. B",
@@ -151,6 +154,13 @@ def empty(**changes):
         one["smart"] = {"before": None, "after": None, "why": "no tool"}
     return {**data, "result": "not measured", "finished": False,
             "limits": [], "spec": None, "kaio": None, **changes}
+
+
+def hold(test):
+    """A test as one was really run: refused where no report may have it."""
+    data = empty()
+    data["targets"][0]["tests"] = [test]
+    schema.check(data)
 
 
 # Words with a meaning for the program, and names that stand for others.

@@ -86,9 +86,10 @@ def test_files_of_other_names_are_named_and_parts_removed(made):
 @pytest.mark.parametrize("text, why", [
     ("{", "is not a qualification folder"),
     ('{"schema": "kaio-campaign/1"}', "its schema is 'kaio-campaign/1'"),
-    (json.dumps({"schema": folders.SCHEMA, "id": "x"}), "created is missing"),
+    (json.dumps({"schema": folders.Folder.SCHEMA.version, "id": "x"}),
+     "created is missing"),
     (json.dumps({**PLAN, "targets": [{}]}), r"targets\[0\].name is missing"),
-    (json.dumps({**PLAN, "seed": "1"}), "seed is not a number"),
+    (json.dumps({**PLAN, "seed": "1"}), "seed is not a whole number"),
     (json.dumps({**PLAN, "profile": {"name": "x"}}), "is none of pts-e")],
     ids=["torn", "a-campaign", "no-date", "no-target", "a-seed-of-text",
          "no-such-profile"])

@@ -15,24 +15,19 @@ from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import planned_orders
 from ..target.scratchfile import Target
-from . import planschema
+from . import schema
 from .campaign import Campaign, Request
 from .results import Cell
 
 # What campaign.json and a Campaign call the same.
 SAME = ("id", "title", "created", "command", "alpha", "margin", "environment",
         "clients", "targets", "warnings", "stopped_at")
-SCHEMA = "kaio-campaign/1"
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 
 
 class CampaignFolder(runfolder.Folder):
-    PLAN, SCHEMA = "campaign.json", SCHEMA
+    PLAN, SCHEMA = "campaign.json", schema.PLAN
     KIND, COMMAND = "campaign", "jobs/ab"
-
-    @staticmethod
-    def check(found):
-        planschema.check(found)
 
     def save_run(self, number, run):
         """Compact: the latency bins are most of it."""
@@ -119,7 +114,7 @@ def _cells_data(campaign):
 def written(campaign):
     """The content of campaign.json."""
     return {
-        "schema": CampaignFolder.SCHEMA,
+        "schema": schema.PLAN.version,
         **{name: getattr(campaign, name) for name in SAME},
         "arguments": asdict(campaign.asked), **how(campaign),
         "cpu": campaign.asked.cpu, "fio": campaign.binary, "self_check": None,

@@ -142,7 +142,7 @@ def make(campaign, finished, warnings):
     if not finished:
         verdict.withhold(effects)
     return {
-        "schema": schema.VERSION, "version": VERSION,
+        "schema": schema.REPORT.version, "version": VERSION,
         "title": campaign.title, "created": campaign.created,
         "command": campaign.command, **campaignfolder.how(campaign),
         "environment": campaign.environment, "self_check": None,

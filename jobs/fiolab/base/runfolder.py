@@ -35,17 +35,12 @@ def fresh(stem: str, kind: type[Kind]) -> Kind:
 
 
 class Folder:
-    # What each kind of folder says of itself: the plan's file and its schema,
-    # what it holds, which command writes it; and check(), which raises
-    # schema.Wrong for what is no plan.
+    # What each kind of folder says of itself: the plan's file and its Schema,
+    # what it holds, which command writes it.
     PLAN: str
-    SCHEMA: str
+    SCHEMA: schema.Schema
     KIND: str
     COMMAND: str
-
-    @staticmethod
-    def check(found: dict) -> None:
-        raise NotImplementedError
 
     def __init__(self, path: str):
         self.path = os.path.realpath(path)
@@ -129,9 +124,9 @@ class Folder:
         try:
             with open(self.file(self.PLAN), encoding="utf-8") as file:
                 found = json.load(file)
-            if found["schema"] != self.SCHEMA:
+            if found["schema"] != self.SCHEMA.version:
                 raise ValueError(f"its schema is {found['schema']!r}")
-            self.check(found)
+            self.SCHEMA.check(found)
             return found
         except schema.Wrong as wrong:
             raise Problem(f"{self.shown} is not a {self.KIND} folder "

@@ -9,45 +9,30 @@ import os
 import re
 
 from ..base import files, runfolder
-from ..base.schema import (ENVIRONMENT, among, count, each, flag, maybe,
-                           record, table, text)
+from ..base.schema import Schema, Wrong
 from .suite.profiles import PROFILES
 
 ROUNDS = "rounds"
-SCHEMA = "kaio-qualify-plan/1"
 RUN_SCHEMA = "kaio-qualify-run/1"
 ROUND_SCHEMA = "kaio-qualify-round/1"
 NAME = re.compile(r"t\d{2}-[A-Za-z0-9._-]+\.json")
-ENGINE = record(text=text, ioengine=text, options=each(text),
-                sha256=maybe(text))
-TARGET = record(
-    name=text, path=text, host=maybe(text), size=count, total=count,
-    logical_block=count, physical_block=maybe(count), kind=text,
-    identity=table(lambda *_: None), smart=maybe(table(lambda *_: None)),
-    smart_why=maybe(text), purge=record(method=text, why=maybe(text)))
-PLAN = record(
-    id=text, created=text, command=each(text), seed=count,
-    arguments=record(profile=among(*PROFILES), engine=text, build=text,
-                     seed=count, ab=flag, scratch=flag),
-    profile=record(name=among(*PROFILES)),
-    tests=each(record(name=text, digest=maybe(text))), engine=ENGINE,
-    other_engine=maybe(ENGINE),
-    fio=record(path=text, version=text, sha256=maybe(text)),
-    targets=each(TARGET), environment=ENVIRONMENT, warnings=each(text))
+
+
+def _profiles(plan):
+    for where, name in (("arguments.profile", plan["arguments"]["profile"]),
+                        ("profile.name", plan["profile"]["name"])):
+        if name not in PROFILES:
+            raise Wrong(where, f"is none of {', '.join(PROFILES)}")
 
 
 class Folder(runfolder.Folder):
-    PLAN, SCHEMA = "plan.json", SCHEMA
+    PLAN, SCHEMA = "plan.json", Schema("plan", _profiles)
     KIND, COMMAND = "qualification", "jobs/qualify"
 
     def __init__(self, path):
         super().__init__(path)
         self.id = None          # of the plan
         self.part = 0           # how often the run was resumed
-
-    @staticmethod
-    def check(found):
-        PLAN(found, "")
 
     def _make(self):
         super()._make()

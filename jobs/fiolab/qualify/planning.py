@@ -136,7 +136,7 @@ def tests_and_profile(session):
 def new(session, targets, kept):
     """The content of plan.json."""
     fio = session.fio
-    return {"schema": folder.SCHEMA, "id": secrets.token_hex(8),
+    return {"schema": folder.Folder.SCHEMA.version, "id": secrets.token_hex(8),
             "created": machine.moment(),
             "command": ["jobs/qualify", *sys.argv[1:]], "arguments": kept,
             "seed": session.args.seed, **tests_and_profile(session),

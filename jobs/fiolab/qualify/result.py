@@ -81,7 +81,7 @@ def make(session, workers, finished):
     plan = session.plan
     targets = [_target(*each) for each in zip(workers, plan["targets"])]
     return {
-        "schema": schema.VERSION, "version": VERSION,
+        "schema": schema.REPORT.version, "version": VERSION,
         "created": machine.moment(),
         "finished": finished, "command": plan["command"],
         "seed": plan["seed"], "engine": plan["engine"]["text"],

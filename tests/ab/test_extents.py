@@ -12,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 import abreport
-from fiolab.ab import planning, textreport
+from fiolab.ab import textreport
 from fiolab.base.problem import Problem
 from fiolab.qualify import prewritten
 from fiolab.target import extents, loopdevice, scratchfile
+from fiolab.target.target import CAMPAIGN, Target
 
 MIB = 1 << 20
 SIZE = 16 * MIB
@@ -151,7 +152,7 @@ def test_of_a_disk_nothing_is_known_unless_it_was_filled(tmp_path):
         read = scratchfile.prepare(device, [], SIZE, False, stack)
         text, = read.doubts()
         assert "was discarded, is read without the medium" in text
-        assert planning.target_data(read)["written"]["share"] is None
+        assert read.data(CAMPAIGN)["written"]["share"] is None
         filled = scratchfile.prepare(device, ["w"], SIZE, True, stack)
         assert filled.doubts() == [] and filled.written.share == 1
 
@@ -169,8 +170,7 @@ def test_the_report_says_what_was_written():
 # jobs/qualify, which purges a file to one hole
 
 def bench_of(path, descriptor):
-    target = SimpleNamespace(path=path, size=SIZE, client=None,
-                            claim=SimpleNamespace(descriptor=descriptor))
+    target = Target(path, SIZE, claimed=True, descriptor=descriptor)
     return SimpleNamespace(target=target, covered=False)
 
 

@@ -12,7 +12,7 @@ from abrun import FAST, sentence
 from fiolab.ab import cli, planning
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, jobfile, sidespec, streams as checks
-from fiolab.target import scratchfile
+from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
 # Jobs of which each does other I/O, two under one name, one twice.
@@ -44,7 +44,7 @@ def several(tmp_path, monkeypatch):
 
 def streams(path, shm, tmp_path, fio_binary):
     runner = fiorun.Fio(fio_binary, None, str(tmp_path))
-    scratch = scratchfile.Target(f"{shm}/s", 16 << 20, True, "", writable=True)
+    scratch = Target(f"{shm}/s", 16 << 20, True, "", writable=True)
     Path(scratch.path).write_bytes(bytes(scratch.size))
     _, found = checks._streams(runner, sidespec.parse("libaio", ""),
                                jobfile.load(str(path)), scratch)
@@ -74,7 +74,7 @@ def test_buffers_are_aligned_alike(engine, shm, tmp_path, fio_binary,
     path = tmp_path / "buffered.fio"
     path.write_text("[a]\nrw=read\nbs=128k\niodepth=4\ndirect=0\n")
     Path(shm, "s").write_bytes(bytes(1 << 20))
-    there = scratchfile.Target(f"{shm}/s", 1 << 20, True, "")
+    there = Target(f"{shm}/s", 1 << 20, True, "")
     runner = fiorun.Fio(fio_binary, None, str(tmp_path))
     one = sidespec.parse(engine, str(build_dir))
     trace = tmp_path / "trace"

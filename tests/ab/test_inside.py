@@ -13,7 +13,7 @@ from fiolab.ab import results, runner
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
-from fiolab.target import scratchfile
+from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
 MIB = 1 << 20
@@ -33,8 +33,8 @@ def there(tmp_path):
     """A file of the user's, of which the first quarter is given."""
     path = tmp_path / "precious"
     path.write_bytes(b"p" * WHOLE)
-    return scratchfile.Target(str(path), GIVEN, True, "file", writable=True,
-                         whole=WHOLE)
+    return Target(str(path), GIVEN, True, "file", writable=True,
+                  kind="file", whole=WHOLE)
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def test_a_job_that_stays_is_let_through(plan, there, lines):
 @pytest.mark.root
 def test_a_device_is_rehearsed_on_a_device(plan, tmp_path):
     with real.loop_of(str(tmp_path), WHOLE, written=True) as path:
-        with inside.stand_in(plan.fio, job(), scratchfile.Target(
+        with inside.stand_in(plan.fio, job(), Target(
                 path, GIVEN, False, "loop")) as made:
             assert made.path.startswith("/dev/loop") and made.path != path
-        there = scratchfile.Target(path, GIVEN, False, "loop", writable=True)
+        there = Target(path, GIVEN, False, "loop", writable=True)
         with pytest.raises(Problem, match="leaves what was given to it"):
             check(plan, job("offset=50%"), there)
         assert Path(path).read_bytes() == b"w" * WHOLE

@@ -17,7 +17,7 @@ from fioserver import Server
 from qualifyrun import Qualify
 
 from fiolab.fio import fiorun, jobfile, sidespec, streams
-from fiolab.target.scratchfile import Target
+from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
 STATE = "[a]\nrw=randwrite\nbs=4k\ndirect=1\niodepth=4\nverify=crc32c\n" \

@@ -20,7 +20,8 @@ from fiolab.fio import (clientrun, clienttarget, fairness, fiorun, metrics,
                         sidespec as side)
 from fiolab.fio.jobfile import Job
 from fiolab.stats import pairing
-from fiolab.target import claim, scratchfile as target
+from fiolab.target import claim
+from fiolab.target.target import Target
 
 MIB = 1 << 20
 
@@ -123,8 +124,8 @@ def test_what_this_machine_does_to_figures(change, cpu, word):
 
 def test_a_job_or_a_target_without_o_direct_is_said():
     job = Job("x.fio", "[a]\n")
-    disk = target.Target("/f", MIB, False, "disk")
-    ram = target.Target("/f", MIB, True, "RAM", direct=False)
+    disk = Target("/f", MIB, False, "disk")
+    ram = Target("/f", MIB, True, "RAM", direct=False)
     assert "does not set direct=1" in fairness.buffered(job, "none", disk)[0]
     assert "a part of its I/O" in fairness.buffered(job, "some", disk)[0]
     assert "does not support" in fairness.buffered(job, "all", ram)[0]
@@ -301,8 +302,7 @@ def test_seeds_differ_between_pairs_and_cells():
 def test_a_restored_target_is_as_it_was_at_first(how, tmp_path, stack):
     path = tmp_path / "t"
     path.write_bytes(b"\0" * (2 * MIB))
-    one = target.Target(str(path), 2 * MIB, False, "disk", writable=True,
-                        claim=claim.prepare(str(path), 0, True, stack))
+    one = claim.prepare(str(path), 0, True, stack)
     restore.HOW[how](one)
     first = path.read_bytes()
     assert first != b"\0" * (2 * MIB) and len(first) == 2 * MIB
@@ -313,8 +313,8 @@ def test_a_restored_target_is_as_it_was_at_first(how, tmp_path, stack):
 
 def test_on_hosts_only_the_first_fill_may_make_a_file(monkeypatch):
     """The effective job's last word: later a file that has gone stays so."""
-    given, one = [], target.Target("/t", 2 * MIB, False, "", writable=True)
-    monkeypatch.setattr(clientrun, "run", lambda plan, side, job, target,
+    given, one = [], Target("/t", 2 * MIB, False, "", writable=True)
+    monkeypatch.setattr(clientrun, "run", lambda fio, side, job, target,
                         options, seconds: given.append(job.effective(options)))
     for made in (clientrun.fill(None, make=True), clientrun.restore(
             None, Job("w.fio", "[w]\nrw=write\n"), None)):
@@ -329,14 +329,14 @@ def test_on_hosts_only_the_first_fill_may_make_a_file(monkeypatch):
     ("/data/file", True), ("/dev/shm/file", True), ("/dev/nvme9n1", False),
     ("//dev/nvme9n1", False), ("/data/../dev/./nvme9n1", False)])
 def test_no_file_is_made_among_the_devices_of_a_host(path, may):
-    one = target.Target(path, MIB, False, "", writable=True)
+    one = Target(path, MIB, False, "", writable=True)
     assert clienttarget._may_make(one, errno.ENOENT) == may
     assert not clienttarget._may_make(one, errno.EIO)
 
 
 def test_a_job_file_cannot_let_fio_make_files():
     job = Job("x.fio", "[a]\nallow_file_create=1\n[b]\ncreate_on_open=0\n")
-    one = target.Target("/t", 2 * MIB, False, "")
+    one = Target("/t", 2 * MIB, False, "")
     lines = job.effective(fiorun.base_options(side.parse("psync", ""), one,
                                            1)).splitlines()
     assert [line for line in lines if "create" in line] == list(fiorun.KEEP_FILES)
@@ -362,7 +362,7 @@ def test_a_fio_or_a_cpu_that_has_gone_is_one_sentence(path, cpu, tmp_path):
     gone.path, gone.cpu, gone.folder = path, cpu, str(tmp_path)
     with pytest.raises(Problem, match="cannot start"):
         fiorun.Run(gone, side.parse("libaio", ""), Job("j.fio", "[a]\n"),
-                target.Target(str(tmp_path / "t"), 1 << 20, True, ""), [])
+                Target(str(tmp_path / "t"), 1 << 20, True, ""), [])
     assert os.listdir(tmp_path) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from fiolab.base import process
 from fiolab.base.problem import Problem
 from fiolab.fio import asking, fiorun, jobfile, sidespec, streams as checks
-from fiolab.target import scratchfile
+from fiolab.target.target import Target
 
 
 def test_kaio_is_the_engine_of_the_build_folder(tmp_path):
@@ -57,7 +57,7 @@ def test_a_side_with_our_library(library, monkeypatch):
     monkeypatch.setenv("LD_LIBRARY_PATH", "/other")
     monkeypatch.setenv("LIBAIO_RING", "0")
     found = sidespec.parse("libaio@our-library", build)
-    env = fiorun.environment(found, scratchfile.Target("/f", 1, True, ""))
+    env = fiorun.environment(found, Target("/f", 1, True, ""))
     assert env["LD_LIBRARY_PATH"] == f"{build}:/other"
     assert env["LIBAIO_RING"] == "1" and env["ENGINE"] == "libaio"
 
@@ -73,7 +73,7 @@ def test_a_side_with_variables(library):
     found = sidespec.parse("libaio,nowait=1@A=1@B_2=x:y-0.5", "")
     assert found.ioengine == "libaio" and found.options == ("nowait=1",)
     assert found.environment == (("A", "1"), ("B_2", "x:y-0.5"))
-    env = fiorun.environment(found, scratchfile.Target("/t", 1, True, ""))
+    env = fiorun.environment(found, Target("/t", 1, True, ""))
     assert env["A"] == "1" and env["B_2"] == "x:y-0.5"
     found = sidespec.parse("libaio@our-library@A=", str(library.parent))
     assert found.library and dict(found.environment)["A"] == ""
@@ -192,4 +192,4 @@ def test_sides_that_do_other_io_are_refused(monkeypatch):
     sides = sidespec.parse("libaio", ""), sidespec.parse("psync", "")
     with pytest.raises(Problem, match="unfair"):
         checks.same_stream(None, sides, jobfile.Job("x", ""),
-                           scratchfile.Target("/dev/null", 1 << 20, True, ""))
+                           Target("/dev/null", 1 << 20, True, ""))

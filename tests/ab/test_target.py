@@ -16,6 +16,7 @@ from fiolab.ab import campaign, places
 from fiolab.base import commandline
 from fiolab.base.problem import Problem
 from fiolab.target import blockdevice, claim, medium, scratchfile, sysfs
+from fiolab.target.target import Target
 
 MIB = 1 << 20
 
@@ -221,10 +222,10 @@ def test_without_a_mount_row_the_device_number_is_the_label(tmp_path,
     ("some", "O_DIRECT in part", "part of the I/O"),
     ("none", "buffered (page cache)", "page cache takes part")])
 def test_the_label_says_what_ran(direct, io, why):
-    disk = scratchfile.Target("/f", 4 * MIB, False, "disk", writable=True)
+    disk = Target("/f", 4 * MIB, False, "disk", writable=True)
     assert disk.describe(direct) == f"disk, 4 MiB, {io}"
     assert why in disk.why(direct)
-    memory = scratchfile.Target("/f", 4 * MIB, True, "RAM", False, writable=True)
+    memory = Target("/f", 4 * MIB, True, "RAM", False, writable=True)
     assert memory.describe(direct) == "RAM, 4 MiB, buffered (page cache)"
     assert "no device" in memory.why(direct)
 

@@ -14,7 +14,7 @@ from fiolab.base.problem import Problem
 from fiolab.bench import callkinds, callloop, inmemory, libbench, libtargets
 from fiolab.fio.metrics import CHANGES
 from fiolab.stats.verdict import Effect, judge_all
-from fiolab.target import scratchfile
+from fiolab.target.target import Target
 
 MIB = 1 << 20
 
@@ -100,7 +100,7 @@ def test_the_goals_of_the_loop():
 
 
 def fio_goals(ratio, kinds):
-    cell = inmemory.Cell(None, scratchfile.Target("/f", 1, True, "RAM"), [])
+    cell = inmemory.Cell(None, Target("/f", 1, True, "RAM"), [])
     d = [math.log(ratio) + i / 1e5 for i in range(8)]
     cell.effects = [Effect("iops", d, d)]
     return [g["met"] for g in libbench._fio_goals(cell, {"B": kinds})]

@@ -17,14 +17,15 @@ from fiolab.ab import runner
 from fiolab.base.problem import Problem
 from fiolab.bench import (callkinds, command as bench, costs, goalset, inmemory, rowset,
                           speclist)
-from fiolab.target import loopdevice, scratchfile as target
+from fiolab.target import blockdevice, loopdevice
+from fiolab.target.target import Target
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
 
 
 def planted(spec, ratio=1.0, pairs=10, **ratios):
     """A row on which every metric of B is so many times that of A."""
-    row = rowset.Row(spec.job, target.Target("/f", 1, True, "RAM"),
+    row = rowset.Row(spec.job, Target("/f", 1, True, "RAM"),
                        ["AB", "BA"] * (pairs // 2), spec=spec)
     for block in range(pairs):
         noise = 1 + (-1) ** block * (1 + block) / 5000
@@ -241,7 +242,7 @@ def backing(tmp_path):
 
 
 def backed(path):
-    return [name for name, file in target.blockdevice.loop_files() if file == path]
+    return [name for name, file in blockdevice.loop_files() if file == path]
 
 
 def await_none(path):

@@ -16,7 +16,7 @@ from benchrun import Bench
 
 from fiolab.bench import costs
 from fiolab.fio import fiorun
-from fiolab.target import scratchfile
+from fiolab.target.target import Target
 
 SHORT = ("--pairs", "1", "--quick", "--size", "16M")
 
@@ -82,7 +82,7 @@ def test_memory_of_a_unit_of_depth(bench, build_dir, fio_binary, tmp_path,
         file.truncate(16 << 20)
     monkeypatch.setattr(costs, "ENGINES", ("null", "kaio"))
     fio = fiorun.Fio(fio_binary, None, str(tmp_path))
-    found = costs.memory(fio, str(build_dir), scratchfile.Target(
+    found = costs.memory(fio, str(build_dir), Target(
         shm_file, 16 << 20, True, "RAM"))
     assert 40 < found["kaio"] - found["null"] < 160
 

@@ -61,7 +61,7 @@ def cut(device, tmp_path, fio_binary, build_dir, engine):
             assert not os.path.exists(os.path.join(given.folder,
                                                    "volatile.img"))
             if claimed:
-                run.claims = _is_claimed(device), _why_not(bench.target.claim)
+                run.claims = _is_claimed(device), _why_not(bench.target)
         qualifydata.hold(found)
         return found
     return run

@@ -10,7 +10,7 @@ import threading
 from fiolab.base import machine
 from fiolab.fio import fiorun, sidespec
 from fiolab.qualify import context, folder
-from fiolab.qualify.execute import Executor, Place
+from fiolab.qualify.execute import Executor
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import claim
 
@@ -59,9 +59,8 @@ class Lab:
         scratch.mkdir(exist_ok=True)
         tool = fiorun.Fio(fio_path or shutil.which(os.environ.get("FIO", "fio")),
                        None, str(scratch))
-        held = claim.prepare(self.path, 0, True, self.stack)
-        target = Place(self.path, self.path, self.size, self.size, self.block,
-                      self.block, "file", claim=held)
+        target = claim.prepare(self.path, 0, True, self.stack)
+        target.logical_block = target.physical_block = self.block
         made = self._folder()
         run = Executor(tool, sidespec.parse("psync", ""), target, made,
                        self.stop, False)

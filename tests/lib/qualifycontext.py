@@ -10,6 +10,7 @@ from fiolab.qualify import context, execute, folder
 from fiolab.qualify.suite import kinds
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockdevice, claim, sysfs
+from fiolab.target.target import Target
 
 
 class Watched(context.Context):
@@ -40,10 +41,11 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
     os.makedirs(scratch)
     side = sidespec.parse(engine, str(build))
     total = blockdevice.size(path)
-    target = execute.Place(path, path, size or total, total,
-                          _logical_block(path))
+    target = Target(path, total, writable=True, given=total, whole=total,
+                    logical_block=_logical_block(path))
     if claimed:
-        target.claim = claim.prepare(path, target.size, True, stack)
+        target = claim.prepare(path, size or total, True, stack)
+    target.size = size or total
     executor = execute.Executor(
         fiorun.Fio(str(fio_path), None, scratch), side, target, out,
         threading.Event(), "kaio" in side.ioengine)

@@ -164,7 +164,7 @@ def test_without_o_direct(precious, stack, monkeypatch):
                          stack).logical_block is None
     stack.close()
     with pytest.raises(Problem, match="does not take O_DIRECT"):
-        targetset.local(str(precious), QUICK, None, True, stack)
+        targetset.local(str(precious), QUICK, None, stack)
 
 
 @pytest.mark.parametrize("words, places", diskmagic.KINDS)

@@ -13,12 +13,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 from fiolab.base.problem import Problem
-from fiolab.qualify import (cli, estimate, planning, resume, session, targetset,
-                            worker)
-from fiolab.qualify.execute import Place
+from fiolab.qualify import (cli, estimate, planning, resume, session,
+                            targetset, worker)
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
 from fiolab.target import identity
+from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
 QUALIFY = str(ROOT / "jobs" / "qualify")
@@ -104,8 +104,8 @@ def test_help_names_the_exit_status():
 
 # The plan
 
-def place(size=GIB):
-    return Place("/dev/x", "/dev/x", size, size, 512)
+def target_of(size=GIB):
+    return Target("/dev/x", size, whole=size, logical_block=512)
 
 
 def by_name(profile):
@@ -163,8 +163,8 @@ def test_the_time_left_is_that_of_the_slowest_target():
 
 def test_another_file_under_the_old_name_is_refused(target):
     with ExitStack() as stack:
-        made, _ = targetset.local(str(target), QUICK, None, True, stack)
-        known = {"size": made.size, "total": made.total,
+        made = targetset.local(str(target), QUICK, None, stack)
+        known = {"size": made.size, "total": made.whole,
                  "logical_block": made.logical_block,
                  "identity": identity.describe(made.path)}
         resumed = SimpleNamespace(plan={"targets": [known]},
@@ -175,7 +175,7 @@ def test_another_file_under_the_old_name_is_refused(target):
         with pytest.raises(Problem, match="inode"):
             resume._same_targets(resumed, [made])
         with pytest.raises(Problem, match="its size or its block size"):
-            resume._same_targets(resumed, [replace(made, total=1)])
+            resume._same_targets(resumed, [replace(made, whole=1)])
 
 
 def test_the_run_to_compare_with_has_the_same_profile():

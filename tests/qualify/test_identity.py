@@ -6,7 +6,6 @@ from contextlib import ExitStack
 import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 import time
 
 import pytest
@@ -15,6 +14,7 @@ import faketools
 from fiolab.base.problem import Problem
 from fiolab.qualify import worker
 from fiolab.target import health, identity, medium, tools, writecache
+from fiolab.target.target import Target
 
 
 # --- identity
@@ -312,9 +312,7 @@ def test_another_device_keeps_its_write_cache(fake, tmp_path, monkeypatch):
 
 def test_smart_of_a_device_that_was_given_up():
     """What has its name now may be another."""
-    target = SimpleNamespace(client=None, path="/dev/null",
-                            claim=SimpleNamespace(descriptor=-1, gone=None))
-    found, why = worker.smart(target)
+    found, why = worker.smart(Target("/dev/null", claimed=True))
     assert found is None and "since its power was cut" in why
 
 

@@ -3,12 +3,12 @@
 # of real drives that were pulled; a real loop device that loses its bytes is
 # in tests/qualify/test_vanished.py.
 import os
-from types import SimpleNamespace
 
 import pytest
 
 from fiolab.qualify import presence
 from fiolab.target import claim
+from fiolab.target.target import Target
 
 NVME = ("/sys/devices/pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme1/nvme1n1")
 DISK = ("/sys/devices/pci0000:00/0000:00:17.0/ata3/host2/target2:0:0/2:0:0:0/"
@@ -66,9 +66,8 @@ def test_without_a_line(log, words, tmp_path, stack, monkeypatch):
     monkeypatch.setattr(presence, "KMSG", str(tmp_path / log))
     path = tmp_path / "target"
     path.touch()
-    held = claim.hold(str(path), stack)
-    held.folder = NVME
-    target = SimpleNamespace(claim=held)
+    target = claim.hold(str(path), stack)
+    target.folder = NVME
     assert presence.gone(target) is None
     path.unlink()
     assert words in presence.gone(target)["text"]
@@ -77,7 +76,7 @@ def test_without_a_line(log, words, tmp_path, stack, monkeypatch):
 def test_a_file_that_goes(tmp_path, stack):
     path = tmp_path / "target"
     path.write_bytes(bytes(4096))
-    target = SimpleNamespace(claim=claim.prepare(str(path), 0, True, stack))
+    target = claim.prepare(str(path), 0, True, stack)
     path.unlink()
     first = presence.gone(target)
     assert first["result"] == "fail" and "it is a file" in first["text"]
@@ -87,7 +86,7 @@ def test_a_file_that_goes(tmp_path, stack):
 
 def test_what_is_let_go_of_may_be_gone(tmp_path):
     """While its power is cut."""
-    held = claim.Target(str(tmp_path / "none"), 1, 512, 512, None)
-    for target in (SimpleNamespace(claim=held), SimpleNamespace(claim=None)):
+    for claimed in (True, False):
+        target = Target(str(tmp_path / "none"), 1, claimed=claimed)
         presence.demand(target)
         assert presence.gone(target) is None

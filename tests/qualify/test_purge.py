@@ -10,6 +10,7 @@ import pytest
 import faketools
 from fiolab.base.problem import Problem
 from fiolab.target import claim, erase, identity, purge
+from fiolab.target.target import Target
 
 MIB = 1 << 20
 
@@ -35,7 +36,7 @@ def test_a_file_is_emptied_and_keeps_its_size(file):
 
 
 def test_only_the_claimed_range(file):
-    file.size = MIB
+    file.given = MIB
     assert purge.plan(file)[0] == "punch-hole"
     assert Path(file.path).read_bytes() == b"x" * 3 * MIB
     purge.run(file, "punch-hole", lambda _: None)
@@ -112,7 +113,7 @@ def test_places_are_inside(size):
 # --- targets on other hosts
 
 def remote(path):
-    return claim.Target(path, 3 * MIB, 512, 512, None, host="host1")
+    return Target(path, 3 * MIB, clients=({"name": "host1"},))
 
 
 def test_a_device_elsewhere_is_trimmed_by_fio():
@@ -300,7 +301,7 @@ esac""")
 def test_a_part_of_a_device_is_never_erased_as_a_whole(file, fake, tmp_path,
                                                         monkeypatch):
     target = ata(file, fake, tmp_path, monkeypatch)
-    target.size = MIB
+    target.given = MIB
     method, why = purge.plan(target)
     assert method == "blkdiscard" and why == (
         f"ata secure erase erases all of a device, and only {MIB} bytes are "

@@ -210,7 +210,7 @@ def test_the_end_is_not_ours(run, backing):
         file.write(b"\xa5" * SIZE)
 
     def limit(bench):
-        bench.target.claim = SimpleNamespace(size=SIZE // 2)
+        bench.target.given = SIZE // 2
     found = run("device-full", change=limit)
     assert set(results(found).values()) == {"not measured"}
     with open(backing, "rb") as file:

@@ -16,6 +16,7 @@ from fiolab.qualify.execute import Stopped
 from fiolab.qualify.suite import realcut
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import identity, writecache
+from fiolab.target.target import Target
 from qualifycontext import results, text
 
 MIB = 1 << 20
@@ -161,7 +162,7 @@ def test_both_faults_are_told(cut, monkeypatch):
 
 
 def test_who_waits_for_the_device_can_be_asked_to_end():
-    gone = SimpleNamespace(path="/dev/none-such", size=MIB, claim=None)
+    gone = Target("/dev/none-such", MIB)
     context = SimpleNamespace(target=gone, stop=threading.Event())
     context.stop.set()
     with pytest.raises(Stopped):

@@ -17,12 +17,12 @@ import pytest
 
 import qualifybench
 from fiolab.qualify import execute, phaserun
-from fiolab.qualify.execute import Place
 from fiolab.qualify.report import phrases
 from fiolab.qualify.suite import kinds
 from fiolab.qualify.suite.kinds import Procedure
 from fiolab.qualify.suite.model import Phase, Stimulus, Tracked
 from fiolab.qualify.suite.profiles import QUICK
+from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
 MIB = 1 << 20
@@ -148,8 +148,8 @@ def test_histograms_are_pooled_where_asked_for(lab):
 
 def test_a_purge_on_a_host_is_of_all_that_may_be_used():
     """Also where the profile tests but 75% of it, as a purge here is."""
-    asked, target = [], Place("h:/dev/x", "/dev/x", 75 << 20, 100 << 20, 512,
-                             client={"name": "h"})
+    asked, target = [], Target("/dev/x", 75 << 20, given=100 << 20, logical_block=512,
+                                clients=({"name": "h"},))
     bench = SimpleNamespace(
         target=target, purge="fio-trim", profile=FAST, progress=print,
         label=lambda *parts: "-".join(parts), executor=SimpleNamespace(

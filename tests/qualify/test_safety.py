@@ -102,7 +102,7 @@ def test_unused_partitions_are_a_warning(loop, stack):
 def warned(path, profile=QUICK):
     """What is said of a target before the first write."""
     with ExitStack() as inner:
-        return targetset.local(path, profile, None, True, inner)[1]
+        return targetset.local(path, profile, None, inner).warnings
 
 
 def test_a_partition_beside_a_mounted_one(loop, root, tmp_path):
@@ -142,9 +142,10 @@ def test_what_udev_knows_is_said_in_the_plan(kind, words, loop, tmp_path,
     number = os.stat(loop).st_rdev
     (tmp_path / f"b{os.major(number)}:{os.minor(number)}").write_text(
         f"S:disk/by-id/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_USAGE=raid\n")
-    target, said = targetset.planned(loop, QUICK, None)
+    target = targetset.planned(loop, QUICK, None)
     assert target.refused is None
-    assert said == [f"{loop} holds {words}, which this run destroys."]
+    assert target.warnings == [
+        f"{loop} holds {words}, which this run destroys."]
 
 
 @pytest.mark.parametrize("name", [

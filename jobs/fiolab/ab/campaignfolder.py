@@ -14,7 +14,6 @@ from ..fio import clientrun
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import planned_orders
-from ..target.scratchfile import Target
 from . import schema
 from .campaign import Campaign, Request
 from .results import Cell
@@ -91,11 +90,6 @@ def _side_of(data):
     return Side(data["text"], data["ioengine"], tuple(data["options"]),
                 tuple(data["environment"].items()), data["library"] or "",
                 tuple(data["plant"]))
-
-
-def target_of(data):
-    return Target(data["path"], data["size"], data["ram"], data["label"],
-                  data["o_direct"], data["writable"])
 
 
 def _numbers(things):

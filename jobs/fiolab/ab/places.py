@@ -9,7 +9,8 @@ from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
 from ..target import claimable, extents, scratchfile
-from . import campaignfolder, restore
+from ..target.target import CAMPAIGN, Target
+from . import restore
 
 
 def _memory(asked, stack):
@@ -38,26 +39,27 @@ def local(asked, writing, destroy, stack):
             for path in paths]
 
 
-def _remote(path, size, destroy):
+def _remote(path, size, destroy, clients):
     if claimable.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "
                       "absolute path without ; # $ or a backslash.")
-    return scratchfile.Target(
+    return Target(
         path, size, False, f"{path} on each host", writable=destroy,
+        clients=tuple(clients), kind="remote",
         written=extents.Written(size, known=destroy))
 
 
 def remote(campaign):
     """Those of a new campaign on other machines."""
     size = campaign.asked.size or scratchfile.DEFAULT_SIZE
-    return [_remote(path, size, campaign.destroy)
+    return [_remote(path, size, campaign.destroy, campaign.clients)
             for path in dict.fromkeys(campaign.asked.target)]
 
 
 def _look_at_hosts(campaign, made):
     if campaign.clients:
         for target in made:
-            clienttarget.prepare(campaign, target)
+            clienttarget.prepare(campaign.fio, target)
     return made
 
 
@@ -76,7 +78,7 @@ def new(campaign, stack):
 
 def _again(campaign, known, stack):
     if campaign.clients:
-        return campaignfolder.target_of(known)
+        return Target.of(known, CAMPAIGN, clients=tuple(campaign.clients))
     if known["scratch"]:
         return scratchfile.scratch(known["scratch"], known["size"], stack)
     return scratchfile.prepare(known["path"], campaign.writing(),
@@ -96,6 +98,6 @@ def ready(campaign, cell, target):
     """The cell, which runs on this target and restores it before each."""
     choice = campaign.asked.restore
     cell.target = target
-    cell.restore = (clientrun.restore(campaign, cell.job, choice)
+    cell.restore = (clientrun.restore(campaign.fio, cell.job, choice)
                     if campaign.clients else restore.chosen(cell.job, choice))
     return cell

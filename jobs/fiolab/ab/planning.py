@@ -12,7 +12,8 @@ from ..base.problem import Problem
 from ..fio import clientrun, fairness, jobfile, sidespec
 from ..fio.sidespec import LETTERS
 from ..stats import paired, pairing
-from ..target import extents, medium, scratchfile
+from ..target import medium
+from ..target.target import CAMPAIGN
 from . import matrix, places, restore, selfcheck
 from .campaign import Campaign
 from .campaignfolder import CampaignFolder
@@ -103,18 +104,6 @@ def files_of(side):
         if path.startswith("/")]
 
 
-def target_data(target):
-    ours = target.created and scratchfile.OURS.fullmatch(
-        os.path.basename(target.path))
-    found = "" if target.writable else ", as found (not pre-written)"
-    return {"path": target.path, "label": target.label + found,
-            "size": target.size,
-            "ram": target.ram, "o_direct": target.direct,
-            "writable": target.writable, "created": target.created,
-            "written": target.written and extents.data(target.written),
-            "scratch": os.path.dirname(target.path) if ours else None}
-
-
 def cell_of(asked, number, job, place, target, **more):
     """A new cell; more: what else Cell says of it."""
     direct = jobfile.direct_io(job.text) if target.direct else "none"
@@ -173,7 +162,7 @@ def plan(campaign, stack):
         _plant(campaign, made[0])
     campaign.environment = machine.describe(asked.cpu)
     campaign.title = _title(asked, campaign.sides)
-    campaign.targets = [target_data(target) for target in made]
+    campaign.targets = [target.data(CAMPAIGN) for target in made]
     campaign.cells = [places.ready(campaign, cell, cell.target)
                       for cell in _cells(campaign, made)]
     campaign.warnings = _warnings(campaign, made)

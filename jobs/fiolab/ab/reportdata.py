@@ -11,6 +11,7 @@ from ..fio import fiorun
 from ..fio.metrics import METRICS
 from ..fio.sidespec import LETTERS
 from ..stats import paired, verdict
+from ..target.target import CAMPAIGN, REPORT, Target
 from . import campaignfolder, evaluation, schema
 
 
@@ -49,7 +50,7 @@ def _effects_data(effects):
 def _plain_job(campaign, cell, side):
     """The job file that repeats a run of a side with plain fio, which has to
     make a target that was made for the campaign."""
-    target = campaignfolder.target_of(cell.place)
+    target = Target.of(cell.place, CAMPAIGN)
     options = fiorun.base_options(side, target, cell.seed or 1)
     options += [line for line in fiorun.timed_options(
         campaign.runtime, campaign.ramp) if "exec_prerun" not in line]
@@ -107,9 +108,8 @@ def _disturbances(campaign, cell):
 
 
 def _target_data(cell):
-    return {**{key: cell.place[key] for key in ("path", "label", "size")},
-            "why": cell.why, "direct": cell.direct,
-            "written": cell.place.get("written")}
+    known = {**cell.place, "why": cell.why, "direct": cell.direct}
+    return {key: known.get(key) for key in REPORT}
 
 
 def found_data(campaign, cell, **more):

@@ -13,7 +13,7 @@ from ..target import blockio, scratchfile
 
 
 def _discard(target):
-    descriptor = target.open(os.O_WRONLY)
+    descriptor = target.reopen(os.O_WRONLY)
     try:
         is_block = stat.S_ISBLK(os.fstat(descriptor).st_mode)
         give_back = blockio.discard if is_block else blockio.punch

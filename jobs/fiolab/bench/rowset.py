@@ -74,7 +74,7 @@ def loop_run(plan, row, seed, poll=False):
                str(seed), str(int(poll))]
     found = loops.printed(command, _figures, plan.fio.cpu, None,
                           "the bare loop failed")
-    claim.check_same(row.target.claim)
+    claim.check_same(row.target)
     return {**found, "seed": seed}
 
 

@@ -9,7 +9,8 @@ import subprocess
 
 from ..base import process
 from ..base.problem import Problem
-from ..target.scratchfile import DEFAULT_SIZE, Target
+from ..target.scratchfile import DEFAULT_SIZE
+from ..target.target import Target
 from . import fiorun, jobfile
 from .jobfile import Job
 

@@ -119,8 +119,8 @@ class Run(fiorun.Run):
 
     JOBS = "client_stats"
 
-    def __init__(self, fio, side, job, target, options, clients):
-        self.clients = clients
+    def __init__(self, fio, side, job, target, options):
+        self.clients = target.clients
         super().__init__(fio, side, job, target,
                          fiorun.literal(options, side, target))
 
@@ -185,9 +185,9 @@ def _values(jobs):
     return {**found, "cpu_us": found["fio_cpu_us"]}
 
 
-def run(plan, side, job, target, options, seconds):
+def run(fio, side, job, target, options, seconds):
     """{name: jobs} of one run on all hosts."""
-    with Run(plan.fio, side, job, target, options, plan.clients) as started:
+    with Run(fio, side, job, target, options) as started:
         return started.by_client(seconds + PATIENCE)
 
 
@@ -203,7 +203,7 @@ def timed(plan, cell, role, seed):
         cell.restore(cell.target)
     side = plan.side(cell, role)
     options = _options(plan, side, cell.target, seed)
-    found = run(plan, side, cell.job, cell.target, options,
+    found = run(plan.fio, side, cell.job, cell.target, options,
                 plan.ramp + plan.runtime)
     hosts = {name: _values(jobs) for name, jobs in found.items()}
     for name, values in hosts.items():
@@ -223,7 +223,7 @@ FILL = Job("fill", "[fill]\nrw=write\nbs=1M\ndirect=1\niodepth=4\n"
 FILL_PATIENCE = 3600
 
 
-def fill(plan, make=False):
+def fill(fio, make=False):
     """A function that writes every byte of a target on all hosts once.
 
     make: a file that is not there is made."""
@@ -233,15 +233,15 @@ def fill(plan, make=False):
     def restore_one(target):
         # In place, whatever is there.
         options = [*fiorun.base_options(libaio, target, 1), *may]
-        run(plan, libaio, FILL, target, options, FILL_PATIENCE)
+        run(fio, libaio, FILL, target, options, FILL_PATIENCE)
     return restore_one
 
 
-def restore(plan, job, choice):
+def restore(fio, job, choice):
     if choice == "trim":
         raise Problem("--restore trim is for targets of this machine: give "
                       "--restore fill.")
-    return fill(plan) if job.writes() and choice != "none" else None
+    return fill(fio) if job.writes() and choice != "none" else None
 
 
 class Lost(Exception):

@@ -25,14 +25,13 @@ def _error(job):
     return abs(job["error"]) or (errno.EIO if short else 0)
 
 
-def _errors(plan, target):
+def _errors(fio, target):
     """{name: errno or 0} of reading the last block that runs would use."""
     side = Side("psync", "psync")
     options = ["ioengine=${ENGINE}", "filename=${TARGET}", f"size={LAST}",
                f"offset={target.size - LAST}", *fiorun.KEEP_FILES]
     try:
-        with clientrun.Run(plan.fio, side, PROBE, target, options,
-                           plan.clients) as started:
+        with clientrun.Run(fio, side, PROBE, target, options) as started:
             found = started.answers(clientrun.PATIENCE)
             return {name: max(map(_error, jobs))
                     for name, jobs in found.items()}
@@ -61,20 +60,20 @@ def _refuse(target, name, error):
                   f"{os.strerror(error)}.")
 
 
-def check(plan, target, may_make=_may_make):
+def check(fio, target, may_make=_may_make):
     """Refuse a target that a host has not, or a smaller one."""
-    for name, error in _errors(plan, target).items():
+    for name, error in _errors(fio, target).items():
         if error and not may_make(target, error):
             _refuse(target, name, error)
 
 
-def prepare(plan, target):
+def prepare(fio, target):
     """Check a target; one that may be overwritten is then filled, and made
     where it is not there."""
-    check(plan, target)
+    check(fio, target)
     if target.writable:
         try:
-            clientrun.fill(plan, make=True)(target)
+            clientrun.fill(fio, make=True)(target)
         except clientrun.Lost as lost:
             raise Problem(f"cannot fill {target.path}: {_said(lost)}."
                           ) from None

@@ -143,7 +143,7 @@ class Run:
     JOBS = "jobs"
 
     def __init__(self, fio, side, job, target, options, wrap=()):
-        self.side, self.job, self.claim = side, job, target.claim
+        self.side, self.job, self.target = side, job, target
         self.check_target()
         try:
             self.folder = tempfile.mkdtemp(dir=fio.folder)
@@ -198,8 +198,7 @@ class Run:
             return ""
 
     def check_target(self):
-        if self.claim:
-            claim.check_same(self.claim)
+        claim.check_same(self.target)
 
     def problem(self, why):
         """A Problem with fio's own words, which come first where it has any."""

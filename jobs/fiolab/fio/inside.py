@@ -12,7 +12,7 @@ import os
 
 from ..base.problem import Problem
 from ..target import blockdevice, loopdevice
-from ..target.scratchfile import Target
+from ..target.target import Target
 from . import jobfile
 from .fairness import largest_block
 
@@ -69,5 +69,4 @@ def stand_in(fio, job, target):
                  else _device(path, stack))
         yield Target(place, part, True, "stand-in", direct=False,
                      writable=True)
-        Target(path, part, True, "stand-in",
-               whole=TIMES * part).check_size(job)
+        Target(path, part, kind="file", whole=TIMES * part).check_size(job)

@@ -43,7 +43,7 @@ def _begin(args, stack):
         args.seed = secrets.randbits(31)
     session = Session(args, stack)
     session.load_spec(args.spec)
-    made = session.make_places()
+    made = session.make_targets()
     _show(session, made)
     if args.plan:
         if any(target.refused for target in made):

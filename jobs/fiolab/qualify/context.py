@@ -36,7 +36,7 @@ class Context:
         self.target, self.profile = bench.target, bench.profile
         self.seed, self.side = bench.seed, bench.executor.side
         self.power_cut = bench.power_cut
-        self.local = bench.target.client is None
+        self.local = not bench.target.clients
         self.stop = bench.executor.stop     # set: the command is to end
         self.used = {}
         self.folder = tempfile.mkdtemp(dir=bench.executor.fio.folder)

@@ -6,7 +6,6 @@
 from dataclasses import dataclass, field
 import json
 import math
-import os
 import time
 
 from ..base.problem import Problem
@@ -20,28 +19,6 @@ ENGINE_NOTE = "kaio: {"
 
 class Stopped(Exception):
     """The command was asked to end."""
-
-
-@dataclass
-class Place:
-    """A target: where it is, and how much of it is used."""
-    name: str
-    path: str
-    size: int               # active bytes
-    total: int
-    logical_block: int
-    physical_block: int | None = None
-    kind: str = ""          # as claim.py has it
-    client: dict | None = None      # of clients.parse(); None: this machine
-    direct: bool = True
-    writable: bool = True       # claimed, or ours
-    claim: object = None        # what a purge takes: all that may be purged
-    descriptor: int = -1        # of the claim alone
-    refused: str | None = None  # of one that is only planned for
-
-    @property
-    def host(self):
-        return self.client["name"] if self.client else None
 
 
 @dataclass
@@ -88,8 +65,7 @@ class Remote(clientrun.Run):
     def __init__(self, fio, side, job, target, options, words):
         self.words = words
         text, = fiorun.literal([job.text], side, target)
-        super().__init__(fio, side, Whole(job.name, text), target, options,
-                         [target.client])
+        super().__init__(fio, side, Whole(job.name, text), target, options)
 
     def command(self, fio, target):
         front = super().command(fio, target)
@@ -187,7 +163,7 @@ class Executor:
 
     def base(self):
         """The [global] lines in front of every job file."""
-        stats = (["engine_stats=1"] if self.target.client else
+        stats = (["engine_stats=1"] if self.target.clients else
                  [f"stats_file={STATS}"]) if self.has_stats else []
         return ["ioengine=${ENGINE}", "filename=${TARGET}",
                 f"direct={int(self.target.direct)}", "group_reporting=1",
@@ -195,7 +171,7 @@ class Executor:
                 *stats]
 
     def _start(self, text, name, base, extra):
-        kind = Remote if self.target.client else Local
+        kind = Remote if self.target.clients else Local
         return kind(self.fio, self.side, Whole(name, text), self.target,
                     self.base() if base else [], tuple(extra))
 
@@ -248,12 +224,3 @@ class Executor:
         known = fiorun.environment(self.side, self.target)
         return {name: known[name] for name in (
             "ENGINE", "TARGET", *dict(self.side.environment))}
-
-
-def can_direct(path):
-    """Does a file of this machine take O_DIRECT?"""
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
-        return True
-    except OSError:
-        return False

@@ -56,9 +56,9 @@ class PhaseRun:
     def _do_purge(self):
         bench = self.bench
         return purge.run(
-            bench.target.claim or bench.target, bench.purge,
+            bench.target, bench.purge,
             lambda text: self._tell(text, 1), lambda text, _name, seconds:
-            bench.executor.run(f"[global]\nsize={bench.target.total}\n{text}",
+            bench.executor.run(f"[global]\nsize={bench.target.given}\n{text}",
                                self._name(1, "purge"), seconds))
 
     def _before_reads(self, number):

@@ -9,6 +9,7 @@ import sys
 from ..base import machine
 from ..base.files import fingerprint
 from ..base.problem import Problem
+from ..target.target import PLAN
 from . import engines, estimate, folder, readings
 from .suite import integrity, pts, queuetests
 
@@ -71,7 +72,7 @@ def _target_lines(target, session):
     found = _estimates(target, session)
     short, long = (estimate.clock(sum(getattr(one, name) for one in found))
                    for name in ("shortest", "longest"))
-    lines = [f"{target.name}: {target.total / 1e9:,.1f} GB, of which "
+    lines = [f"{target.name}: {target.whole / 1e9:,.1f} GB, of which "
              f"{target.size / 1e9:,.1f} GB are used",
              _row("test", "rounds", "time", "writes")]
     lines += [_row(one.name, _rounds(one), _time(one), _written(one))
@@ -115,12 +116,7 @@ def _engine(side):
 
 
 def _target(one):
-    target = one["target"]
-    return {"name": target.name, "path": target.path, "host": target.host,
-            "size": target.size, "total": target.total,
-            "logical_block": target.logical_block,
-            "physical_block": target.physical_block, "kind": target.kind,
-            "direct": target.direct, "identity": one["identity"],
+    return {**one["target"].data(PLAN), "identity": one["identity"],
             "write_cache_before": one["cache"],
             "write_cache": one["write_cache"],
             "smart": one["smart"], "smart_why": one["smart_why"],

@@ -77,18 +77,16 @@ def _kernel(folder, moment):
 def demand(target):
     """claim.Gone where the target is not there any more, as far as that is for
     us to see."""
-    held = target.claim
-    if held and held.descriptor >= 0:       # not let go of for a power cut
-        claim.check_same(held)
+    if target.descriptor >= 0:      # not let go of for a power cut
+        claim.check_same(target)
 
 
 def gone(target):
     """The check of a target that is not there any more; None while it is."""
-    held = target.claim
     try:
         demand(target)
         return None
     except claim.Gone as problem:
         return judged(PRESENT, None, f"{problem} It was missed at "
                       f"{machine.moment(problem.at)}; "
-                      f"{_kernel(held.folder, problem.at)}", wrong=True)
+                      f"{_kernel(target.folder, problem.at)}", wrong=True)

@@ -25,12 +25,12 @@ def _look(bench):
 
 def before_reads(bench, tell):
     """The "written" of a round that reads; tell: of (text)."""
-    if bench.target.client:
+    if bench.target.clients:
         return {"share": 1.0 if bench.covered else None, "filled_bytes": 0}
     found, missing = _look(bench), 0
-    if found.missing and bench.target.claim:
+    if found.missing and bench.target.descriptor >= 0:
         missing = extents.total(found.missing)
-        extents.fill(bench.target.claim.descriptor, found.missing,
+        extents.fill(bench.target.descriptor, found.missing,
                      lambda share: tell(f"filling holes: {share:.0%}"))
         found = _look(bench)
     return {"share": found.share, "filled_bytes": missing}

@@ -7,6 +7,7 @@ from ..base import machine
 from ..base.problem import Problem
 from ..base.version import VERSION
 from ..report import pdf
+from ..target.target import QUALIFY
 from . import engines, prewritten, readings
 from .limits import against, judging
 from .report import htmlreport, phrases, schema, textreport
@@ -27,11 +28,7 @@ def _profile(profile):
 
 def _target(worker, known):
     target, after = worker.target, worker.after or {"smart": None, "why": None}
-    return {"name": target.name, "host": target.host, "path": target.path,
-            "size_bytes": target.total, "active_bytes": target.size,
-            "logical_block": target.logical_block,
-            "physical_block": target.physical_block,
-            "identity": known["identity"],
+    return {**target.data(QUALIFY), "identity": known["identity"],
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"]},
             "write_cache": known.get("write_cache"),

@@ -6,8 +6,8 @@ import argparse
 from ..base import commandline, machine
 from ..base.problem import Problem
 from ..target import identity
+from ..target.target import PLAN, Target
 from . import cli, planning
-from .execute import Place
 from .folder import Folder
 from .session import SPEC, Session
 
@@ -31,23 +31,15 @@ def _finished(folder, known):
                for number in range(len(known["targets"])))
 
 
-def _as_planned(one):
-    """A Place that needs no target any more."""
-    return Place(one["name"], one["path"], one["size"], one["total"],
-                 one["logical_block"], one["physical_block"], one["kind"],
-                 {"name": one["host"]} if one["host"] else None,
-                 writable=False)
-
-
 def _same_targets(session, made):
     """Refuse another device under the old name."""
     for target, known in zip(made, session.plan["targets"]):
-        if (target.size, target.total, target.logical_block) != (
+        if (target.size, target.whole, target.logical_block) != (
                 known["size"], known["total"], known["logical_block"]):
             raise Problem(f"{target.name} is not the target that the run "
                           "began with (its size or its block size differs): "
                           "begin a new run.")
-        why = None if target.client or session.args.scratch else identity.same(
+        why = None if target.clients or target.created else identity.same(
             known["identity"], identity.describe(target.path))
         if why:
             raise Problem(f"{target.name} is not as it was when the run "
@@ -74,11 +66,11 @@ def go_on(given, stack):
         session.more_rounds(given.rounds)
     session.load_spec(folder.file(SPEC) if args.spec else None)
     if not more and _finished(folder, known):
-        return session, [_as_planned(one) for one in known["targets"]]
+        return session, [Target.of(one, PLAN) for one in known["targets"]]
     if not args.destroy_data and not args.scratch:
         raise Problem("--resume writes to the targets again: give "
                       "--destroy-data.")
-    made = session.make_places()
+    made = session.make_targets()
     _same_targets(session, made)
     session.look_at_hosts(made)
     session.set_caches(made, [one["write_cache_before"]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a qualification is made of: profile, tests, engine, limits and targets;
 # and the run of all tests on all targets.
-from dataclasses import dataclass
 import os
 import sys
 import threading
@@ -21,13 +20,6 @@ SPEC = "spec.toml"      # the copy in the folder
 
 def say(text):
     print(f"qualify: {text}", file=sys.stderr)
-
-
-@dataclass
-class HostPlan:
-    """What clienttarget.py takes."""
-    fio: object
-    clients: list
 
 
 class Session:
@@ -89,54 +81,53 @@ class Session:
 
     # Targets
 
-    def make_places(self):
-        """[Place]: claimed where they may be overwritten."""
+    def make_targets(self):
+        """[Target]: claimed where they may be overwritten."""
         args = self.args
         if args.client is not None:
             return targetset.hosts(args, self.profile)
         if args.scratch:
             made = [targetset.scratch(self.profile, args.size, self.stack)]
         elif args.destroy_data and not args.plan:
-            made = [targetset.local(path, self.profile, args.size, True,
-                                 self.stack) for path in _unlike(args.target)]
+            made = [targetset.local(path, self.profile, args.size, self.stack)
+                    for path in _unlike(args.target)]
         else:
             made = [targetset.planned(path, self.profile, args.size)
                     for path in _unlike(args.target)]
-        self.warnings += [text for _, more in made for text in more]
-        return [target for target, _ in made]
+        self.warnings += [text for one in made for text in one.warnings]
+        return made
 
     def look_at_hosts(self, made):
         for target in made:
-            if target.client:
-                clientrun.check([target.client], [self.side], [], True)
-                clienttarget.check(HostPlan(self.fio, [target.client]), target,
-                                   lambda *_: False)
+            if target.clients:
+                clientrun.check(target.clients, [self.side], [], True)
+                clienttarget.check(self.fio, target, lambda *_: False)
 
     def describe(self, target):
         """What plan.json keeps of a target that may be overwritten."""
-        found = ({**identity.EMPTY, "kind": "remote"} if target.client
+        found = ({**identity.EMPTY, "kind": "remote"} if target.clients
                  else identity.describe(target.path))
         health, why = worker.smart(target)
         return {"target": target, "identity": found, "smart": health,
                 "smart_why": why, "write_cache": self.look_at_cache(target),
-                "purge": purge.plan(target.claim or target)}
+                "purge": purge.plan(target)}
 
     def look_at_cache(self, target):
         """How it is now, for the report; None on another host."""
-        found = None if target.client else writecache.look(target.path)
+        found = None if target.clients else writecache.look(target.path)
         said = found and writecache.contradiction(target.name, found)
         self.warnings += [said] if said else []
         return found
 
     def caches(self, made):
         """How the write caches are, where they can be set."""
-        return [None if target.client or self.args.scratch
+        return [None if target.clients or target.created
                 else writecache.now(target.path) for target in made]
 
     def set_caches(self, made, before):
         """before: what they were when the run began."""
         for target, known in zip(made, before):
-            if target.client is None and not self.args.scratch:
+            if not target.clients and not target.created:
                 said = writecache.set(target.path, self.profile.write_cache,
                                       self.stack, known)
                 self.warnings += [said] if said else []

@@ -8,7 +8,7 @@ from ..base.problem import Problem
 from ..fio import clientrun
 from ..target import (claim, claimable, identity, loopdevice, neighbours,
                       scratchfile)
-from .execute import Place, can_direct
+from ..target.target import Target
 
 SMALLEST = 16 << 20         # of what a qualification needs
 WHOLE = 1 << 20             # the active range is a multiple
@@ -26,35 +26,31 @@ def _refuse_small(path, size):
                       f"need {SMALLEST}: name a larger target.")
 
 
-def _from_claim(name, made, profile, size):
-    if made.logical_block is None:
-        raise Problem(f"{name} does not take O_DIRECT, so the tests would "
-                      "measure the page cache: name a file on another file "
-                      "system.")
-    used = active(made.size, profile, size)
-    _refuse_small(name, used)
-    total, made.size = made.size, min(made.size, size or made.size)
-    return Place(name, made.path, used, total, made.logical_block,
-                 made.physical_block, made.kind or "device",
-                 claim=made), [*made.warnings, *neighbours.beside(made.path),
-                               *neighbours.within(made)]
+def _use(target, profile, size):
+    """A claimed target, of which the runs use a part."""
+    if target.logical_block is None:
+        raise Problem(f"{target.name} does not take O_DIRECT, so the tests "
+                      "would measure the page cache: name a file on another "
+                      "file system.")
+    target.size = active(target.whole, profile, size)
+    _refuse_small(target.name, target.size)
+    target.given = min(target.whole, size or target.whole)
+    return target
 
 
-def local(path, profile, size, destroy, stack):
-    """(Place, warnings) of a target of the user's."""
-    made = claim.prepare(path, max(size or 0, SMALLEST), destroy, stack)
-    return _from_claim(made.path, made, profile, size)
+def local(path, profile, size, stack):
+    """A Target of the user's, to be destroyed."""
+    made = claim.prepare(path, max(size or 0, SMALLEST), True, stack)
+    return _use(made, profile, size)
 
 
-def _scratch_file(made, profile, stack):
-    direct = can_direct(made.path)
-    warnings = [] if direct else [
-        f"{made.path} takes no O_DIRECT, so the figures are those of the page "
-        "cache."]
-    return Place("scratch file", made.path, active(made.size, profile, None),
-                 made.size, 512, 512, "file", direct=direct,
-                 claim=claim.Target(made.path, made.size, 512, 512, "file",
-                                    made.claim.descriptor)), warnings
+def _scratch_file(made, profile):
+    made.name, made.size = "scratch file", active(made.whole, profile, None)
+    made.logical_block = made.physical_block = 512
+    if not made.direct:
+        made.warnings.append(f"{made.path} takes no O_DIRECT, so the figures "
+                             "are those of the page cache.")
+    return made
 
 
 def scratch(profile, size, stack):
@@ -62,16 +58,17 @@ def scratch(profile, size, stack):
     file in memory, or that file where there is no loop device."""
     made = scratchfile.scratch(commandline.MEMORY, size, stack)
     if os.geteuid():
-        return _scratch_file(made, profile, stack)
+        return _scratch_file(made, profile)
     try:
         path = loopdevice.make(made.path, stack, writable=True)
     except Problem as problem:
-        target, warnings = _scratch_file(made, profile, stack)
-        return target, [*warnings, f"the target is a file, as there is no loop "
-                       f"device: {problem}"]
-    target, warnings = _from_claim("scratch device", claim.prepare(
-        path, SMALLEST, True, stack), profile, None)
-    return target, warnings
+        made = _scratch_file(made, profile)
+        made.warnings.append("the target is a file, as there is no loop "
+                             f"device: {problem}")
+        return made
+    made = claim.prepare(path, SMALLEST, True, stack)
+    made.name, made.created = "scratch device", True
+    return _use(made, profile, None)
 
 
 def remote(path, client, size, profile):
@@ -80,8 +77,9 @@ def remote(path, client, size, profile):
                       "absolute path without ; # $ or a backslash.")
     used = active(size, profile, size)
     _refuse_small(path, used)
-    return Place(f"{client['name']}:{path}", path, used, size, REMOTE_BLOCK,
-                 None, "remote", client)
+    return Target(path, used, name=f"{client['name']}:{path}",
+                  clients=(client,), kind="remote", given=size, whole=size,
+                  logical_block=REMOTE_BLOCK, writable=True)
 
 
 def look(path):
@@ -97,19 +95,19 @@ def look(path):
 
 
 def planned(path, profile, size):
-    """A Place that nothing may be run on, and what else there is to say."""
+    """A Target that nothing may be run on."""
     total, block = look(path)
     used = active(total, profile, size)
     _refuse_small(path, used)
     why = claim.refusal(path, total, max(size or 0, SMALLEST))
-    return Place(path, path, used, total, block, writable=False,
-                 refused=why), [
-        *([f"A run would end at once: {why}"] if why else []),
-        *neighbours.beside(path), *neighbours.noted(path)]
+    said = [f"A run would end at once: {why}"] if why else []
+    return Target(path, used, whole=total, logical_block=block, refused=why,
+                  warnings=[*said, *neighbours.beside(path),
+                            *neighbours.noted(path)])
 
 
 def hosts(args, profile):
-    """The Places on all hosts, in order; [] without --client."""
+    """The Targets on all hosts, in order; [] without --client."""
     found = clientrun.parse(args.client)
     return [remote(path, client, args.size, profile)
             for client in found for path in dict.fromkeys(args.target)]

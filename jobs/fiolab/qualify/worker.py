@@ -142,10 +142,10 @@ class Worker(threading.Thread):
 
 def smart(target):
     """(health log or None, why there is none)"""
-    if target.client:
+    if target.clients:
         return None, "the health log of a device on a host is not read"
-    if target.claim and target.claim.gone:
-        return None, str(target.claim.gone)
-    if target.claim and target.claim.descriptor < 0:
+    if target.gone:
+        return None, str(target.gone)
+    if target.claimed and target.descriptor < 0:
         return None, "it is not claimed any more since its power was cut"
     return identity.smart(target.path)

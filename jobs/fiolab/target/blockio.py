@@ -31,15 +31,14 @@ def punch(descriptor, start, length):
 class Raw:
     """An open target.  Offsets and lengths are multiples of its blocks.
 
-    claim: whose descriptor is taken instead of what the path is now.
+    reopen: opens what was claimed instead of what the path is now.
     """
 
-    def __init__(self, path, size, writable=False, claim=None):
+    def __init__(self, path, size, writable=False, reopen=None):
         self.size = size
         flags = ((os.O_RDWR if writable else os.O_RDONLY) | os.O_DIRECT |
                  os.O_SYNC | os.O_CLOEXEC)
-        self.descriptor = (claim.reopen(flags) if claim else
-                           os.open(path, flags))
+        self.descriptor = reopen(flags) if reopen else os.open(path, flags)
 
     def close(self):
         os.close(self.descriptor)
@@ -64,10 +63,9 @@ class Raw:
 
 @contextlib.contextmanager
 def opened(target, writable=False):
-    held = target.claim
-    if held and held.descriptor < 0:
-        held = None             # let go of for a power cut
-    raw = Raw(target.path, target.size, writable, held)
+    """By its claim, where that was not let go of for a power cut."""
+    raw = Raw(target.path, target.size, writable,
+              target.reopen if target.descriptor >= 0 else None)
     try:
         yield raw
     finally:

@@ -9,7 +9,6 @@
 # opens the name: it is told to create nothing (fio.py), and after each run the
 # name must still stand for what is claimed.
 import contextlib
-from dataclasses import dataclass, field
 import errno
 import fcntl
 import mmap
@@ -18,36 +17,12 @@ import stat
 import time
 
 from ..base.problem import Problem
-from . import signatures, sysfs
+from . import neighbours, signatures, sysfs
 from .claimable import LOCKED, WHOLE, check_type, known, refuse
+from .target import Target
 
 BLOCKS = (512, 1024, 2048, 4096)
 ANOTHER = "is no longer the target that was claimed"
-
-
-@dataclass
-class Target:
-    path: str
-    size: int                   # all of it
-    logical_block: int | None   # None: a file that takes no O_DIRECT
-    physical_block: int | None
-    kind: str | None
-    descriptor: int = -1        # the claim
-    host: str | None = None
-    warnings: list = field(default_factory=list)
-    folder: str | None = None   # of a device, in sysfs
-    diskseq: int | None = None  # which disk of that number it is
-    gone: object = None         # Gone, from the first time that it was seen
-
-    def reopen(self, flags):
-        """A descriptor of what is claimed, whatever has become of its name."""
-        return os.open(f"/proc/self/fd/{self.descriptor}",
-                       flags | os.O_CLOEXEC)
-
-    def close(self):
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
 
 
 class Gone(Problem):
@@ -149,7 +124,7 @@ def _warnings(path, target, partitions):
     if partitions:
         texts.append(f"{path} has the partitions {', '.join(partitions)}, "
                      "which this run destroys.")
-    return texts
+    return [*texts, *neighbours.beside(path), *neighbours.within(target)]
 
 
 def refusal(path, size, need):
@@ -175,13 +150,14 @@ def _claim(path, need, destroy, stack):
     check_type(path, info.st_mode)
     _check_leave(path, destroy)
     asked = known(path, info)
-    target = Target(path, 0, 0, 0, asked["kind"],
-                    _open(path, looked, is_block), folder=asked.get("folder"),
-                    diskseq=asked.get("diskseq"))
+    target = Target(path, writable=True, claimed=True, kind=asked["kind"],
+                    descriptor=_open(path, looked, is_block),
+                    folder=asked.get("folder"), diskseq=asked.get("diskseq"))
     stack.callback(target.close)
     _lock(path, target.descriptor, is_block)
-    target.size = os.lseek(target.descriptor, 0, os.SEEK_END)
-    _check_size(path, target.size, need)
+    size = os.lseek(target.descriptor, 0, os.SEEK_END)
+    _check_size(path, size, need)
+    target.size = target.given = target.whole = size
     target.logical_block = (asked.get("logical_block") or
                             _direct_block(target))
     target.physical_block = (asked.get("physical_block") or
@@ -197,13 +173,30 @@ def hold(path, stack):
         looked = _look(path, trial)
         info = os.fstat(looked)
         check_type(path, info.st_mode)
-        target = Target(path, 0, None, None, None, looked)
+        target = Target(path, claimed=True, descriptor=looked, kind="file")
         if stat.S_ISBLK(info.st_mode):
             target.folder = sysfs.of(info.st_rdev)
-            target.diskseq = sysfs.number(sysfs.whole(target.folder),
-                                          "diskseq")
-        stack.push(trial.pop_all())
+            disk = sysfs.whole(target.folder)
+            target.kind = sysfs.kind(disk) or "device"
+            target.diskseq = sysfs.number(disk, "diskseq")
+        target.warnings = neighbours.beside(path)
+        trial.pop_all()
+        stack.callback(target.close)
     return target
+
+
+def create(target):
+    """Claim a file of our own, which must not be there yet; it is empty."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    try:
+        target.descriptor = os.open(
+            target.path, flags | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Problem(f"cannot create {target.path}: {error.strerror}: give "
+                      "another --target.") from None
+    target.claimed = target.created = target.writable = True
+    with contextlib.suppress(OSError):      # not every file system has locks
+        fcntl.flock(target.descriptor, fcntl.LOCK_EX)
 
 
 def _other(target):
@@ -230,6 +223,8 @@ def _other(target):
 def check_same(target):
     """fio and tools open the path anew: it must still be what was claimed.
     Gone where it is not, and ever after: what comes back is another."""
+    if not target.claimed:
+        return
     if target.descriptor < 0:
         raise Problem(f"{target.path} is not claimed any more since its power "
                       "was cut, so nothing is done there.")
@@ -252,11 +247,25 @@ def prepare(path, need_bytes, destroy, stack):
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
 
 
+@contextlib.contextmanager
+def let_go(target):
+    """For the time of a power cut the claim is given up, so that fio is told
+    the path alone; renew() takes it again."""
+    claimed, target.claimed = target.claimed, False
+    try:
+        target.close()
+        yield
+    finally:
+        target.claimed = claimed
+
+
 def renew(target):
     """Claim it once more, after it was let go of; a Problem says why not."""
+    if not target.claimed:
+        return
     target.close()
     with contextlib.ExitStack() as stack:
-        new = prepare(target.path, target.size, True, stack)
+        new = prepare(target.path, target.given, True, stack)
         target.descriptor, new.descriptor = new.descriptor, -1
         target.folder, target.diskseq = new.folder, new.diskseq
         target.gone = None

@@ -108,7 +108,7 @@ def known(path, info):
     _check_device(path, info.st_rdev)
     folder = sysfs.of(info.st_rdev)
     disk = sysfs.whole(folder)
-    return {"kind": sysfs.kind(disk), "partitions": [
+    return {"kind": sysfs.kind(disk) or "device", "partitions": [
         os.path.basename(part) for part in sysfs.partitions(folder)],
             "folder": folder, "diskseq": sysfs.number(disk, "diskseq"),
             "logical_block": sysfs.number(disk, "queue/logical_block_size"),

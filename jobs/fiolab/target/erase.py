@@ -156,9 +156,9 @@ def offer(target):
     method, blocked, words = WAYS.get(target.kind, (None, None, None))
     if method is None:
         return None, None
-    if target.size < _end(target):
+    if target.given < _end(target):
         return None, (f"{words.partition(':')[0]} erases all of a device, and "
-                      f"only {target.size} bytes are to be used")
+                      f"only {target.given} bytes are to be used")
     reason = blocked(target)
     return (None, reason) if reason else (method, words)
 
@@ -171,6 +171,6 @@ def erase(target, method):
                       f"{reason or 'it is of another kind'}.")
     claim.check_same(target)    # a tool opens the path
     ERASES[method](target)
-    if _end(target) < target.size:
+    if _end(target) < target.given:
         raise Problem(f"{target.path} is smaller after {method}: look at "
                       "dmesg.")

@@ -80,16 +80,16 @@ def _step(target):
         folder = sysfs.whole(identity.place(target.path))
         unit = max(unit, sysfs.number(
             folder, "queue/discard_granularity") or 0)
-    step = max(SMALLEST_STEP, target.size // STEPS)
+    step = max(SMALLEST_STEP, target.given // STEPS)
     return -(-step // unit) * unit
 
 
 def _in_steps(target, action, progress):
     step = _step(target)
-    for start in range(0, target.size, step):
-        action(target.descriptor, start, min(step, target.size - start))
-        if target.size > step:
-            done = min(start + step, target.size) * 100 // target.size
+    for start in range(0, target.given, step):
+        action(target.descriptor, start, min(step, target.given - start))
+        if target.given > step:
+            done = min(start + step, target.given) * 100 // target.given
             progress(f"purging {target.path}: {done}%")
 
 
@@ -120,7 +120,7 @@ def _check_claim(target, method):
 
 
 def run(target, method, progress=say, fio=None):
-    """Seconds that the purge of target.size bytes took; what is beyond, if
+    """Seconds that the purge of target.given bytes took; what is beyond, if
     less than all of the target is to be used, stays.
 
     fio: of a target on another host, a function (job text, name, seconds).
@@ -163,7 +163,7 @@ def _reader(target):
 
 def _nonzero(target):
     """(blocks read, how many hold anything but zeros)."""
-    places, count, reader = _places(target.size), 0, _reader(target)
+    places, count, reader = _places(target.given), 0, _reader(target)
     try:
         with mmap.mmap(-1, BLOCK) as page:
             for place in places:

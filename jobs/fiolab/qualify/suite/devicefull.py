@@ -82,8 +82,7 @@ def why_not(context):
         return "the target is on another host, whose end is not known here"
     if blockdevice.node_number(context.target.path) is None:
         return "a file has no end: a write behind it makes it longer"
-    if context.target.claim and context.target.claim.size < \
-            blockdevice.size(context.target.path):
+    if context.target.given < blockdevice.size(context.target.path):
         return "--size keeps the tests off the end of the device"
     if any(c in context.target.path for c in " \t"):
         return "its name has a blank, which fio's log of I/Os cannot hold"

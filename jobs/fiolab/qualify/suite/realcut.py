@@ -56,22 +56,10 @@ def _why_no_cut(noted):
         "may have been no cut")
 
 
-@contextlib.contextmanager
-def _let_go(target):
-    """The claim is given up; renew() takes it again."""
-    held, target.claim = target.claim, None
-    try:
-        if held:
-            held.close()
-        yield
-    finally:
-        target.claim = held
-
-
 def _run(context, command, size):
     """(the run, why there was no cut or None)"""
     noted = os.path.join(context.folder, "cut")
-    with _let_go(context.target):
+    with claim.let_go(context.target):
         ran = second(context, context.target.path, size, "synced", "dsync", (
             f"--trigger-timeout={TRIGGER}",
             f"--trigger=({command}); echo $? >{shlex.quote(noted)}"), RETURN,
@@ -118,8 +106,7 @@ def _take_back(context, before, size):
     if other:
         raise Problem(f"what came back as {target.path} after the power cut is "
                       f"not the device that went: {other}")
-    if target.claim:
-        claim.renew(target.claim)
+    claim.renew(target)
 
 
 def _failed(context, before, had_switch, size, problem):
@@ -144,8 +131,7 @@ def cut(context, command):
     had_switch = writecache.now(path) is not None
     context.progress("writing; then the power is cut")
     prepare(context, path, size)
-    if context.target.claim:
-        claim.check_same(context.target.claim)
+    claim.check_same(context.target)
     try:
         ran, why = _run(context, command, size)
     except Problem as problem:

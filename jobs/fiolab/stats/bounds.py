@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import math
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 
 def mean_bounds(values: Sequence[float | None],
@@ -22,7 +22,7 @@ def mean_bounds(values: Sequence[float | None],
     if len(known) < max(2, len(values)):
         return None, None
     mean = math.fsum(known) / len(known)
-    reach = (float(t.ppf(confidence, len(known) - 1))
+    reach = (float(stdtrit(len(known) - 1, confidence))
              * float(np.std(known, ddof=1)) / math.sqrt(len(known)))
     low = mean - reach
     return (max(low, 0.0) if min(known) >= 0 else low), mean + reach

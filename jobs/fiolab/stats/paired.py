@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
 
 SHUFFLES, MANY = 20_000, 60     # of neighbours; pairs that need none
 EXACT_PAIRS = 150       # beyond, the normal approximation is as good
@@ -37,6 +37,14 @@ def middle(ordered: np.ndarray) -> np.ndarray:
     return (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
 
 
+def midranks(values: ArrayLike) -> np.ndarray:
+    """The rank of each value, from 1; equal ones share their mean.  (scipy has
+    it in scipy.stats, whose import takes longer than all else of a command.)"""
+    _, which, counts = np.unique(values, return_inverse=True,
+                                 return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[which]
+
+
 def hodges_lehmann(d: ArrayLike) -> float:
     return float(middle(walsh(d)))
 
@@ -53,12 +61,12 @@ def neighbours(d: Sequence[float]) -> tuple[float, float]:
     n = len(d)
     if n < 4:
         return 0.0, 1.0
-    ranks = rankdata(d) - (n + 1) / 2
+    ranks = midranks(d) - (n + 1) / 2
     if not ranks.any():
         return 0.0, 1.0
     found = float(_next(ranks))
     if n > MANY:
-        return found, float(norm.sf((found + 1 / n) * math.sqrt(n)))
+        return found, float(ndtr(-(found + 1 / n) * math.sqrt(n)))
     rng = np.random.default_rng(n)
     shuffled = _next(rng.permuted(np.tile(ranks, (SHUFFLES, 1)), axis=1))
     return found, float((1 + (shuffled > found - 1e-9).sum())
@@ -88,7 +96,7 @@ def interval_rank(n: int, level: float) -> int:
     """
     if n > EXACT_PAIRS:
         mean, deviation = _deviation(n)
-        return math.floor(mean + norm.ppf((1 - level) / 2) * deviation)
+        return math.floor(mean + ndtri((1 - level) / 2) * deviation)
     tail, k = 0, 0
     # Whole numbers keep the comparison exact where a tail equals alpha/2.
     limit = round((1 - level) * 1e9) * 2**n
@@ -140,15 +148,15 @@ def _tails(doubled, w):
     if len(doubled) > EXACT_PAIRS:
         mean = sum(doubled) / 2
         deviation = math.sqrt(sum(rank * rank for rank in doubled)) / 2
-        return (norm.cdf((w - mean + 1) / deviation),
-                norm.sf((w - mean - 1) / deviation))
+        return (ndtr((w - mean + 1) / deviation),
+                ndtr((mean + 1 - w) / deviation))
     below, above = _cumulated(doubled)
     return below[w], above[w]
 
 
 def _tied_tails(d):
     """tails() of one sample with equal sizes or zeros."""
-    ranks = np.rint(2 * rankdata(np.abs(d))).astype(int)[d != 0]
+    ranks = np.rint(2 * midranks(np.abs(d))).astype(int)[d != 0]
     if not len(ranks):
         return 1.0, 1.0
     return _tails(tuple(sorted(ranks.tolist())),

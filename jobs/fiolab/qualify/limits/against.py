@@ -22,7 +22,7 @@
 import math
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from ...base.problem import Problem
 from ...fio import metrics
@@ -75,22 +75,22 @@ def shift(this, other):
 
 def p_beyond(d, error, degrees):
     """p that the true change is not beyond the margin, two-sided."""
-    up = student.sf((d - HIGH) / error, degrees)
-    down = student.cdf((d - LOW) / error, degrees)
+    up = stdtr(degrees, (HIGH - d) / error)
+    down = stdtr(degrees, (d - LOW) / error)
     return np.minimum(1, 2 * np.minimum(up, down))
 
 
 def p_within(d, error, degrees):
     """p that it is beyond: TOST."""
-    return np.maximum(student.sf((d - LOW) / error, degrees),
-                      student.cdf((d - HIGH) / error, degrees))
+    return np.maximum(stdtr(degrees, (LOW - d) / error),
+                      stdtr(degrees, (d - HIGH) / error))
 
 
 def detectable(error, degrees, comparisons):
     """The smallest change, as a share, that is found in 80%, should Holm's
     correction be the hardest."""
-    reach = (student.isf(ALPHA / 2 / comparisons, degrees)
-             + student.ppf(POWER, degrees))
+    reach = (stdtrit(degrees, POWER)
+             - stdtrit(degrees, ALPHA / 2 / comparisons))
     return math.expm1(min(HIGH + reach * error, 700))
 
 
@@ -111,7 +111,7 @@ def _logs(cell, metric):
 
 def _figures(this, other):
     d, error, degrees = shift(this, other)
-    reach = student.ppf(0.975, degrees) * error
+    reach = stdtrit(degrees, 0.975) * error
     return {"ratio": math.exp(d), "error": error, "degrees": degrees,
             "ci95": [math.exp(d - reach), math.exp(d + reach)],
             "p": float(p_beyond(d, error, degrees)),

@@ -15,8 +15,6 @@ from fnmatch import fnmatchcase
 import math
 from statistics import fmean
 
-from scipy.stats import binom
-
 from ...fio.metrics import (LATENCIES, LIMITS, SHARES, TABLE, enough,
                             percentile)
 from ...stats import bounds
@@ -138,6 +136,7 @@ def _at(latency, rank):
 def order_bound(latency, share, confidence):
     """An upper bound, in ns, of the latency that a share of all I/Os does not
     exceed; None if there are too few I/Os for one."""
+    from scipy.stats import binom       # which takes its time
     count = sum(n for _, n in latency["bins"])
     # With that confidence, no more than these are below the quantile, so that
     # the next one is not.

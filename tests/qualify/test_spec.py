@@ -159,6 +159,7 @@ HEAD = '[iops."4K 0/100"]\n'
      "each line must be"),
     (HEAD + "min_iops = 1\0\n", 2, "each line must be"),
     (HEAD + "min_iops = 1\rmin_mb_per_s = 2\n", 2, "each line must be"),
+    (HEAD + "min_iops = 1\r", 2, "each line must be"),
     (HEAD + "a = " + "[" * 100000 + "\n", 2, "each line must be")])
 def test_what_is_refused_and_where(tmp_path, content, line, words):
     text = refused(tmp_path, content)
@@ -203,8 +204,8 @@ def test_random_damage_is_a_problem_or_read_as_tomllib_reads_it(tmp_path):
         for _ in range(rng.randint(1, 3)):
             place = rng.randrange(len(content))
             content[place:place + rng.randint(0, 2)] = rng.choice(
-                (b"", b"\n", b'"', b"[", b"=", b"\xc3\xa9", b"#", b".", b"9",
-                 bytes([rng.randrange(256)])))
+                (b"", b"\n", b"\r", b'"', b'"""', b"[", b"{", b"=", b"\xc3\xa9",
+                 b"#", b".", b"9", bytes([rng.randrange(256)])))
         try:
             found = load(tmp_path, bytes(content))
         except Problem:

@@ -63,67 +63,41 @@ def _parsed(line, number):
                     "must be a [header] or key = value by itself") from None
 
 
-def _header(line, number):
-    """The names of a table's header."""
-    names, inside = [], _parsed(line, number)
-    while isinstance(inside, dict) and inside:
-        (name, inside), = inside.items()
+def _open(tables, found, number):
+    """A header, by what it says to tomllib: a table in a table."""
+    names = []
+    while isinstance(found, dict) and found:
+        (name, found), = found.items()
         names.append(name)
-    if inside != {}:
+    if found != {}:
         raise Wrong(number, f"lists of tables are not read: {TABLES}")
-    return Table(number, tuple(names), {})
+    table = tables.setdefault(tuple(names), Table(number, tuple(names), {}))
+    if table.line != number:
+        raise Wrong(number, f"this table is in line {table.line} already: put "
+                    "them together")
 
 
-def _value(line, number):
-    (key, value), = _parsed(line, number).items()
+def _add(table, key, value, number):
     if isinstance(value, dict):
         raise Wrong(number, "dotted keys and inline tables are not read: "
                     "write a [header] and key = value below it")
-    return key, value
-
-
-def _add(table, line, number):
-    key, value = _value(line, number)
     if table is None:
         raise Wrong(number, f"{quoted(key)} stands in no table: {TABLES}")
-    if key in table.values:
-        raise Wrong(number, f"{quoted(key)} is in line "
-                    f"{table.values[key][0]} already: leave one out")
-    table.values[key] = number, value
+    line, _ = table.values.setdefault(key, (number, value))
+    if line != number:
+        raise Wrong(number, f"{quoted(key)} is in line {line} already: leave "
+                    "one out")
 
 
 def scan(text):
-    """[Table] in the order of the file."""
+    """[Table] in the order of the file.  As each line is TOML by itself, and
+    says nothing twice, tomllib reads the same in all of them together."""
     tables = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.removesuffix("\r").strip(" \t")
-        if not line.startswith("["):
-            if _parsed(line, number):
-                _add(next(reversed(tables.values()), None), line, number)
-            continue
-        table = _header(line, number)
-        if table.names in tables:
-            raise Wrong(number, "this table is in line "
-                        f"{tables[table.names].line} already: put them "
-                        "together")
-        tables[table.names] = table
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        found = _parsed(line.strip(" \t"), number)
+        if line.strip(" \t").startswith("["):
+            _open(tables, found, number)
+        else:
+            for key, value in found.items():
+                _add(next(reversed(tables.values()), None), key, value, number)
     return list(tables.values())
-
-
-def agrees(text, tables):
-    """That tomllib reads the same in the whole file."""
-    known = {}
-    for table in tables:
-        inside = known
-        for name in table.names:
-            inside = inside.setdefault(name, {})
-        inside.update((key, value) for key, (_, value)
-                      in table.values.items())
-    try:
-        same = tomllib.loads(text) == known
-    except ValueError as error:
-        raise Wrong(None, f"is not TOML: {str(error)[:80]}: mend it") \
-            from None
-    if not same:
-        raise Wrong(None, "means something else to TOML than line by line: "
-                    "write each table once, with key = value lines")

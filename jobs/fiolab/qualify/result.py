@@ -10,7 +10,7 @@ from ..report import pdf
 from ..target.target import QUALIFY
 from . import engines, prewritten, readings
 from .limits import against, judging
-from .report import htmlreport, phrases, schema, textreport
+from .report import phrases, schema, textreport
 
 RESUMED = ("the run was resumed {} ({}): no round from before a break is in a "
            "measurement window after it.")
@@ -128,6 +128,8 @@ def publish(session, data):
     folder = session.folder
     schema.check(data)
     folder.save_report(data)
+    # Half of the time that the command takes to start is matplotlib's.
+    from .report import htmlreport
     folder.save_result("report.html", htmlreport.render(data))
     lines = textreport.lines(data)
     folder.save_result("report.txt", "\n".join(lines) + "\n")

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 from fiolab.base.problem import Problem
-from fiolab.qualify import (cli, estimate, planning, resume, session,
+from fiolab.qualify import (cli, estimate, planning, qualification, resume,
                             targetset, worker)
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
@@ -167,8 +167,7 @@ def test_another_file_under_the_old_name_is_refused(target):
         known = {"size": made.size, "total": made.whole,
                  "logical_block": made.logical_block,
                  "identity": identity.describe(made.path)}
-        resumed = SimpleNamespace(plan={"targets": [known]},
-                                  args=SimpleNamespace(scratch=False))
+        resumed = SimpleNamespace(plan={"targets": [known]})
         resume._same_targets(resumed, [made])
         shutil.copy(target, f"{target}.new")
         os.rename(f"{target}.new", target)
@@ -180,15 +179,13 @@ def test_another_file_under_the_old_name_is_refused(target):
 
 def test_the_run_to_compare_with_has_the_same_profile():
     other = {"profile": {"name": "pts-c"}}
-    session._refuse_another_profile(other, PROFILES["pts-c"])
+    qualification._refuse_another_profile(other, PROFILES["pts-c"])
     with pytest.raises(Problem, match="has the profile pts-c"):
-        session._refuse_another_profile(other, QUICK)
+        qualification._refuse_another_profile(other, QUICK)
 
 
 def test_the_seed_is_kept_for_resume():
-    args = cli.parser().parse_args(["--scratch"])
-    cli.settle(args)
-    assert (args.seed, args.size, args.engine) == (None, 256 << 20, "kaio")
-    known = {"arguments": {"seed": 7}, "fio": {"path": "/f"}}
-    given = cli.parser().parse_args(["--resume", "d"])
-    assert resume._arguments(known, given).seed == 7
+    asked = cli.request(vars(cli.parser().parse_args(["--scratch"])))
+    assert (asked.size, asked.engine) == (256 << 20, "kaio")
+    assert asked.seed != cli.request({"scratch": True}).seed
+    assert resume.asked({"arguments": {"seed": 7, "of": "others"}}).seed == 7

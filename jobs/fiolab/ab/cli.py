@@ -84,7 +84,8 @@ def request(given):
     """What was asked for, the defaults filled in, and no path in it that
     depends on the folder of this command."""
     asked = Request(**{
-        **commandline.defaults(), "cpu": max(os.sched_getaffinity(0)),
+        "build": commandline.BUILD, "fio": commandline.FIO,
+        "cpu": max(os.sched_getaffinity(0)),
         **{name: given[name] for name in KEPT if name in given}})
     _refuse_contradictions(asked)
     return replace(

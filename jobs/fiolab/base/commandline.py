@@ -18,15 +18,10 @@ from .problem import Problem
 HERE = os.path.dirname(os.path.abspath(__file__))
 JOBS = os.path.join(HERE, "..", "..")
 BUILD = os.environ.get("O") or os.path.join(JOBS, "..", "build")
+FIO = os.environ.get("FIO") or "fio"
 MEMORY = "/dev/shm"
 STEP_OVERHEAD = 0.35        # seconds that fio takes to start and to end
 CHECK_SECONDS = 0.8
-UNSET = object()            # an option that was not given
-
-
-def defaults():
-    """Of the options of every command that are UNSET without one."""
-    return {"build": BUILD, "fio": os.environ.get("FIO") or "fio"}
 
 
 def number(kind, low, high, what):

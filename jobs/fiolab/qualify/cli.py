@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The command line of jobs/qualify.
+# The options of jobs/qualify, and the Request that those which were given make.
+# An option that was not given is not in the Namespace.
 import argparse
+from dataclasses import fields, replace
 import os
 
 from ..base import commandline, version
 from ..base.problem import Problem
 from . import readings
+from .qualification import Request
 from .suite.profiles import PROFILES
 
-UNSET = commandline.UNSET
 SCRATCH_SIZE = 256 << 20
 
 ABOUT = """Qualify storage: the SNIA performance tests, integrity tests and
@@ -26,6 +28,7 @@ keeps what was measured."""
 def parser():
     new = argparse.ArgumentParser(
         "qualify", description=ABOUT, epilog=MORE,
+        argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     version.add_option(new)
     _what(new)
@@ -36,26 +39,26 @@ def parser():
 
 def _what(new):
     add = new.add_argument
-    add("--profile", choices=PROFILES, default=UNSET, help="; ".join(
+    add("--profile", choices=PROFILES, help="; ".join(
         f"{one.name}: {one.title}" for one in PROFILES.values()) + " (pts-e)")
-    add("--tests", metavar="LIST", default=UNSET,
+    add("--tests", metavar="LIST",
         help="only these tests or groups, separated by commas (all)")
-    add("--spec", metavar="FILE", default=UNSET,
+    add("--spec", metavar="FILE",
         help="acceptance limits, TOML")
-    add("--engine", metavar="ENGINE", default=UNSET, help="kaio, libaio, or "
+    add("--engine", metavar="ENGINE", help="kaio, libaio, or "
         "any other engine of fio: NAME[,option=value...] (kaio)")
-    add("--against", metavar="RUN", default=UNSET, help="compare with an "
+    add("--against", metavar="RUN", help="compare with an "
         "earlier run: its folder or its qualify.json")
     add("--ab", action="store_true", help="at the end, measure the engine "
         "beside libaio (kaio, where it is libaio) in pairs of runs, to show "
         "that the verdicts do not depend on it")
     add("--seed", type=commandline.number(int, 0, 2**63 - 1, "a number"),
-        metavar="N", default=UNSET,
+        metavar="N",
         help="repeat the I/O of an earlier run")
 
-    add("--reading", metavar="LIST", default=UNSET, help=readings.HELP)
+    add("--reading", metavar="LIST", help=readings.HELP)
     add("--rounds", type=commandline.number(int, 1, 1000, "a number of rounds"),
-        metavar="N", default=UNSET, help="go on for a steady state to round N "
+        metavar="N", help="go on for a steady state to round N "
         "(25); the report says that it was not reached by the 25th")
 
 
@@ -65,65 +68,53 @@ def _where(new):
         "a file that exists; may be repeated: all are tested at once")
     add("--scratch", action="store_true", help="instead: a loop device on a "
         "file in memory (without root: that file), made for this run")
-    add("--client", metavar="HOST,HOST", default=UNSET, help="test --target "
+    add("--client", metavar="HOST,HOST", help="test --target "
         "on each of these hosts, through the `fio --server` that runs there; "
         "needs --size")
-    add("--size", type=commandline.size, metavar="N", default=UNSET,
+    add("--size", type=commandline.size, metavar="N",
         help="use so much of each target (all of it)")
     add("--destroy-data", action="store_true", help="the targets may be "
         "overwritten, and will be; one that is in use never is")
-    add("--power-cut", metavar="COMMAND", default=UNSET, help="what cuts the "
+    add("--power-cut", metavar="COMMAND", help="what cuts the "
         "power of the target ($TARGET) and gives it back: a shell command, "
         "run once in the test power-cut")
     add("--plan", action="store_true", help="only show the plan")
-    add("--build", default=UNSET, metavar="DIR",
+    add("--build", metavar="DIR",
         help="the build folder (environment O, else ../build)")
-    add("--fio", default=UNSET, metavar="PATH",
+    add("--fio", metavar="PATH",
         help="fio (environment FIO, else PATH's)")
 
 
 def _kept(new):
     add = new.add_argument
-    add("--out", metavar="DIR", default=UNSET, help="the folder of the "
+    add("--out", metavar="DIR", help="the folder of the "
         "results (BUILD/qualify-DATE-TIME)")
-    add("--resume", metavar="DIR", default=UNSET, help="go on with the run in "
+    add("--resume", metavar="DIR", help="go on with the run in "
         "DIR at its last finished round; beside it only --destroy-data, "
         "--no-pdf, --rounds and --fio (where the same fio is now) are allowed")
     add("--no-pdf", action="store_true", help="no report.pdf")
 
 
-DEFAULTS = {"profile": "pts-e", "tests": None, "spec": None, "engine": "kaio",
-            "against": None, "seed": None, "client": None, "size": None,
-            "out": None, "resume": None, "power_cut": None, "reading": None,
-            "rounds": None}
-WITH_RESUME = ("resume", "destroy_data", "no_pdf", "fio", "rounds")
-# Arguments that are not the run's own.
-OTHER = ("resume", "out", "destroy_data", "no_pdf", "plan", "fio")
+KEPT = tuple(field.name for field in fields(Request))
+WITH_RESUME = ("rounds",)       # of these, what may go with --resume
 
 
-def _given(args):
-    new = parser()
-    return [name for name, value in vars(args).items()
-            if value is not new.get_default(name)]
-
-
-def refuse(args):
-    """Options that contradict each other."""
-    given = _given(args)
+def refuse(given):
+    """Options that contradict each other; given: {option: value}."""
     if "resume" in given:
-        extra = [name for name in given if name not in WITH_RESUME]
-        if extra:
-            raise Problem("--resume goes on with a run as it was planned: "
-                          f"leave out --{extra[0].replace('_', '-')}.")
+        for name in (*KEPT, "plan", "out"):
+            if name in given and name not in WITH_RESUME:
+                raise Problem("--resume goes on with a run as it was planned: "
+                              f"leave out --{name.replace('_', '-')}.")
         return
-    if args.scratch and (args.target or "client" in given):
+    if "scratch" in given and ("target" in given or "client" in given):
         raise Problem("--scratch makes a target of its own: leave out "
                       "--target and --client.")
-    if not args.scratch and not args.target:
+    if "scratch" not in given and "target" not in given:
         raise Problem("there is nothing to test: name a device with --target, "
                       "or try it with --scratch.")
-    if "power_cut" in given and (args.scratch or "client" in given or
-                                 len(args.target) > 1):
+    if "power_cut" in given and ("scratch" in given or "client" in given or
+                                 len(given["target"]) > 1):
         raise Problem("--power-cut is for one device of this machine: name "
                       "one --target, and leave out --scratch and --client.")
     if "client" in given and "size" not in given:
@@ -131,16 +122,16 @@ def refuse(args):
                       "from here: give --size.")
 
 
-def settle(args):
-    """The defaults, and the paths that must not depend on here."""
-    found = {**commandline.defaults(), **DEFAULTS}
-    for name, value in vars(args).items():
-        if value is UNSET:
-            setattr(args, name, found[name])
-    args.build = os.path.abspath(args.build)
-    args.fio = commandline.find_fio(args.fio)
-    if args.scratch and args.size is None:
-        args.size = SCRATCH_SIZE
-    for name in ("spec", "against"):
-        if getattr(args, name):
-            setattr(args, name, os.path.abspath(getattr(args, name)))
+def request(given):
+    """What was asked for, the defaults filled in, and no path in it that
+    depends on the folder of this command."""
+    asked = Request(**{
+        "build": commandline.BUILD,
+        **{name: given[name] for name in KEPT if name in given}})
+    return replace(
+        asked, build=os.path.abspath(asked.build),
+        seed=commandline.seed(asked.seed),
+        size=SCRATCH_SIZE if asked.scratch and asked.size is None
+        else asked.size,
+        **{name: os.path.abspath(getattr(asked, name))
+           for name in ("spec", "against") if getattr(asked, name)})

@@ -3,7 +3,6 @@
 # plan.json, a resumed one is read from it; from there on both are the same.
 import datetime
 import os
-import secrets
 import sys
 
 from ..base import commandline, runfolder
@@ -11,15 +10,16 @@ from ..base.problem import Problem
 from . import cli, planning, result
 from .folder import Folder
 from .limits import judging
+from .qualification import SPEC, Qualification, say
 from .resume import go_on
-from .session import SPEC, Session, say
 
 
-def _folder(args):
-    if args.out:
-        return Folder(args.out)
+def _folder(build, path):
+    """The Folder at a path, or a new one in the build folder."""
+    if path:
+        return Folder(path)
     return runfolder.fresh(os.path.join(
-        commandline.disk(args.build), datetime.datetime.now().strftime(
+        commandline.disk(build), datetime.datetime.now().strftime(
             "qualify-%Y%m%d-%H%M%S")), Folder)
 
 
@@ -28,45 +28,40 @@ def _read(path):
         return file.read()
 
 
-def _show(session, made):
-    lines = planning.lines(made, session)
-    print("\n".join(lines), flush=True,
-          file=sys.stdout if session.args.plan else sys.stderr)
+def _show(session, made, file):
+    print("\n".join(planning.lines(made, session)), flush=True, file=file)
     for text in session.warnings:
         say(text)
 
 
-def _begin(args, stack):
+def _begin(given, stack):
     """(session, targets) of a new run; (_, None) where it is only planned."""
-    cli.settle(args)
-    if args.seed is None:
-        args.seed = secrets.randbits(31)
-    session = Session(args, stack)
-    session.load_spec(args.spec)
+    asked, plan = cli.request(given), "plan" in given
+    session = Qualification(
+        asked, commandline.find_fio(given.get("fio", commandline.FIO)), stack,
+        "destroy_data" in given and not plan)
+    session.load_spec(asked.spec)
     made = session.make_targets()
-    _show(session, made)
-    if args.plan:
+    _show(session, made, sys.stdout if plan else sys.stderr)
+    if plan:
         if any(target.refused for target in made):
             raise SystemExit(2)     # as the command itself would end
         return session, None
-    if not args.destroy_data and not args.scratch:
+    if not session.destroy:
         raise Problem("nothing was written: give --destroy-data to overwrite "
                       f"{', '.join(target.name for target in made)}.")
     session.look_at_hosts(made)
-    session.folder = _folder(args)
+    session.folder = _folder(asked.build, given.get("out"))
     session.folder.create(stack)
-    kept = {key: value for key, value in vars(args).items()
-            if key not in cli.OTHER}
     before = session.caches(made)
     session.set_caches(made, before)
-    content = planning.new(session, [
+    session.plan = planning.new(session, [
         {**session.describe(target), "cache": known}
-        for target, known in zip(made, before)], kept)
+        for target, known in zip(made, before)])
     session.warnings = []       # they are in the plan
-    session.folder.save_plan(content)
-    session.plan = content
-    if args.spec:
-        session.folder.save_result(SPEC, _read(args.spec))
+    session.folder.save_plan(session.plan)
+    if asked.spec:
+        session.folder.save_result(SPEC, _read(asked.spec))
     return session, made
 
 
@@ -89,13 +84,12 @@ def _end(session, workers, ending):
 
 
 def qualify(args, stack):
-    cli.refuse(args)
-    if args.resume is not cli.UNSET:
-        session, made = go_on(args, stack)
-    else:
-        session, made = _begin(args, stack)
+    given = vars(args)
+    cli.refuse(given)
+    session, made = (go_on if "resume" in given else _begin)(given, stack)
     if made is None:
         return
+    session.pdf = "no_pdf" not in given
     workers, ending = session.run(made)
     _end(session, workers, ending)
 

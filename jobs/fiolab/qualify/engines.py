@@ -8,7 +8,6 @@ from statistics import fmean
 
 import numpy as np
 
-from ..fio import sidespec
 from ..fio.metrics import CHANGES, TABLE
 from ..stats import verdict
 from ..stats.pairing import SEQUENCES, planned_orders
@@ -176,10 +175,3 @@ def summary(session, found):
             "note": NOTE.format(pairs=pairs_of(session.profile), other=other,
                                 count=len(rows)),
             "rows": rows, "verdicts": verdicts}
-
-
-def prepare(session):
-    """The other engine, asked for before anything is written."""
-    session.other_side = sidespec.parse(other_text(session.args.engine),
-                                        session.args.build)
-    session.other_has_stats = session.ask_engine(session.other_side)

@@ -129,13 +129,14 @@ def tests_and_profile(session):
             "tests": _tests(session.tests)}
 
 
-def new(session, targets, kept):
+def new(session, targets):
     """The content of plan.json."""
     fio = session.fio
     return {"schema": folder.Folder.SCHEMA.version, "id": secrets.token_hex(8),
             "created": machine.moment(),
-            "command": ["jobs/qualify", *sys.argv[1:]], "arguments": kept,
-            "seed": session.args.seed, **tests_and_profile(session),
+            "command": ["jobs/qualify", *sys.argv[1:]],
+            "arguments": asdict(session.asked),
+            "seed": session.seed, **tests_and_profile(session),
             "engine": _engine(session.side),
             "other_engine": _engine(session.other_side),
             "fio": {"path": fio.path, "version": fio.version,

@@ -70,8 +70,8 @@ def _kernel(folder, moment):
         line = chosen(_log(), folder, moment)
     except OSError as error:
         return f"the kernel's log cannot be read ({error.strerror})"
-    return (f"the kernel said at {machine.moment(line[0])}: {line[1]}" if line else
-            "the kernel's log has no line about it")
+    return (f"the kernel said at {machine.moment(line[0])}: {line[1]}"
+            if line else "the kernel's log has no line about it")
 
 
 def demand(target):

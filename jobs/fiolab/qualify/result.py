@@ -103,7 +103,7 @@ def _compare(session, data):
     """A report without the comparison is better than none."""
     try:
         data["against"] = against.compare(data, session.other,
-                                          session.args.against)
+                                          session.asked.against)
     except Problem as problem:
         data["warnings"].append(f"--against compared nothing: {problem}")
 
@@ -135,7 +135,7 @@ def publish(session, data):
     folder.save_result("report.txt", "\n".join(lines) + "\n")
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")
-    if data["finished"] and not session.args.no_pdf:
+    if data["finished"] and session.pdf:
         why = pdf.write(folder.file("report.html"), folder.file("report.pdf"))
         if why:
             print(f"qualify: no report.pdf: {why}", file=sys.stderr)

@@ -1,28 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # --resume: from plan.json to the session and the targets that the run began
 # with; anything else under the old names is refused.
-import argparse
-
 from ..base import commandline, machine
 from ..base.problem import Problem
 from ..target import identity
 from ..target.target import PLAN, Target
 from . import cli, planning
 from .folder import Folder
-from .session import SPEC, Session
+from .qualification import SPEC, Qualification, Request
 
 
-def _arguments(known, given):
-    try:
-        args = argparse.Namespace(**{**cli.DEFAULTS, **known["arguments"]})
-        args.resume, args.out, args.plan = given.resume, None, False
-        args.destroy_data, args.no_pdf = given.destroy_data, given.no_pdf
-        args.fio = (known["fio"]["path"] if given.fio is cli.UNSET
-                    else commandline.find_fio(given.fio))
-        return args
-    except (KeyError, TypeError) as error:
-        raise Problem(f"the run in {given.resume} lacks {error}: it was not "
-                      "written by this jobs/qualify.") from None
+def asked(known):
+    """The Request of a plan.json."""
+    return Request(**{name: value for name, value
+                      in known["arguments"].items() if name in cli.KEPT})
+
+
+def _begun(known, given, stack):
+    """The Qualification that a plan.json is of."""
+    fio = (commandline.find_fio(given["fio"]) if "fio" in given
+           else known["fio"]["path"])
+    return Qualification(asked(known), fio, stack, "destroy_data" in given)
 
 
 def _finished(folder, known):
@@ -49,25 +47,25 @@ def _same_targets(session, made):
 def _keep_more_rounds(session, known):
     """In the plan; and the end of the run is not its end any more."""
     known.update(planning.tests_and_profile(session))
-    known["arguments"]["rounds"] = session.args.rounds
+    known["arguments"]["rounds"] = session.asked.rounds
     for number in range(len(known["targets"])):
         session.folder.forget_round(f"t{number:02d}-complete")
 
 
 def go_on(given, stack):
-    folder = Folder(given.resume)
+    """(session, targets) of --resume; given: {option: value}."""
+    folder = Folder(given["resume"])
     known = folder.open(stack)
-    args = _arguments(known, given)
-    session = Session(args, stack)
+    session = _begun(known, given, stack)
     session.folder, session.plan = folder, known
     planning.same(session, known)
-    more = given.rounds is not cli.UNSET
+    more = "rounds" in given
     if more:
-        session.more_rounds(given.rounds)
-    session.load_spec(folder.file(SPEC) if args.spec else None)
+        session.more_rounds(given["rounds"])
+    session.load_spec(folder.file(SPEC) if session.asked.spec else None)
     if not more and _finished(folder, known):
         return session, [Target.of(one, PLAN) for one in known["targets"]]
-    if not args.destroy_data and not args.scratch:
+    if not session.destroy:
         raise Problem("--resume writes to the targets again: give "
                       "--destroy-data.")
     made = session.make_targets()
@@ -80,7 +78,7 @@ def go_on(given, stack):
     if more:
         _keep_more_rounds(session, known)
     folder.resume(known, machine.moment())
-    if args.scratch:
+    if session.asked.scratch:
         session.warnings.append("the scratch target is a new one since the "
                                 "run was resumed.")
     return session, made

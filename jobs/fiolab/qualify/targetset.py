@@ -106,8 +106,8 @@ def planned(path, profile, size):
                             *neighbours.noted(path)])
 
 
-def hosts(args, profile):
+def hosts(asked, profile):
     """The Targets on all hosts, in order; [] without --client."""
-    found = clientrun.parse(args.client)
-    return [remote(path, client, args.size, profile)
-            for client in found for path in dict.fromkeys(args.target)]
+    found = clientrun.parse(asked.client)
+    return [remote(path, client, asked.size, profile)
+            for client in found for path in dict.fromkeys(asked.target)]

@@ -64,7 +64,7 @@ class Worker(threading.Thread):
             number, target, Executor(
                 session.fio, session.side, target, session.folder, session.stop,
                 session.has_stats), session.folder, session.profile,
-            session.args.seed, purge, self._progress, session.args.power_cut)
+            session.seed, purge, self._progress, session.asked.power_cut)
         self.spans = [test.estimate(session.profile, target.size).longest
                       for test in session.tests]
         self.span = 0.0

@@ -72,7 +72,8 @@ def _far(found):
 def cdf(found: dict, direction: str, prefix: str,
         letter: str = "B") -> str | None:
     """The share of I/Os that are done within a time."""
-    points = {role: thinned(found[role]["bins"], [SHARES[FAR]]) for role in "AB"}
+    points = {role: thinned(found[role]["bins"], [SHARES[FAR]])
+              for role in "AB"}
     if not any(len(ns) for ns, _ in points.values()):
         return None
     made = svg.figure(250)

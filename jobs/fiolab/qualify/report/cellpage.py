@@ -33,10 +33,11 @@ def heat(grid):
     known = [z for row in grid["z"] for z in row if z is not None]
     low, high = min(known, default=0), max(known, default=0)
     log = low > 0 and high / low > FAR_APART
-    return {**grid, "less": _better(grid["metric"]) == "lower", "log": log, "rows": [
-        (name, [(phrases.plain(None if z is None else float(z)),
-                 _level(z, low, high, log)) for z in row])
-        for name, row in zip(grid["y"], grid["z"])]}
+    rows = [(name, [(phrases.plain(None if z is None else float(z)),
+                     _level(z, low, high, log)) for z in row])
+            for name, row in zip(grid["y"], grid["z"])]
+    return {**grid, "less": _better(grid["metric"]) == "lower", "log": log,
+            "rows": rows}
 
 
 def tables(test):

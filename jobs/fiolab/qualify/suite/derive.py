@@ -51,7 +51,8 @@ def column(metric):
 def _grid(metric, labels, x, y, z, title=None):
     known = TABLE[metric]
     return {"title": title or known.title, "metric": metric,
-            "unit": known.asked or known.unit, "x_label": labels[0], "x": x, "y_label": labels[1], "y": y, "z": z}
+            "unit": known.asked or known.unit, "x_label": labels[0], "x": x,
+            "y_label": labels[1], "y": y, "z": z}
 
 
 def _as_table(grid):

@@ -79,8 +79,8 @@ def _throughput_phases(profile, size):
 
 def _throughput(profile):
     return Table("throughput", "Throughput", "PTS 2.0.2, Throughput test",
-                (*_throughput_phases(profile, "128K"),
-                 *_throughput_phases(profile, "1M")))
+                 (*_throughput_phases(profile, "128K"),
+                  *_throughput_phases(profile, "1M")))
 
 
 def _latency(profile):

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What a qualification is made of: profile, tests, engine, limits and targets;
-# and the run of all tests on all targets.
+"""A qualification: what was asked for, what it is made of (profile, tests,
+engine, limits and targets), and the run of all tests on all targets.  It is
+made from the command line (command.py) or from its plan.json (resume.py); from
+there on both are the same."""
+from dataclasses import dataclass, replace
 import os
 import sys
 import threading
@@ -22,30 +25,64 @@ def say(text):
     print(f"qualify: {text}", file=sys.stderr)
 
 
-class Session:
-    def __init__(self, args, stack):
-        self.args, self.stack = args, stack
-        self.profile = readings.chosen(PROFILES[args.profile], args.reading,
-                                       args.rounds)
-        self.tests = planning.tests_of(self.profile, args.tests)
-        self.side = sidespec.parse(args.engine, args.build)
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: the options of which the run is made, in the
+    order of --help; "arguments" of plan.json."""
+    profile: str = "pts-e"
+    tests: str | None = None
+    spec: str | None = None
+    engine: str = "kaio"
+    against: str | None = None
+    ab: bool = False
+    seed: int | None = None
+    reading: str | None = None
+    rounds: int | None = None
+    target: list | None = None
+    scratch: bool = False
+    client: str | None = None
+    size: int | None = None
+    power_cut: str | None = None
+    build: str = ""
+
+
+class Qualification:
+    def __init__(self, asked, fio, stack, destroy=False):
+        """fio: its path; destroy: may what is on the targets be overwritten?
+        """
+        self.asked, self.stack = asked, stack
+        self.destroy = destroy or asked.scratch
+        self.pdf = True
+        self.profile = self.tests = None
+        self._choose_tests()
+        self.side = sidespec.parse(asked.engine, asked.build)
         self.spec = self.other = self.folder = self.plan = None
         self.warnings, self.stop = [], threading.Event()
-        self.fio = fiorun.Fio(args.fio, None, privatefolder.folder(stack))
+        self.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
         self.has_stats = self.ask_engine(self.side)
         self.other_side, self.other_has_stats = None, False
-        if args.ab:
-            engines.prepare(self)
+        if asked.ab:            # asked for before anything is written
+            self.other_side = sidespec.parse(engines.other_text(asked.engine),
+                                             asked.build)
+            self.other_has_stats = self.ask_engine(self.other_side)
+
+    @property
+    def seed(self):
+        return self.asked.seed
+
+    def _choose_tests(self):
+        asked = self.asked
+        self.profile = readings.chosen(PROFILES[asked.profile], asked.reading,
+                                       asked.rounds)
+        self.tests = planning.tests_of(self.profile, asked.tests)
 
     def more_rounds(self, rounds):
         """The operator goes on with a search for a steady state."""
         if rounds <= self.profile.last:
             raise Problem(f"the run has up to {self.profile.last} rounds "
                           "already: give --rounds more.")
-        self.args.rounds = rounds
-        self.profile = readings.chosen(PROFILES[self.args.profile],
-                                       self.args.reading, rounds)
-        self.tests = planning.tests_of(self.profile, self.args.tests)
+        self.asked = replace(self.asked, rounds=rounds)
+        self._choose_tests()
 
     def ask_engine(self, one):
         """Does it take its options, and tell its statistics?"""
@@ -65,8 +102,8 @@ class Session:
                 test.name: test.cell_names()
                 for test in planning.all_tests(self.profile)})
             self._warn_of_limits()
-        if self.args.against:
-            self.other = schema.load(_json_of(self.args.against))
+        if self.asked.against:
+            self.other = schema.load(_json_of(self.asked.against))
             _refuse_another_profile(self.other, self.profile)
 
     def _warn_of_limits(self):
@@ -83,17 +120,17 @@ class Session:
 
     def make_targets(self):
         """[Target]: claimed where they may be overwritten."""
-        args = self.args
-        if args.client is not None:
-            return targetset.hosts(args, self.profile)
-        if args.scratch:
-            made = [targetset.scratch(self.profile, args.size, self.stack)]
-        elif args.destroy_data and not args.plan:
-            made = [targetset.local(path, self.profile, args.size, self.stack)
-                    for path in _unlike(args.target)]
+        asked = self.asked
+        if asked.client is not None:
+            return targetset.hosts(asked, self.profile)
+        if asked.scratch:
+            made = [targetset.scratch(self.profile, asked.size, self.stack)]
+        elif self.destroy:
+            made = [targetset.local(path, self.profile, asked.size, self.stack)
+                    for path in _unlike(asked.target)]
         else:
-            made = [targetset.planned(path, self.profile, args.size)
-                    for path in _unlike(args.target)]
+            made = [targetset.planned(path, self.profile, asked.size)
+                    for path in _unlike(asked.target)]
         self.warnings += [text for one in made for text in one.warnings]
         return made
 

@@ -4,6 +4,7 @@
 from contextlib import ExitStack
 import errno
 import fcntl
+import json
 import os
 import stat
 import subprocess
@@ -15,8 +16,9 @@ from targets import partition, remove_partitions
 from fiolab.ab import campaign, places
 from fiolab.base import commandline
 from fiolab.base.problem import Problem
-from fiolab.target import blockdevice, claim, medium, scratchfile, sysfs
-from fiolab.target.target import Target
+from fiolab.target import (blockdevice, claim, extents, medium, scratchfile,
+                           sysfs)
+from fiolab.target.target import CAMPAIGN, PLAN, QUALIFY, Target
 
 MIB = 1 << 20
 
@@ -351,3 +353,26 @@ def test_a_device_under_device_mapper_is_refused(loop, stack):
         refused(loop, "it is held by dm-", stack)
     finally:
         real.run("dmsetup", "remove", "--retry", name)
+
+
+# As files have it
+
+@pytest.mark.parametrize("written", [
+    None, extents.Written(3 * MIB), extents.Written(3 * MIB, known=False),
+    extents.Written(3 * MIB, ((4096, 12288), (MIB, 2 * MIB)), encoded=8193)])
+@pytest.mark.parametrize("writable", [True, False])
+def test_what_a_campaign_keeps_of_a_target_is_read_back(written, writable):
+    kept = Target("/f", 3 * MIB, True, "RAM", writable=writable, created=True,
+                  scratch="/", written=written).data(CAMPAIGN)
+    again = Target.of(json.loads(json.dumps(kept)), CAMPAIGN)
+    assert again.data(CAMPAIGN) == kept
+    assert again.label == "RAM" and again.writable == writable
+
+
+@pytest.mark.parametrize("clients", [(), ({"name": "host1"},)])
+def test_what_a_qualification_keeps_of_a_target_is_read_back(clients):
+    kept = Target("/dev/x", 3 * MIB, name="x", clients=clients, kind="sata",
+                  whole=4 * MIB, logical_block=512, direct=False).data(PLAN)
+    again = Target.of(json.loads(json.dumps(kept)), PLAN)
+    assert again.data(PLAN) == kept and not again.writable
+    assert again.data(QUALIFY)["size_bytes"] == 4 * MIB

@@ -43,7 +43,7 @@ class Campaign:
     sides: tuple            # of sidespec.Side, the first is A
     jobs: list              # of jobfile.Job
     clients: list = field(default_factory=list)     # see clientrun.parse()
-    targets: list = field(default_factory=list)     # as campaign.json has them
+    targets: list = field(default_factory=list)     # as they were at first
     cells: list = field(default_factory=list)       # of results.Cell
     files: list = field(default_factory=list)       # sums of the sides' files
     binary: dict = field(default_factory=dict)      # fio: path, version, sum

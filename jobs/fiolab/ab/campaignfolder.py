@@ -14,13 +14,14 @@ from ..fio import clientrun
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import planned_orders
+from ..target.target import CAMPAIGN, Target
 from . import schema
 from .campaign import Campaign, Request
 from .results import Cell
 
 # What campaign.json and a Campaign call the same.
 SAME = ("id", "title", "created", "command", "alpha", "margin", "environment",
-        "clients", "targets", "warnings", "stopped_at")
+        "clients", "warnings", "stopped_at")
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 
 
@@ -116,6 +117,7 @@ def written(campaign):
                    "files": files} for letter, side, files in zip(
                        LETTERS, campaign.sides, campaign.files)],
         "jobs": [asdict(job) for job in campaign.jobs],
+        "targets": [target.data(CAMPAIGN) for target in campaign.targets],
         "cells": _cells_data(campaign)}
 
 
@@ -133,15 +135,18 @@ def read(found):
     asked = _request(found)
     jobs = [Job(**job) for job in found["jobs"]]
     letters = [side["letter"] for side in found["sides"]]
+    clients = clientrun.parse(asked.client)
+    targets = [Target.of(one, CAMPAIGN, clients=tuple(clients))
+               for one in found["targets"]]
     return Campaign(
         asked, tuple(map(_side_of, found["sides"])), jobs,
         files=[side["files"] for side in found["sides"]],
-        binary=found["fio"],
+        binary=found["fio"], targets=targets,
         cells=[Cell(cell["id"], jobs[cell["job"]], planned_orders(
             asked.seed, cell["id"], asked.pairs, asked.looks or ()),
-            found["targets"][cell["target"]], b=letters.index(cell["b"]),
+            targets[cell["target"]], b=letters.index(cell["b"]),
             direct=cell["direct"], why=cell["why"], seed=cell["seed"],
             stream=cell["stream"], calls=cell["calls"])
             for cell in found["cells"]],
         **{**{name: found[name] for name in SAME},
-           "clients": clientrun.parse(asked.client)})
+           "clients": clients})

@@ -9,7 +9,7 @@ from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
 from ..target import claimable, extents, scratchfile
-from ..target.target import CAMPAIGN, Target
+from ..target.target import Target
 from . import restore
 
 
@@ -78,11 +78,11 @@ def new(campaign, stack):
 
 def _again(campaign, known, stack):
     if campaign.clients:
-        return Target.of(known, CAMPAIGN, clients=tuple(campaign.clients))
-    if known["scratch"]:
-        return scratchfile.scratch(known["scratch"], known["size"], stack)
-    return scratchfile.prepare(known["path"], campaign.writing(),
-                               known["size"], campaign.destroy, stack)
+        return known
+    if known.scratch:
+        return scratchfile.scratch(known.scratch, known.size, stack)
+    return scratchfile.prepare(known.path, campaign.writing(), known.size,
+                               campaign.destroy, stack)
 
 
 def again(campaign, stack):

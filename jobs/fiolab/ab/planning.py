@@ -13,7 +13,6 @@ from ..fio import clientrun, fairness, jobfile, sidespec
 from ..fio.sidespec import LETTERS
 from ..stats import paired, pairing
 from ..target import medium
-from ..target.target import CAMPAIGN
 from . import matrix, places, restore, selfcheck
 from .campaign import Campaign
 from .campaignfolder import CampaignFolder
@@ -162,7 +161,7 @@ def plan(campaign, stack):
         _plant(campaign, made[0])
     campaign.environment = machine.describe(asked.cpu)
     campaign.title = _title(asked, campaign.sides)
-    campaign.targets = [target.data(CAMPAIGN) for target in made]
+    campaign.targets = made
     campaign.cells = [places.ready(campaign, cell, cell.target)
                       for cell in _cells(campaign, made)]
     campaign.warnings = _warnings(campaign, made)

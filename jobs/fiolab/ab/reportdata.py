@@ -11,7 +11,7 @@ from ..fio import fiorun
 from ..fio.metrics import METRICS
 from ..fio.sidespec import LETTERS
 from ..stats import paired, verdict
-from ..target.target import CAMPAIGN, REPORT, Target
+from ..target.target import CAMPAIGN, REPORT
 from . import campaignfolder, evaluation, schema
 
 
@@ -50,11 +50,11 @@ def _effects_data(effects):
 def _plain_job(campaign, cell, side):
     """The job file that repeats a run of a side with plain fio, which has to
     make a target that was made for the campaign."""
-    target = Target.of(cell.place, CAMPAIGN)
+    target = cell.place
     options = fiorun.base_options(side, target, cell.seed or 1)
     options += [line for line in fiorun.timed_options(
         campaign.runtime, campaign.ramp) if "exec_prerun" not in line]
-    if cell.place.get("created"):
+    if target.created:
         options = [line for line in options
                    if line not in fiorun.KEEP_FILES]
     return cell.job.effective(fiorun.literal(options, side, target))
@@ -85,7 +85,7 @@ def _command(campaign, cell, letter):
     words = [*(["env", *env] if env else []),
              *([] if campaign.clients else pin),
              campaign.binary["path"], "--output-format=json+",
-             *([] if cell.place["writable"] else ["--readonly"])]
+             *([] if cell.place.writable else ["--readonly"])]
     path = os.path.join(campaign.folder.path, "jobs", _job_name(cell, letter))
     if campaign.clients:
         for client in campaign.clients:
@@ -108,8 +108,8 @@ def _disturbances(campaign, cell):
 
 
 def _target_data(cell):
-    known = {**cell.place, "why": cell.why, "direct": cell.direct}
-    return {key: known.get(key) for key in REPORT}
+    known = {**cell.place.data(CAMPAIGN), "why": cell.why, "direct": cell.direct}
+    return {key: known[key] for key in REPORT}
 
 
 def found_data(campaign, cell, **more):

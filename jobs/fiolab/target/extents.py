@@ -216,6 +216,15 @@ def data(found):
             "compressed": found.encoded / found.size if found.size else 0.0}
 
 
+def again(field, size):
+    """Written, of that field; where in the target is not known any more."""
+    if field is None or field["share"] is None:
+        return field and Written(size, known=False)
+    missing = round((1 - field["share"]) * size)
+    return Written(size, ((0, missing),) if missing else (),
+                   round(field["compressed"] * size))
+
+
 def said(written):
     """'all of it was written', of that field."""
     if written is None:                 # of an earlier version

@@ -147,5 +147,6 @@ class Target:
         return cls(**{
             "label": data.get("label", "").removesuffix(FOUND),
             "clients": ({"name": host},) if host else (),
+            "written": extents.again(data.get("written"), data["size"]),
             **{name: data[key] for key, name in keys.items()
                if name in names and key in data}, **more})

@@ -13,7 +13,8 @@ import pytest
 import faketools
 from fiolab.base.problem import Problem
 from fiolab.qualify import worker
-from fiolab.target import health, identity, medium, tools, writecache
+from fiolab.target import (health, identity, medium, sysfs, tools,
+                           writecache)
 from fiolab.target.target import Target
 
 
@@ -220,7 +221,7 @@ def test_more_output_than_a_pipe_holds(fake):
 
 def device(path, monkeypatch):
     """A path that stands for a block device with that folder in sysfs."""
-    monkeypatch.setattr(identity, "place", lambda _: path)
+    monkeypatch.setattr(sysfs, "place", lambda _: path)
     monkeypatch.setattr(writecache.stat, "S_ISBLK", lambda _: True)
     return "/dev/null"
 

@@ -9,7 +9,7 @@ import pytest
 
 import faketools
 from fiolab.base.problem import Problem
-from fiolab.target import claim, erase, identity, purge
+from fiolab.target import claim, erase, purge, sysfs
 from fiolab.target.target import Target
 
 MIB = 1 << 20
@@ -137,7 +137,7 @@ def test_a_file_elsewhere_is_left_as_it_is(path):
 
 def as_device(file, kind, disk, monkeypatch):
     """The claimed file, taken for a device with that folder in sysfs."""
-    monkeypatch.setattr(identity, "place", lambda _: disk)
+    monkeypatch.setattr(sysfs, "place", lambda _: disk)
     file.kind = kind
     return file
 

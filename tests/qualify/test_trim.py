@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 import faketools
-from fiolab.target import identity, trimpromise
+from fiolab.target import sysfs, trimpromise
 from fiolab.target.trimpromise import ONES, ZEROES
 
 
 @pytest.fixture
 def of(monkeypatch):
     def run(folder):
-        monkeypatch.setattr(identity, "place", lambda _: str(folder))
+        monkeypatch.setattr(sysfs, "place", lambda _: str(folder))
         return trimpromise.of("/dev/x")
     return run
 

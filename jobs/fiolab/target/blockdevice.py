@@ -61,7 +61,8 @@ def loop_files():
 
 def _loop_status(name):
     """(device, inode, number of the device) that a loop device is on, which
-    root is told though its name is gone or in another mount namespace."""
+    root is told though its name is gone or in another mount namespace.  losetup
+    has no column for the last."""
     answer = bytearray(LOOP_STATUS)
     with contextlib.suppress(OSError):
         descriptor = os.open(f"/dev/{name}", os.O_RDONLY | os.O_CLOEXEC)

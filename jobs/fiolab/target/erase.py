@@ -7,7 +7,7 @@ import os
 import re
 
 from ..base.problem import Problem
-from . import claim, identity, tools
+from . import claim, identity, sysfs, tools
 
 ASK, FORMAT_SECONDS = 20, 3600
 PASSWORD = "kaio"           # set for the erase, which removes it
@@ -41,7 +41,7 @@ def lba_format(flbas):
 
 def _nvme_blocked(target):
     """Why this namespace cannot be formatted, or None."""
-    if identity.block(identity.place(target.path))["partition_of"]:
+    if identity.block(sysfs.place(target.path))["partition_of"]:
         return "nvme format takes a whole namespace, and this is a partition"
     if not tools.find("nvme"):
         return f"nvme format needs {tools.hint('nvme')}"
@@ -98,7 +98,7 @@ def _ask_ata(target):
 
 
 def _ata_blocked(target):
-    known = identity.block(identity.place(target.path))
+    known = identity.block(sysfs.place(target.path))
     if known["partition_of"]:
         return "ata secure erase takes a whole drive, and this is a partition"
     if known["transport"] == "usb":

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Which device was measured, and how it was set: from sysfs alone, so that it
-# needs no tool; what sysfs does not tell is None.  A file has the device below
-# it described as well.
+# Which device was measured, and how it was set: from sysfs alone; what that
+# does not tell is None.  Not from lsblk, which has the serial number and the
+# WWN of udev, in other words or not at all, cuts ATA's model and firmware
+# short, and tells neither NVMe's firmware and transport nor the write cache.
+# A file has the device below it described as well.
 import os
 import re
 import stat
@@ -28,20 +30,6 @@ WRITE_CACHE = ("write_cache", "write cache")
 FIXED = (*DEVICE, *SETTINGS)
 
 
-def place(path):
-    """The sysfs folder of a block device; of a partition its own."""
-    return sysfs.of(os.stat(path).st_rdev)
-
-
-def page(folder, name):
-    """A page of a SCSI device's vital product data."""
-    try:
-        with open(f"{folder}/device/{name}", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
-
-
 def _words(data):
     """Text of ATA's IDENTIFY DEVICE: each two bytes are swapped."""
     swapped = bytes(data[i ^ 1] for i in range(len(data)))
@@ -50,14 +38,14 @@ def _words(data):
 
 def _of_ata(folder):
     """Model and firmware, which SCSI's own fields cut short."""
-    data = page(folder, "vpd_pg89")[60:]
+    data = sysfs.page(folder, "vpd_pg89")[60:]
     if len(data) < 512:
         return {}
     return {"model": _words(data[54:94]), "firmware": _words(data[46:54])}
 
 
 def _serial(folder):
-    text = page(folder, "vpd_pg80")[4:].decode("ascii", "replace")
+    text = sysfs.page(folder, "vpd_pg80")[4:].decode("ascii", "replace")
     return (text.strip("\0 ") or
             first(folder, "device/serial", "serial", "dm/uuid"))
 
@@ -150,7 +138,7 @@ def describe(path):
     """What a block device, or a file, says of itself."""
     path = os.path.realpath(path)
     info = os.stat(path)
-    return (block(place(path)) if stat.S_ISBLK(info.st_mode)
+    return (block(sysfs.place(path)) if stat.S_ISBLK(info.st_mode)
             else _file(path, info))
 
 
@@ -164,7 +152,7 @@ def smart(path):
     if not stat.S_ISBLK(info.st_mode):
         return None, ("a file has no SMART data, and the device below it is "
                       "used by others too.")
-    disk = whole(place(path))
+    disk = sysfs.disk(path)
     return health.of(node(disk), kind(disk))
 
 

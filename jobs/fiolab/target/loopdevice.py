@@ -2,7 +2,8 @@
 # A loop device with direct I/O: its I/O completes later, as a real device's
 # does.  Read-only, and direct, unless asked for otherwise.  The kernel itself
 # detaches it when our descriptor goes, so that none is left behind, whatever
-# ends us.
+# ends us.  losetup(8) cannot ask for that: one of a command that is killed
+# before it has opened the device would stay.
 import contextlib
 import errno
 import fcntl

@@ -13,7 +13,8 @@ RAM_DEVICES = ("zram", "ram", "nullb", "pmem")
 
 
 def mount_of(path):
-    """The mountinfo row of the file system that holds a path."""
+    """The row of mounts() of the file system that holds a path, which need not
+    exist yet, as findmnt --target wants."""
     path, best = os.path.realpath(path), None
     for row in blockdevice.mounts():
         point = row[1].rstrip("/") + "/"

@@ -53,7 +53,8 @@ def within(target):
 
 
 def _notes(folder):
-    """udev's properties of a device."""
+    """udev's properties of a device, from its file: lsblk, where it knows of
+    none, may open the device."""
     text = sysfs.read(UDEV, f"b{sysfs.read(folder, 'dev')}") or ""
     return dict(line[2:].partition("=")[::2] for line in text.splitlines()
                 if line.startswith("E:"))

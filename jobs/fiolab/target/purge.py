@@ -10,7 +10,7 @@ import sys
 import time
 
 from ..base.problem import Problem
-from . import blockio, erase, identity, sysfs
+from . import blockio, erase, sysfs
 
 SMALLEST_STEP, STEPS = 64 << 20, 100
 SAMPLES, BLOCK = 64, 4096
@@ -48,7 +48,7 @@ def _file(target):
 
 
 def _discards(target):
-    folder = sysfs.whole(identity.place(target.path))
+    folder = sysfs.disk(target.path)
     return bool(sysfs.number(folder, "queue/discard_max_bytes"))
 
 
@@ -77,7 +77,7 @@ def _step(target):
     """Bytes at a time: whole units of the device, so that none is split."""
     unit = 1 << 20
     if target.kind != "file":
-        folder = sysfs.whole(identity.place(target.path))
+        folder = sysfs.disk(target.path)
         unit = max(unit, sysfs.number(
             folder, "queue/discard_granularity") or 0)
     step = max(SMALLEST_STEP, target.given // STEPS)

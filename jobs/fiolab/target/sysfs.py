@@ -33,6 +33,16 @@ def whole(folder):
             if os.path.exists(folder + "/partition") else folder)
 
 
+def place(path):
+    """The folder of a block device; of a partition its own."""
+    return of(os.stat(path).st_rdev)
+
+
+def disk(path):
+    """The folder of the whole disk that a block device is, or is a part of."""
+    return whole(place(path))
+
+
 def partitions(folder):
     """Folders of a disk's partitions."""
     return sorted(os.path.join(folder, name) for name in os.listdir(folder)
@@ -63,6 +73,15 @@ def path(*names):
             return file.read().removesuffix("\n") or None
     except OSError:
         return None
+
+
+def page(folder, name):
+    """A page of a SCSI device's vital product data; b"" without one."""
+    try:
+        with open(f"{folder}/device/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def write(text, *names):

@@ -10,7 +10,7 @@
 from dataclasses import dataclass
 import re
 
-from . import erase, identity, sysfs, tools
+from . import erase, sysfs, tools
 
 ZEROES, ONES = "zeroes", "0xff"
 LBPRZ, DRAT, RZAT = 1 << 2, 1 << 14, 1 << 5
@@ -52,7 +52,7 @@ def _of_words(same, zeroes):
 
 
 def _of_ata(folder, path):
-    page = identity.page(folder, "vpd_pg89")[60:]
+    page = sysfs.page(folder, "vpd_pg89")[60:]
     if len(page) >= 512:
         word = int.from_bytes(page[WORD:WORD + 2], "little")
         return _of_words(bool(word & DRAT), bool(word & RZAT))
@@ -67,7 +67,7 @@ def _of_ata(folder, path):
 
 def _lbprz(folder, path):
     """The flag; None where the device does not tell."""
-    page = identity.page(folder, "vpd_pgb2")
+    page = sysfs.page(folder, "vpd_pgb2")
     if len(page) > 5:
         return bool(page[5] & LBPRZ)
     answer = tools.run("sg_vpd", "-p", "lbpv", path, seconds=erase.ASK)
@@ -98,7 +98,7 @@ ASK = {"nvme": _of_nvme, "sata": _of_ata, "scsi": _of_scsi, "loop": _of_loop}
 
 def of(path):
     """The Promise of a block device, or of the disk that it is a part of."""
-    folder = identity.place(path)
+    folder = sysfs.place(path)
     disk = sysfs.whole(folder)
     if sysfs.number(folder, "discard_alignment"):
         return Promise("the partition does not begin with a whole block of "

@@ -156,7 +156,7 @@ def _apply(switch, path, on, stack, before):
 
 def _usable(path):
     """(a switch, None), or (None, why there is none), of a block device."""
-    folder = identity.place(path)
+    folder = sysfs.place(path)
     disk = sysfs.whole(folder)
     switch, reason = _switch(disk, path, sysfs.kind(disk))
     if switch and folder != disk:
@@ -175,7 +175,7 @@ def now(path):
 
 def _told(path):
     """What a block device says, though it may not be changed."""
-    disk = sysfs.whole(identity.place(path))
+    disk = sysfs.disk(path)
     said = (make(disk, sysfs.node(disk)).get()
             for make in SWITCHES.get(sysfs.kind(disk), ()))
     return next((on for on in said if on is not None), None)
@@ -208,7 +208,7 @@ def contradiction(name, found):
 
 
 def _device(path, on, stack, before):
-    believed = sysfs.read(sysfs.whole(identity.place(path)),
+    believed = sysfs.read(sysfs.disk(path),
                           "queue/write_cache")
     switch, reason = _usable(path)
     if switch:

@@ -69,7 +69,7 @@ def _run(context, command, size):
 
 def _set_back(path, before):
     """The settings of its queue."""
-    disk = sysfs.whole(identity.place(path))
+    disk = sysfs.disk(path)
     for name, _ in identity.SETTINGS:
         if identity.describe(path).get(name) != before.get(name) is not None:
             with contextlib.suppress(OSError):

@@ -16,7 +16,7 @@ JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
 from fiolab.ab import cli, matrix, planning
 from fiolab.base import commandline, process
 from fiolab.base.problem import Problem
-from fiolab.fio import asking, fiorun, jobfile
+from fiolab.fio import asking, fiorun, jobfile, timedrun
 
 
 @pytest.mark.parametrize("text, value", [
@@ -406,4 +406,4 @@ def test_a_run_that_ended_while_nobody_looked_had_begun(tmp_path):
         return True
     one = SimpleNamespace(file=lambda name: str(tmp_path / name),
                           child=SimpleNamespace(wait=wait))
-    assert fiorun.await_start(one) == (tmp_path / "started").stat().st_mtime
+    assert timedrun.await_start(one) == (tmp_path / "started").stat().st_mtime

@@ -17,7 +17,7 @@ from fiolab.ab.campaignfolder import CampaignFolder
 from fiolab.base import files
 from fiolab.base.problem import Problem
 from fiolab.fio import (clientrun, clienttarget, fairness, fiorun, metrics,
-                        sidespec as side)
+                        sidespec as side, timedrun)
 from fiolab.fio.jobfile import Job
 from fiolab.stats import pairing
 from fiolab.target import claim
@@ -392,12 +392,12 @@ class Over:
 
 
 def test_a_run_that_was_missed_did_begin(tmp_path):
-    assert fiorun.await_start(Over(tmp_path, True)) > 0
+    assert timedrun.await_start(Over(tmp_path, True)) > 0
     os.unlink(tmp_path / "started")
-    with pytest.raises(fiorun.Disturbed):
-        fiorun._cpu_rate(Over(tmp_path, True), 0.1, 0.01)
+    with pytest.raises(timedrun.Disturbed):
+        timedrun._cpu_rate(Over(tmp_path, True), 0.1, 0.01)
 
 
 def test_a_run_that_never_began(tmp_path):
     with pytest.raises(Problem, match="ended before any I/O"):
-        fiorun.await_start(Over(tmp_path, False))
+        timedrun.await_start(Over(tmp_path, False))

@@ -7,7 +7,7 @@ import shlex
 import statistics
 
 from ..base.version import VERSION
-from ..fio import fiorun
+from ..fio import fiorun, timedrun
 from ..fio.metrics import METRICS
 from ..fio.sidespec import LETTERS
 from ..stats import paired, verdict
@@ -52,7 +52,7 @@ def _plain_job(campaign, cell, side):
     make a target that was made for the campaign."""
     target = cell.place
     options = fiorun.base_options(side, target, cell.seed or 1)
-    options += [line for line in fiorun.timed_options(
+    options += [line for line in timedrun.timed_options(
         campaign.runtime, campaign.ramp) if "exec_prerun" not in line]
     if target.created:
         options = [line for line in options

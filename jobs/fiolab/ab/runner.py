@@ -18,7 +18,7 @@ import os
 import time
 
 from ..base.problem import Problem
-from ..fio import fiorun, streams
+from ..fio import streams, timedrun
 from ..fio.clientrun import Lost
 from ..stats.pairing import SEQUENCES, pair_seed
 
@@ -48,11 +48,11 @@ def steal(cpu):
 def _undisturbed(*arguments):
     for repeats in range(ATTEMPTS):
         try:
-            return {**fiorun.timed(*arguments), "repeats": repeats}
-        except fiorun.Disturbed:
+            return {**timedrun.timed(*arguments), "repeats": repeats}
+        except timedrun.Disturbed:
             last = Problem("this machine is too busy to measure CPU time: give "
                            "a longer --runtime, or stop what else runs here.")
-        except fiorun.Idle as problem:
+        except timedrun.Idle as problem:
             last = problem
     raise last
 

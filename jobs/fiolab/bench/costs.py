@@ -8,7 +8,7 @@ import statistics
 from ..ab import runner
 from ..base import process
 from ..base.problem import Problem
-from ..fio import fiorun, sidespec
+from ..fio import fiorun, sidespec, timedrun
 from ..stats.paired import hodges_lehmann
 from . import callkinds, inmemory, rowset
 
@@ -113,9 +113,9 @@ def _own(fio, one, target, depth):
     """Of a running job's own process, once its first I/Os are done."""
     job = rowset.job(depth)
     options = (fiorun.base_options(one, target, 1) +
-               fiorun.timed_options(MEMORY_SECONDS, 0))
+               timedrun.timed_options(MEMORY_SECONDS, 0))
     with fiorun.Run(fio, one, job, target, options) as started:
-        fiorun.await_start(started)
+        timedrun.await_start(started)
         if started.child.wait(SETTLED):
             started.finish(0)
         workers = process.tree(started.child.pid)[1:]

@@ -3,6 +3,7 @@
 # its options, does it accept each job, and does it run on the libaio.so.1 that
 # a side's environment promises?  An option that is no engine's own belongs in
 # the job file, where both sides get it.
+from collections.abc import Iterable, Sequence
 import os
 import re
 import subprocess
@@ -11,8 +12,10 @@ from ..base import process
 from ..base.problem import Problem
 from ..target.scratchfile import DEFAULT_SIZE
 from ..target.target import Target
-from . import fiorun, jobfile
+from . import fiorun, jobfile, timedrun
+from .fiorun import Fio
 from .jobfile import Job
+from .sidespec import Side
 
 # fio pads a name to 24 columns, which tells it from a message of its own.
 OPTION = re.compile(r"^ *([a-z][a-z0-9_]*)(?: +|(?<=\w{24})):", re.M)
@@ -39,7 +42,7 @@ def _ask(fio, *arguments, env=None):
     return done.returncode, done.stdout
 
 
-def engine_options(fio, side):
+def engine_options(fio: Fio, side: Side) -> set[str]:
     """The names of the engine's own options."""
     name = side.ioengine.removeprefix("external:")
     _, text = _ask(fio, f"--enghelp={name}",
@@ -92,7 +95,8 @@ def _check_offload(fio, job):
                 "or set iodepth=1.")
 
 
-def check(fio, sides, jobs, size):
+def check(fio: Fio, sides: Iterable[Side], jobs: Sequence[Job],
+          size: int | None) -> None:
     """Find mistakes in the sides and the jobs before anything is written."""
     for job in jobs:
         _check_offload(fio, job)
@@ -116,7 +120,7 @@ def _maps(pid):
                       "with a fio that is not set-uid.") from None
 
 
-def mapped_library(fio, side):
+def mapped_library(fio: Fio, side: Side) -> str:
     """The libaio.so.1 in a running job of a side; "" if there is none."""
     path = os.path.join(fio.folder, "library.tmp")
     try:
@@ -126,9 +130,9 @@ def mapped_library(fio, side):
         raise fiorun.no_room(path, error.strerror) from None
     target = Target(path, LIBRARY_SIZE, False, "", direct=False, writable=True)
     options = (fiorun.base_options(side, target, 1) +
-               fiorun.timed_options(LIBRARY_SECONDS, 0))
+               timedrun.timed_options(LIBRARY_SECONDS, 0))
     with fiorun.Run(fio, side, LIBRARY_JOB, target, options) as started:
-        fiorun.await_start(started)
+        timedrun.await_start(started)
         found = [m[1] for pid in process.tree(started.child.pid)
                  for m in MAPPED.finditer(_maps(pid))]
     return found[-1] if found else ""
@@ -143,7 +147,7 @@ def _is_ours(library):
                       f"{error.strerror}.") from None
 
 
-def check_library(side, mapped, program):
+def check_library(side: Side, mapped: str, program: str) -> None:
     """Refuse a program that runs on another libaio.so.1 than its side says."""
     if not side.library:
         if mapped and _is_ours(mapped):
@@ -166,7 +170,7 @@ def check_library(side, mapped, program):
                       "with --build.")
 
 
-def check_libraries(fio, sides):
+def check_libraries(fio: Fio, sides: Sequence[Side]) -> tuple[str, ...]:
     """The libaio.so.1 of each side, checked; () if no side asks for one."""
     if not any(side.library for side in sides):
         return ()

@@ -15,11 +15,15 @@
 # What a target holds is seen by fio on the host alone, so every job sent there
 # has options that keep fio from making or replacing a file, and the last block
 # that the runs will use is read before anything else: see clienttarget.py.
+from collections.abc import Callable, Iterable, Sequence
 import re
 import socket
+from typing import Any
 
 from ..base.problem import Problem
-from . import fiorun
+from ..target.target import Target
+from . import fiorun, timedrun
+from .fiorun import Fio
 from .jobfile import Job
 from .metrics import entries, figures
 from .sidespec import Side
@@ -27,6 +31,7 @@ from .sidespec import Side
 PORT = 8765
 PATIENCE = 20           # seconds beyond a run until a host is given up
 CONNECT = 3
+Client = dict[str, Any]     # of parse()
 STEP_OVERHEAD = 1.6     # seconds that fio's client takes to start and to end
 NAME = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?")
 
@@ -42,13 +47,14 @@ def _client(text):
             "address": f"{kind}:{host},{port}"}
 
 
-def parse(text):
+def parse(text: str | None) -> list[Client]:
     """[{name, host, port, address}] of --client host1,host2:port.
 
     Only None is no client: an empty name, perhaps of a variable that is not
     set, must not mean this machine.
     """
-    found, known = [], {}
+    found: list[Client] = []
+    known: dict[tuple, str] = {}
     for client in map(_client, [] if text is None else text.split(",")):
         name = known.setdefault((client["host"].lower(), client["port"]),
                                 client["name"])
@@ -86,7 +92,7 @@ def _refuse_one_twice(clients):
                     "each host once.")
 
 
-def reachable(client):
+def reachable(client: Client) -> str:
     try:
         socket.create_connection((client["host"], client["port"]),
                                  CONNECT).close()
@@ -95,7 +101,8 @@ def reachable(client):
         return error.strerror or str(error)
 
 
-def check(clients, sides, cells_write, destroy):
+def check(clients: Iterable[Client], sides: Iterable[Side],
+          cells_write: Sequence[str], destroy: bool) -> None:
     """Mistakes that are known before any run."""
     for side in sides:
         if side.environment:
@@ -119,19 +126,20 @@ class Run(fiorun.Run):
 
     JOBS = "client_stats"
 
-    def __init__(self, fio, side, job, target, options):
+    def __init__(self, fio: Fio, side: Side, job: Job, target: Target,
+                 options: Iterable[str]):
         self.clients = target.clients
         super().__init__(fio, side, job, target,
                          fiorun.literal(options, side, target))
 
-    def command(self, fio, target):
+    def command(self, fio: Fio, target: Target) -> list[str]:
         words = [fio.path, "--eta=never", "--output-format=json+",
                  "--output=out.json"]
         for client in self.clients:
             words += [f"--client={client['address']}", "effective.fio"]
         return words
 
-    def answers(self, seconds):
+    def answers(self, seconds: float) -> dict[str, list[dict]]:
         """{name: its jobs}, or Lost where any gives no result."""
         ended = self.child.wait(seconds)
         fiorun.check_room(self.folder)    # which no host is to blame for
@@ -148,7 +156,7 @@ class Run(fiorun.Run):
             raise self._lost(silent, ended)
         return found
 
-    def by_client(self, seconds):
+    def by_client(self, seconds: float) -> dict[str, list[dict]]:
         """The same of a run without errors."""
         found = self.answers(seconds)
         if self.child.status != 0 or any(
@@ -185,7 +193,8 @@ def _values(jobs):
     return {**found, "cpu_us": found["fio_cpu_us"]}
 
 
-def run(fio, side, job, target, options, seconds):
+def run(fio: Fio, side: Side, job: Job, target: Target, options: Iterable[str],
+        seconds: float) -> dict[str, list[dict]]:
     """{name: jobs} of one run on all hosts."""
     with Run(fio, side, job, target, options) as started:
         return started.by_client(seconds + PATIENCE)
@@ -193,11 +202,11 @@ def run(fio, side, job, target, options, seconds):
 
 def _options(plan, side, target, seed):
     options = fiorun.base_options(side, target, seed)
-    return options + [line for line in fiorun.timed_options(
+    return options + [line for line in timedrun.timed_options(
         plan.runtime, plan.ramp) if not line.startswith("exec_prerun")]
 
 
-def timed(plan, cell, role, seed):
+def timed(plan: Any, cell: Any, role: str, seed: int) -> dict:
     """One timed run on all hosts."""
     if cell.restore:
         cell.restore(cell.target)
@@ -223,7 +232,7 @@ FILL = Job("fill", "[fill]\nrw=write\nbs=1M\ndirect=1\niodepth=4\n"
 FILL_PATIENCE = 3600
 
 
-def fill(fio, make=False):
+def fill(fio: Fio, make: bool = False) -> Callable[[Target], None]:
     """A function that writes every byte of a target on all hosts once.
 
     make: a file that is not there is made."""
@@ -237,7 +246,8 @@ def fill(fio, make=False):
     return restore_one
 
 
-def restore(fio, job, choice):
+def restore(fio: Fio, job: Job,
+            choice: str | None) -> Callable[[Target], None] | None:
     if choice == "trim":
         raise Problem("--restore trim is for targets of this machine: give "
                       "--restore fill.")

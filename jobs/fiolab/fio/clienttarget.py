@@ -2,11 +2,14 @@
 # The target on other machines, before the first run: it must be there, on all
 # of them, and be as large as the runs take it to be; only fio can tell.  With
 # --destroy-data it is then filled.
+from collections.abc import Callable
 import errno
 import os
 
 from ..base.problem import Problem
+from ..target.target import Target
 from . import clientrun, fiorun
+from .fiorun import Fio
 from .jobfile import Job
 from .sidespec import Side
 
@@ -60,14 +63,15 @@ def _refuse(target, name, error):
                   f"{os.strerror(error)}.")
 
 
-def check(fio, target, may_make=_may_make):
+def check(fio: Fio, target: Target,
+          may_make: Callable[[Target, int], bool] = _may_make) -> None:
     """Refuse a target that a host has not, or a smaller one."""
     for name, error in _errors(fio, target).items():
         if error and not may_make(target, error):
             _refuse(target, name, error)
 
 
-def prepare(fio, target):
+def prepare(fio: Fio, target: Target) -> None:
     """Check a target; one that may be overwritten is then filled, and made
     where it is not there."""
     check(fio, target)

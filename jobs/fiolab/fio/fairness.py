@@ -2,12 +2,17 @@
 # Is the comparison fair, and do its figures mean something?  What is not fair
 # stops the command with a sentence; what only makes the figures worth less is
 # a warning, which the report repeats.
+from collections.abc import Iterable, Sequence
 import os
 import re
+from typing import Any
 
 from ..base.problem import Problem
+from ..target.target import Target
 from . import jobfile
+from .jobfile import Job
 from .metrics import VERIFY, WITH_VERIFY
+from .sidespec import Side
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
 BUSY = 0.5              # load for each CPU
@@ -33,7 +38,8 @@ def _options(result):
             for job in result["jobs"]}
 
 
-def same_options(sides, job, first, second):
+def same_options(sides: Sequence[Side], job: Job, first: dict,
+                 second: dict) -> None:
     """fio's own account of the options of both sides, engines apart."""
     own = {"ioengine"} | {option.partition("=")[0] for side in sides
                           for option in (*side.options, *side.plant)}
@@ -58,7 +64,7 @@ def _one_at_a_time(result):
                for job in result["jobs"])
 
 
-def depth_note(sides, first, second):
+def depth_note(sides: Sequence[Side], first: dict, second: dict) -> str:
     """A synchronous engine ignores iodepth: not unfair, but to be known."""
     alone = [side.text for side, result in zip(sides, (first, second))
              if _one_at_a_time(result)]
@@ -111,19 +117,19 @@ def _largest(job, default, *keys):
                 for value in job.values(key)), default=default)
 
 
-def largest_block(job):
+def largest_block(job: Job) -> int:
     """Bytes of the largest I/O of the job, as far as its text says."""
     sizes = [key for key in PLAIN if PLAIN[key] is not COUNT]
     return _largest(job, 4096, *sizes)
 
 
-def in_flight(job):
+def in_flight(job: Job) -> int:
     """Bytes that the job may have in flight, as far as its text says."""
     return (largest_block(job) * _largest(job, 1, "iodepth") *
             _largest(job, 1, "numjobs"))
 
 
-def large_enough(job, size):
+def large_enough(job: Job, size: int) -> None:
     need = IN_FLIGHT * in_flight(job)
     if size < need:
         raise Problem(
@@ -157,7 +163,7 @@ def _fixed_blocks(job):
     return found or {4096}
 
 
-def ends_inside(job, size):
+def ends_inside(job: Job, size: int) -> None:
     """Refuse a job whose last write would begin in the first size bytes and
     end behind them: fio looks for the end of the file alone."""
     steps = {0 if rw.startswith("rand") else _step(job, rw)
@@ -175,7 +181,7 @@ def ends_inside(job, size):
                     f"of {block + step} bytes.")
 
 
-def o_direct(job, path):
+def o_direct(job: Job, path: str) -> None:
     """Refuse a job that would measure the page cache of a disk."""
     part = NOT_DIRECT.get(jobfile.direct_io(job.text))
     if part:
@@ -186,7 +192,7 @@ def o_direct(job, path):
 
 # Warnings
 
-def buffered(job, direct, target):
+def buffered(job: Job, direct: str, target: Target) -> list[str]:
     """A job without O_DIRECT, or a target in memory that has none."""
     if target.ram and not target.direct:
         return [f"{target.path} does not support O_DIRECT, so job {job.name} "
@@ -197,7 +203,7 @@ def buffered(job, direct, target):
             f"{target.path} are the page cache's and not the device's."]
 
 
-def machine(cpu, found):
+def machine(cpu: int | None, found: dict) -> list[str]:
     """What about this machine makes figures doubtful; found: environment."""
     said = []
     if found["governor"] not in (None, "performance"):
@@ -214,7 +220,7 @@ def machine(cpu, found):
     return said
 
 
-def stolen(cells):
+def stolen(cells: Iterable[Any]) -> list[str]:
     """Of time that the hypervisor took, in any cell."""
     worst = max((max(cell.steal) for cell in cells if cell.steal),
                 default=0)
@@ -231,9 +237,9 @@ def _shares(cell, name):
                            if role in one)
 
 
-def verified(cells):
+def verified(cells: Iterable[Any]) -> list[str]:
     """What the reads of a verify are in the figures of each job."""
-    found = {}
+    found: dict[tuple, list[float]] = {}
     for cell in cells:
         for name in VERIFYING:
             found.setdefault((cell.job, name), []).extend(

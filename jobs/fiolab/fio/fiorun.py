@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One run of fio: writes the effective job file into a private folder, runs fio
-# there with a time limit, measures CPU while the timed part runs, and returns
-# fio's own figures beside it.
+# there with a time limit, and returns what fio wrote.
+from collections.abc import Iterable, Sequence
 import errno
 import json
 import os
@@ -10,16 +10,17 @@ import shutil
 import subprocess
 import tempfile
 import textwrap
-import time
+from typing import Any, Self
 
 from ..base import process
 from ..base.problem import Problem
 from ..target import claim
-from .metrics import entries, figures
+from ..target.target import Target
+from .jobfile import JobText
+from .sidespec import Side
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
 PAGE = 4096             # bytes, by which buffers are aligned
-SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
 LIST = re.compile(r"^\{$", re.M)
 # Every target is there before fio is started: fio must not lay a file out
 # (which unlinks the one that is there), and make none where there is none, as
@@ -35,7 +36,7 @@ LATENCY = ("lat_percentiles=1", "clat_percentiles=0", "slat_percentiles=0")
 NOTE = re.compile(r"kaio: \{|kaio: job .* of its run inside io_submit")
 
 
-def words(text):
+def words(text: str) -> str:
     """What fio said, each line once, cut between words."""
     lines = dict.fromkeys(line.strip() for line in text.splitlines()
                           if line.strip() and "Saving output of" not in line
@@ -46,12 +47,12 @@ def words(text):
 class Fio:
     """How to run fio: the binary, the CPU to pin it to, the scratch folder."""
 
-    def __init__(self, path, cpu, folder):
+    def __init__(self, path: str, cpu: int | None, folder: str):
         self.path, self.cpu, self.folder = path, cpu, folder
         self.version = version(path)
 
 
-def version(path):
+def version(path: str) -> str:
     try:
         out = subprocess.run([path, "--version"], capture_output=True,
                              text=True, timeout=PATIENCE, check=True).stdout
@@ -67,7 +68,7 @@ def version(path):
     return out.strip()
 
 
-def base_options(side, target, seed):
+def base_options(side: Side, target: Target, seed: int) -> list[str]:
     """The option lines that hold for every run of a side on a target.
 
     randseed alone does not move random offsets: with fio's default
@@ -85,25 +86,18 @@ def base_options(side, target, seed):
     return options if target.direct else [*options, "direct=0"]
 
 
-def literal(options, side, target):
+def literal(options: Iterable[str], side: Side, target: Target) -> list[str]:
     """The same lines with what ${ENGINE} and ${TARGET} stand for."""
     known = environment(side, target)
     return [option.replace("${ENGINE}", known["ENGINE"])
             .replace("${TARGET}", known["TARGET"]) for option in options]
 
 
-def timed_options(runtime, ramp):
-    """Option lines of a timed run; exec_prerun tells when the ramp begins."""
-    return ["time_based=1", f"runtime={round(runtime * 1000)}ms",
-            f"ramp_time={round(ramp * 1000)}ms", *LATENCY,
-            "exec_prerun=touch started"]
-
-
-def side_environment(side):
+def side_environment(side: Side) -> dict[str, str]:
     return {**os.environ, **dict(side.environment)}
 
 
-def environment(side, target):
+def environment(side: Side, target: Target) -> dict[str, str]:
     return {**side_environment(side), "ENGINE": side.ioengine,
             "TARGET": target.path.replace(":", "\\:")}
 
@@ -112,20 +106,20 @@ def _no_number(name):
     raise ValueError(f"{name} is no figure")
 
 
-def parse(text):
+def parse(text: str) -> Any:
     """fio's JSON, which begins after its notes; ValueError without it."""
     start = LIST.search(text)
     return json.loads(text[start.start() if start else 0:],
                       parse_constant=_no_number)
 
 
-def no_room(folder, why):
+def no_room(folder: str, why: str) -> Problem:
     return Problem(f"cannot write fio's files in {os.path.dirname(folder)} "
                    f"({why}): make room there, or set TMPDIR to a folder that "
                    "has some.")
 
 
-def check_room(folder):
+def check_room(folder: str) -> None:
     """Refuse a file system that is full to the last block."""
     info = os.statvfs(folder)
     free = info.f_bavail if os.geteuid() else info.f_bfree
@@ -142,7 +136,8 @@ class Run:
 
     JOBS = "jobs"
 
-    def __init__(self, fio, side, job, target, options, wrap=()):
+    def __init__(self, fio: Fio, side: Side, job: JobText, target: Target,
+                 options: Iterable[str], wrap: Sequence[str] = ()):
         self.side, self.job, self.target = side, job, target
         self.check_target()
         try:
@@ -165,19 +160,19 @@ class Run:
                           "is it still there, and may that CPU be used?"
                           ) from None
 
-    def command(self, fio, target):
+    def command(self, fio: Fio, target: Target) -> list[str]:
         safe = [] if target.writable else ["--readonly"]
         return [fio.path, "--eta=never", "--output-format=json+",
                 "--output=out.json", *safe, "effective.fio"]
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception):
         self.child.__exit__(*exception)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def file(self, name):
+    def file(self, name: str) -> str:
         return os.path.join(self.folder, name)
 
     def _write(self, name, text):
@@ -189,7 +184,7 @@ class Run:
         except OSError as error:
             raise no_room(self.folder, error.strerror) from None
 
-    def read(self, name):
+    def read(self, name: str) -> str:
         try:
             with open(self.file(name), encoding="utf-8",
                       errors="replace") as file:
@@ -197,17 +192,17 @@ class Run:
         except FileNotFoundError:
             return ""
 
-    def check_target(self):
+    def check_target(self) -> None:
         claim.check_same(self.target)
 
-    def problem(self, why):
+    def problem(self, why: str) -> Problem:
         """A Problem with fio's own words, which come first where it has any."""
         said = words(self.read("messages") +
                      self.read("out.json").split("{")[0])
         return Problem(f"fio failed with engine {self.side.text} on job "
                        f"{self.job.name} ({why}): {said or 'no message'}")
 
-    def finish(self, seconds):
+    def finish(self, seconds: float) -> dict:
         """Wait for the end; fio's JSON, checked."""
         ended = self.child.wait(seconds)
         check_room(self.folder)     # what fio wrote may be cut short
@@ -229,79 +224,10 @@ class Run:
         return result
 
 
-def run(fio, side, job, target, options, seconds, wrap=(), keep=()):
+def run(fio: Fio, side: Side, job: JobText, target: Target,
+        options: Iterable[str], seconds: float, wrap: Sequence[str] = (),
+        keep: Iterable[str] = ()) -> tuple[dict, dict[str, str]]:
     """Run fio to its end: (JSON result, {file name: text} of keep)."""
     with Run(fio, side, job, target, options, wrap) as started:
         result = started.finish(seconds + PATIENCE)
         return result, {name: started.read(name) for name in keep}
-
-
-class Disturbed(Exception):
-    """This process got no CPU for so long that it missed the timed part."""
-
-
-class Idle(Problem):
-    """No I/O in the timed part: fio was starved, if it happens only once."""
-
-
-def await_start(run_):
-    """The moment (time.time) at which fio's first job ended its set-up.  (All
-    of the run may be over when this process gets a CPU again.)"""
-    end, mark = time.monotonic() + PATIENCE, run_.file("started")
-    while not os.path.exists(mark):
-        if run_.child.wait(0.005) and not os.path.exists(mark):
-            run_.finish(0)
-            raise run_.problem("it ended before any I/O")
-        if time.monotonic() > end:
-            raise run_.problem("set-up takes more than a minute")
-    return os.stat(mark).st_mtime
-
-
-def _clocks(pids):
-    return time.time(), sum(process.cpu_clock(pid) for pid in pids)
-
-
-def _samples(run_, begin, end):
-    """(time, CPU seconds) of fio's processes, all within the timed part."""
-    run_.child.wait(begin - time.time())
-    pids, found = process.tree(run_.child.pid), []
-    try:
-        while time.time() < end:
-            found.append(_clocks(pids))
-            run_.child.wait(min(SAMPLE, end - time.time()))
-    except ProcessLookupError:      # the first of them has ended
-        pass
-    return [sample for sample in found if sample[0] < end]
-
-
-def _cpu_rate(run_, runtime, ramp):
-    """CPU seconds per second of fio's whole process tree, in the timed part.
-
-    From the processes' CPU clocks, between the end of the ramp and the last
-    look before the end of the runtime, so start-up, layout, ramp and tear-down
-    are in neither the CPU time nor the I/Os.  (The rusage of wait4 holds all
-    of them, while fio does not count the ramp's I/Os; fio's own usr and sys
-    do not see the threads of an engine.)
-    """
-    begin = await_start(run_) + ramp
-    found = _samples(run_, begin, begin + runtime)
-    if not found or found[-1][0] - found[0][0] < runtime / 2:
-        run_.finish(runtime + PATIENCE)     # a failure of fio goes first
-        raise Disturbed
-    (t1, cpu1), (t2, cpu2) = found[0], found[-1]
-    return (cpu2 - cpu1) / (t2 - t1)
-
-
-def timed(fio, side, job, target, seed, runtime, ramp):
-    """One timed run: the figures that the comparison keeps of it."""
-    options = base_options(side, target, seed) + timed_options(runtime, ramp)
-    with Run(fio, side, job, target, options) as started:
-        rate = _cpu_rate(started, runtime, ramp)
-        result = started.finish(runtime + ramp + PATIENCE)
-        kept = figures(entries(result))
-        if not kept["iops"] > 0 or not rate > 0:
-            raise Idle(str(started.problem("it completed no I/O")))
-    usage = started.child.usage
-    return {**kept, "cpu_us": rate * 1e6 / kept["iops"],
-            "rusage_s": usage.ru_utime + usage.ru_stime, "seed": seed,
-            "options": options}

@@ -6,6 +6,7 @@
 # where the target is a device), of which only a part is given to the job, and
 # that is small enough for a few I/Os to get around in.  What fio logs of both,
 # the rehearsal and the first run on the target, must lie inside what was given.
+from collections.abc import Iterable, Iterator
 import contextlib
 from dataclasses import replace
 import os
@@ -15,6 +16,8 @@ from ..target import blockdevice, loopdevice
 from ..target.target import Target
 from . import jobfile
 from .fairness import largest_block
+from .fiorun import Fio
+from .jobfile import Job
 
 BLOCKS, FEWEST = 500, 16        # I/Os that the part of the stand-in holds
 SMALLEST, LARGEST = 1 << 20, 64 << 20
@@ -23,7 +26,7 @@ TIMES = 4                       # so much larger than its part is a stand-in
 MANNER = {*jobfile.CACHING, "nowait", "hipri"}
 
 
-def check(job, streams, size):
+def check(job: Job, streams: Iterable[Iterable[tuple]], size: int) -> None:
     """Refuse a job that did an I/O outside of the first size bytes."""
     for kind, place, length in (io for stream in streams for io in stream):
         if kind not in ("sync", "datasync") and int(place) + int(length) > size:
@@ -44,7 +47,7 @@ def _is_manner(line):
     return jobfile.option_of(line) in MANNER
 
 
-def played(job):
+def played(job: Job) -> Job:
     """The job as it is rehearsed."""
     return replace(job, text="\n".join(
         line for line in job.text.splitlines() if not _is_manner(line)))
@@ -58,7 +61,7 @@ def _device(path, stack):
 
 
 @contextlib.contextmanager
-def stand_in(fio, job, target):
+def stand_in(fio: Fio, job: Job, target: Target) -> Iterator[Target]:
     """A Target of our own of which a job gets a part; gone afterwards."""
     path, part = os.path.join(fio.folder, "stand-in"), _part(job, target)
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 import os
 import re
+from typing import Protocol
 
 from ..base.problem import Problem
 
@@ -151,6 +152,15 @@ def _section(line):
 
 def _is_global(line):
     return _section(line).startswith("[global")     # as fio compares
+
+
+class JobText(Protocol):
+    """What fio can be run on."""
+    @property
+    def name(self) -> str: ...
+
+    def effective(self, options: Iterable[str]) -> str:
+        """The job file's text with these option lines in force."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ afterwards they add up to about twice what was done, and fio 3.33 gives the
 reads of verify_backlog= a millisecond.
 """
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 import math
@@ -42,18 +43,18 @@ class Metric:
     longest: bool = False       # of several, the longest and not the mean
 
     @property
-    def short(self):
+    def short(self) -> str:
         """Among figures that are compared: 'mean latency', 'p99'."""
-        return self.head if self.percentile else self.said
+        return (self.percentile and self.head) or self.said
 
     @property
-    def title(self):
+    def title(self) -> str:
         """The same at the beginning of a line; 'p99' is as it is."""
         return self.short if self.percentile else \
             self.said[:1].upper() + self.said[1:]
 
     @property
-    def limit(self):
+    def limit(self) -> tuple[str, str, str]:
         """(its name, the sense of a limit on it, the unit of that)"""
         return (self.name, "min" if self.better == "higher" else "max",
                 self.asked or self.unit)
@@ -124,7 +125,8 @@ def _seconds(jobs, threads):
                for job in jobs) / 1000
 
 
-def rate(jobs, key="total_ios", directions=DIRECTIONS, threads=1):
+def rate(jobs: Sequence[dict], key: str = "total_ios",
+         directions: Sequence[str] = DIRECTIONS, threads: int = 1) -> float:
     """I/Os (or io_bytes) of jobs that run at once, per second.
 
     threads: how many of them group_reporting has made one entry of.
@@ -133,7 +135,7 @@ def rate(jobs, key="total_ios", directions=DIRECTIONS, threads=1):
             if jobs else 0)
 
 
-def entries(result, name="jobs"):
+def entries(result: dict, name: str = "jobs") -> list[dict]:
     """fio's entries of its jobs, each with what all jobs have."""
     common = result.get("global options", {})
     return [{**job, "global options": common} for job in result[name]]
@@ -160,7 +162,7 @@ def _kind(job, direction):
     return WITH_VERIFY if pattern in MIXED else VERIFY
 
 
-def percentile(bins, share):
+def percentile(bins: Iterable[Sequence[int]], share: float) -> int | None:
     """The latency in ns that a share of all I/Os does not exceed; sorted."""
     left = math.ceil(share * sum(count for _, count in bins))
     for ns, count in bins:
@@ -170,7 +172,7 @@ def percentile(bins, share):
     return None
 
 
-def enough(count, share):
+def enough(count: int, share: str) -> bool:
     """Are there so many I/Os that one is beyond the percentile?  Of fewer it
     would be the longest, as every higher percentile is, and is none."""
     return count * (100 - Decimal(share)) >= 100
@@ -223,7 +225,7 @@ def _figures(jobs, threads):
             **_latency_values(latency), "latency": latency}
 
 
-def figures(jobs, threads=1):
+def figures(jobs: Sequence[dict], threads: int = 1) -> dict:
     """The figures of a run, from the counts of the entries() of its jobs.
 
     Latencies are by direction, those of a verify apart; threads: see rate().

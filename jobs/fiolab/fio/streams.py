@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What is checked or counted once per cell, outside the timed runs: that both
 # sides are asked for the same I/O, and how many system calls an I/O costs.
+from collections.abc import Iterable, Sequence
 import re
 import shutil
+from typing import Any
 
 from ..base.problem import Problem
+from ..target.target import Target
 from . import fairness, fiorun, inside, splitjob
+from .fiorun import Fio
+from .jobfile import Job
 from .metrics import DIRECTIONS, figures
+from .sidespec import Side
 
 STREAM_IOS = 500
 FEWEST_IOS = 50         # of each job, where a file has several
@@ -15,7 +21,9 @@ CAP = 3                     # seconds, should the device be slow
 LOGGED = re.compile(r" (read|write|trim|sync|datasync) (\d+) (\d+)$")
 
 
-def limited(fio, side, job, target, ios, extra=(), **more):
+def limited(fio: Fio, side: Side, job: Job, target: Target, ios: int,
+            extra: Iterable[str] = (),
+            **more: Any) -> tuple[dict, dict[str, str]]:
     options = [*fiorun.base_options(side, target, 1), f"number_ios={ios}",
                f"runtime={CAP}", *extra]
     return fiorun.run(fio, side, job, target, options, CAP, **more)
@@ -51,7 +59,8 @@ def _split(stream):
     return data, len(stream) - len(data)
 
 
-def compare_streams(a, b):
+def compare_streams(a: Sequence[tuple],
+                    b: Sequence[tuple]) -> tuple[int | None, str]:
     """(number of equal I/Os, "") or (None, where the streams part).
 
     Where a sync falls between writes in flight depends on timing, and so does
@@ -83,7 +92,7 @@ def _same_streams(sides, job, first, second):
     return min(fewest)
 
 
-def rehearse(fio, side, job, target):
+def rehearse(fio: Fio, side: Side, job: Job, target: Target) -> None:
     """Refuse a job that writes outside of what is given to it, before it is
     given the target; see inside.py."""
     if job.writes():
@@ -100,7 +109,8 @@ def _inside(fio, side, job, target):
     return result, streams
 
 
-def same_stream(fio, sides, job, target):
+def same_stream(fio: Fio, sides: Sequence[Side], job: Job,
+                target: Target) -> str:
     """Refuse an unfair comparison; else say what was checked."""
     (first, a), (second, b) = (_inside(fio, side, job, target)
                                for side in sides)
@@ -115,7 +125,7 @@ def same_stream(fio, sides, job, target):
             fairness.depth_note(sides, first, second))
 
 
-def parse_calls(text):
+def parse_calls(text: str) -> int:
     """Total calls in a `strace -c` summary."""
     for line in text.splitlines():
         fields = line.split()
@@ -130,7 +140,8 @@ def _calls(fio, side, job, target, ios):
     return parse_calls(kept["calls"]), figures(result["jobs"])["ios"]
 
 
-def calls_per_io(fio, side, job, target):
+def calls_per_io(fio: Fio, side: Side, job: Job,
+                 target: Target) -> float | None:
     """System calls per I/O, from two untimed runs; None where not possible."""
     if not shutil.which("strace"):
         return None

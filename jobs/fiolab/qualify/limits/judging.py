@@ -228,9 +228,9 @@ def _judged(limit, target, cell, confidence):
     """The row of a limit on a cell that can be judged."""
     try:
         figure = _figure(cell, limit, confidence)
-    except _Unmeasured as why:
+    except _Unmeasured as unmeasured:
         return _row(limit, target, cell["name"], confidence,
-                    why=str(why))
+                    why=str(unmeasured))
     result, why = _decide(limit, figure, confidence)
     return _row(limit, target, cell["name"],
                 None if figure.bound is None else confidence,

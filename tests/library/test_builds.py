@@ -16,22 +16,21 @@ from libsymbols import ARGUMENTS, EXTENSION, LIBAIO, exported_functions, probes
 pytestmark = pytest.mark.long
 FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto",
          "hidden": "-O2 -fvisibility=hidden"}  # fmt: skip
+WAYS = [(compiler, name) for compiler in ("gcc", "clang") for name in FLAGS]
+QUICK = [("gcc", "lto"), ("gcc", "hidden"), ("clang", "lto")]
 HELLO = ROOT / "tests/lib/hello_aio.c"
 ENGINE_S_FIO = os.environ.get("FIO", "fio")
 NO_POINTS = "the library gets no trace points, as there is no <sys/sdt.h>"
 
 
-@pytest.fixture(scope="module", params=["gcc", "clang"])
-def compiler(request):
-    need(request.param, "it builds the library")
-    return request.param
-
-
-@pytest.fixture(scope="module", params=FLAGS)
-def built(compiler, request, tmp_path_factory):
+@pytest.fixture(scope="module", params=[
+    way if way in QUICK else pytest.param(way, marks=pytest.mark.slow)
+    for way in WAYS], ids="-".join)
+def built(request, tmp_path_factory):
     """(compiler, flags, folder) of a library that was built in this way."""
-    flags = FLAGS[request.param]
-    out = tmp_path_factory.mktemp(f"{compiler}-{request.param}")
+    compiler, name = request.param
+    need(compiler, "it builds the library")
+    flags, out = FLAGS[name], tmp_path_factory.mktemp(f"{compiler}-{name}")
     source, empty = out / "empty.c", out / "empty"
     source.write_text("int main(void) { return 0; }\n")
     if run(compiler, *flags.split(), source, "-o", empty).returncode:

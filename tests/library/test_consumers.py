@@ -50,7 +50,8 @@ def check(done, events, share=0.01):
 
 
 @pytest.mark.parametrize("consumers", CONSUMERS)
-@pytest.mark.parametrize("library", ["shared", "static"])
+@pytest.mark.parametrize("library", [
+    pytest.param("shared", marks=pytest.mark.slow), "static"])
 def test_each_event_comes_once(library, consumers, programs):
     events = CONSUMERS[consumers] // SLOWER
     done = run(programs[library], events, consumers, 2, timeout=900,

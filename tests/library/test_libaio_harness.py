@@ -178,6 +178,7 @@ def private_mounts():
                           stderr=subprocess.DEVNULL).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not private_mounts(), reason="no mount namespace of our own")
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_programs_on_mounts_pass(harnesses, name):
@@ -185,6 +186,7 @@ def test_programs_on_mounts_pass(harnesses, name):
     assert str(harnesses[name].here) not in output_of("mount")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_programs_use_the_library_in_question(harnesses, name):
     """The harness has to have tested what it was told to."""

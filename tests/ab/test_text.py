@@ -12,7 +12,7 @@ import pytest
 import abreport
 import hostile
 from fiolab.ab import csvreport, schema, textreport
-from fiolab.base import files, textfile
+from fiolab.base import files
 from fiolab.base.problem import Problem
 from fiolab.report import wording
 
@@ -243,7 +243,7 @@ def test_a_file_is_whole_or_absent(data, tmp_path):
     with pytest.raises(Problem, match="^cannot write .*: make room"):
         csvreport.write(data, tmp_path / "none" / "x.csv")
     with pytest.raises(Problem, match="cannot write"):
-        textfile.write(tmp_path, "x")
+        files.write_report(tmp_path, "x")
     assert data == before and os.listdir(tmp_path) == ["report.csv"]
 
 
@@ -254,5 +254,5 @@ def test_a_full_disk_is_a_sentence(monkeypatch, tmp_path):
     (tmp_path / "r.csv.x.part").symlink_to("/dev/full")
     monkeypatch.setattr(files, "MODE", "w")
     with pytest.raises(Problem, match="No space left"):
-        textfile.write(tmp_path / "r.csv", "text" * 10000)
+        files.write_report(tmp_path / "r.csv", "text" * 10000)
     assert os.listdir(tmp_path) == []

@@ -5,7 +5,7 @@
 import csv
 import io
 
-from ..base import textfile
+from ..base import files
 from ..report import wording
 
 COLUMNS = (
@@ -56,4 +56,4 @@ def write(data, path):
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows(data))
-    textfile.write(path, text.getvalue())
+    files.write_report(path, text.getvalue())

@@ -7,7 +7,7 @@ import math
 
 from markupsafe import Markup
 
-from ..base import textfile
+from ..base import files
 from ..fio.metrics import PERCENTILES
 from ..report import latencyplots, plotting, svg, wording
 from ..report.page import environment
@@ -163,4 +163,4 @@ def page(data):
 
 
 def write(data, path):
-    textfile.write(path, page(data))
+    files.write_report(path, page(data))

@@ -2,13 +2,10 @@
 # report.json and campaign.json, read with distrust: their fields are those of
 # jobs/docs/report.schema.json and campaign.schema.json, and here is what no
 # field shows alone.
-from ..base.schema import (Schema, Wrong, checked, interval, latency, parsed,
-                           unlike)
+from ..base.schema import Report, Schema, Wrong, interval, latency, unlike
 from ..fio.metrics import METRICS
 from ..fio.sidespec import LETTERS
 from ..stats.pairing import ROLES
-
-WANT = "the report.json of a campaign"
 
 
 def _letters(data):
@@ -72,15 +69,7 @@ def _plan_relations(plan):
             raise Wrong(f"cells[{i}]", "does not fit the rest")
 
 
-REPORT = Schema("report", _report_relations)
+REPORT = Report("report", _report_relations, "jobs/ab",
+                "the report.json of a campaign")
 PLAN = Schema("campaign", _plan_relations)
-
-
-def check(data, name="the report"):
-    """Return data, if it is a report of this version."""
-    return checked(data, name, REPORT, "jobs/ab", WANT)
-
-
-def load(path):
-    """The report in a file."""
-    return check(*parsed(path, WANT))
+check, load = REPORT.checked, REPORT.load

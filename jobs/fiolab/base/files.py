@@ -7,8 +7,11 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 from typing import Any
+
+from .problem import Problem
 
 
 def fingerprint(path: str) -> str | None:
@@ -27,21 +30,48 @@ def reason(error: OSError) -> str:
 
 
 MODE = "x"                  # never over a file that is there
+PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
+
+
+class Part:
+    """The name beside a path under which its file is written until it is
+    whole; at the end of a with it is kept as the path, or gone."""
+
+    def __init__(self, path: str):
+        self.path, self.name = path, f"{path}.{secrets.token_hex(4)}.part"
+
+    def __enter__(self) -> "Part":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self.name)
+
+    def keep(self) -> None:
+        os.replace(self.name, self.path)
 
 
 def write(path: str, text: str, newline: str | None = None) -> None:
     """A whole file or none, on the disk when this returns."""
-    part = f"{path}.{secrets.token_hex(4)}.part"
-    try:
-        with open(part, MODE, encoding="utf-8", newline=newline,
+    with Part(path) as part:
+        with open(part.name, MODE, encoding="utf-8", newline=newline,
                   errors="surrogateescape") as file:    # names that are not
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
+        part.keep()
+
+
+def write_report(path: str, text: str) -> None:
+    """As write(), with the ends of lines as they are in the text, and a
+    Problem that says how to make it later."""
+    try:
+        write(path, text, newline="")
+    except OSError as error:
+        shown, folder = (ascii(str(name))[1:-1] for name in (
+            path, os.path.dirname(path)))
+        raise Problem(f"cannot write {shown}: {error.strerror}: make room; "
+                      f"then --resume {folder} makes the report.") from None
 
 
 def dump(content: object, **how: Any) -> str:

@@ -7,11 +7,11 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import stat
 import sys
 from typing import Any
 
+from .files import Part
 from .problem import Problem
 
 RUN_BYTES = 4096        # of JSON; more than a run takes
@@ -30,11 +30,10 @@ class File:
     """A regular file, there before or not; a symbolic link stays one."""
 
     def __init__(self, path: str, runs: int):
-        self.path = os.path.realpath(path)
+        self.part = Part(os.path.realpath(path))
         self.file: Any = None
-        self.part = f"{self.path}.{secrets.token_hex(4)}.part"
         try:
-            self.file = open(self.part, "x", encoding="utf-8")
+            self.file = open(self.part.name, "x", encoding="utf-8")
             self._reserve(RUN_BYTES * (runs + 20))
         except OSError as error:
             self.close()
@@ -51,18 +50,17 @@ class File:
         try:
             self.file.truncate(0)
             _write(content, self.file)
-            os.replace(self.part, self.path)
+            os.fsync(self.file.fileno())
+            self.part.keep()
         except OSError as error:
-            raise _problem(self.path, error) from None
+            raise _problem(self.part.path, error) from None
 
     def close(self) -> None:
         """Removes the part file, unless it was saved."""
         if self.file is None:
             return
-        with contextlib.suppress(OSError):
+        with self.part, contextlib.suppress(OSError):
             self.file.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self.part)
 
 
 class Stream:

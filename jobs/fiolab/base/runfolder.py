@@ -6,14 +6,12 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 from typing import TypeVar
 
 from . import schema
-from .files import dump, reason, write
+from .files import PART_NAME, dump, reason, write
 from .problem import Problem
 
-PART_NAME = re.compile(r".*\.[0-9a-f]{8}\.part")
 RUNS = "runs"
 Kind = TypeVar("Kind", bound="Folder")
 

@@ -132,31 +132,42 @@ def unlike(values: list, where: str, what: str) -> None:
         raise Wrong(where, what)
 
 
-def checked(data: Any, name: str, schema: Schema, command: str,
-            want: str) -> Any:
-    """Return data, if it is a report of the schema's version of a command;
-    want: what to give instead."""
-    again = f"make it again with {command} of this version"
-    if not isinstance(data, dict) or "schema" not in data:
-        raise Problem(f"{name} is not a report of {command} (it names no "
-                      f"schema): give {want}.")
-    if data["schema"] != schema.version:
-        raise Problem(f"{name} has the schema {data['schema']!r:.40}, and "
-                      f"only {schema.version!r} can be read here: {again}.")
-    try:
-        schema.check(data)
-    except Wrong as wrong:
-        where, what = wrong.args
-        raise Problem(f"{name} is damaged: {ascii(where)[1:-1]:.120} {what}: "
-                      f"{again}.") from None
-    return data
+class Report(Schema):
+    """Of what a command writes for others to read; want: that, in a sentence
+    for whoever gives another file."""
+
+    def __init__(self, name: str, relations: Callable[[Any], None],
+                 command: str, want: str):
+        super().__init__(name, relations)
+        self.command, self.want = command, want
+
+    def checked(self, data: Any, name: str = "the report") -> Any:
+        """Return data, if it is a report of this version."""
+        again = f"make it again with {self.command} of this version"
+        if not isinstance(data, dict) or "schema" not in data:
+            raise Problem(f"{name} is not a report of {self.command} (it "
+                          f"names no schema): give {self.want}.")
+        if data["schema"] != self.version:
+            raise Problem(f"{name} has the schema {data['schema']!r:.40}, and "
+                          f"only {self.version!r} can be read here: {again}.")
+        try:
+            self.check(data)
+        except Wrong as wrong:
+            where, what = wrong.args
+            raise Problem(f"{name} is damaged: {ascii(where)[1:-1]:.120} "
+                          f"{what}: {again}.") from None
+        return data
+
+    def load(self, path) -> Any:
+        """The report in a file."""
+        return self.checked(*_parsed(path, self.want))
 
 
 def _refuse(word: str) -> None:
     raise ValueError(f"{word} is not a number of JSON")
 
 
-def parsed(path, want: str) -> tuple[Any, str]:
+def _parsed(path, want: str) -> tuple[Any, str]:
     """What a JSON file holds; (value, the file's name to show)."""
     shown = ascii(str(path))[1:-1]
     try:

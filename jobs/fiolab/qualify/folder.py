@@ -64,7 +64,7 @@ class Folder(runfolder.Folder):
     def _look_over(self, folder):
         """Remove what was being written; name what is not ours."""
         for name in sorted(os.listdir(self.file(folder))):
-            if runfolder.PART_NAME.fullmatch(name):
+            if files.PART_NAME.fullmatch(name):
                 os.unlink(self.file(folder, name))
             elif not NAME.fullmatch(name):
                 self._disown(folder, name, "jobs/qualify writes none of that "

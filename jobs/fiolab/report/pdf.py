@@ -6,12 +6,12 @@
 import contextlib
 import os
 from pathlib import Path
-import secrets
 import shutil
 import subprocess
 import tempfile
 import time
 
+from ..base.files import Part
 from ..base.process import Child
 
 NAMES = ("chromium", "chromium-browser", "google-chrome",
@@ -94,16 +94,13 @@ def write(html_path: str, pdf_path: str) -> str | None:
     if not found:
         return ("No PDF was made, as no chromium is on PATH: install it, or "
                 "print report.html from a browser.")
-    part = os.path.abspath(f"{pdf_path}.{secrets.token_hex(4)}.part")
     try:
-        why = _print(found, html_path, part)
-        if not why:
-            os.replace(part, pdf_path)
-            return None
+        with Part(os.path.abspath(pdf_path)) as part:
+            why = _print(found, html_path, part.name)
+            if not why:
+                part.keep()
+                return None
     except OSError as error:
         why = error.strerror
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
     return (f"No PDF was made, as {os.path.basename(found)} {why}: print "
             "report.html from a browser.")

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # qualify.json, read with distrust: its fields are those of
 # jobs/docs/qualify.schema.json, and here is what no field shows alone.
-from ...base.schema import (Schema, Wrong, checked, interval, latency, parsed,
-                            unlike)
-
-WANT = "the qualify.json of a qualification"
+from ...base.schema import Report, Wrong, interval, latency, unlike
 
 
 def _test_relations(test, where):
@@ -40,14 +37,6 @@ def _relations(data):
             interval(row["ci95"], f"{part}.rows[{i}].ci95")
 
 
-REPORT = Schema("qualify", _relations)
-
-
-def check(data, name="the report"):
-    """Return data, if it is a report of this version."""
-    return checked(data, name, REPORT, "jobs/qualify", WANT)
-
-
-def load(path):
-    """The report in a file."""
-    return check(*parsed(path, WANT))
+REPORT = Report("qualify", _relations, "jobs/qualify",
+                "the qualify.json of a qualification")
+check, load = REPORT.checked, REPORT.load

@@ -167,14 +167,15 @@ def test_another_file_under_the_old_name_is_refused(target):
         known = {"size": made.size, "total": made.whole,
                  "logical_block": made.logical_block,
                  "identity": identity.describe(made.path)}
-        resumed = SimpleNamespace(plan={"targets": [known]})
-        resume._same_targets(resumed, [made])
+        resumed = SimpleNamespace(plan={"targets": [known]}, targets=[made])
+        resume._same_targets(resumed)
         shutil.copy(target, f"{target}.new")
         os.rename(f"{target}.new", target)
         with pytest.raises(Problem, match="inode"):
-            resume._same_targets(resumed, [made])
+            resume._same_targets(resumed)
         with pytest.raises(Problem, match="its size or its block size"):
-            resume._same_targets(resumed, [replace(made, whole=1)])
+            resume._same_targets(SimpleNamespace(
+                plan=resumed.plan, targets=[replace(made, whole=1)]))
 
 
 def test_the_run_to_compare_with_has_the_same_profile():

@@ -12,7 +12,7 @@ import pytest
 
 import faketools
 from fiolab.base.problem import Problem
-from fiolab.qualify import worker
+from fiolab.qualify import targetset
 from fiolab.target import (health, identity, medium, sysfs, tools,
                            writecache)
 from fiolab.target.target import Target
@@ -313,7 +313,7 @@ def test_another_device_keeps_its_write_cache(fake, tmp_path, monkeypatch):
 
 def test_smart_of_a_device_that_was_given_up():
     """What has its name now may be another."""
-    found, why = worker.smart(Target("/dev/null", claimed=True))
+    found, why = targetset.smart(Target("/dev/null", claimed=True))
     assert found is None and "since its power was cut" in why
 
 

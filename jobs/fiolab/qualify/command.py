@@ -7,7 +7,7 @@ import sys
 
 from ..base import commandline, runfolder
 from ..base.problem import Problem
-from . import cli, planning, result
+from . import cli, planning, result, targetset, worker
 from .folder import Folder
 from .limits import judging
 from .qualification import SPEC, Qualification, say
@@ -28,56 +28,58 @@ def _read(path):
         return file.read()
 
 
-def _show(session, made, file):
-    print("\n".join(planning.lines(made, session)), flush=True, file=file)
-    for text in session.warnings:
+def _show(qualification, file):
+    print("\n".join(planning.lines(qualification)), flush=True, file=file)
+    for text in qualification.warnings:
         say(text)
 
 
+def _only_plan(qualification):
+    _show(qualification, sys.stdout)
+    if any(target.refused for target in qualification.targets):
+        raise SystemExit(2)         # as the command itself would end
+
+
 def _begin(given, stack):
-    """(session, targets) of a new run; (_, None) where it is only planned."""
+    """A new run, up to its plan.json; None where it is only planned."""
     asked, plan = cli.request(given), "plan" in given
-    session = Qualification(
+    qualification = Qualification(
         asked, commandline.find_fio(given.get("fio", commandline.FIO)), stack,
         "destroy_data" in given and not plan)
-    session.load_spec(asked.spec)
-    made = session.make_targets()
-    _show(session, made, sys.stdout if plan else sys.stderr)
+    qualification.load_spec(asked.spec)
+    targetset.make(qualification)
     if plan:
-        if any(target.refused for target in made):
-            raise SystemExit(2)     # as the command itself would end
-        return session, None
-    if not session.destroy:
+        return _only_plan(qualification)
+    _show(qualification, sys.stderr)
+    if not qualification.destroy:
+        names = ", ".join(target.name for target in qualification.targets)
         raise Problem("nothing was written: give --destroy-data to overwrite "
-                      f"{', '.join(target.name for target in made)}.")
-    session.look_at_hosts(made)
-    session.folder = _folder(asked.build, given.get("out"))
-    session.folder.create(stack)
-    before = session.caches(made)
-    session.set_caches(made, before)
-    session.plan = planning.new(session, [
-        {**session.describe(target), "cache": known}
-        for target, known in zip(made, before)])
-    session.warnings = []       # they are in the plan
-    session.folder.save_plan(session.plan)
+                      f"{names}.")
+    targetset.look_at_hosts(qualification)
+    qualification.folder = _folder(asked.build, given.get("out"))
+    qualification.folder.create(stack)
+    before = targetset.caches(qualification)
+    targetset.set_caches(qualification, before)
+    qualification.plan = planning.new(qualification, before)
+    qualification.warnings = []       # they are in the plan
+    qualification.folder.save_plan(qualification.plan)
     if asked.spec:
-        session.folder.save_result(SPEC, _read(asked.spec))
-    return session, made
+        qualification.folder.save_result(SPEC, _read(asked.spec))
+    return qualification
 
 
-def _end(session, workers, ending):
+def _end(qualification, ending):
     """The report, whole or not, and the exit status."""
-    fault = next((one.fault for one in workers if one.fault), None)
+    fault = next((one.fault for one in qualification.workers
+                  if one.fault), None)
     finished = ending is None and fault is None
-    data = result.make(session, workers, finished)
-    result.compare_engines(session, workers, data)
-    result.judge(session, data)
+    data = result.make(qualification, finished)
     try:
-        result.publish(session, data)
+        result.publish(qualification, data)
     finally:
         if not finished:
             say("what was measured is kept; go on with --resume "
-                f"{session.folder.shown}")
+                f"{qualification.folder.shown}")
     if fault:
         raise fault
     raise ending or SystemExit(judging.exit_status(data["result"]))
@@ -86,12 +88,10 @@ def _end(session, workers, ending):
 def qualify(args, stack):
     given = vars(args)
     cli.refuse(given)
-    session, made = (go_on if "resume" in given else _begin)(given, stack)
-    if made is None:
-        return
-    session.pdf = "no_pdf" not in given
-    workers, ending = session.run(made)
-    _end(session, workers, ending)
+    qualification = (go_on if "resume" in given else _begin)(given, stack)
+    if qualification:
+        qualification.pdf = "no_pdf" not in given
+        _end(qualification, worker.run(qualification))
 
 
 def main(arguments=None):

@@ -64,11 +64,11 @@ def _block(bench, executors, load, order, number):
         for place, role in enumerate(SEQUENCES[order])})
 
 
-def run(bench, session):
+def run(bench, qualification):
     """{cell: [{role: run}]} of one target."""
     mine = bench.executor
-    other = Executor(mine.fio, session.other_side, bench.target, bench.folder,
-                     mine.stop, session.other_has_stats)
+    other = Executor(mine.fio, qualification.other_side, bench.target,
+                     bench.folder, mine.stop, qualification.other_has_stats)
     found = {load.stimulus.name: [] for load in loads(bench.profile)}
     pairs, size = pairs_of(bench.profile), bench.target.size
     orders = {load.index: planned_orders(bench.seed, load.index, pairs)
@@ -133,21 +133,22 @@ def _cell(name, blocks, role, profile):
     return cells.plain(stimulus, rounds, profile)
 
 
-def _judged(session, target, found, role):
+def _judged(qualification, target, found, role):
     """The results of the spec's limits with one engine's runs."""
     test = {"name": TEST, "state": "done", "why": None, "phases": [],
-            "cells": [_cell(name, blocks, role, session.profile)
+            "cells": [_cell(name, blocks, role, qualification.profile)
                       for name, blocks in found.items()]}
-    rows = judging.judge(session.spec, {"name": target, "identity": {},
-                                        "tests": [test]})
+    rows = judging.judge(qualification.spec, {
+        "name": target, "identity": {}, "tests": [test]})
     return {(row["cell"], row["key"]): row["result"] for row in rows
             if row["test"] == TEST and row["cell"] in found}
 
 
-def _verdicts(session, found):
+def _verdicts(qualification, found):
     made = []
-    for target, one in found if session.spec else ():
-        mine, other = (_judged(session, target, one, role) for role in "BA")
+    for target, one in found if qualification.spec else ():
+        mine, other = (_judged(qualification, target, one, role)
+                       for role in "BA")
         made += [{"target": target, "cell": cell, "key": key,
                   "this": result, "other": other[cell, key]}
                  for (cell, key), result in mine.items()]
@@ -166,12 +167,12 @@ def _sentence(verdicts, this, other):
     return "; ".join(unlike)
 
 
-def summary(session, found):
+def summary(qualification, found):
     """The "ab" of qualify.json; found: [(target, {cell: blocks})]."""
-    this, other = session.side.text, session.other_side.text
-    rows, verdicts = _rows(found), _verdicts(session, found)
+    this, other = qualification.side.text, qualification.other_side.text
+    rows, verdicts = _rows(found), _verdicts(qualification, found)
     return {"engine": this, "compared_with": other,
             "verdicts_of_the_spec": _sentence(verdicts, this, other),
-            "note": NOTE.format(pairs=pairs_of(session.profile), other=other,
-                                count=len(rows)),
+            "note": NOTE.format(pairs=pairs_of(qualification.profile),
+                                other=other, count=len(rows)),
             "rows": rows, "verdicts": verdicts}

@@ -10,7 +10,7 @@ from ..base import machine
 from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..target.target import PLAN
-from . import engines, estimate, folder, readings
+from . import engines, estimate, folder, readings, targetset
 from .suite import integrity, pts, queuetests
 
 NEW = "begin a new run"
@@ -59,17 +59,18 @@ def _row(name, rounds, time, written):
     return f"  {name:<22} {rounds:>9}  {time:<20} {written}"
 
 
-def _estimates(target, session):
-    profile = session.profile
-    found = [test.estimate(profile, target.size) for test in session.tests]
-    if session.other_side:
-        found.append(estimate.timed(f"beside {session.other_side.text}",
+def _estimates(target, qualification):
+    profile = qualification.profile
+    found = [test.estimate(profile, target.size)
+             for test in qualification.tests]
+    if qualification.other_side:
+        found.append(estimate.timed(f"beside {qualification.other_side.text}",
                                     engines.seconds(profile, target.size)))
     return found
 
 
-def _target_lines(target, session):
-    found = _estimates(target, session)
+def _target_lines(target, qualification):
+    found = _estimates(target, qualification)
     short, long = (estimate.clock(sum(getattr(one, name) for one in found))
                    for name in ("shortest", "longest"))
     lines = [f"{target.name}: {target.whole / 1e9:,.1f} GB, of which "
@@ -81,18 +82,18 @@ def _target_lines(target, session):
                          f"{short} to {long}", "")]
 
 
-def lines(targets, session):
+def lines(qualification):
     """The plan in words."""
-    profile = session.profile
+    profile = qualification.profile
     found = [f"Profile {profile.name} ({profile.title}), engine "
-             f"{session.side.text}; {profile.threads} threads at depth "
+             f"{qualification.side.text}; {profile.threads} threads at depth "
              f"{profile.depth} unless a test says otherwise."]
     found += [f"{one[:1].upper()}{one[1:]}." for one in readings.said(profile)]
-    for target in targets:
-        found += _target_lines(target, session)
-    if len(targets) > 1:
-        found.append(f"The {len(targets)} targets are tested at the same "
-                     "time.")
+    for target in qualification.targets:
+        found += _target_lines(target, qualification)
+    if len(qualification.targets) > 1:
+        found.append(f"The {len(qualification.targets)} targets are tested at "
+                     "the same time.")
     found.append("Each target is purged, and all data on it is destroyed. "
                  "Writing an amount is reckoned at "
                  f"{estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
@@ -115,51 +116,46 @@ def _engine(side):
             "sha256": fingerprint(path) if path.startswith("/") else None}
 
 
-def _target(one):
-    return {**one["target"].data(PLAN), "identity": one["identity"],
-            "write_cache_before": one["cache"],
-            "write_cache": one["write_cache"],
-            "smart": one["smart"], "smart_why": one["smart_why"],
-            "purge": {"method": one["purge"][0], "why": one["purge"][1]}}
-
-
-def tests_and_profile(session):
+def tests_and_profile(qualification):
     """The part of plan.json that --rounds changes in a resumed run."""
-    return {"profile": asdict(session.profile),
-            "tests": _tests(session.tests)}
+    return {"profile": asdict(qualification.profile),
+            "tests": _tests(qualification.tests)}
 
 
-def new(session, targets):
-    """The content of plan.json."""
-    fio = session.fio
+def new(qualification, before):
+    """The content of plan.json; before: how the write caches were."""
+    fio = qualification.fio
     return {"schema": folder.Folder.SCHEMA.version, "id": secrets.token_hex(8),
             "created": machine.moment(),
             "command": ["jobs/qualify", *sys.argv[1:]],
-            "arguments": asdict(session.asked),
-            "seed": session.seed, **tests_and_profile(session),
-            "engine": _engine(session.side),
-            "other_engine": _engine(session.other_side),
+            "arguments": asdict(qualification.asked),
+            "seed": qualification.seed, **tests_and_profile(qualification),
+            "engine": _engine(qualification.side),
+            "other_engine": _engine(qualification.other_side),
             "fio": {"path": fio.path, "version": fio.version,
                     "sha256": fingerprint(fio.path)},
-            "targets": [_target(one) for one in targets],
+            "targets": [
+                {**target.data(PLAN), "write_cache_before": known,
+                 **targetset.describe(qualification, target)}
+                for target, known in zip(qualification.targets, before)],
             "environment": machine.describe(),
-            "warnings": list(session.warnings)}
+            "warnings": list(qualification.warnings)}
 
 
-def same(session, known):
+def same(qualification, known):
     """Refuse to go on with another fio, engine or table of tests."""
-    fio, now = session.fio, fingerprint(session.fio.path)
+    fio, now = qualification.fio, fingerprint(qualification.fio.path)
     if fio.version != known["fio"]["version"] or \
             known["fio"]["sha256"] not in (None, now):
         raise Problem(f"{fio.path} is not the fio that the run began with "
                       f"({known['fio']['version']}): name that with --fio, or "
                       f"{NEW}.")
-    for one, before in ((session.side, known["engine"]),
-                        (session.other_side, known["other_engine"])):
+    for one, before in ((qualification.side, known["engine"]),
+                        (qualification.other_side, known["other_engine"])):
         if _engine(one) != before:
             raise Problem(f"the engine {before['text']} has changed since the "
                           f"run began: {NEW}.")
-    if _tests(session.tests) != known["tests"] or \
-            asdict(session.profile) != known["profile"]:
+    if _tests(qualification.tests) != known["tests"] or \
+            asdict(qualification.profile) != known["profile"]:
         raise Problem("this jobs/qualify has other tests than the one that "
                       f"the run began with: {NEW}, or use that one.")

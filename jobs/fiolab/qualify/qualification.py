@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A qualification: what was asked for, what it is made of (profile, tests,
-engine, limits and targets), and the run of all tests on all targets.  It is
-made from the command line (command.py) or from its plan.json (resume.py); from
-there on both are the same."""
+engine, limits and targets), and what came of it.  It is made from the command
+line (command.py) or from its plan.json (resume.py); from there on both are the
+same."""
 from dataclasses import dataclass, replace
 import os
 import sys
@@ -10,14 +10,12 @@ import threading
 
 from ..base import privatefolder
 from ..base.problem import Problem
-from ..fio import asking, clientrun, clienttarget, fiorun, sidespec
-from ..target import identity, purge, writecache
-from . import engines, planning, readings, targetset, worker
+from ..fio import asking, fiorun, sidespec
+from . import engines, planning, readings
 from .limits import specfile
 from .report import schema
 from .suite.profiles import PROFILES
 
-WAIT = 0.5              # seconds between looks at the workers
 SPEC = "spec.toml"      # the copy in the folder
 
 
@@ -57,6 +55,7 @@ class Qualification:
         self._choose_tests()
         self.side = sidespec.parse(asked.engine, asked.build)
         self.spec = self.other = self.folder = self.plan = None
+        self.targets, self.workers = [], []
         self.warnings, self.stop = [], threading.Event()
         self.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
         self.has_stats = self.ask_engine(self.side)
@@ -115,92 +114,6 @@ class Qualification:
                    if known[name] == "integrity" else None)
             if why and name != "device":
                 say(f"the limits on {name} will not be measured: {why}.")
-
-    # Targets
-
-    def make_targets(self):
-        """[Target]: claimed where they may be overwritten."""
-        asked = self.asked
-        if asked.client is not None:
-            return targetset.hosts(asked, self.profile)
-        if asked.scratch:
-            made = [targetset.scratch(self.profile, asked.size, self.stack)]
-        elif self.destroy:
-            made = [targetset.local(path, self.profile, asked.size, self.stack)
-                    for path in _unlike(asked.target)]
-        else:
-            made = [targetset.planned(path, self.profile, asked.size)
-                    for path in _unlike(asked.target)]
-        self.warnings += [text for one in made for text in one.warnings]
-        return made
-
-    def look_at_hosts(self, made):
-        for target in made:
-            if target.clients:
-                clientrun.check(target.clients, [self.side], [], True)
-                clienttarget.check(self.fio, target, lambda *_: False)
-
-    def describe(self, target):
-        """What plan.json keeps of a target that may be overwritten."""
-        found = ({**identity.EMPTY, "kind": "remote"} if target.clients
-                 else identity.describe(target.path))
-        health, why = worker.smart(target)
-        return {"target": target, "identity": found, "smart": health,
-                "smart_why": why, "write_cache": self.look_at_cache(target),
-                "purge": purge.plan(target)}
-
-    def look_at_cache(self, target):
-        """How it is now, for the report; None on another host."""
-        found = None if target.clients else writecache.look(target.path)
-        said = found and writecache.contradiction(target.name, found)
-        self.warnings += [said] if said else []
-        return found
-
-    def caches(self, made):
-        """How the write caches are, where they can be set."""
-        return [None if target.clients or target.created
-                else writecache.now(target.path) for target in made]
-
-    def set_caches(self, made, before):
-        """before: what they were when the run began."""
-        for target, known in zip(made, before):
-            if not target.clients and not target.created:
-                said = writecache.set(target.path, self.profile.write_cache,
-                                      self.stack, known)
-                self.warnings += [said] if said else []
-
-    # Runs
-
-    def run(self, made):
-        """All tests on all targets; (workers, what ended it or None)."""
-        watch = worker.Watch(len(self.tests) * len(made),
-                             [target.name for target in made])
-        workers = [worker.Worker(self, number, target, known["purge"]["method"],
-                                 watch) for number, (target, known) in
-                   enumerate(zip(made, self.plan["targets"]))]
-        ending = None
-        try:
-            for one in workers:
-                one.start()
-            _await(workers, watch)
-        except SystemExit as error:
-            ending = error
-            self.stop.set()
-            _await(workers, watch)
-        finally:
-            self.stop.set()
-            watch.clear()
-        return workers, ending
-
-
-def _await(workers, watch):
-    for one in workers:
-        while not one.ended.wait(WAIT):
-            watch.again()
-
-
-def _unlike(paths):
-    return list(dict.fromkeys(map(os.path.realpath, paths)))
 
 
 def _refuse_another_profile(other, profile):

@@ -45,10 +45,10 @@ def _kaio(engine):
            f"{engine['sha256'] or 'unknown'}"
 
 
-def _warnings(session, targets, finished):
-    found = [*session.plan["warnings"], *session.warnings,
-             *session.folder.strange]
-    times = session.plan.get("resumed", ())
+def _warnings(qualification, targets, finished):
+    found = [*qualification.plan["warnings"], *qualification.warnings,
+             *qualification.folder.strange]
+    times = qualification.plan.get("resumed", ())
     if times:
         found.append(RESUMED.format("once" if len(times) == 1 else
                                     f"{len(times)} times", ", ".join(times)))
@@ -63,20 +63,21 @@ def _warnings(session, targets, finished):
             found += [f"{target['name']}, {test['name']}: stimuli were left "
                       f"out, as {why}." for why in sorted(left)]
     if not finished:
-        found.append(NOT_FINISHED.format(session.folder.shown))
+        found.append(NOT_FINISHED.format(qualification.folder.shown))
     return list(dict.fromkeys(found))
 
 
-def _spec(session):
-    spec = session.spec
+def _spec(spec):
     return spec and {"path": spec.path, "name": spec.name,
                      "confidence": spec.confidence}
 
 
-def make(session, workers, finished):
-    """The content of qualify.json, but for its verdict."""
-    plan = session.plan
-    targets = [_target(*each) for each in zip(workers, plan["targets"])]
+def _measured(qualification, finished):
+    """The content of qualify.json, but for what it is compared with, and for
+    its verdict."""
+    plan = qualification.plan
+    targets = [_target(*each) for each in zip(qualification.workers,
+                                              plan["targets"])]
     return {
         "schema": schema.REPORT.version, "version": VERSION,
         "created": machine.moment(),
@@ -85,37 +86,38 @@ def make(session, workers, finished):
         "ioengine": plan["engine"]["ioengine"], "kaio": _kaio(plan["engine"]),
         "fio": {key: plan["fio"][key] for key in ("path", "version")},
         "environment": plan["environment"],
-        "profile": _profile(session.profile), "spec": _spec(session),
+        "profile": _profile(qualification.profile),
+        "spec": _spec(qualification.spec),
         "targets": targets, "limits": [], "result": "not measured",
         "ab": None, "against": None,
-        "warnings": _warnings(session, targets, finished)}
+        "warnings": _warnings(qualification, targets, finished)}
 
 
-def compare_engines(session, workers, data):
+def _compare_engines(qualification, data):
     """--ab, of the targets that came to the end of it."""
-    found = [(worker.target.name, worker.pairs) for worker in workers
-             if worker.pairs]
+    found = [(one.target.name, one.pairs) for one in qualification.workers
+             if one.pairs]
     if found:
-        data["ab"] = engines.summary(session, found)
+        data["ab"] = engines.summary(qualification, found)
 
 
-def _compare(session, data):
+def _compare(qualification, data):
     """A report without the comparison is better than none."""
     try:
-        data["against"] = against.compare(data, session.other,
-                                          session.asked.against)
+        data["against"] = against.compare(data, qualification.other,
+                                          qualification.asked.against)
     except Problem as problem:
         data["warnings"].append(f"--against compared nothing: {problem}")
 
 
-def judge(session, data):
+def _judge(qualification, data):
     """Limits, the comparison with another run, and the result."""
     tests = [test for target in data["targets"] for test in target["tests"]]
-    if session.spec:
+    if qualification.spec:
         data["limits"] = [one for target in data["targets"]
-                          for one in judging.judge(session.spec, target)]
-    if session.other:
-        _compare(session, data)
+                          for one in judging.judge(qualification.spec, target)]
+    if qualification.other:
+        _compare(qualification, data)
     checks = [check for test in tests for check in test["checks"]]
     word = judging.overall(data["limits"], checks)
     if word == "pass" and any(test["state"] != "done" for test in tests):
@@ -123,9 +125,17 @@ def judge(session, data):
     data["result"] = word
 
 
-def publish(session, data):
+def make(qualification, finished):
+    """The content of qualify.json."""
+    data = _measured(qualification, finished)
+    _compare_engines(qualification, data)
+    _judge(qualification, data)
+    return data
+
+
+def publish(qualification, data):
     """All reports; what was found goes to stdout."""
-    folder = session.folder
+    folder = qualification.folder
     schema.check(data)
     folder.save_report(data)
     # Half of the time that the command takes to start is matplotlib's.
@@ -135,7 +145,7 @@ def publish(session, data):
     folder.save_result("report.txt", "\n".join(lines) + "\n")
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")
-    if data["finished"] and session.pdf:
+    if data["finished"] and qualification.pdf:
         why = pdf.write(folder.file("report.html"), folder.file("report.pdf"))
         if why:
             print(f"qualify: no report.pdf: {why}", file=sys.stderr)

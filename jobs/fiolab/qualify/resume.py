@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# --resume: from plan.json to the session and the targets that the run began
-# with; anything else under the old names is refused.
+# --resume: from plan.json to the qualification that the run began as; anything
+# else under the old names is refused.
 from ..base import commandline, machine
 from ..base.problem import Problem
 from ..target import identity
 from ..target.target import PLAN, Target
-from . import cli, planning
+from . import cli, planning, targetset
 from .folder import Folder
 from .qualification import SPEC, Qualification, Request
 
@@ -29,9 +29,10 @@ def _finished(folder, known):
                for number in range(len(known["targets"])))
 
 
-def _same_targets(session, made):
+def _same_targets(qualification):
     """Refuse another device under the old name."""
-    for target, known in zip(made, session.plan["targets"]):
+    for target, known in zip(qualification.targets,
+                             qualification.plan["targets"]):
         if (target.size, target.whole, target.logical_block) != (
                 known["size"], known["total"], known["logical_block"]):
             raise Problem(f"{target.name} is not the target that the run "
@@ -44,41 +45,44 @@ def _same_targets(session, made):
                           f"began: {why}")
 
 
-def _keep_more_rounds(session, known):
+def _keep_more_rounds(qualification, known):
     """In the plan; and the end of the run is not its end any more."""
-    known.update(planning.tests_and_profile(session))
-    known["arguments"]["rounds"] = session.asked.rounds
+    known.update(planning.tests_and_profile(qualification))
+    known["arguments"]["rounds"] = qualification.asked.rounds
     for number in range(len(known["targets"])):
-        session.folder.forget_round(f"t{number:02d}-complete")
+        qualification.folder.forget_round(f"t{number:02d}-complete")
 
 
 def go_on(given, stack):
-    """(session, targets) of --resume; given: {option: value}."""
+    """The Qualification of --resume; given: {option: value}."""
     folder = Folder(given["resume"])
     known = folder.open(stack)
-    session = _begun(known, given, stack)
-    session.folder, session.plan = folder, known
-    planning.same(session, known)
+    qualification = _begun(known, given, stack)
+    qualification.folder, qualification.plan = folder, known
+    planning.same(qualification, known)
     more = "rounds" in given
     if more:
-        session.more_rounds(given["rounds"])
-    session.load_spec(folder.file(SPEC) if session.asked.spec else None)
+        qualification.more_rounds(given["rounds"])
+    qualification.load_spec(folder.file(SPEC)
+                            if qualification.asked.spec else None)
     if not more and _finished(folder, known):
-        return session, [Target.of(one, PLAN) for one in known["targets"]]
-    if not session.destroy:
+        qualification.targets = [Target.of(one, PLAN)
+                                 for one in known["targets"]]
+        return qualification
+    if not qualification.destroy:
         raise Problem("--resume writes to the targets again: give "
                       "--destroy-data.")
-    made = session.make_targets()
-    _same_targets(session, made)
-    session.look_at_hosts(made)
-    session.set_caches(made, [one["write_cache_before"]
-                              for one in known["targets"]])
-    for target, one in zip(made, known["targets"]):
-        one["write_cache"] = session.look_at_cache(target)
+    targetset.make(qualification)
+    _same_targets(qualification)
+    targetset.look_at_hosts(qualification)
+    targetset.set_caches(qualification, [one["write_cache_before"]
+                                         for one in known["targets"]])
+    for target, one in zip(qualification.targets, known["targets"]):
+        one["write_cache"] = targetset.look_at_cache(qualification, target)
     if more:
-        _keep_more_rounds(session, known)
+        _keep_more_rounds(qualification, known)
     folder.resume(known, machine.moment())
-    if session.asked.scratch:
-        session.warnings.append("the scratch target is a new one since the "
-                                "run was resumed.")
-    return session, made
+    if qualification.asked.scratch:
+        qualification.warnings.append("the scratch target is a new one since "
+                                      "the run was resumed.")
+    return qualification

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The targets of a qualification: claimed devices and files of this machine, a
-# scratch target of our own, or a path on each host.
+# scratch target of our own, or a path on each host; and what is looked at and
+# set on each before the tests.
 import os
 
 from ..base import commandline
 from ..base.problem import Problem
-from ..fio import clientrun
+from ..fio import clientrun, clienttarget
 from ..target import (claim, claimable, identity, loopdevice, neighbours,
-                      scratchfile)
+                      purge, scratchfile, writecache)
 from ..target.target import Target
 
 SMALLEST = 16 << 20         # of what a qualification needs
@@ -106,8 +107,81 @@ def planned(path, profile, size):
                             *neighbours.noted(path)])
 
 
-def hosts(asked, profile):
-    """The Targets on all hosts, in order; [] without --client."""
+def _hosts(asked, profile):
+    """Those on all hosts, in order."""
     found = clientrun.parse(asked.client)
     return [remote(path, client, asked.size, profile)
             for client in found for path in dict.fromkeys(asked.target)]
+
+
+def make(qualification):
+    """Those that were asked for, claimed where they may be overwritten."""
+    asked, profile = qualification.asked, qualification.profile
+    paths = list(dict.fromkeys(map(os.path.realpath, asked.target or ())))
+    if asked.client is not None:
+        made = _hosts(asked, profile)
+    elif asked.scratch:
+        made = [scratch(profile, asked.size, qualification.stack)]
+    elif qualification.destroy:
+        made = [local(path, profile, asked.size, qualification.stack)
+                for path in paths]
+    else:
+        made = [planned(path, profile, asked.size) for path in paths]
+    qualification.targets = made
+    qualification.warnings += [text for one in made for text in one.warnings]
+
+
+def look_at_hosts(qualification):
+    for target in qualification.targets:
+        if target.clients:
+            clientrun.check(target.clients, [qualification.side], [], True)
+            clienttarget.check(qualification.fio, target, lambda *_: False)
+
+
+# What is on them
+
+def smart(target):
+    """(health log or None, why there is none)"""
+    if target.clients:
+        return None, "the health log of a device on a host is not read"
+    if target.gone:
+        return None, str(target.gone)
+    if target.claimed and target.descriptor < 0:
+        return None, "it is not claimed any more since its power was cut"
+    return identity.smart(target.path)
+
+
+def describe(qualification, target):
+    """What plan.json keeps of a target that may be overwritten."""
+    known = ({**identity.EMPTY, "kind": "remote"} if target.clients
+             else identity.describe(target.path))
+    health, why = smart(target)
+    method, reason = purge.plan(target)
+    cache = look_at_cache(qualification, target)
+    return {"identity": known, "write_cache": cache,
+            "smart": health, "smart_why": why,
+            "purge": {"method": method, "why": reason}}
+
+
+def look_at_cache(qualification, target):
+    """How it is now, for the report; None on another host."""
+    found = None if target.clients else writecache.look(target.path)
+    said = found and writecache.contradiction(target.name, found)
+    qualification.warnings += [said] if said else []
+    return found
+
+
+def caches(qualification):
+    """How the write caches are, where they can be set."""
+    return [None if one.clients or one.created else writecache.now(one.path)
+            for one in qualification.targets]
+
+
+def set_caches(qualification, before):
+    """As the profile has it; before: what they were when the run began."""
+    for target, known in zip(qualification.targets, before):
+        if not target.clients and not target.created:
+            said = writecache.set(
+                target.path, qualification.profile.write_cache,
+                qualification.stack, known)
+            qualification.warnings += [said] if said else []

@@ -5,9 +5,11 @@ import threading
 import time
 
 from ..base import progress
-from ..target import claim, identity
-from . import context, engines, estimate, presence
+from ..target import claim
+from . import context, engines, estimate, presence, targetset
 from .execute import Executor, Stopped
+
+WAIT = 0.5              # seconds between looks at the workers
 
 
 class Watch(progress.Progress):
@@ -49,24 +51,25 @@ class Watch(progress.Progress):
 
 
 class Worker(threading.Thread):
-    def __init__(self, session, number, target, purge, watch):
+    def __init__(self, qualification, number, target, purge, watch):
         super().__init__(name=target.name, daemon=True)
-        self.session, self.target, self.watch = session, target, watch
+        self.qualification = its = qualification
+        self.target, self.watch = target, watch
         self.number, self.fault = number, None
         # Thread.join() takes a thread for ended where a signal interrupts it.
         self.ended = threading.Event()
-        self.tests = [test.entry() for test in session.tests]
+        self.tests = [test.entry() for test in qualification.tests]
         self.after = None           # {"smart", "why"} once all is done
         self.pairs = None           # of --ab, by cell
         self.dropped = None         # {"test", "check"} once it is gone
         self.later = 0.0            # seconds of the tests after this one
         self.bench = context.Bench(
             number, target, Executor(
-                session.fio, session.side, target, session.folder, session.stop,
-                session.has_stats), session.folder, session.profile,
-            session.seed, purge, self._progress, session.asked.power_cut)
-        self.spans = [test.estimate(session.profile, target.size).longest
-                      for test in session.tests]
+                its.fio, its.side, target, its.folder, its.stop,
+                its.has_stats), its.folder, its.profile, its.seed, purge,
+            self._progress, its.asked.power_cut)
+        self.spans = [test.estimate(its.profile, target.size).longest
+                      for test in its.tests]
         self.span = 0.0
 
     def _progress(self, text, left):
@@ -85,8 +88,8 @@ class Worker(threading.Thread):
             self.ended.set()
 
     def _run(self):
-        earlier = self.session.folder.load_round(self._gone_label())
-        for number, test in enumerate(self.session.tests):
+        earlier = self.qualification.folder.load_round(self._gone_label())
+        for number, test in enumerate(self.qualification.tests):
             self.later = sum(self.spans[number + 1:]) + self._pairs_seconds()
             self.span = self.spans[number]
             self._one(test, self.tests[number])
@@ -94,7 +97,7 @@ class Worker(threading.Thread):
                 self.tests[number]["checks"].append(earlier["check"])
             self.watch.end_test()
         self.later = 0
-        if self.session.other_side and not self.dropped:
+        if self.qualification.other_side and not self.dropped:
             self._compare_engines()
         self._finish()
 
@@ -107,7 +110,7 @@ class Worker(threading.Thread):
 
     def _compare_engines(self):
         try:
-            self.pairs = engines.run(self.bench, self.session)
+            self.pairs = engines.run(self.bench, self.qualification)
         except claim.Gone:
             pass
         self._look(self.tests[-1])
@@ -118,11 +121,11 @@ class Worker(threading.Thread):
         if check:
             found["checks"].append(check)
             self.dropped = {"test": found["name"], "check": check}
-            self.session.folder.save_round(self._gone_label(), self.dropped)
+            self.bench.folder.save_round(self._gone_label(), self.dropped)
 
     def _pairs_seconds(self):
         return engines.seconds(self.bench.profile, self.target.size) if (
-            self.session.other_side) else 0
+            self.qualification.other_side) else 0
 
     def _label(self):
         return self.bench.label("complete")
@@ -133,19 +136,37 @@ class Worker(threading.Thread):
     def _finish(self):
         """The health after it all, of the command that ended it."""
         # "not run" is what the device cannot do, now or when resumed.
-        self.after = self.session.folder.once(
+        self.after = self.qualification.folder.once(
             self._label(), lambda: dict(zip(("smart", "why"),
-                                            smart(self.target))),
+                                            targetset.smart(self.target))),
             finished=lambda: not self.dropped and all(
                 test["state"] in ("done", "not run") for test in self.tests))
 
 
-def smart(target):
-    """(health log or None, why there is none)"""
-    if target.clients:
-        return None, "the health log of a device on a host is not read"
-    if target.gone:
-        return None, str(target.gone)
-    if target.claimed and target.descriptor < 0:
-        return None, "it is not claimed any more since its power was cut"
-    return identity.smart(target.path)
+def run(qualification):
+    """All tests on all targets; what ended it before its end, or None."""
+    watch = Watch(len(qualification.tests) * len(qualification.targets),
+                  [target.name for target in qualification.targets])
+    qualification.workers = [
+        Worker(qualification, number, target, known["purge"]["method"], watch)
+        for number, (target, known) in enumerate(zip(
+            qualification.targets, qualification.plan["targets"]))]
+    ending = None
+    try:
+        for one in qualification.workers:
+            one.start()
+        _await(qualification.workers, watch)
+    except SystemExit as error:
+        ending = error
+        qualification.stop.set()
+        _await(qualification.workers, watch)
+    finally:
+        qualification.stop.set()
+        watch.clear()
+    return ending
+
+
+def _await(workers, watch):
+    for one in workers:
+        while not one.ended.wait(WAIT):
+            watch.again()

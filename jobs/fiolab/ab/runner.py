@@ -16,6 +16,7 @@ these.  No other run is dropped.
 """
 import os
 import time
+from typing import Any
 
 from ..base.problem import Problem
 from ..fio import streams, timedrun
@@ -26,8 +27,9 @@ ATTEMPTS = 5
 LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
 # What a run's file has beside its values, and what is in the place of what
 # this kind of run has not.
-BESIDE = {"latency": {}, "options": None, "steal": None, "repeats": 0,
-          "hosts": None, "seed": None}
+BESIDE: dict[str, Any] = {
+    "latency": {}, "options": None, "steal": None, "repeats": 0, "hosts": None,
+    "seed": None}
 
 
 class Stopped(Problem):

@@ -13,9 +13,11 @@ from ..base.problem import Problem
 from . import sysfs, tools
 
 LOOP_GET_STATUS64, LOOP_STATUS = 0x4C05, 232    # <linux/loop.h>, its struct
+# Number of the device, mount point, type, source.
+Mount = tuple[int, str, str, str]
 
 
-def device_number(path):
+def device_number(path: str) -> int | None:
     """st_rdev of a block device node (symlinks followed); None otherwise."""
     try:
         info = os.stat(path)
@@ -24,7 +26,7 @@ def device_number(path):
     return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
 
 
-def node_number(path):
+def node_number(path: str) -> int | None:
     """The same of a target; a Problem where there is nothing any more, which
     is not to be taken for a file."""
     try:
@@ -34,7 +36,7 @@ def node_number(path):
     return info.st_rdev if stat.S_ISBLK(info.st_mode) else None
 
 
-def mounts():
+def mounts() -> list[Mount]:
     """(device number, mount point, type, source) of every mount we can see; a
     Problem where that cannot be told."""
     told = tools.told("is mounted", "findmnt", "--kernel", "--list",
@@ -45,14 +47,14 @@ def mounts():
             for row in told["filesystems"]]
 
 
-def swaps():
+def swaps() -> list[str]:
     """Paths of what is swapped on; a kernel without swap has no such file."""
     lines = (sysfs.path("/proc/swaps") or "").split("\n")[1:]
     return [re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)),
                    line.split(" ")[0]) for line in lines]
 
 
-def loop_files():
+def loop_files() -> list[tuple[str, str]]:
     """(loop device name, its backing file or device) of all loop devices."""
     pairs = [(n, sysfs.path("/sys/block", n, "loop/backing_file"))
              for n in os.listdir("/sys/block") if n.startswith("loop")]
@@ -86,13 +88,13 @@ def _loop_on(but, is_it, is_status):
     return None
 
 
-def family(number):
+def family(number: int) -> list[str]:
     """sysfs folders of the device, its whole disk and its partitions."""
     own = sysfs.of(number)
     return [*dict.fromkeys((own, sysfs.whole(own))), *sysfs.partitions(own)]
 
 
-def held_by(number, but=""):
+def held_by(number: int, but: str = "") -> str | None:
     """What uses the device or an overlapping one, in words; None if nothing.
 
     but: the name of a loop device that may be on it.
@@ -123,7 +125,7 @@ def _is(info, path):
         return False
 
 
-def file_used(info, but=""):
+def file_used(info: os.stat_result, but: str = "") -> str | None:
     """What uses a file (its stat result), in words; None if nothing.
 
     but: the name of a loop device that may be on it.
@@ -135,7 +137,7 @@ def file_used(info, but=""):
                     (device, inode) == (info.st_dev, info.st_ino))
 
 
-def among_devices(path):
+def among_devices(path: str) -> bool:
     """Is a name in the folder of the devices, where a file would be in memory,
     in the place of a device?  What is mounted in it, and shm, are for files."""
     if not path.startswith("/dev/") or path.startswith("/dev/shm/"):
@@ -146,7 +148,7 @@ def among_devices(path):
         return False
 
 
-def size(path):
+def size(path: str) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.lseek(descriptor, 0, os.SEEK_END)

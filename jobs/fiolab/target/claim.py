@@ -8,6 +8,7 @@
 # judged, and is what gets opened, whatever happens to the name meanwhile.  fio
 # opens the name: it is told to create nothing (fio.py), and after each run the
 # name must still stand for what is claimed.
+from collections.abc import Iterator
 import contextlib
 import errno
 import fcntl
@@ -28,7 +29,7 @@ ANOTHER = "is no longer the target that was claimed"
 class Gone(Problem):
     """A target is not there any more, or something else under its name."""
 
-    def __init__(self, text):
+    def __init__(self, text: str):
         super().__init__(text)
         self.at = time.time()   # when that was seen
 
@@ -47,7 +48,7 @@ def _look(path, stack):
     return descriptor
 
 
-def check_kind(path):
+def check_kind(path: str) -> None:
     """Refuse what is neither a block device nor a file, untouched."""
     with contextlib.ExitStack() as stack:
         check_type(path, os.fstat(_look(path, stack)).st_mode)
@@ -127,7 +128,7 @@ def _warnings(path, target, partitions):
     return [*texts, *neighbours.beside(path), *neighbours.within(target)]
 
 
-def refusal(path, size, need):
+def refusal(path: str, size: int, need: int) -> str | None:
     """Why prepare() would refuse it, as far as can be told without opening
     it; None if nothing speaks against it."""
     try:
@@ -166,7 +167,7 @@ def _claim(path, need, destroy, stack):
     return target
 
 
-def hold(path, stack):
+def hold(path: str, stack: contextlib.ExitStack) -> Target:
     """A Target that is not to be written, until the stack unwinds: nothing is
     opened, but it is known what the path stood for."""
     with contextlib.ExitStack() as trial:
@@ -185,7 +186,7 @@ def hold(path, stack):
     return target
 
 
-def create(target):
+def create(target: Target) -> None:
     """Claim a file of our own, which must not be there yet; it is empty."""
     flags = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
@@ -220,7 +221,7 @@ def _other(target):
     return None
 
 
-def check_same(target):
+def check_same(target: Target) -> None:
     """fio and tools open the path anew: it must still be what was claimed.
     Gone where it is not, and ever after: what comes back is another."""
     if not target.claimed:
@@ -235,7 +236,8 @@ def check_same(target):
         raise target.gone
 
 
-def prepare(path, need_bytes, destroy, stack):
+def prepare(path: str, need_bytes: int, destroy: bool,
+            stack: contextlib.ExitStack) -> Target:
     """The claimed Target, until the stack unwinds; a Problem says why not.
 
     Symbolic links are resolved first: what they point to is judged.
@@ -248,7 +250,7 @@ def prepare(path, need_bytes, destroy, stack):
 
 
 @contextlib.contextmanager
-def let_go(target):
+def let_go(target: Target) -> Iterator[None]:
     """For the time of a power cut the claim is given up, so that fio is told
     the path alone; renew() takes it again."""
     claimed, target.claimed = target.claimed, False
@@ -259,7 +261,7 @@ def let_go(target):
         target.claimed = claimed
 
 
-def renew(target):
+def renew(target: Target) -> None:
     """Claim it once more, after it was let go of; a Problem says why not."""
     if not target.claimed:
         return

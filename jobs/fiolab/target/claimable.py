@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import struct
+from typing import Any, NoReturn
 
 from ..base.problem import Problem
 from . import blockdevice, sysfs
@@ -22,12 +23,12 @@ WHOLE = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 LOCKED = "another program has locked it"
 
 
-def refuse(path, reason):
+def refuse(path: str, reason: str) -> NoReturn:
     """Problem: whatever the user has given away, this is not taken."""
     raise Problem(REFUSE.format(path, reason))
 
 
-def check_type(path, mode):
+def check_type(path: str, mode: int) -> None:
     """Problem for what is neither a device nor a file, or of a bad name."""
     if not stat.S_ISBLK(mode) and not stat.S_ISREG(mode):
         raise Problem(f"{path} is neither a block device nor a file: name "
@@ -99,7 +100,7 @@ def _check_file(path, info):
         refuse(path, reason)
 
 
-def known(path, info):
+def known(path: str, info: os.stat_result) -> dict[str, Any]:
     """What the Target needs to know of what may be claimed; a Problem where it
     may not be."""
     if not stat.S_ISBLK(info.st_mode):
@@ -115,6 +116,7 @@ def known(path, info):
             "physical_block": sysfs.number(disk, "queue/physical_block_size")}
 
 
-def misread(path):
+def misread(path: str) -> bool:
     """True for a path that fio would cut short or expand, even when quoted."""
-    return path != path.strip() or re.search(r"[\x00-\x1f\x7f;#$\\]", path)
+    return path != path.strip() or bool(
+        re.search(r"[\x00-\x1f\x7f;#$\\]", path))

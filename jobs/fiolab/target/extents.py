@@ -9,6 +9,7 @@
 # on to the file below; compressed extents are told apart, as fewer bytes of
 # them are read than fio counts.  A loop device is judged by the file that it is
 # on; of other devices nothing can be asked.
+from collections.abc import Callable, Iterable
 import contextlib
 from dataclasses import dataclass
 import errno
@@ -41,14 +42,14 @@ class Written:
     known: bool = True          # False: more may be missing
 
     @property
-    def share(self):
+    def share(self) -> float | None:
         """0 to 1; None where it is not known."""
         if not self.known:
             return None
         return 1 - total(self.missing) / self.size if self.size else 1.0
 
 
-def total(ranges):
+def total(ranges: Iterable[tuple[int, int]]) -> int:
     return sum(end - start for start, end in ranges)
 
 
@@ -130,7 +131,7 @@ def _union(ranges):
     return tuple(found)
 
 
-def of_file(descriptor, size, tells_all=False):
+def of_file(descriptor: int, size: int, tells_all: bool = False) -> Written:
     """Written, of an open file; tells_all: SEEK_HOLE suffices, as on tmpfs."""
     extents = _extents(descriptor, size)
     missing = _holes(descriptor, size)
@@ -169,7 +170,7 @@ def _backing(number):
             start + (sysfs.number(loop, "offset") or 0))
 
 
-def look(path, size):
+def look(path: str, size: int) -> Written:
     """Written, of the first bytes of a file or block device."""
     number = blockdevice.device_number(path)
     if number is None:
@@ -180,7 +181,7 @@ def look(path, size):
     return Written(size, known=False)
 
 
-def absent(path, found):
+def absent(path: str, found: Written) -> str:
     """The beginning of a sentence; "" where nothing is missing."""
     if not found.missing:
         return ""
@@ -188,7 +189,7 @@ def absent(path, found):
                          f"{found.size / CHUNK:.4g}")
 
 
-def refuse(path, found):
+def refuse(path: str, found: Written) -> None:
     """Before reads are measured of what is not ours to fill."""
     text = absent(path, found)
     if text:
@@ -197,7 +198,7 @@ def refuse(path, found):
                       "overwritten, or name a file that does not exist yet.")
 
 
-def warnings(path, found):
+def warnings(path: str, found: Written) -> list[str]:
     """A sentence each, of what the figures may be instead."""
     texts = []
     if found.encoded:
@@ -210,22 +211,24 @@ def warnings(path, found):
     return texts
 
 
-def data(found):
+def data(found: Written) -> dict:
     """The field "written" of a report."""
     return {"share": found.share, "bytes": found.size,
             "compressed": found.encoded / found.size if found.size else 0.0}
 
 
-def again(field, size):
+def again(field: dict | None, size: int) -> Written | None:
     """Written, of that field; where in the target is not known any more."""
-    if field is None or field["share"] is None:
-        return field and Written(size, known=False)
+    if field is None:
+        return None
+    if field["share"] is None:
+        return Written(size, known=False)
     missing = round((1 - field["share"]) * size)
     return Written(size, ((0, missing),) if missing else (),
                    round(field["compressed"] * size))
 
 
-def said(written):
+def said(written: dict | None) -> str:
     """'all of it was written', of that field."""
     if written is None:                 # of an earlier version
         return ""
@@ -238,7 +241,8 @@ def said(written):
     return text + (f", {packed:.0%} is stored compressed" if packed else "")
 
 
-def fill(descriptor, ranges, tell=lambda share: None):
+def fill(descriptor: int, ranges: Iterable[tuple[int, int]],
+         tell: Callable[[float], None] = lambda share: None) -> None:
     """Write what is missing, with data that do not compress, and sync."""
     made, done = np.random.default_rng(0), 0
     for start, end in ranges:

@@ -4,6 +4,7 @@
 # WWN of udev, in other words or not at all, cuts ATA's model and firmware
 # short, and tells neither NVMe's firmware and transport nor the write cache.
 # A file has the device below it described as well.
+from collections.abc import Iterable
 import os
 import re
 import stat
@@ -108,7 +109,7 @@ def _partition(folder):
             "partition_start_bytes": None if start is None else start * 512}
 
 
-def block(folder):
+def block(folder: str) -> dict:
     """The identity of a block device, from its folder in sysfs."""
     disk, sectors = whole(folder), number(folder, "size")
     return {"name": os.path.basename(folder), **_who(disk),
@@ -134,7 +135,7 @@ def _file(path, info):
             "below": _below(row)}
 
 
-def describe(path):
+def describe(path: str) -> dict:
     """What a block device, or a file, says of itself."""
     path = os.path.realpath(path)
     info = os.stat(path)
@@ -142,7 +143,7 @@ def describe(path):
             else _file(path, info))
 
 
-def smart(path):
+def smart(path: str) -> tuple[dict | None, str | None]:
     """(SMART data or None, why there is none) of the whole device."""
     path = os.path.realpath(path)
     try:
@@ -156,7 +157,8 @@ def smart(path):
     return health.of(node(disk), kind(disk))
 
 
-def same(before, now, fields=FIXED):
+def same(before: dict | None, now: dict | None,
+         fields: Iterable[tuple[str, str]] = FIXED) -> str | None:
     """None, or a sentence that says in what they differ."""
     if before is None or now is None:
         return None if before is now else "one of them is not known."

@@ -53,13 +53,14 @@ def _taken(backing, writable, direct, stack):
             return device
 
 
-def is_direct(device):
+def is_direct(device: str) -> bool:
     """Does the kernel use direct I/O below it?"""
     return sysfs.number("/sys/block", os.path.basename(device),
                         "loop/dio") == 1
 
 
-def make(path, stack, writable=False, direct=True):
+def make(path: str, stack: contextlib.ExitStack, writable: bool = False,
+         direct: bool = True) -> str:
     """The loop device on a file, until the stack unwinds.  One that is not
     direct keeps what is written to it in the page cache until a flush."""
     try:

@@ -32,7 +32,7 @@ def _device_label(number):
     return f"{name} ({model})" if model else name
 
 
-def identify(path):
+def identify(path: str) -> tuple[bool, str]:
     """(is it memory?, label) of a file or block device."""
     number = blockdevice.device_number(path)
     if number is not None:
@@ -51,7 +51,7 @@ def identify(path):
     return ram, f"{'RAM' if ram else 'disk'} ({fstype} on {name})"
 
 
-def room_in(folder):
+def room_in(folder: str) -> int:
     """Bytes a new file may take; on a RAM file system also free memory."""
     info = os.statvfs(folder)
     room = info.f_bavail * info.f_frsize
@@ -62,7 +62,7 @@ def room_in(folder):
     return room
 
 
-def check_room(folder, size):
+def check_room(folder: str, size: int) -> None:
     """Refuse a scratch file that would leave nothing free."""
     room = room_in(folder) - SPARE
     if room < size:

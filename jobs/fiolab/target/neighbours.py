@@ -6,6 +6,7 @@
 import os
 
 from . import blockdevice, signatures, sysfs
+from .target import Target
 
 UDEV = "/run/udev/data"
 
@@ -17,13 +18,14 @@ def _folder(path):
     return folder if folder and os.path.isdir(folder) else None
 
 
-def beside(path):
+def beside(path: str) -> list[str]:
     """A sentence for each partition of the same disk that is in use."""
     own = _folder(path)
     if own is None or sysfs.whole(own) == own:
         return []
-    used = [(folder, blockdevice.held_by(sysfs.device(folder)))
-            for folder in sysfs.partitions(sysfs.whole(own)) if folder != own]
+    used = [(folder, blockdevice.held_by(number))
+            for folder in sysfs.partitions(sysfs.whole(own))
+            if folder != own and (number := sysfs.device(folder))]
     return [f"{path} shares a disk with {sysfs.node(folder)}, which is in use "
             f"({reason}): the runs slow it down, and it disturbs them."
             for folder, reason in used if reason]
@@ -43,7 +45,7 @@ def _held(folder):
     return signatures.found(node)
 
 
-def within(target):
+def within(target: Target) -> list[str]:
     """What the partitions of a claimed target hold."""
     own = _folder(target.path)
     known = [(folder, _held(folder))
@@ -70,7 +72,7 @@ def _noted(folder):
                 [f"a partition table ({table})"] if table else [])
 
 
-def noted(path):
+def noted(path: str) -> list[str]:
     """What the target and its partitions hold, as far as udev knows."""
     own = _folder(path)
     known = [(folder, _noted(folder))

@@ -3,6 +3,7 @@
 # claimed descriptor is purged: an ioctl on it wherever one does it; a tool is
 # given the path only after that was seen to be the claimed device, and only
 # where what it does ends with that device.
+from collections.abc import Callable
 import errno
 import mmap
 import os
@@ -11,6 +12,7 @@ import time
 
 from ..base.problem import Problem
 from . import blockio, erase, sysfs
+from .target import Target
 
 SMALLEST_STEP, STEPS = 64 << 20, 100
 SAMPLES, BLOCK = 64, 4096
@@ -20,7 +22,7 @@ NONE = "overwrite-none"
 TRIM_JOB = "[purge]\nrw=trim\nbs=1M\niodepth=1\n"
 
 
-def say(text):
+def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
@@ -64,7 +66,7 @@ def _device(target):
     return NONE, f"{why}; {lacks}" if why else lacks
 
 
-def plan(target):
+def plan(target: Target) -> tuple[str, str | None]:
     """(method, why this one) of a claimed target; changes nothing."""
     if target.host:
         return _remote(target)
@@ -119,7 +121,8 @@ def _check_claim(target, method):
         raise Problem(f"{target.path} is not claimed, so it is not purged.")
 
 
-def run(target, method, progress=say, fio=None):
+def run(target: Target, method: str, progress: Callable[[str], None] = say,
+        fio: Callable | None = None) -> float:
     """Seconds that the purge of target.given bytes took; what is beyond, if
     less than all of the target is to be used, stays.
 
@@ -174,7 +177,7 @@ def _nonzero(target):
     return len(places), count
 
 
-def verify(target):
+def verify(target: Target) -> str:
     """Do the purged blocks read as zeros?  What some of them say, in words.
 
     Not every device returns zeros for what it has discarded, so that others

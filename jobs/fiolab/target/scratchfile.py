@@ -2,6 +2,7 @@
 # A target that is made ready: a scratch file of our own, a file of the user's,
 # or a block device.  It is claimed, written once before the runs (so that no
 # side pays for fresh blocks), and removed at the end where it was created.
+from collections.abc import Sequence
 import contextlib
 import errno
 import fcntl
@@ -32,7 +33,7 @@ def _fill(target):
         os.fsync(file.fileno())
 
 
-def fill(target, quiet=False):
+def fill(target: Target, quiet: bool = False) -> None:
     if not quiet:
         print(f"writing {target.size >> 20} MiB to {target.path}",
               file=sys.stderr)
@@ -149,7 +150,8 @@ def _ready(target):
     return target
 
 
-def prepare(path, writes, size, destroy, stack):
+def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
+            stack: contextlib.ExitStack) -> Target:
     """A ready Target; writes names the jobs that write.  The stack undoes it.
 
     Symbolic links are resolved first: what they point to is judged.
@@ -166,7 +168,7 @@ def prepare(path, writes, size, destroy, stack):
     return _ready(target)
 
 
-def default_size(folder):
+def default_size(folder: str) -> int:
     """DEFAULT_SIZE, halved until half of the free room holds it."""
     size, room = DEFAULT_SIZE, medium.room_in(folder) // 2
     while size > room and size > medium.SPARE:
@@ -191,7 +193,7 @@ def _remove_if_stale(path):
         os.close(descriptor)
 
 
-def remove_stale(folder):
+def remove_stale(folder: str) -> None:
     """Remove what runs that were killed left in a folder."""
     try:
         names = [n for n in os.listdir(folder) if OURS.fullmatch(n)]
@@ -204,7 +206,8 @@ def remove_stale(folder):
             continue
 
 
-def scratch(folder, size, stack):
+def scratch(folder: str, size: int | None,
+            stack: contextlib.ExitStack) -> Target:
     """A scratch file of our own with a new name in a folder."""
     remove_stale(folder)
     try:

@@ -14,47 +14,47 @@ KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
 WRITES, FLUSHES = 4, 15     # fields of "stat"; FLUSHES since Linux 5.5
 
 
-def of(device):
+def of(device: int) -> str:
     """The folder of a device, by its number (st_rdev); of a partition its own.
     """
     return os.path.realpath(
         f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
 
 
-def device(folder):
+def device(folder: str) -> int | None:
     """The number of a device; None where it has none."""
     text = read(folder, "dev")
     return os.makedev(*map(int, text.split(":"))) if text else None
 
 
-def whole(folder):
+def whole(folder: str) -> str:
     """The folder of the whole disk."""
     return (os.path.dirname(folder)
             if os.path.exists(folder + "/partition") else folder)
 
 
-def place(path):
+def place(path: str) -> str:
     """The folder of a block device; of a partition its own."""
     return of(os.stat(path).st_rdev)
 
 
-def disk(path):
+def disk(path: str) -> str:
     """The folder of the whole disk that a block device is, or is a part of."""
     return whole(place(path))
 
 
-def partitions(folder):
+def partitions(folder: str) -> list[str]:
     """Folders of a disk's partitions."""
     return sorted(os.path.join(folder, name) for name in os.listdir(folder)
                   if os.path.exists(os.path.join(folder, name, "partition")))
 
 
-def node(folder):
+def node(folder: str) -> str:
     """The path of a device in /dev."""
     return "/dev/" + os.path.basename(folder).replace("!", "/")
 
 
-def read(*names):
+def read(*names: str) -> str | None:
     """An attribute, or None."""
     try:
         with open(os.path.join(*names), encoding="utf-8",
@@ -64,7 +64,7 @@ def read(*names):
         return None
 
 
-def path(*names):
+def path(*names: str) -> str | None:
     """An attribute that is the path of a file, as the kernel knows it: such a
     name need not be text, and may end in blanks; or None."""
     try:
@@ -75,7 +75,7 @@ def path(*names):
         return None
 
 
-def page(folder, name):
+def page(folder: str, name: str) -> bytes:
     """A page of a SCSI device's vital product data; b"" without one."""
     try:
         with open(f"{folder}/device/{name}", "rb") as file:
@@ -84,13 +84,13 @@ def page(folder, name):
         return b""
 
 
-def write(text, *names):
+def write(text: str, *names: str) -> None:
     """Set an attribute; OSError where the kernel does not take it."""
     with open(os.path.join(*names), "w", encoding="ascii") as file:
         file.write(text)
 
 
-def first(folder, *names):
+def first(folder: str, *names: str) -> str | None:
     """The first of several attributes that there is; names may have *."""
     found = (read(path) for name in names
              for path in sorted(glob.glob(os.path.join(
@@ -98,18 +98,18 @@ def first(folder, *names):
     return next(filter(None, found), None)
 
 
-def number(*names):
+def number(*names: str) -> int | None:
     text = read(*names)
     return int(text) if text and re.fullmatch(r"-?\d+", text) else None
 
 
-def counted(folder, field):
+def counted(folder: str, field: int) -> int | None:
     """A field of the device's "stat"; None where that is not told."""
     fields = (read(folder, "stat") or "").split()
     return int(fields[field]) if len(fields) > field else None
 
 
-def kind(folder):
+def kind(folder: str) -> str | None:
     name = os.path.basename(folder)
     for begin, what in KINDS:
         if re.fullmatch(re.escape(begin) + r"[0-9a-z]*", name):

@@ -4,6 +4,7 @@
 # (claim.py) to the report; what each file of a run keeps of it is said here.
 from dataclasses import dataclass, field, fields
 import os
+from typing import Any, Protocol, Self
 
 from ..base.problem import Problem
 from . import extents
@@ -26,6 +27,12 @@ PLAN = {"name": "name", "path": "path", "host": "host", "size": "size",
 QUALIFY = {"name": "name", "host": "host", "path": "path",
            "size_bytes": "whole", "active_bytes": "size",
            "logical_block": "logical_block", "physical_block": "physical_block"}
+
+
+class Named(Protocol):
+    """A job, of which the name is enough here."""
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass
@@ -53,31 +60,31 @@ class Target:
     descriptor: int = -1        # of what was claimed; -1: it was let go of
     folder: str | None = None   # of a device, in sysfs
     diskseq: int | None = None  # which disk of that number it is
-    gone: object = None         # claim.Gone, from when that was seen on
+    gone: Problem | None = None     # claim.Gone, from when that was seen
 
     def __post_init__(self):
         self.name = self.name or self.path
 
     # What was claimed
 
-    def reopen(self, flags):
+    def reopen(self, flags: int) -> int:
         """A descriptor of what is claimed, whatever has become of its name."""
         return os.open(f"/proc/self/fd/{self.descriptor}",
                        flags | os.O_CLOEXEC)
 
-    def close(self):
+    def close(self) -> None:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
 
     # What is used of it
 
-    def is_part(self):
+    def is_part(self) -> bool:
         """Does anything lie behind what is used?  Of a target on another host
         that is not known, and taken for so."""
         return not self.whole or self.whole > self.size
 
-    def check_size(self, job):
+    def check_size(self, job: Named) -> None:
         """Refuse to go on with a file that a job made longer or shorter."""
         if self.kind != "file":
             return
@@ -92,7 +99,7 @@ class Target:
                           "what was given to it: take out of the job file what "
                           "moves its offsets.")
 
-    def look(self):
+    def look(self) -> None:
         """How much of it was written; what was filled here is."""
         self.written = extents.look(self.path, self.size)
         if self.writable and not self.written.known:
@@ -101,7 +108,7 @@ class Target:
 
     # In words
 
-    def describe(self, direct="all"):
+    def describe(self, direct: str = "all") -> str:
         """direct: what the job that ran used, as jobfile.direct_io() says."""
         io = IO_NAMES[direct if self.direct else "none"]
         said = extents.said(self.share_written)
@@ -109,13 +116,13 @@ class Target:
                 f"{'' if self.writable else FOUND}"
                 f"{', ' if said else ''}{said}")
 
-    def why(self, direct="all"):
+    def why(self, direct: str = "all") -> str:
         """What a comparison on it shows."""
         if self.ram:
             return "no device: shows the engine's own cost"
         return WHYS[direct]
 
-    def doubts(self):
+    def doubts(self) -> list[str]:
         """Sentences on what its reads may be instead of reads of a device."""
         return (extents.warnings(self.path, self.written) if self.written
                 else [])
@@ -123,24 +130,24 @@ class Target:
     # As files have it
 
     @property
-    def title(self):
+    def title(self) -> str:
         return self.label + ("" if self.writable else FOUND)
 
     @property
-    def host(self):
+    def host(self) -> str | None:
         """The name of the first that it is on; None for this machine."""
         return self.clients[0]["name"] if self.clients else None
 
     @property
-    def share_written(self):
-        return self.written and extents.data(self.written)
+    def share_written(self) -> dict | None:
+        return extents.data(self.written) if self.written else None
 
-    def data(self, keys):
+    def data(self, keys: dict[str, str]) -> dict:
         """What a file keeps of it; keys: CAMPAIGN, PLAN or QUALIFY."""
         return {key: getattr(self, name) for key, name in keys.items()}
 
     @classmethod
-    def of(cls, data, keys, **more):
+    def of(cls, data: dict, keys: dict[str, str], **more: Any) -> Self:
         """As data() kept it; nothing of it is claimed."""
         names = {one.name for one in fields(cls)}
         host = data.get("host")

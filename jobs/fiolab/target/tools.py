@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+from typing import Any
 
 from ..base.problem import Problem
 from ..base.process import Child
@@ -19,22 +20,22 @@ PACKAGES = {"nvme": "nvme-cli", "hdparm": "hdparm",
             "wipefs": "util-linux", "findmnt": "util-linux"}
 
 
-def find(name):
+def find(name: str) -> str | None:
     """The path of a program, or None; sbin is not on every user's PATH."""
     return shutil.which(name, path=os.environ.get("PATH", "") + SBIN)
 
 
-def hint(name):
+def hint(name: str) -> str:
     return f"{PACKAGES[name]}: apt-get install {PACKAGES[name]}"
 
 
 class Answer:
     """What a program said; status None: no end within the time."""
 
-    def __init__(self, status, text, errors):
+    def __init__(self, status: int | None, text: str, errors: str):
         self.status, self.text, self.errors = status, text, errors
 
-    def why(self):
+    def why(self) -> str:
         """The reason that it gives, in a few words."""
         if self.status is None:
             return "no answer in time"
@@ -42,7 +43,8 @@ class Answer:
         return lines[-1].strip() if lines else f"exit status {self.status}"
 
 
-def run(name, *words, seconds, errors="replace", **popen):
+def run(name: str, *words: str, seconds: float, errors: str = "replace",
+        **popen: Any) -> Answer | None:
     """The Answer of a program; None where it is not on this machine.
 
     errors: what becomes of bytes that are no text.
@@ -63,7 +65,7 @@ def _text(file, errors):
     return file.read().decode(errors=errors)
 
 
-def told(what, name, *words, **popen):
+def told(what: str, name: str, *words: str, **popen: Any) -> dict:
     """What a program prints as JSON; a Problem where it tells nothing, which
     must not be taken for a "no".  what: "/dev/sda holds", for that sentence.
     Names of files are as os.fsdecode() has them.

@@ -96,7 +96,7 @@ def _of_loop(_folder, _path):
 ASK = {"nvme": _of_nvme, "sata": _of_ata, "scsi": _of_scsi, "loop": _of_loop}
 
 
-def of(path):
+def of(path: str) -> Promise:
     """The Promise of a block device, or of the disk that it is a part of."""
     folder = sysfs.place(path)
     disk = sysfs.whole(folder)
@@ -105,7 +105,7 @@ def of(path):
                        "what the device trims, which is then no promise",
                        same=False)
     kind = sysfs.kind(disk)
-    ask = ASK.get(kind)
+    ask = ASK.get(kind or "")
     if ask is None:
         return Promise("the kernel knows of no promise of a device of its "
                        f"kind ({kind or 'unknown'})")

@@ -7,6 +7,7 @@
 #
 # The mount is in no folder, and the loop devices detach themselves: all of it
 # goes with our descriptors, whatever ends us.
+from collections.abc import Callable, Iterator
 import contextlib
 import ctypes
 import fcntl
@@ -25,7 +26,7 @@ SPARE = 32 << 20            # the ext4 is so much larger than the disk
 PATIENCE = 15               # seconds until the kernel lets go of the ext4
 
 
-def missing():
+def missing() -> str | None:
     """Why there can be none here; None if there can."""
     if os.geteuid():
         return "the drill needs root, for loop devices and a mount"
@@ -68,14 +69,15 @@ def _with_cache(device):
 class VolatileDisk:
     """Made in a folder, of so many bytes, which are zeroes."""
 
-    def __init__(self, folder, size):
+    def __init__(self, folder: str, size: int):
         self.image = os.path.join(folder, "volatile.img")
         with open(self.image, "wb") as file:
             file.truncate(size + SPARE)
         done = tools.run("mkfs.ext4", "-q", "-F", "-b", "4096", self.image,
                          seconds=60)
-        if done.status != 0:
-            raise Problem(f"mkfs.ext4 failed ({done.why()}), so no power cut "
+        if done is None or done.status != 0:
+            why = done.why() if done else "it is not there any more"
+            raise Problem(f"mkfs.ext4 failed ({why}), so no power cut "
                           "can be tried: look at the temporary folder.")
         with self._file_system() as mount:
             self._make(mount, size)
@@ -90,7 +92,7 @@ class VolatileDisk:
         finally:
             os.close(disk)
 
-    def remove(self):
+    def remove(self) -> None:
         os.unlink(self.image)
 
     @contextlib.contextmanager
@@ -126,7 +128,7 @@ class VolatileDisk:
             return True
 
     @contextlib.contextmanager
-    def attached(self):
+    def attached(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """(device, function that cuts its power), until the block ends."""
         with self._file_system() as mount, contextlib.ExitStack() as stack:
             folder = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC,

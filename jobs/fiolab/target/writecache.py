@@ -9,6 +9,7 @@ import glob
 import os
 import re
 import stat
+from typing import Any
 
 from ..base.problem import Problem
 from . import identity, sysfs, tools
@@ -164,7 +165,7 @@ def _usable(path):
     return switch, reason
 
 
-def now(path):
+def now(path: str) -> bool | None:
     """Is it on?  None where that cannot be changed."""
     path = os.path.realpath(path)
     if not stat.S_ISBLK(os.stat(path).st_mode):
@@ -181,7 +182,7 @@ def _told(path):
     return next((on for on in said if on is not None), None)
 
 
-def look(path):
+def look(path: str) -> dict[str, Any]:
     """{"device": is it on, as the device says (None: it does not), "kernel":
     what the kernel believes}; of a file, of the device below it."""
     path = os.path.realpath(path)
@@ -196,7 +197,7 @@ def look(path):
     return {"device": told, "kernel": known.get("write_cache")}
 
 
-def contradiction(name, found):
+def contradiction(name: str, found: dict) -> str | None:
     """A sentence where the device says other than the kernel; else None."""
     kernel = _state(found["kernel"])
     if None in (found["device"], kernel) or found["device"] == kernel:
@@ -231,7 +232,8 @@ def _file(path, on):
                      "device below it")
 
 
-def set(path, on, stack, before=None):
+def set(path: str, on: bool, stack: contextlib.ExitStack,
+        before: bool | None = None) -> str | None:
     """None, or a sentence for the report where it could not be set.
 
     before: what the stack is to bring back, if that is not how it is now, as
@@ -243,7 +245,7 @@ def set(path, on, stack, before=None):
     return _device(path, on, stack, before)
 
 
-def again(path, on):
+def again(path: str, on: bool) -> str | None:
     """The same after the device had no power.  What the first set() was to
     bring back, it still does."""
     return set(path, on, contextlib.ExitStack())

@@ -55,7 +55,7 @@ class Phase:
     # Of a function: what it gives where it gives anything, for the plan.
     planned: tuple[Stimulus, ...] = ()
 
-    def foreseen(self):
+    def foreseen(self) -> tuple[Stimulus, ...]:
         """What it runs, or would, where that depends on earlier phases."""
         return self.planned if callable(self.stimuli) else self.stimuli
 

@@ -145,7 +145,7 @@ TESTS = (
     _sweep_test("qd-read", "randread", 100, "reads"),
     _sweep_test("qd-write", "randwrite", 0, "writes"),
     Procedure(WAYS_TEST.name, WAYS_TEST.title, GROUP, _ways_seconds, run_ways,
-              tuple(one.name for one in WAYS_TEST.phases[-1].stimuli)),
+              tuple(one.name for one in WAYS_TEST.phases[-1].foreseen())),
     Procedure("mixed-latency", "Read latency beside writes", GROUP,
               mixedload.seconds, mixedload.run, mixedload.CELLS),
     Procedure("device-full", "The end of the device", GROUP,

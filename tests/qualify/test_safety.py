@@ -205,6 +205,14 @@ def test_two_loop_devices_on_one_file(loop, stack, tmp_path):
                 f"that {loop} is a loop device on it", stack)
 
 
+def test_a_loop_device_on_a_file_of_an_odd_name(stack, tmp_path):
+    """No text, and with a blank at its end."""
+    path = str(tmp_path / "b\udcff ")
+    with (targets.sized_file(path, SIZE), targets.loop(path) as one,
+          targets.loop(path) as other):
+        refused(one, f"of that {other} is a loop device on it", stack)
+
+
 def test_a_loop_device_on_a_disk_that_is_mounted(loop, stack, tmp_path):
     targets.run("mkfs.ext4", "-q", "-F", loop)
     with (targets.loop(loop, direct=False) as upper,

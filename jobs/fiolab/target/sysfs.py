@@ -54,34 +54,28 @@ def node(folder: str) -> str:
     return "/dev/" + os.path.basename(folder).replace("!", "/")
 
 
+def _bytes(*names):
+    try:
+        with open(os.path.join(*names), "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
 def read(*names: str) -> str | None:
     """An attribute, or None."""
-    try:
-        with open(os.path.join(*names), encoding="utf-8",
-                  errors="replace") as file:
-            return file.read().strip("\0 \t\n") or None
-    except OSError:
-        return None
+    return _bytes(*names).decode(errors="replace").strip("\0 \t\n") or None
 
 
 def path(*names: str) -> str | None:
     """An attribute that is the path of a file, as the kernel knows it: such a
     name need not be text, and may end in blanks; or None."""
-    try:
-        with open(os.path.join(*names), encoding="utf-8",
-                  errors="surrogateescape", newline="") as file:
-            return file.read().removesuffix("\n") or None
-    except OSError:
-        return None
+    return os.fsdecode(_bytes(*names)).removesuffix("\n") or None
 
 
 def page(folder: str, name: str) -> bytes:
     """A page of a SCSI device's vital product data; b"" without one."""
-    try:
-        with open(f"{folder}/device/{name}", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
+    return _bytes(folder, "device", name)
 
 
 def write(text: str, *names: str) -> None:

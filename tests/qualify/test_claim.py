@@ -12,7 +12,7 @@ import diskmagic
 from fiolab.base.problem import Problem
 from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import blockdevice, claim, signatures
+from fiolab.target import blockdevice, claim, contents
 
 MIB = 1 << 20
 
@@ -195,7 +195,7 @@ def test_what_else_wipefs_knows_has_words(kind, usage, words, fake):
     (fake.folder / "wipefs").unlink()
     fake.add("wipefs", {"": json.dumps({"signatures": [
         {"offset": "0x0", "type": kind, "usage": usage}]})})
-    assert signatures.found("/dev/x") == [words]
+    assert contents.found("/dev/x") == [words]
 
 
 def test_a_file_that_wipefs_cannot_look_at_is_refused(precious, stack, fake):

@@ -16,7 +16,7 @@ from qualifyloop import SIZE, content, fill, mounted
 from fiolab.base.problem import Problem
 from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import blockdevice, claim, neighbours
+from fiolab.target import blockdevice, claim, contents
 
 MIB = 1 << 20
 pytestmark = pytest.mark.root
@@ -138,7 +138,7 @@ def test_a_stopped_md_member_on_a_partition(loop, stack):
 def test_what_udev_knows_is_said_in_the_plan(kind, words, loop, tmp_path,
                                              monkeypatch):
     """Which must not open the device."""
-    monkeypatch.setattr(neighbours, "UDEV", str(tmp_path))
+    monkeypatch.setattr(contents, "UDEV", str(tmp_path))
     number = os.stat(loop).st_rdev
     (tmp_path / f"b{os.major(number)}:{os.minor(number)}").write_text(
         f"S:disk/by-id/x\nE:ID_FS_TYPE={kind}\nE:ID_FS_USAGE=raid\n")

@@ -8,8 +8,7 @@ import sys
 from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
-from ..target import claimable, extents, scratchfile
-from ..target.target import Target
+from ..target import extents, scratchfile
 from . import restore
 
 
@@ -39,20 +38,13 @@ def local(asked, writing, destroy, stack):
             for path in paths]
 
 
-def _remote(path, size, destroy, clients):
-    if claimable.misread(path) or not os.path.isabs(path):
-        raise Problem(f"the target {path!r} on other machines must be an "
-                      "absolute path without ; # $ or a backslash.")
-    return Target(
-        path, size, False, f"{path} on each host", writable=destroy,
-        clients=tuple(clients), kind="remote",
-        written=extents.Written(size, known=destroy))
-
-
 def remote(campaign):
     """Those of a new campaign on other machines."""
     size = campaign.asked.size or scratchfile.DEFAULT_SIZE
-    return [_remote(path, size, campaign.destroy, campaign.clients)
+    return [clienttarget.named(
+        path, campaign.clients, size, label=f"{path} on each host",
+        writable=campaign.destroy,
+        written=extents.Written(size, known=campaign.destroy))
             for path in dict.fromkeys(campaign.asked.target)]
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 
 from ..base.problem import Problem
+from ..target import claimable
 from ..target.target import Target
 from . import clientrun, fiorun
 from .fiorun import Fio
@@ -15,6 +16,14 @@ from .sidespec import Side
 
 LAST = 4096
 PROBE = Job("probe", f"[probe]\nrw=read\nbs={LAST}\ndirect=0\n")
+
+
+def named(path, clients, size, **more):
+    """The Target of a name that each of the hosts has; more: of its fields."""
+    if claimable.misread(path) or not os.path.isabs(path):
+        raise Problem(f"the target {path!r} on other machines must be an "
+                      "absolute path without ; # $ or a backslash.")
+    return Target(path, size, clients=tuple(clients), kind="remote", **more)
 
 
 def _said(lost):

@@ -7,8 +7,8 @@ import os
 from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget
-from ..target import (claim, claimable, identity, loopdevice, neighbours,
-                      purge, scratchfile, writecache)
+from ..target import (claim, contents, identity, loopdevice, purge, scratchfile,
+                      writecache)
 from ..target.target import Target
 
 SMALLEST = 16 << 20         # of what a qualification needs
@@ -73,14 +73,12 @@ def scratch(profile, size, stack):
 
 
 def remote(path, client, size, profile):
-    if claimable.misread(path) or not os.path.isabs(path):
-        raise Problem(f"the target {path!r} on other machines must be an "
-                      "absolute path without ; # $ or a backslash.")
-    used = active(size, profile, size)
-    _refuse_small(path, used)
-    return Target(path, used, name=f"{client['name']}:{path}",
-                  clients=(client,), kind="remote", given=size, whole=size,
-                  logical_block=REMOTE_BLOCK, writable=True)
+    made = clienttarget.named(
+        path, (client,), active(size, profile, size), given=size, whole=size,
+        name=f"{client['name']}:{path}", logical_block=REMOTE_BLOCK,
+        writable=True)
+    _refuse_small(path, made.size)
+    return made
 
 
 def look(path):
@@ -103,8 +101,8 @@ def planned(path, profile, size):
     why = claim.refusal(path, total, max(size or 0, SMALLEST))
     said = [f"A run would end at once: {why}"] if why else []
     return Target(path, used, whole=total, logical_block=block, refused=why,
-                  warnings=[*said, *neighbours.beside(path),
-                            *neighbours.noted(path)])
+                  warnings=[*said, *contents.beside(path),
+                            *contents.noted(path)])
 
 
 def _hosts(asked, profile):

@@ -18,7 +18,7 @@ import stat
 import time
 
 from ..base.problem import Problem
-from . import neighbours, signatures, sysfs
+from . import contents, sysfs
 from .claimable import LOCKED, WHOLE, check_type, known, refuse
 from .target import Target
 
@@ -116,18 +116,6 @@ def _check_size(path, size, need):
                       "name a larger target.")
 
 
-def _warnings(path, target, partitions):
-    found = signatures.found(path, target.descriptor)
-    texts = []
-    if found:
-        texts.append(f"{path} holds {' and '.join(found)}, which this run "
-                     "destroys.")
-    if partitions:
-        texts.append(f"{path} has the partitions {', '.join(partitions)}, "
-                     "which this run destroys.")
-    return [*texts, *neighbours.beside(path), *neighbours.within(target)]
-
-
 def refusal(path: str, size: int, need: int) -> str | None:
     """Why prepare() would refuse it, as far as can be told without opening
     it; None if nothing speaks against it."""
@@ -163,7 +151,7 @@ def _claim(path, need, destroy, stack):
                             _direct_block(target))
     target.physical_block = (asked.get("physical_block") or
                              target.logical_block)
-    target.warnings = _warnings(path, target, asked.get("partitions"))
+    target.warnings = contents.warnings(target, asked.get("partitions"))
     return target
 
 
@@ -180,7 +168,7 @@ def hold(path: str, stack: contextlib.ExitStack) -> Target:
             disk = sysfs.whole(target.folder)
             target.kind = sysfs.kind(disk) or "device"
             target.diskseq = sysfs.number(disk, "diskseq")
-        target.warnings = neighbours.beside(path)
+        target.warnings = contents.beside(path)
         trial.pop_all()
         stack.callback(target.close)
     return target

@@ -10,10 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 import targets as real
+from fiolab.ab import evaluation, runner
+from fiolab.ab.campaign import Request
 from fiolab.base.problem import Problem
-from fiolab.bench import callkinds, callloop, inmemory, libbench, libtargets
-from fiolab.fio.metrics import CHANGES
-from fiolab.stats.verdict import Effect, judge_all
+from fiolab.bench import callkinds, callloop, libbench, libtargets, rowset
+from fiolab.stats.verdict import Effect
 from fiolab.target.target import Target
 
 MIB = 1 << 20
@@ -50,24 +51,27 @@ def test_the_kinds_are_those_of_the_program():
 
 def loop_cell(pairs=10, **speed):
     """Costs of 100 ns, divided by a kind's speed on our side."""
-    cell = inmemory.Cell(None, None, ["AB", "BA"] * (pairs // 2))
+    cell = callloop.row(Request(pairs=pairs, seed=1), 0)
     for block in range(pairs):
         noise = 1 + (-1) ** block * (1 + block) / 5000
         for role, by in (("A", False), ("A'", False), ("B", True)):
-            cell.runs.append({"role": role, **{
-                kind: 100 * (1 if role == "A" else noise) /
-                (speed.get(kind, 1) if by else 1)
-                for kind in callloop.KINDS}})
-    effects = callloop.speeds(cell)
-    judge_all(list(effects.values()), CHANGES)
-    return cell, effects
+            ns = {kind: 100 * (1 if role == "A" else noise) /
+                  (speed.get(kind, 1) if by else 1)
+                  for kind in callloop.KINDS}
+            cell.add({**runner.WITHOUT, "pair": block, "role": role,
+                      "seed": 1, "start": 1.0, "values": {
+                          **{kind: 1e9 / cost for kind, cost in ns.items()},
+                          "costs": {kind: {"ns": cost}
+                                    for kind, cost in ns.items()}}})
+    evaluation.evaluate([cell])
+    return cell
 
 
 FAST = {"take_one": 20, "take_many": 6, "poll_empty": 0.5}
 
 
 def test_planted_speeds_are_found():
-    _, effects = loop_cell(**FAST)
+    effects = loop_cell(**FAST).effects
     for kind, effect in effects.items():
         assert math.exp(effect.estimate) == pytest.approx(FAST.get(kind, 1),
                                                           rel=0.01)
@@ -78,7 +82,7 @@ def test_planted_speeds_are_found():
 
 
 def test_the_table_of_the_loop():
-    lines = libbench.loop_lines(*loop_cell(**FAST))
+    lines = libbench.loop_lines(loop_cell(**FAST))
     assert all(len(line) <= 80 for line in lines)
     row, = (line for line in lines if "1 of those" in line and "16" not in line)
     assert row.split()[-5:-2] == ["100", "5.00", "20"]
@@ -87,7 +91,7 @@ def test_the_table_of_the_loop():
 
 
 def goals(pairs=10, comparisons=11, **speed):
-    _, effects = loop_cell(pairs, **speed)
+    effects = loop_cell(pairs, **speed).effects
     return [g["met"] for g in libbench._loop_goals(effects, comparisons)]
 
 
@@ -100,9 +104,9 @@ def test_the_goals_of_the_loop():
 
 
 def fio_goals(ratio, kinds):
-    cell = inmemory.Cell(None, Target("/f", 1, True, "RAM"), [])
+    cell = rowset.Row(0, None, [], target=Target("/f", 1, True, "RAM"))
     d = [math.log(ratio) + i / 1e5 for i in range(8)]
-    cell.effects = [Effect("iops", d, d)]
+    cell.effects = {"iops": Effect("iops", d, d)}
     return [g["met"] for g in libbench._fio_goals(cell, {"B": kinds})]
 
 
@@ -155,9 +159,9 @@ def zram(tmp_path, monkeypatch):
 
 
 def use_zram(during=lambda: None):
-    args = libbench.parser().parse_args(["--size", "16M"])
+    asked = Request(size=16 * MIB)
     with ExitStack() as stack:
-        found = libtargets.zram(args, stack)
+        found = libtargets.zram(asked, stack)
         assert not found.writable and not found.created
         with pytest.raises(OSError):
             os.open(found.path, os.O_RDONLY | os.O_EXCL)

@@ -8,37 +8,42 @@ import subprocess
 import time
 from contextlib import ExitStack
 
-import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 import targets as real
-from fiolab.ab import runner
+from fiolab.ab import evaluation, runner
+from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
-from fiolab.bench import (callkinds, command as bench, costs, goalset, inmemory, rowset,
-                          speclist)
+from fiolab.bench import (callkinds, command as bench, costs, goalset, loops,
+                          presets, rowset)
+from fiolab.fio import fiorun
+from fiolab.fio.sidespec import Side
 from fiolab.target import blockdevice, loopdevice
 from fiolab.target.target import Target
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
+TEXTS = list(dict.fromkeys(text for spec in presets.specs()
+                           for text in (spec.a, spec.b)))
 
 
 def planted(spec, ratio=1.0, pairs=10, **ratios):
     """A row on which every metric of B is so many times that of A."""
-    row = rowset.Row(spec.job, Target("/f", 1, True, "RAM"),
-                       ["AB", "BA"] * (pairs // 2), spec=spec)
+    asked = Request(pairs=pairs, seed=1)
+    row = rowset.row(asked, 0, spec, Target("/f", 1, True, "RAM"), TEXTS)
     for block in range(pairs):
         noise = 1 + (-1) ** block * (1 + block) / 5000
         for role in ("A", "A'", "B"):
             by = noise if role != "A" else 1
-            row.runs.append({"role": role, **{
-                m: 1000 * by * (ratios.get(m, ratio) if role == "B" else 1)
-                for m in rowset.NAMES}})
+            row.add({**runner.WITHOUT, "pair": block, "role": role, "seed": 1,
+                     "start": 1.0, "values": {
+                         m: 1000 * by * (ratios.get(m, ratio) if role == "B"
+                                         else 1) for m in rowset.NAMES}})
     return row
 
 
 def spec_of(part, b="kaio", a="libaio", on=None, depth=None):
-    found = [s for s in speclist.specs() if s.part == part and s.b == b and
+    found = [s for s in presets.specs() if s.part == part and s.b == b and
              s.a == a and on in (None, s.on) and
              depth in (None, *map(int, s.job.values("iodepth")))]
     return found[0]
@@ -46,7 +51,7 @@ def spec_of(part, b="kaio", a="libaio", on=None, depth=None):
 
 def judged(*rows, sweep=None, skipped=()):
     """[met] of the goals."""
-    found = goalset.goals(rows, sweep, skipped, bench._judge(rows))
+    found = goalset.goals(rows, sweep, skipped, len(evaluation.evaluate(rows)))
     assert all(len(line) <= 80 for goal in found
                for line in goal["line"].splitlines())
     return [goal["met"] for goal in found]
@@ -54,7 +59,7 @@ def judged(*rows, sweep=None, skipped=()):
 
 @pytest.mark.parametrize("spec, limit", [
     (spec_of("defaults"), 1.25), (spec_of("defaults", a="io_uring"), 1.05),
-    (spec_of("defaults", a=rowset.BARE), 0.85),
+    (spec_of("defaults", a=loops.BARE_LOOP.text), 0.85),
     (spec_of("adaptive", "kaio,submit=adaptive", on="zram"), 1.9),
     (spec_of("adaptive", "kaio,submit=adaptive", on="tmpfs"), 1.6),
     (spec_of("adaptive", "kaio,submit=adaptive", "kaio", "loop"), 0.97),
@@ -93,7 +98,7 @@ def test_not_worse_is_a_matter_of_the_verdict():
 
 
 def test_the_cells_have_one_goal():
-    cells = [spec for spec in speclist.specs() if spec.part == "cells"]
+    cells = [spec for spec in presets.specs() if spec.part == "cells"]
     assert len(cells) == len({spec.job.text for spec in cells}) == 64
     rows = [planted(spec) for spec in cells]
     rows[5:6] = [planted(cells[5], 1.2)]
@@ -119,38 +124,37 @@ def test_what_did_not_run_is_not_judged():
 
 
 def test_the_report_fits_and_names_each_row():
-    rows = [planted(spec, 1.234) for spec in speclist.specs()
+    rows = [planted(spec, 1.234) for spec in presets.specs()
             if spec.part != "cells"]
-    bench._judge(rows)
+    len(evaluation.evaluate(rows))
     lines = rowset.lines(rows)
     assert all(len(line) <= 80 for line in lines)
     for row in rows:
         assert "  " + row.name in lines
     assert sum("1.234" in line for line in lines) == sum(
-        len(row.metrics()) for row in rows)
+        len(row.metrics) for row in rows)
 
 
 def test_every_part_has_rows_or_is_measured_apart():
-    assert {spec.part for spec in speclist.specs()} == (
+    assert {spec.part for spec in presets.specs()} == (
         {*bench.PARTS, *bench.LONG_PARTS} - {"cpu", "memory"})
-    assert {spec.on for spec in speclist.specs()} == set(bench.TARGETS)
+    assert {spec.on for spec in presets.specs()} == set(bench.TARGETS)
 
 
 def test_only_the_targets_that_the_parts_need():
     args = bench.parser().parse_args(["--only", "memory"])
-    bench._settings(args)
-    assert bench._wanted(args) == ([], ["tmpfs"])
+    assert bench.wanted(bench._parts(args)) == ([], ["tmpfs"])
     args = bench.parser().parse_args(["--cells", "--only", "adaptive"])
-    bench._settings(args)
-    assert args.parts == ["adaptive", "cells"]
-    assert bench._wanted(args)[1] == ["zram", "tmpfs", "loop", "disk"]
+    parts = bench._parts(args)
+    assert parts == ["adaptive", "cells"]
+    assert bench.wanted(parts)[1] == ["zram", "tmpfs", "loop", "disk"]
 
 
 def test_what_the_bare_loop_prints():
-    assert rowset._figures("12.5 3\n") == {"iops": 12.5, "cpu_us": 3}
+    assert loops._figures("12.5 3\n") == {"iops": 12.5, "cpu_us": 3}
     for text in ("", "1", "0 1", "nan 1", "inf 1", "x 1", "1 2 3"):
         with pytest.raises(ValueError):
-            rowset._figures(text)
+            loops._figures(text)
 
 
 # What is no pair
@@ -158,16 +162,16 @@ def test_what_the_bare_loop_prints():
 def test_cpu_by_depth(monkeypatch):
     cost = {1: 2.0, 16: 1.9, 64: 2.2}
 
-    def timed(plan, cell, role, seed):
-        depth, = map(int, cell.job.values("iodepth"))
+    def timed(_, row, role, seed):
+        depth, = map(int, row.job.values("iodepth"))
         return {"cpu_us": cost[depth] * (1 + seed / 2**40) *
                 (3 if role == "A" and depth == 1 else 1)}
     monkeypatch.setattr(runner, "timed", timed)
-    monkeypatch.setattr(rowset, "loop_run", lambda plan, cell, seed: {
-        "cpu_us": {"1": 1, "16": 2, "64": 4}[cell.job.values("iodepth")[0]]})
-    sides = tuple(rowset.Side(text, "") for text in ("libaio", "kaio"))
-    plan = inmemory.Plan(None, sides, 8, 1, 1, np.random.default_rng(1))
-    sweep, ticks = costs.Sweep(plan, None, tuple(cost)), []
+    monkeypatch.setattr(loops, "bare_run", lambda _, row, role, seed: {
+        "cpu_us": {"1": 1, "16": 2, "64": 4}[row.job.values("iodepth")[0]]})
+    sides = tuple(Side(text, "") for text in ("libaio", "kaio"))
+    campaign = Campaign(Request(pairs=8, seed=1), sides, [])
+    sweep, ticks = costs.Sweep(campaign, None, tuple(cost)), []
     sweep.run(ticks.append)
     assert len(ticks) == sweep.count() == 4 * 3 * 3
     assert sweep.spread("B") == pytest.approx(2.2 / 1.9)
@@ -178,7 +182,7 @@ def test_cpu_by_depth(monkeypatch):
                                          "4.00"]
     assert judged(sweep=sweep) == [False]
     cost[64] = 2.05
-    sweep = costs.Sweep(plan, None, tuple(cost))
+    sweep = costs.Sweep(campaign, None, tuple(cost))
     sweep.run(ticks.append)
     assert judged(sweep=sweep) == [True]
 
@@ -188,7 +192,7 @@ def test_memory_is_what_grows_but_the_buffer(monkeypatch):
     monkeypatch.setattr(costs, "_own", lambda fio, one, target, depth:
                         10**6 + pages.get((one.text, depth), 0))
     for text, value in (("null", 500), ("kaio", 704)):
-        one = rowset.Side(text, "")
+        one = Side(text, "")
         assert costs._per_unit(None, one, None) == pytest.approx(value)
 
 
@@ -218,9 +222,9 @@ def test_a_run_without_io_is_repeated_but_not_for_ever(monkeypatch):
     def timed(*_):
         calls.append(1)
         if len(calls) < 3 or stuck:
-            raise runner.fiorun.Idle("it completed no I/O")
+            raise runner.timedrun.Idle("it completed no I/O")
         return {"iops": 1}
-    monkeypatch.setattr(runner.fiorun, "timed", timed)
+    monkeypatch.setattr(runner.timedrun, "timed", timed)
     stuck = False
     assert runner._undisturbed() == {"iops": 1, "repeats": 2}
     stuck = True
@@ -287,56 +291,60 @@ def test_no_loop_device_without_direct_io_or_a_file(backing, monkeypatch):
 
 # The runs that are no fio run of a fixed time: which side they are
 
-def plan_of(folder="/f"):
-    fio = runner.fiorun.Fio.__new__(runner.fiorun.Fio)
-    fio.cpu, fio.folder = 1, folder
-    sides = tuple(rowset.Side(text, "e") for text in ("first", "second"))
-    return rowset.Plan(fio, sides, 1, 0.25, 0.05, None, bareloop="/f/bareloop")
+def campaign_of():
+    """Of all sides, in the order of TEXTS."""
+    fio = fiorun.Fio.__new__(fiorun.Fio)
+    fio.cpu, fio.folder = 1, "/f"
+    known = {side.text: side for side in loops.KINDS}
+    sides = tuple(known.get(text) or Side(text, "e") for text in TEXTS)
+    return Campaign(Request(runtime=0.25, ramp=0.05, cpu=1, build="/f"), sides,
+                    [], fio=fio)
 
 
 def test_64_jobs_are_of_the_side_that_runs(monkeypatch):
     seen = []
-    monkeypatch.setattr(rowset.fiorun, "run", lambda fio, side, job, on, options,
+    monkeypatch.setattr(loops.fiorun, "run", lambda fio, side, job, on, options,
                         *_: seen.append((side.text, options)))
     row = planted(spec_of("jobs"))
     for role in ("A", "A'", "B"):
-        assert 0 < rowset._jobs_run(plan_of(), row, role, 7)["wall_s"] < 10
-    assert [text for text, _ in seen] == ["first", "first", "second"]
+        assert 0 < loops.one_run(campaign_of(), row, role, 7)["wall_s"] < 10
+    assert [text for text, _ in seen] == ["libaio", "libaio", "kaio"]
     assert {"numjobs=64", "number_ios=200", "randseed=7"} <= set(seen[0][1])
 
 
 def looks_at_the_name(monkeypatch):
     """A list that grows when a run looks whether its target is still there."""
     looked = []
-    monkeypatch.setattr(rowset.claim, "check_same", looked.append)
+    monkeypatch.setattr(loops.claim, "check_same", looked.append)
     return looked
 
 
 def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
-    monkeypatch.setattr(rowset, "_fio_run", lambda *_: "fio")
-    monkeypatch.setattr(rowset.loops, "printed",
+    monkeypatch.setattr(loops, "_fio_run", lambda *_: "fio")
+    monkeypatch.setattr(loops, "printed",
                         lambda command, *_: {"command": command})
     looked = looks_at_the_name(monkeypatch)
-    for part, a, poll in (("defaults", rowset.BARE, "0"),
-                          ("spin", rowset.POLL, "1")):
+    for part, a, poll in (("defaults", loops.BARE_LOOP.text, "0"),
+                          ("spin", loops.POLLING.text, "1")):
         b = "kaio" if part == "defaults" else FIXED
         row = planted(spec_of(part, b, a))
-        assert row.one_run(plan_of(), row, "B", 7) == "fio"
+        assert loops.one_run(campaign_of(), row, "B", 7) == "fio"
         depth, = row.job.values("iodepth")
         for role in ("A", "A'"):
-            assert row.one_run(plan_of(), row, role, 7)["command"] == [
-                "/f/bareloop", "/f", "1", depth, "1", "50", "250", "7", poll]
+            found = loops.one_run(campaign_of(), row, role, 7)
+            assert found["command"] == [
+                "/f/loops/bareloop", "/f", "1", depth, "1", "50", "250", "7", poll]
     assert len(looked) == 4     # after each loop
 
 
 def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
-    monkeypatch.setattr(runner, "timed", lambda plan, row, role, seed: {
+    monkeypatch.setattr(runner, "timed", lambda _, row, role, seed: {
         "iops": 4e6, "cpu_us": 0.25, "role": role})
-    monkeypatch.setattr(rowset.loops, "printed", lambda *_: {
+    monkeypatch.setattr(loops, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
     looks_at_the_name(monkeypatch)
-    row = planted(spec_of("defaults", a=rowset.CEILING))
-    found = row.one_run(plan_of(), row, "A'", 7)
+    row = planted(spec_of("defaults", a=loops.CEILING.text))
+    found = loops.one_run(campaign_of(), row, "A'", 7)
     assert found["iops"] == pytest.approx(0.8e6)
     assert found["cpu_us"] == 1.25
 
@@ -344,5 +352,6 @@ def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
 def test_the_median_latency_of_a_run(monkeypatch):
     monkeypatch.setattr(runner, "timed", lambda *_: {
         "iops": 1, "lat_p50_us": 7.5, "latency": {"read": {"n": 9}}})
-    assert rowset._fio_run(None, None, "A", 1) == {
-        "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5}
+    assert loops._fio_run(None, None, "A", 1) == {
+        "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5,
+        "latency": {"read": {"n": 9}}}

@@ -5,7 +5,6 @@ difference."""
 from itertools import groupby
 import math
 
-from ..fio.metrics import CHANGES
 from ..stats import paired, verdict
 
 
@@ -65,7 +64,9 @@ def evaluate(cells, alpha=verdict.ALPHA):
             for host in cell.hosts}
         groups += [cell.effects, *cell.host_effects.values()]
     effects = _fill(groups)
-    verdict.judge_all(effects, CHANGES, alpha)
+    words = {name: said for cell in cells for name, said in
+             cell.words.items()}
+    verdict.judge_all(effects, words, alpha)
     return effects
 
 

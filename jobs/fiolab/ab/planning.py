@@ -103,22 +103,22 @@ def files_of(side):
         if path.startswith("/")]
 
 
-def cell_of(asked, number, job, place, target, **more):
-    """A new cell; more: what else Cell says of it."""
+def cell_of(asked, number, job, target, kind=Cell, **more):
+    """A new cell of a kind; more: what else that says of it."""
     direct = jobfile.direct_io(job.text) if target.direct else "none"
-    return Cell(number, job, pairing.planned_orders(
-        asked.seed, number, asked.pairs, asked.looks or ()), place,
+    return kind(number, job, pairing.planned_orders(
+        asked.seed, number, asked.pairs, asked.looks or ()), target,
         direct=direct, why=target.why(direct),
         seed=pairing.pair_seed(asked.seed, number, 0), target=target, **more)
 
 
-def _cells(campaign, made):
+def _cells(campaign):
     found = []
-    for place, target in zip(campaign.targets, made):
+    for target in campaign.targets:
         for job in campaign.jobs:
             for b in range(1, len(campaign.sides)):
-                found.append(cell_of(campaign.asked, len(found), job, place,
-                                     target, b=b))
+                cell = cell_of(campaign.asked, len(found), job, target, b=b)
+                found.append(places.ready(campaign, cell, target))
     return found
 
 
@@ -147,7 +147,7 @@ def _title(asked, sides):
 def _plant(campaign, target):
     """A self-check: B is A with a handicap."""
     trial = places.ready(campaign, cell_of(
-        campaign.asked, 0, campaign.jobs[0], None, target), target)
+        campaign.asked, 0, campaign.jobs[0], target), target)
     a, b, c = campaign.sides
     campaign.sides = (a, replace(b, plant=selfcheck.plant(campaign, trial),
                                  text=f"{a.text} + handicap"), c)
@@ -162,6 +162,5 @@ def plan(campaign, stack):
     campaign.environment = machine.describe(asked.cpu)
     campaign.title = _title(asked, campaign.sides)
     campaign.targets = made
-    campaign.cells = [places.ready(campaign, cell, cell.target)
-                      for cell in _cells(campaign, made)]
+    campaign.cells = _cells(campaign)
     campaign.warnings = _warnings(campaign, made)

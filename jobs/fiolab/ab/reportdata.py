@@ -108,7 +108,8 @@ def _disturbances(campaign, cell):
 
 
 def _target_data(cell):
-    known = {**cell.place.data(CAMPAIGN), "why": cell.why, "direct": cell.direct}
+    known = {**cell.place.data(CAMPAIGN), "why": cell.why,
+             "direct": cell.direct}
     return {key: known[key] for key in REPORT}
 
 
@@ -136,6 +137,19 @@ def _cell_data(campaign, cell):
                       effective=_by_role(campaign, cell, _plain_job))
 
 
+def frame(campaign, comparisons, **more):
+    """All that a report says of the campaign as a whole."""
+    return {
+        "title": campaign.title, "created": campaign.created,
+        "command": campaign.command, **campaignfolder.how(campaign),
+        "environment": campaign.environment, "self_check": None,
+        "cpu": None if campaign.clients else campaign.asked.cpu, **more,
+        "comparisons": comparisons, "fio": campaign.binary,
+        "clients": [client["name"] for client in campaign.clients],
+        "sides": [campaignfolder.side_data(letter, side)
+                  for letter, side in zip(LETTERS, campaign.sides)]}
+
+
 def make(campaign, finished, warnings):
     """The whole report.json."""
     effects = evaluation.evaluate(campaign.cells, campaign.alpha)
@@ -143,14 +157,6 @@ def make(campaign, finished, warnings):
         verdict.withhold(effects)
     return {
         "schema": schema.REPORT.version, "version": VERSION,
-        "title": campaign.title, "created": campaign.created,
-        "command": campaign.command, **campaignfolder.how(campaign),
-        "environment": campaign.environment, "self_check": None,
-        "cpu": None if campaign.clients else campaign.asked.cpu,
-        "finished": finished, "comparisons": len(effects),
-        "fio": campaign.binary,
-        "clients": [client["name"] for client in campaign.clients],
-        "sides": [campaignfolder.side_data(letter, side)
-                  for letter, side in zip(LETTERS, campaign.sides)],
+        **frame(campaign, len(effects), finished=finished),
         "cells": [_cell_data(campaign, cell) for cell in campaign.cells],
         "warnings": warnings}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..fio.jobfile import Job
-from ..fio.metrics import METRICS, PERCENTILES, enough
+from ..fio.metrics import CHANGES, METRICS, PERCENTILES, enough
 from ..stats.pairing import ROLES
 
 
@@ -51,7 +51,7 @@ class Cell:
     id: int
     job: Job | None
     orders: list                # of its pairs: AB or BA
-    place: Any = None           # one of the campaign's targets
+    place: Any = None           # its target when the campaign began
     a: int = 0
     b: int = 1
     direct: str = "all"         # which of its I/O is: all, some, none
@@ -60,8 +60,10 @@ class Cell:
     stream: str = ""            # what was found of both sides' I/O
     calls: dict = field(default_factory=lambda: dict.fromkeys("AB"))
     metrics: tuple = tuple(METRICS)
-    # While there is something to run: where, and what is called with that
-    # target before each run.
+    words: dict = field(default_factory=lambda: CHANGES)    # by metric
+    runtime: float | None = None        # seconds, if not the campaign's
+    # While there is something to run: the target as it is now, and what is
+    # called with it before each run.
     target: Any = None
     restore: Any = None
     # What came of it.

@@ -25,11 +25,10 @@ from ..stats.pairing import SEQUENCES, pair_seed
 
 ATTEMPTS = 5
 LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
-# What a run's file has beside its values, and what is in the place of what
-# this kind of run has not.
-BESIDE: dict[str, Any] = {
-    "latency": {}, "options": None, "steal": None, "repeats": 0, "hosts": None,
-    "seed": None}
+# What a run's file has beside its values; and what is in the place of that
+# where a kind of run has it not.
+BESIDE = ("latency", "options", "steal", "repeats", "hosts", "seed")
+WITHOUT: dict[str, Any] = {"latency": {}, "steal": None, "repeats": 0}
 
 
 class Stopped(Problem):
@@ -65,7 +64,8 @@ def timed(campaign, cell, role, seed):
         cell.restore(cell.target)
     stolen, ticks = steal(campaign.fio.cpu)
     found = _undisturbed(campaign.fio, campaign.side(cell, role), cell.job,
-                         cell.target, seed, campaign.runtime, campaign.ramp)
+                         cell.target, seed, cell.runtime or campaign.runtime,
+                         campaign.ramp)
     stolen_after, ticks_after = steal(campaign.fio.cpu)
     cell.target.check_size(cell.job)
     passed = max(1, ticks_after - ticks)
@@ -102,12 +102,10 @@ def _record(campaign, cell, number, role, one_run):
     except Lost as lost:
         host, why = lost.args
         return {**keep, "failed": {"host": host, "why": why}}
-    beside = {name: found[name] if name in found else value
-              for name, value in BESIDE.items()}
-    return {**keep, "values": {name: value for name, value in found.items()
-                               if name not in BESIDE},
-            **{name: value for name, value in beside.items()
-               if name in found or value is not None}, "seed": seed}
+    return {**WITHOUT, **keep,
+            "values": {name: value for name, value in found.items()
+                       if name not in BESIDE},
+            **{name: found[name] for name in BESIDE if name in found}}
 
 
 def _where(cell):

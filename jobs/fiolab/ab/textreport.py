@@ -20,7 +20,8 @@ FLOOR_WARNING = ("warning: the A/A floor excludes 0: this machine drifted or "
 
 # The head
 
-def _head(data):
+def head(data):
+    """The sides, and how they were run."""
     pin = ("not pinned" if data["cpu"] is None
            else f"fio pinned to CPU {data['cpu']}")
     where = (f"; clients: {', '.join(data['clients'])}" if data["clients"]
@@ -153,16 +154,17 @@ def _hosts(cell):
     return lines
 
 
-def _cell(data, cell):
+def cell_lines(data, cell):
+    """All that is said of one cell."""
     target = cell["target"]
     more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
-    head = ROW.format("median", "A", cell["b"], f"{cell['b']} vs A", "95% CI",
-                      "A vs A 95% CI")
+    title = ROW.format("median", "A", cell["b"], f"{cell['b']} vs A", "95% CI",
+                       "A vs A 95% CI")
     drifted = any(map(wording.floor_excludes_one, wording.primaries(cell)))
     return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
             *fitted(wording.target_text(target)),
             *fitted(f"({target['why']})"),
-            *_changes(cell), head, *map(_metric_row, cell["effects"]),
+            *_changes(cell), title, *map(_metric_row, cell["effects"]),
             _calls_row(cell), *_verdicts(cell),
             *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
             *_tails(cell), *_discarded(cell), *_noise(cell)]
@@ -185,26 +187,27 @@ def _short_cells(data):
 
 # The whole
 
-def _rule(data):
+def rule(data):
+    """What the verdicts mean."""
     looks = (f"; looks after {', '.join(map(str, data['looks']))} pairs"
              if data["looks"] else "")
     return ["", "Effects: Hodges-Lehmann with exact CI, order balanced and "
             "random.", *fitted(
                 f"Verdict: p <= {data['alpha']:g} by Holm over "
                 f"{data['comparisons']} comparisons; equivalent: 90% CI in "
-                f"+-{data['margin']:.0%}{looks}.", ""),
-            *fitted(wording.made(data.get("version")), "")]
+                f"+-{data['margin']:.0%}{looks}.", "")]
 
 
 def text(data):
     """The report of report.json as text that ends in a newline."""
     data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
-    lines = [*_head(data), *_unfinished(data), *_self_check(data), "",
+    lines = [*head(data), *_unfinished(data), *_self_check(data), "",
              *_overview(data)]
     if len(data["cells"]) > FULL_CELLS:
         lines += _short_cells(data)
     else:
         for cell in data["cells"]:
-            lines += _cell(data, cell)
-    lines += [*warnings(data), *_rule(data)]
+            lines += cell_lines(data, cell)
+    lines += [*warnings(data), *rule(data),
+              *fitted(wording.made(data.get("version")), "")]
     return "\n".join([*lines, ""])

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The call loop (jobs/loops/callloop.c): the nanoseconds of each call of the
-# library, without fio, on two libraries in pairs.
-import contextlib
+"""The call loop (jobs/loops/callloop.c): the nanoseconds of each call of the
+library, without fio, as a cell of a campaign of two libraries.  Its metrics
+are the speeds of the calls, so that more is faster."""
+from dataclasses import dataclass, field, replace
 import math
 
-from ..base import progress
-from ..fio import asking, fiorun, sidespec
-from ..stats import pairing
-from ..stats.verdict import Effect
-from . import inmemory, loops
+from ..fio import asking, fiorun
+from ..fio.jobfile import Job
+from ..fio.metrics import FASTER
+from ..stats.pairing import planned_orders
+from . import loops
+from .rowset import Row
 
-SIDES = ("libaio", "libaio@our-library")
 LOOP_SHARES = 18            # milliseconds of a loop run, in those of a kind
 LEAST_NS = 0.01             # less is not told from the empty loop
 
@@ -48,44 +49,50 @@ def parse(text):
 
 
 class Loop:
-    """The program on both libraries: one run, and all of them in pairs."""
+    """The program on the library of a side."""
 
-    def __init__(self, args):
-        self.sides = tuple(sidespec.parse(text, args.build) for text in SIDES)
-        self.program = loops.program(loops.CALL, args.build)
-        self.cpu, self.milliseconds = args.cpu, args.loop_ms
-        self.libraries = tuple(self.run(one, 1)[0] for one in self.sides)
-        for one, library in zip(self.sides, self.libraries):
-            asking.check_library(one, library, loops.CALL)
+    def __init__(self, build, cpu, milliseconds):
+        self.program = loops.program(loops.CALL, build)
+        self.cpu, self.milliseconds = cpu, milliseconds
+        self.sides = ()         # with the library that each was seen to use
 
-    def run(self, one, milliseconds):
-        """parse() of one run on the library of a side."""
+    def seconds(self):
+        """What one run takes."""
+        return self.milliseconds * LOOP_SHARES / 1000 + 0.15
+
+    def run(self, side, milliseconds):
+        """parse() of one run."""
         return loops.printed([self.program, str(milliseconds)], parse, self.cpu,
-                             fiorun.side_environment(one),
-                             f"{loops.CALL} failed on side {one.text}")
+                             fiorun.side_environment(side),
+                             f"{loops.CALL} failed on side {side.text}")
 
-    def measure(self, pairs, rng):
-        """A Cell whose metrics are the nanoseconds of the KINDS."""
-        cell = inmemory.Cell(None, None, pairing.orders(pairs, rng))
-        seconds = self.milliseconds * LOOP_SHARES / 1000 + 0.15
-        shown = progress.Progress(pairs, 3 * pairs * seconds)
-        with contextlib.ExitStack() as stack:
-            stack.callback(shown.clear)
-            for block, order in enumerate(cell.orders):
-                shown.tick(f"call loop, pair {block + 1} of {pairs}")
-                cell.runs += self._block(block, order)
-        return cell
+    def check(self, sides):
+        """Does the program use the library that each side says?"""
+        found = [self.run(side, 1)[0] for side in sides]
+        for side, library in zip(sides, found):
+            asking.check_library(side, library, loops.CALL)
+        self.sides = tuple(replace(side, library=library)
+                           for side, library in zip(sides, found))
 
-    def _block(self, block, order):
-        for role in pairing.SEQUENCES[order]:
-            _, costs = self.run(self.sides[role == "B"], self.milliseconds)
-            ns = {kind: cost["ns"] for kind, cost in costs.items()}
-            yield {"block": block, "order": order, "role": role,
-                   "costs": costs, **ns}
+    def one_run(self, campaign, cell, role, _seed):
+        _, costs = self.run(campaign.side(cell, role), self.milliseconds)
+        return {"costs": costs, **{kind: 1e9 / cost["ns"]
+                                   for kind, cost in costs.items()}}
 
 
-def speeds(cell):
-    """{kind: Effect} on the speed of our library: + is faster."""
-    return {kind: Effect("iops", [-d for d in cell.differences("B", kind)],
-                         [-d for d in cell.differences("A'", kind)])
-            for kind in KINDS}
+@dataclass
+class LoopRow(Row):
+    metrics: tuple = tuple(KINDS)
+    words: dict = field(default_factory=lambda: dict.fromkeys(KINDS, FASTER))
+
+    def add(self, run):
+        super().add(run)
+        self.runs[-1].update({kind: cost["ns"] for kind, cost in
+                              run["values"]["costs"].items()})
+        self.runs[-1].pop("seed", None)     # it has none
+
+
+def row(asked, number):
+    """The cell of the call loop."""
+    return LoopRow(number, Job("call loop", ""), planned_orders(
+        asked.seed, number, asked.pairs))

@@ -1,26 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The benchmark of the engine: kaio against fio's built-in engines, itself with
-# other options, and a loop without fio (jobs/loops/bareloop.c).  Pairs,
-# statistics and verdicts are those of jobs/ab; the rows go round in turn.  What
-# is no pair (CPU by depth, memory) is in costs.py.
+"""The benchmark of the engine: kaio against fio's built-in engines, itself with
+other options, and a loop without fio (jobs/loops/bareloop.c).  It is a campaign
+of jobs/ab whose cells are the rows of presets.py.  What is no pair (CPU by
+depth, memory) is in costs.py."""
 import argparse
 from contextlib import ExitStack
 import sys
 import tempfile
 
-import numpy as np
-
-from ..ab import runner
+from ..ab import evaluation, runner
 from ..base import commandline, progress, version
 from ..base.problem import Problem
-from ..fio import asking, fiorun, sidespec, streams
-from ..fio.metrics import CHANGES
+from ..fio import asking, fiorun, streams
 from ..report.terminal import fitted
-from ..stats import pairing
-from ..stats.verdict import Effect, count_pairs, judge_all
+from ..stats.verdict import count_pairs
 from ..target import loopdevice, scratchfile
-from . import (costs, goalset, inmemory, libbench, libtargets, loops, rowset,
-               speclist, textreport)
+from . import (costs, goalset, libbench, libtargets, loops, presets, rowset,
+               textreport)
 
 LONG_PARTS = ("cells",)
 PARTS = ("defaults", "adaptive", "spin", "batch", "cpu", "jobs", "memory")
@@ -73,30 +69,28 @@ def parser():
     return new
 
 
-def _settings(args):
-    args.pairs = args.pairs or (QUICK_PAIRS if args.quick else PAIRS)
-    args.runtime = args.runtime or (0.2 if args.quick else 0.25)
-    args.ramp = 0.05
-    args.parts = list(args.only or PARTS)
-    if args.cells and "cells" not in args.parts:
-        args.parts.append("cells")
+def _parts(args):
+    found = list(args.only or PARTS)
+    if args.cells and "cells" not in found:
+        found.append("cells")
+    return found
 
 
 # Targets
 
-def _disk(args, stack):
-    made = scratchfile.scratch(args.build, args.size, stack)
+def _disk(asked, stack):
+    made = scratchfile.scratch(asked.build, asked.size, stack)
     if made.ram:
-        raise Problem(f"the build folder {args.build} is in memory.")
+        raise Problem(f"the build folder {asked.build} is in memory.")
     return made
 
 
-def _tmpfs(args, stack):
-    return scratchfile.scratch(commandline.MEMORY, args.size, stack)
+def _tmpfs(asked, stack):
+    return scratchfile.scratch(commandline.MEMORY, asked.size, stack)
 
 
-def _loop(args, stack):
-    device = loopdevice.make(_tmpfs(args, stack).path, stack)
+def _loop(asked, stack):
+    device = loopdevice.make(_tmpfs(asked, stack).path, stack)
     return scratchfile.prepare(device, [], None, False, stack)
 
 
@@ -108,104 +102,98 @@ def _without(what, problem):
     print(f"bench: without {what}: {problem}", file=sys.stderr)
 
 
-def _targets(wanted, args, stack):
+def _targets(wanted, asked, stack):
     """{name: Target} of those that are to be had."""
     made = {}
     for name in wanted:
         try:
             with ExitStack() as trial:
-                made[name] = TARGETS[name](args, trial)
+                made[name] = TARGETS[name](asked, trial)
                 stack.push(trial.pop_all())
         except Problem as problem:
             _without(name, problem)
     return made
 
 
-# The command
+# The rows
 
-def _usable(plan, row):
+def wanted(parts):
+    """(the rows of these parts, the names of the targets that they need)"""
+    rows = [spec for spec in presets.specs() if spec.part in parts]
+    names = dict.fromkeys(spec.on for spec in rows)
+    if {"cpu", "memory"} & set(parts):
+        names["tmpfs"] = None
+    return rows, [name for name in TARGETS if name in names]
+
+
+def _usable(campaign, row):
     """Whether A works here; that B does not is the user's to know."""
-    try:
-        for each in plan.sides:
-            if each.ioengine:
-                asking.check(plan.fio, (each,), [row.job], row.target.size)
-                streams.limited(plan.fio, each, row.job, row.target, 64)
-    except Problem as problem:
-        if each is plan.sides[1]:
-            raise
-        _without(row.name, problem)
-        return False
+    for role in "AB":
+        side = campaign.side(row, role)
+        try:
+            if side.ioengine:
+                asking.check(campaign.fio, (side,), [row.job], row.target.size)
+                streams.limited(campaign.fio, side, row.job, row.target, 64)
+        except Problem as problem:
+            if role == "B":
+                raise
+            _without(row.name, problem)
+            return False
     return True
 
 
-def _plan(args, fio_, spec):
-    sides = tuple(rowset.LOOP_SIDES.get(text) or
-                  sidespec.parse(text, args.build) for text in (spec.a, spec.b))
-    least = 0 if args.quick else LONGER.get(spec.part, 0)
-    return rowset.Plan(fio_, sides, args.pairs, max(args.runtime, least),
-                       args.ramp, args.rng,
-                       bareloop=loops.path(loops.BARE, args.build))
-
-
-def _rows(args, fio_, made, wanted):
-    """(rows that can run, names of those that cannot)"""
-    rows, skipped, known = [], [], {}
-    for spec in wanted:
+def _fill(campaign, specs, made):
+    """Make the rows that can run the campaign's cells; the names of those that
+    cannot."""
+    asked, skipped, known = campaign.asked, [], {}
+    sides = [side.text for side in campaign.sides]
+    for spec in specs:
         if spec.on not in made:
             skipped.append(rowset.title(spec))
             continue
-        row = rowset.Row(spec.job, made[spec.on], pairing.orders(
-            args.pairs, args.rng), spec=spec, plan=_plan(args, fio_, spec))
-        pair = (spec.a, spec.b)
-        if pair not in known:
-            known[pair] = _usable(row.plan, row)
-        if known[pair]:
-            rows.append(row)
+        longer = 0 if asked.quick else LONGER.get(spec.part, 0)
+        row = rowset.row(asked, len(campaign.cells), spec, made[spec.on],
+                         sides, max(asked.runtime, longer))
+        if (row.a, row.b) not in known:
+            known[row.a, row.b] = _usable(campaign, row)
+        if known[row.a, row.b]:
+            campaign.cells.append(row)
         else:
             skipped.append(row.name)
-    return rows, skipped
+    return skipped
 
 
-def _check(rows, tick):
-    """Fairness and system calls, of the defaults against libaio alone."""
-    for row in rows:
-        if (row.spec.part, row.spec.a) == ("defaults", "libaio"):
-            runner.check(row.plan, [row], tick, costs.calls_per_io)
+# The command
+
+def _progress(campaign, sweep):
+    asked, rows = campaign.asked, campaign.cells
+    each = asked.ramp + asked.runtime + commandline.STEP_OVERHEAD
+    steps = CHECK_RUNS + 3 * asked.pairs * len(rows) + (
+        sweep.count() if sweep else 0)
+    longer = sum(row.runtime - asked.runtime for row in rows)
+    return progress.Progress(steps, steps * each + 3 * asked.pairs * longer)
 
 
-def _measure(args, rows, sweep):
-    each = args.ramp + args.runtime + commandline.STEP_OVERHEAD
-    runs = 3 * args.pairs * len(rows) + (sweep.count() if sweep else 0)
-    longer = sum(row.plan.runtime - args.runtime for row in rows)
-    shown = progress.Progress(
-        runs + CHECK_RUNS,
-        (runs + CHECK_RUNS) * each + 3 * args.pairs * longer)
+def _measure(campaign, sweep):
+    """The system calls are counted of the defaults against libaio alone."""
+    shown = _progress(campaign, sweep)
     try:
-        _check(rows, shown.tick)
-        for number in range(args.pairs):
-            for row in rows:
-                inmemory.block(row.plan, row, number, shown.tick, row.one_run)
+        runner.check(campaign, [
+            row for row in campaign.cells
+            if (row.spec.part, row.spec.a) == ("defaults", "libaio")],
+            shown.tick, costs.calls_per_io)
+        runner.run(campaign, lambda *_: None, shown.tick, loops.one_run)
         if sweep:
             sweep.run(shown.tick)
     finally:
         shown.clear()
 
 
-def _judge(rows):
-    effects = []
-    for row in rows:
-        row.effects = [Effect(metric, row.differences("B", metric),
-                              row.differences("A'", metric))
-                       for metric in row.metrics()]
-        effects += row.effects
-    judge_all(effects, CHANGES)
-    return len(effects)
-
-
-def _head(args, fio_, made):
-    pin = "not pinned" if args.cpu is None else f"CPU {args.cpu}"
-    lines = [f"{fio_.version}, {pin}; {count_pairs(args.pairs)} of "
-             f"{args.runtime:g} s runs after {args.ramp:g} s ramp",
+def _head(campaign, made):
+    asked = campaign.asked
+    pin = "not pinned" if asked.cpu is None else f"CPU {asked.cpu}"
+    lines = [f"{campaign.fio.version}, {pin}; {count_pairs(asked.pairs)} of "
+             f"{asked.runtime:g} s runs after {asked.ramp:g} s ramp",
              "B : A is the ratio of B to A: Hodges-Lehmann, 95% CI; A/A is the "
              "noise floor."]
     for name, each in made.items():
@@ -215,58 +203,46 @@ def _head(args, fio_, made):
     return lines
 
 
-def _sweep(args, fio_, made):
-    if "cpu" not in args.parts or "tmpfs" not in made:
-        return None
-    spec = rowset.Spec("cpu", "libaio", "kaio", "tmpfs", None, ())
-    return costs.Sweep(_plan(args, fio_, spec), made["tmpfs"], SWEEP)
-
-
-def _memory(args, fio_, made):
-    if "memory" not in args.parts or "tmpfs" not in made:
-        return {}
-    return costs.memory(fio_, args.build, made["tmpfs"])
-
-
-def _wanted(args):
-    """(the rows asked for, the names of the targets that they need)"""
-    rows = [spec for spec in speclist.specs() if spec.part in args.parts]
-    names = dict.fromkeys(spec.on for spec in rows)
-    if {"cpu", "memory"} & set(args.parts):
-        names["tmpfs"] = None
-    return rows, [name for name in TARGETS if name in names]
+def _begin(args, specs, stack):
+    """The Campaign of what was asked for, before its targets are made."""
+    asked = libbench.request(
+        args, args.pairs or (QUICK_PAIRS if args.quick else PAIRS),
+        args.runtime or (0.2 if args.quick else 0.25), 0.05)
+    campaign = presets.campaign(asked, specs)
+    campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
+        tempfile.TemporaryDirectory(prefix="kaio-bench-")))
+    asking.check(campaign.fio, campaign.sides[1:2], [], asked.size)
+    return campaign
 
 
 def bench(args, stack):
-    _settings(args)
-    commandline.step_aside(args.cpu)
-    args.seed = commandline.seed(args.seed)
-    args.rng = np.random.default_rng(args.seed)
-    wanted, names = _wanted(args)
-    folder = stack.enter_context(
-        tempfile.TemporaryDirectory(prefix="kaio-bench-"))
-    fio_ = fiorun.Fio(commandline.find_fio(args.fio), args.cpu, folder)
-    asking.check(fio_, (sidespec.parse("kaio", args.build),), [], args.size)
-    if {"defaults", "spin", "cpu"} & set(args.parts):
-        loops.program(loops.BARE, args.build)
+    parts = _parts(args)
+    specs, names = wanted(parts)
+    campaign = _begin(args, specs, stack)
+    asked, rows = campaign.asked, campaign.cells
+    if {"defaults", "spin", "cpu"} & set(parts):
+        loops.program(loops.BARE, asked.build)
     file = commandline.output(
-        args.json, 3 * args.pairs * (len(wanted) + len(SWEEP)), stack)
-    made = _targets(names, args, stack)
-    rows, skipped = _rows(args, fio_, made, wanted)
-    sweep = _sweep(args, fio_, made)
+        args.json, 3 * asked.pairs * (len(specs) + len(SWEEP)), stack)
+    made = _targets(names, asked, stack)
+    skipped = _fill(campaign, specs, made)
+    sweep = (costs.Sweep(campaign, made["tmpfs"], SWEEP)
+             if "cpu" in parts and "tmpfs" in made else None)
     if not made:
         raise Problem("nothing is left to measure: see above.")
-    _measure(args, rows, sweep)
-    memory = _memory(args, fio_, made)
-    goals = goalset.goals(rows, sweep, skipped, _judge(rows))
-    lines = [*_head(args, fio_, made), *rowset.lines(rows)]
+    _measure(campaign, sweep)
+    memory = (costs.memory(campaign.fio, asked.build, made["tmpfs"])
+              if "memory" in parts and "tmpfs" in made else {})
+    comparisons = len(evaluation.evaluate(rows))
+    goals = goalset.goals(rows, sweep, skipped, comparisons)
+    lines = [*_head(campaign, made), *rowset.lines(rows)]
     lines += sweep.lines() if sweep else []
     lines += costs.memory_lines(memory) if memory else []
-    print("\n".join([*lines, *textreport.end(goals, args.seed)]))
+    print("\n".join([*lines, *textreport.end(goals, asked.seed)]))
     if file:
-        file.save({"version": version.VERSION, "fio": fio_.version,
-                   "cpu": args.cpu, "seed": args.seed, "pairs": args.pairs,
-                   "runtime": args.runtime,
+        file.save({"version": version.VERSION, "fio": campaign.fio.version,
+                   "cpu": asked.cpu, "seed": asked.seed, "pairs": asked.pairs,
+                   "runtime": asked.runtime,
                    "rows": [row.data() for row in rows], "goals": goals,
                    "cpu_by_depth": sweep and sweep.data(), "memory": memory})
 

@@ -5,12 +5,14 @@ import math
 import re
 import statistics
 
+import numpy as np
+
 from ..ab import runner
 from ..base import process
 from ..base.problem import Problem
 from ..fio import fiorun, sidespec, timedrun
 from ..stats.paired import hodges_lehmann
-from . import callkinds, inmemory, rowset
+from . import callkinds, loops, rowset
 
 DEEP, BLOCK = 4096, 4096
 MEMORY_SECONDS = 10         # more than a look at the process takes
@@ -39,22 +41,22 @@ class Sweep:
     """Rounds over all depths, both sides and the bare loop, in random order:
     the loop's CPU per I/O grows with its buffers, too."""
 
-    def __init__(self, plan, target, depths):
-        self.plan, self.depths = plan, depths
-        self.rounds = max(2, plan.pairs // 2)
-        self.cells = {depth: inmemory.Cell(rowset.job(depth), target, [])
-                      for depth in depths}
+    def __init__(self, campaign, target, depths, a=0, b=1):
+        """a, b: the numbers of its sides in the campaign."""
+        self.campaign, self.depths = campaign, depths
+        self.rounds = max(2, campaign.pairs // 2)
+        self.rows = {depth: rowset.Row(depth, rowset.job(depth), [], a=a, b=b,
+                                       target=target) for depth in depths}
 
     def count(self):
         return self.rounds * 3 * len(self.depths)
 
-    def _one(self, cell, role, seed):
-        if role == BARE:
-            return rowset.loop_run(self.plan, cell, seed)
-        return runner.timed(self.plan, cell, role, seed)
+    def _one(self, row, role, seed):
+        how = loops.bare_run if role == BARE else runner.timed
+        return how(self.campaign, row, role, seed)
 
     def run(self, tick):
-        rng = self.plan.rng
+        rng = np.random.default_rng(self.campaign.asked.seed)
         for number in range(self.rounds):
             seed = int(rng.integers(1, 2**31))
             order = [(d, role) for d in self.depths
@@ -63,15 +65,15 @@ class Sweep:
                 depth, role = order[i]
                 tick(f"CPU per I/O at depth {depth}, round {number + 1} of "
                      f"{self.rounds}")
-                cell = self.cells[depth]
-                cell.runs.append({"round": number, "role": role,
-                                  **self._one(cell, role, seed)})
+                row = self.rows[depth]
+                row.runs.append({"round": number, "role": role,
+                                 **self._one(row, role, seed)})
 
     def _relative(self, role):
         """ln(depth / first depth), estimated over the rounds, by depth."""
-        first = self.cells[self.depths[0]].series(role, "cpu_us")
+        first = self.rows[self.depths[0]].figures(role, "cpu_us")
         return [hodges_lehmann([math.log(x / y) for x, y in zip(
-            self.cells[depth].series(role, "cpu_us"), first)])
+            self.rows[depth].figures(role, "cpu_us"), first)])
             for depth in self.depths]
 
     def spread(self, role):
@@ -80,10 +82,11 @@ class Sweep:
         return math.exp(max(found) - min(found))
 
     def _line(self, role):
-        values = [statistics.median(cell.series(role, "cpu_us"))
-                  for cell in self.cells.values()]
-        name = (rowset.BARE if role == BARE else
-                self.plan.sides[role == "B"].text)
+        values = [statistics.median(row.figures(role, "cpu_us"))
+                  for row in self.rows.values()]
+        first = self.rows[self.depths[0]]
+        name = (loops.BARE_LOOP if role == BARE else
+                self.campaign.side(first, role)).text
         return (f"  {name:<9}" +
                 "".join(f"{value:>9.2f}" for value in values))
 
@@ -94,7 +97,7 @@ class Sweep:
                 *map(self._line, ("A", "B", BARE))]
 
     def data(self):
-        return {str(depth): cell.runs for depth, cell in self.cells.items()}
+        return {str(depth): row.runs for depth, row in self.rows.items()}
 
 
 # Memory

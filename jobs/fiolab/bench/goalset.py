@@ -44,7 +44,7 @@ def _not_worse(effect, comparisons):
 def _half(rows, row, other):
     """The least ratio; None without a gain to halve."""
     twin = row.spec._replace(b=other)
-    gains = [each.effect("iops").estimate for each in rows
+    gains = [each.effects["iops"].estimate for each in rows
              if each.spec[:-1] == twin[:-1]]
     return math.exp(gains[0] / 2) if gains and gains[0] > 0 else None
 
@@ -52,7 +52,7 @@ def _half(rows, row, other):
 def _asked(rows, row, goal, comparisons):
     """(what is asked in words, met)"""
     metric, kind, limit = goal
-    effect = row.effect(metric)
+    effect = row.effects[metric]
     if kind == SAME:
         return SAME, _not_worse(effect, comparisons)
     found = math.exp(effect.estimate)
@@ -68,7 +68,7 @@ def _asked(rows, row, goal, comparisons):
 
 
 def _row_goal(rows, row, goal, comparisons):
-    effect = row.effect(goal[0])
+    effect = row.effects[goal[0]]
     text, met = _asked(rows, row, goal, comparisons)
     found = math.exp(effect.estimate)
     return textreport.goal(f"{row.name}: {rowset.NAMES[goal[0]]} {text}",
@@ -89,8 +89,8 @@ def _calls_goal(row):
 def _cells_goal(rows, comparisons):
     """One goal for all: no cell slower."""
     slower = [row.name for row in rows
-              if row.effect("iops").verdict == "slower"]
-    enough = _judged(rows[0].effect("iops"), comparisons)
+              if row.effects["iops"].verdict == "slower"]
+    enough = _judged(rows[0].effects["iops"], comparisons)
     return textreport.goal(f"none of {len(rows)} cells slower", slower,
                            "; ".join(slower) or "none found",
                            not slower if enough or slower else None)

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The benchmark of the library: A is the distribution's libaio.so.1, B is ours.
-# Both under fio's built-in libaio engine on targets in memory, and in a loop
-# without fio (jobs/loops/callloop.c).  Pairs, statistics and verdicts are those
-# of jobs/ab; in the loop the metric is speed, calls per second.
+"""The benchmark of the library: A is the distribution's libaio.so.1, B is ours.
+It is a campaign of jobs/ab: both under fio's built-in libaio engine on targets
+in memory, and in a loop without fio (jobs/loops/callloop.c), of which the
+metric is speed, calls per second."""
 import argparse
+from dataclasses import replace
 import math
 import os
 import statistics
+import tempfile
 
-import numpy as np
+from ..ab import evaluation, planning, runner
+from ..ab.campaign import Campaign, Request
+from ..base import commandline, progress, version
+from ..fio import asking, fiorun, jobfile, sidespec
+from ..fio.metrics import PRIMARY
+from ..stats.verdict import fewest_pairs
+from . import callkinds, callloop, libreport, libtargets, rowset, textreport
 
-from ..base import commandline, version
-from ..fio.metrics import CHANGES
-from ..stats import pairing
-from ..stats.verdict import fewest_pairs, judge_all
-from . import (callkinds, callloop, inmemory, librun, libtargets, loops,
-               textreport)
-
-SIDES = callloop.SIDES
-
+SIDES = ("libaio", "libaio@our-library")
 TAKES = ("take_one", "take_many")
 IOPS_GOAL, CALLS_GOAL, TAKE_GOAL = 1.20, 0.05, 5
 
@@ -67,35 +67,84 @@ def common(new):
     add("--json", metavar="FILE", help="write every run and result to FILE")
 
 
-def _settings(args):
-    """What make_plan() wants beside, and the length of everything."""
-    args.a, args.b = SIDES
-    args.job = None
-    args.pairs = args.pairs or (10 if args.quick else 20)
-    args.runtime, args.ramp, args.loop_ms = (
-        (0.2, 0.05, 8) if args.quick else (0.4, 0.1, 15))
-    args.parts = args.only or libtargets.PARTS
+def request(args, pairs, runtime, ramp):
+    """What was asked for, of every benchmark; leaves fio its CPU."""
+    commandline.step_aside(args.cpu)
+    return Request(build=args.build, fio=commandline.find_fio(args.fio),
+                   pairs=pairs, runtime=runtime, ramp=ramp, cpu=args.cpu,
+                   size=args.size, quick=args.quick,
+                   seed=commandline.seed(args.seed))
 
 
-# Under fio
+# The campaign
 
-def _fio_cells(args, plan, jobs, stack):
-    return [inmemory.Cell(jobs[0], each, pairing.orders(args.pairs, plan.rng))
-            for each in libtargets.targets(args, stack)]
+def _begin(args):
+    """(campaign, its loop; None without)"""
+    short = args.quick
+    asked = request(args, args.pairs or (10 if short else 20),
+                    *((0.2, 0.05) if short else (0.4, 0.1)))
+    sides = tuple(sidespec.parse(text, asked.build) for text in SIDES)
+    loop = (callloop.Loop(asked.build, asked.cpu, 8 if short else 15)
+            if "loop" in _parts(args) else None)
+    if loop:
+        loop.check(sides)
+    return Campaign(asked, sides, [jobfile.load("randread")]), loop
 
 
-def _measure_fio(plan, cells):
-    """Fills the cells; the kinds of calls of both sides of each."""
+def _parts(args):
+    return args.only or libtargets.PARTS
+
+
+def _ask_fio(campaign, stack):
+    """Find mistakes before any writing."""
+    asked = campaign.asked
+    campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
+        tempfile.TemporaryDirectory(prefix="kaio-ab-")))
+    asking.check(campaign.fio, campaign.sides, campaign.jobs, asked.size)
+    campaign.binary = {"path": asked.fio, "version": campaign.fio.version}
+    libraries = asking.check_libraries(campaign.fio, campaign.sides)
+    campaign.sides = tuple(replace(side, library=library) for side, library in
+                           zip(campaign.sides, libraries))
+
+
+def _fio_cells(campaign, made):
+    return [planning.cell_of(
+        campaign.asked, number, campaign.jobs[0], target, kind=rowset.Row,
+        metrics=PRIMARY) for number, target in enumerate(made)]
+
+
+def _progress(campaign, fio_cells, loop):
+    asked, cells = campaign.asked, len(fio_cells)
+    checks, runs = 3 * cells, 3 * asked.pairs * cells
+    seconds = (runs * (asked.ramp + asked.runtime + commandline.STEP_OVERHEAD)
+               + checks * commandline.CHECK_SECONDS)
+    if loop:
+        runs += 3 * asked.pairs
+        seconds += 3 * asked.pairs * loop.seconds()
+    return progress.Progress(runs + checks, seconds)
+
+
+def _measure(campaign, fio_cells, loop):
+    """The kinds of calls of both sides of each cell under fio."""
     found = []
 
     def count(*what):
         found.append(callkinds.kinds_per_io(*what))
         return found[-1].get("all")
-    librun.measure(plan, cells, count=count)
+
+    def one_run(campaign, cell, role, seed):
+        how = runner.timed if cell.target else loop.one_run
+        return how(campaign, cell, role, seed)
+    shown = _progress(campaign, fio_cells, loop)
+    try:
+        runner.check(campaign, fio_cells, shown.tick, count)
+        runner.run(campaign, lambda *_: None, shown.tick, one_run)
+    finally:
+        shown.clear()
     return [{"A": a, "B": b} for a, b in zip(found[::2], found[1::2])]
 
 
-# The report
+# The report of the loop
 
 def _ns(values):
     middle = statistics.median(values)
@@ -103,26 +152,26 @@ def _ns(values):
 
 
 def _loop_row(cell, kind, effect):
-    return ROW.format(*callloop.KINDS[kind], _ns(cell.series("A", kind)),
-                      _ns(cell.series("B", kind)),
+    return ROW.format(*callloop.KINDS[kind], _ns(cell.figures("A", kind)),
+                      _ns(cell.figures("B", kind)),
                       textreport.ratio(effect.estimate),
                       textreport.span(effect.ci95),
                       effect.verdict)
 
 
-def loop_lines(cell, effects):
-    floor = [bound for e in effects.values() for bound in e.floor]
+def loop_lines(cell):
+    floor = [bound for e in cell.effects.values() for bound in e.floor]
     return ["", "call loop: ns per call (least of the batches' means); speed "
             "of B, where A is 1",
             ROW.format("call", "", "A", "B", "speed", "95% CI", "verdict on B"),
-            *[_loop_row(cell, kind, e) for kind, e in effects.items()],
+            *[_loop_row(cell, kind, e) for kind, e in cell.effects.items()],
             "A against A, 95% CI, all calls: "
             f"{textreport.span((min(floor), max(floor)))}",
             *textreport.wrapped(NOTE)]
 
 
 def _fio_goals(cell, kinds):
-    name, iops = cell.target.label, cell.effects[0]
+    name, iops = cell.target.label, cell.effects["iops"]
     ratio = math.exp(iops.estimate)
     found = [textreport.goal(
         f"IOPS at least {IOPS_GOAL:.2f}x, {name}", ratio,
@@ -148,59 +197,36 @@ def _loop_goals(effects, comparisons):
                             "; ".join(slower) or "none found", judged)]
 
 
+def _goals(fio_cells, kinds, loop_cell, comparisons):
+    found = [goal for cell, counted in zip(fio_cells, kinds)
+             for goal in _fio_goals(cell, counted)]
+    return found + (_loop_goals(loop_cell.effects, comparisons)
+                    if loop_cell else [])
+
+
 # The command
 
-def _bench_loop(args, loop):
-    """(cell, effects) of the call loop; (None, {}) without it."""
-    if loop is None:
-        return None, {}
-    cell = loop.measure(args.pairs, np.random.default_rng([args.seed, 1]))
-    return cell, callloop.speeds(cell)
-
-
-def _loop_data(loop, cell, effects):
-    return {"libraries": loop.libraries, "runs": cell.runs, "effects": {
-        kind: {**textreport.effect_data(e), "metric": "speed"}
-        for kind, e in effects.items()}}
-
-
-def _head(args, loop, plan, cells, others):
-    if cells:
-        return textreport.table(plan, cells, others).rstrip("\n").splitlines()
-    return textreport.side_lines(loop.sides, loop.libraries, loops.CALL)
-
-
 def bench(args, stack):
-    commandline.step_aside(args.cpu)
-    args.seed = commandline.seed(args.seed)
-    _settings(args)
-    loop = callloop.Loop(args) if "loop" in args.parts else None
-    plan, cells, kinds = None, [], []
-    file = commandline.output(args.json, 3 * args.pairs * len(args.parts),
-                              stack)
-    if set(args.parts) - {"loop"}:
-        plan, jobs = librun.make_plan(args, SIDES, stack)
-        cells = _fio_cells(args, plan, jobs, stack)
-        kinds = _measure_fio(plan, cells)
-    loop_cell, effects = _bench_loop(args, loop)
-    comparisons = [*inmemory.evaluate(cells), *effects.values()]
-    judge_all(comparisons, CHANGES)
-    goals = [goal for cell, found in zip(cells, kinds)
-             for goal in _fio_goals(cell, found)]
-    lines = _head(args, loop, plan, cells, len(effects))
-    for cell, found in zip(cells, kinds):
-        lines += callkinds.kinds_lines(cell, found)
-    if loop:
-        goals += _loop_goals(effects, len(comparisons))
-        lines += loop_lines(loop_cell, effects)
-    print("\n".join([*lines, *textreport.end(goals, args.seed)]))
+    campaign, loop = _begin(args)
+    asked, parts, fio_cells = campaign.asked, _parts(args), []
+    file = commandline.output(args.json, 3 * asked.pairs * len(parts), stack)
+    if set(parts) - {"loop"}:
+        _ask_fio(campaign, stack)
+        fio_cells = _fio_cells(campaign, libtargets.targets(
+            asked, parts, bool(args.only), stack))
+    loop_cell = callloop.row(asked, len(fio_cells)) if loop else None
+    campaign.cells = [*fio_cells, *([loop_cell] if loop else [])]
+    kinds = _measure(campaign, fio_cells, loop)
+    comparisons = len(evaluation.evaluate(campaign.cells))
+    goals = _goals(fio_cells, kinds, loop_cell, comparisons)
+    lines = (libreport.lines(campaign, fio_cells, kinds, comparisons)
+             if fio_cells else libreport.sides(loop.sides))
+    lines += loop_lines(loop_cell) if loop else []
+    print("\n".join([*lines, *textreport.end(goals, asked.seed)]))
     if file:
-        data = textreport.data(plan, cells, args.seed) if plan else {
-            "sides": textreport.side_data(loop.sides, loop.libraries),
-            "seed": args.seed, "pairs": args.pairs, "cells": []}
-        file.save({"version": version.VERSION, **data, "calls_by_kind": kinds,
-                   "goals": goals,
-                   "loop": loop and _loop_data(loop, loop_cell, effects)})
+        file.save({"version": version.VERSION, **libreport.data(
+            campaign, fio_cells, loop), "calls_by_kind": kinds, "goals": goals,
+            "loop": loop and libreport.loop_data(loop, loop_cell)})
 
 
 def main(arguments=None):

@@ -42,31 +42,31 @@ def _zram_device(size, stack):
     stack.callback(os.close, descriptor)
 
 
-def zram(args, stack):
+def zram(asked, stack):
     """/dev/zram0 for reading, if it is to be had."""
     if blockdevice.device_number(ZRAM) is None:
         raise Problem(f"there is no {ZRAM}: modprobe zram, or leave it out.")
     try:
-        _zram_device(args.size or scratchfile.DEFAULT_SIZE, stack)
+        _zram_device(asked.size or scratchfile.DEFAULT_SIZE, stack)
     except OSError as error:
         why = ("something holds it" if error.errno == errno.EBUSY
                else error.strerror)
         raise Problem(f"cannot use {ZRAM} ({why}): leave out zram.") from None
-    return scratchfile.prepare(ZRAM, [], args.size, False, stack)
+    return scratchfile.prepare(ZRAM, [], asked.size, False, stack)
 
 
-def targets(args, stack):
-    """The ready targets of the parts that were asked for."""
+def targets(asked, parts, required, stack):
+    """The ready targets of these parts; zram may be missing if not required."""
     made = []
-    if "shm" in args.parts:
-        made.append(scratchfile.scratch(commandline.MEMORY, args.size, stack))
-    if "zram" in args.parts:
+    if "shm" in parts:
+        made.append(scratchfile.scratch(commandline.MEMORY, asked.size, stack))
+    if "zram" in parts:
         try:
             with contextlib.ExitStack() as trial:
-                made.append(zram(args, trial))
+                made.append(zram(asked, trial))
                 stack.push(trial.pop_all())
         except Problem as problem:
-            if args.only:
+            if required:
                 raise
             print(f"bench-lib: without zram: {problem}", file=sys.stderr)
     return made

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The rows of jobs/bench, with the goals of each.
+"""The rows of jobs/bench, with the goals of each; and the campaign that those
+make which are asked for."""
 import itertools
 
-from . import rowset
+from ..ab.campaign import Campaign
+from ..fio import sidespec
+from . import loops, rowset
 from .goalset import at_least, at_most, half_of, same
 
 DEPTHS = (1, 8, 64, 1024)
@@ -27,9 +30,9 @@ def specs():
         rows += [
             spec("defaults", "libaio", "kaio", on, fast, (at_least(1.25),)),
             spec("defaults", "io_uring", "kaio", on, fast, (at_least(1.05),)),
-            spec("defaults", rowset.BARE, "kaio", on, fast,
+            spec("defaults", loops.BARE_LOOP.text, "kaio", on, fast,
                  (at_least(0.85),)),
-            spec("defaults", rowset.CEILING, "kaio", on, fast,
+            spec("defaults", loops.CEILING.text, "kaio", on, fast,
                  (at_least(0.95),))]
     rows += [spec("adaptive", "libaio", adaptive, "zram", fast,
                   (at_least(1.9),)),
@@ -41,7 +44,7 @@ def specs():
         rows += [
             spec("spin", "kaio", "kaio,spin=50us", on, one,
                  (at_least(1.35), at_most(0.7, "p50_us"))),
-            spec("spin", rowset.POLL, "kaio,spin=50us", on, one,
+            spec("spin", loops.POLLING.text, "kaio,spin=50us", on, one,
                  (at_least(0.85),)),
             spec("spin", "kaio", "kaio,spin=auto", on, one,
                  (half_of("kaio,spin=50us"), same()))]
@@ -51,3 +54,12 @@ def specs():
              job(64, more=("iodepth_batch=16",)), (at_least(1.0),)),
         spec("jobs", "libaio", "kaio", "tmpfs", fast, (same("wall_s"),)),
         *_cells()]
+
+
+def campaign(asked, wanted):
+    """The Campaign of these rows, as yet without cells."""
+    known = {side.text: side for side in loops.KINDS}
+    texts = dict.fromkeys(text for spec in wanted for text in (spec.a, spec.b))
+    return Campaign(asked, tuple(
+        known.get(text) or sidespec.parse(text, asked.build)
+        for text in dict.fromkeys(("libaio", "kaio", *texts))), [])

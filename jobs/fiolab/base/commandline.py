@@ -3,6 +3,7 @@
 # ends a command, fio is stopped and everything it created is removed, but for
 # the campaign folder, which is what the user wants.
 import argparse
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 import os
 import re
@@ -11,6 +12,7 @@ import shutil
 import signal
 import sys
 import threading
+from typing import Any
 
 from . import jsonfile
 from .problem import Problem
@@ -24,7 +26,8 @@ STEP_OVERHEAD = 0.35        # seconds that fio takes to start and to end
 CHECK_SECONDS = 0.8
 
 
-def number(kind, low, high, what):
+def number(kind: type, low: float, high: float,
+           what: str) -> Callable[[str], Any]:
     def parse(text):
         try:
             value = kind(text)
@@ -37,7 +40,7 @@ def number(kind, low, high, what):
     return parse
 
 
-def size(text):
+def size(text: str) -> int:
     """Bytes of '256M' and the like, a multiple of 1 MiB."""
     match = re.fullmatch(r"(\d{1,6})([mMgG])(i?[bB])?", text)
     value = match and int(match[1]) << (20 if match[2] in "mM" else 30)
@@ -47,7 +50,7 @@ def size(text):
     return value
 
 
-def cpu(text):
+def cpu(text: str) -> int | None:
     allowed = sorted(os.sched_getaffinity(0))
     if text == "all":
         return None
@@ -58,20 +61,21 @@ def cpu(text):
     return int(text)
 
 
-def find_fio(name):
+def find_fio(name: str) -> str:
     """An absolute path where there is one: runs have folders of their own."""
     found = shutil.which(name)
     return os.path.abspath(found) if found else name
 
 
-def step_aside(fio_cpu):
+def step_aside(fio_cpu: int | None) -> None:
     """Leave fio's CPU to fio, where there is another."""
     others = os.sched_getaffinity(0) - {fio_cpu}
     if others:
         os.sched_setaffinity(0, others)
 
 
-def output(path, runs, stack):
+def output(path: str | None, runs: int,
+           stack: ExitStack) -> jsonfile.File | jsonfile.Stream | None:
     """The JSON file, open before the runs; None without --json."""
     if not path:
         return None
@@ -82,7 +86,7 @@ def output(path, runs, stack):
     return made
 
 
-def seed(given):
+def seed(given: int | None) -> int:
     """One of chance, where none was given."""
     return secrets.randbits(31) if given is None else given
 
@@ -114,7 +118,9 @@ def _status(problem, failure):
     return ended if isinstance(ended, int) and ended else failure
 
 
-def main(arguments=None, new=None, action=None, failure=1):
+def main(arguments: Sequence[str] | None, new: argparse.ArgumentParser,
+         action: Callable[[argparse.Namespace, ExitStack], None],
+         failure: int = 1) -> None:
     """Run the command of a parser: action(args, exit stack).
 
     failure: the exit status of a Problem.
@@ -134,7 +140,7 @@ def main(arguments=None, new=None, action=None, failure=1):
         os._exit(1)
 
 
-def disk(build):
+def disk(build: str) -> str:
     """Where scratch files and campaigns go: the build folder, if it can be."""
     there = os.path.isdir(build) and os.access(build, os.W_OK | os.X_OK)
     return build if there else os.getcwd()

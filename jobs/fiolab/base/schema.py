@@ -77,7 +77,7 @@ def _endless(value: Any) -> str | None:
     return None
 
 
-def _said(error) -> tuple[str, str]:
+def _said(error: Any) -> tuple[str, str]:
     """(where, what) of a JsonSchemaValueException, as for people."""
     where, rule = error.name.removeprefix("data").lstrip("."), error.definition
     if error.rule == "required":
@@ -158,7 +158,7 @@ class Report(Schema):
                           f"{what}: {again}.") from None
         return data
 
-    def load(self, path) -> Any:
+    def load(self, path: str) -> Any:
         """The report in a file."""
         return self.checked(*_parsed(path, self.want))
 
@@ -167,7 +167,7 @@ def _refuse(word: str) -> None:
     raise ValueError(f"{word} is not a number of JSON")
 
 
-def _parsed(path, want: str) -> tuple[Any, str]:
+def _parsed(path: str, want: str) -> tuple[Any, str]:
     """What a JSON file holds; (value, the file's name to show)."""
     shown = ascii(str(path))[1:-1]
     try:

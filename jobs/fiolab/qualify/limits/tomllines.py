@@ -25,16 +25,16 @@ class Wrong(Exception):
     """(line or None, what is wrong and what to do)"""
 
 
-def shown(text):
+def shown(text: object) -> str:
     return ascii(str(text))[1:-1]
 
 
-def quoted(name):
+def quoted(name: object) -> str:
     text = shown(name)
     return f'"{text if len(text) <= 60 else text[:57] + "..."}"'
 
 
-def read(path):
+def read(path: str) -> str:
     try:
         with open(path, "rb") as file:
             content = file.read(BIGGEST + 1)
@@ -89,7 +89,7 @@ def _add(table, key, value, number):
                     "one out")
 
 
-def scan(text):
+def scan(text: str) -> list[Table]:
     """[Table] in the order of the file.  As each line is TOML by itself, and
     says nothing twice, tomllib reads the same in all of them together."""
     tables = {}

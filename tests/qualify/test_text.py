@@ -9,6 +9,7 @@ import pytest
 import hostile
 import qualifydata
 from fiolab.qualify.report import cachewords, phrases, textreport
+from fiolab.report import wording
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_amounts(value, unit, amount):
     (None, "n/a"), (0, "0 s"), (0.00017, "0 s"), (4.123, "4.12 s"),
     (60, "1 min"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (86400, "24 h")])
 def test_times(seconds, said):
-    assert phrases.time(seconds) == said
+    assert wording.time(seconds) == said
 
 
 @pytest.mark.parametrize("asked, told, kernel, said", [

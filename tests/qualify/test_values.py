@@ -6,6 +6,7 @@ import pytest
 
 from fiolab.ab import results
 from fiolab.base.problem import Problem
+from fiolab.fio.metrics import PERCENTILES
 from fiolab.qualify import values
 
 
@@ -77,7 +78,7 @@ def test_no_histogram_has_such_a_percentile(count, names):
     ab = results.Pool()
     ab.add(found)
     assert [name for name in ab.data()["percentiles"]
-            if name in values.PERCENTILES] == names
+            if name in PERCENTILES] == names
 
 
 def test_pooling_is_counting_together():

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 import math
 from typing import Any
 
-import numpy as np
-
 from ..fio.jobfile import Job
-from ..fio.metrics import CHANGES, METRICS, PERCENTILES, enough
+from ..fio.metrics import CHANGES, METRICS, percentiles
 from ..stats.pairing import ROLES
 
 
@@ -32,15 +30,8 @@ class Pool:
         bins = sorted(self.bins.items())
         if not self.n:
             return None
-        values = np.array([ns for ns, _ in bins] or [0])
-        counts = np.cumsum([count for _, count in bins] or [0])
-        at = np.searchsorted(counts, np.array([
-            float(name) for name in PERCENTILES]) / 100 * counts[-1])
-        at = np.minimum(at, len(values) - 1)
         return {"n": self.n, "mean_ns": self.total_ns / self.n,
-                "percentiles": {name: int(values[i])
-                                for name, i in zip(PERCENTILES, at)
-                                if bins and enough(self.n, name)},
+                "percentiles": percentiles(bins, self.n),
                 "bins": [[ns, count] for ns, count in bins]}
 
 

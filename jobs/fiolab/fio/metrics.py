@@ -178,6 +178,13 @@ def enough(count: int, share: str) -> bool:
     return count * (100 - Decimal(share)) >= 100
 
 
+def percentiles(bins: Sequence[Sequence[int]], count: int) -> dict[str, int]:
+    """Those of PERCENTILES, in ns, that so many I/Os have; none without bins.
+    """
+    return {name: percentile(bins, share) for name, share in SHARES.items()
+            if bins and enough(count, name)}
+
+
 def _latencies(jobs):
     """{kind of I/O: latency} of those that were done."""
     found = {}

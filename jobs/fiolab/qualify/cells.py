@@ -8,8 +8,6 @@ from ..stats import bounds
 from . import jobtext, values
 from .suite import derive
 
-CONFIDENCE = 0.95
-
 
 def _of_round(results, metric):
     known = [r["values"][metric] for r in results
@@ -36,7 +34,7 @@ def _value(rounds, name, metric):
     if not samples:
         return None
     numbers = [number for number, _ in samples]
-    low, high = bounds.mean_bounds(numbers, CONFIDENCE)
+    low, high = bounds.mean_bounds(numbers, bounds.CONFIDENCE)
     return {"mean": fmean(numbers), "n": len(numbers), "values": numbers,
             "low": low, "high": high,
             "sources": [one for _, each in samples for one in each]}

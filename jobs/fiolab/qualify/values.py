@@ -3,8 +3,8 @@
 # together.  Latencies are whole ones, of all directions.
 from collections import Counter
 
-from ..fio.metrics import (DIRECTIONS, LATENCIES, PERCENTILES, enough, figures,
-                           percentile, rate)
+from ..fio.metrics import (DIRECTIONS, LATENCIES, figures, percentiles,
+                           rate)
 
 
 def _pooled(parts):
@@ -20,8 +20,8 @@ def _pooled(parts):
     return {"n": count,
             "mean_ns": sum(p["mean_ns"] * p["n"] for p in parts) / count,
             "max_ns": longest, "percentiles": {
-                name: min(longest, percentile(ordered, float(name) / 100))
-                for name in PERCENTILES if enough(count, name)},
+                name: min(longest, ns)
+                for name, ns in percentiles(ordered, count).items()},
             "bins": ordered}
 
 

@@ -226,3 +226,26 @@ def verdict_line(effect: dict) -> str:
 def label(name: str) -> str:
     """A name at the beginning of a line."""
     return name[:1].upper() + name[1:]
+
+
+def decimal_size(count: int) -> str:
+    """As vendors count: '480 GB'."""
+    for name, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.4g} {name}"
+    return f"{count:,} B"
+
+
+def time(seconds: float | None) -> str:
+    """'2 h 5 min', '3 min 20 s', '4.1 s'."""
+    if seconds is None:
+        return "n/a"
+    if seconds < 0.001:
+        return "0 s"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    pair = ((hours, "h"), (minutes, "min")) if hours else (
+        (minutes, "min"), (rest, "s"))
+    return " ".join(f"{n} {name}" for n, name in pair if n)

@@ -11,15 +11,19 @@ import numpy as np
 from scipy.special import stdtrit
 
 
+FEWEST = 2                          # rounds, for a bound
+CONFIDENCE = 0.95                   # where nobody asks for another
+
+
 def mean_bounds(values: Sequence[float | None],
                 confidence: float) -> tuple[float | None, float | None]:
     """(low, high): the mean of what was sampled is at least low, and at most
-    high, each with the given confidence; (None, None) with fewer than two
+    high, each with the given confidence; (None, None) with fewer than FEWEST
     values or with one that is no number.  Of figures that are all at least 0,
     as all here are, low is, too."""
     known = [value for value in values
              if value is not None and math.isfinite(value)]
-    if len(known) < max(2, len(values)):
+    if len(known) < max(FEWEST, len(values)):
         return None, None
     mean = math.fsum(known) / len(known)
     reach = (float(stdtrit(len(known) - 1, confidence))

@@ -26,6 +26,7 @@ from scipy.special import stdtr, stdtrit
 
 from ...base.problem import Problem
 from ...fio import metrics
+from ...stats import bounds
 from ...stats.paired import holm
 from ...stats.verdict import ALPHA
 from . import judging
@@ -102,7 +103,7 @@ def _logs(cell, metric):
     if not found:
         return None, "the figure was not measured"
     numbers = found["values"]
-    if len(numbers) < judging.FEWEST:
+    if len(numbers) < bounds.FEWEST:
         return None, "one round has no spread"
     if None in numbers or min(numbers) <= 0:
         return None, "a round has no figure above 0"

@@ -10,7 +10,6 @@
 #                   bound: what was observed decides, and that is said
 # Whatever was not measured is neither a pass nor a failure.
 from dataclasses import dataclass
-from decimal import Decimal
 from fnmatch import fnmatchcase
 import math
 from statistics import fmean
@@ -20,10 +19,8 @@ from ...fio.metrics import (LATENCIES, LIMITS, SHARES, TABLE, enough,
 from ...stats import bounds
 from . import specfile
 
-FEWEST = 2                          # rounds, for a bound
 RATES = [one.name for one in LIMITS.values()
          if one.better == "higher"]         # what an excursion is of
-QUANTILES = {metric: SHARES[name] for metric, name in LATENCIES.items()}
 FINE = 7                            # bits; above, fio's bins are 2^-6 wide
 
 
@@ -75,7 +72,7 @@ def _values(cell, metric):
         raise _Unmeasured("the engine tells no share of io_submit"
                           if metric == "submit_share" else
                           "a round has too few I/Os for this percentile"
-                          if metric in QUANTILES else
+                          if metric in LATENCIES else
                           "the run has no such figure")
     first, last = cell["window"] or (1, 0)
     if len(numbers) < max(len(found["values"]), last - first + 1):
@@ -106,7 +103,7 @@ def _observed(numbers, value, sources, what):
 def _excursion(cell):
     metric = next((m for m in RATES if m in cell["values"]), RATES[0])
     numbers, sources = _values(cell, metric)
-    if len(numbers) < FEWEST:
+    if len(numbers) < bounds.FEWEST:
         raise _Unmeasured("one round has no excursion")
     if not fmean(numbers):
         raise _Unmeasured("nothing was done in any round")
@@ -151,7 +148,8 @@ def fewest(share, confidence):
 
 def _histogram(cell, limit, confidence):
     """A percentile of one run."""
-    share, latency = QUANTILES[limit.metric], cell["latency"]
+    name, latency = LATENCIES[limit.metric], cell["latency"]
+    share = SHARES[name]
     found = cell["values"].get(limit.metric)
     value = percentile(latency["bins"], share) / 1000
     end = order_bound(latency, share, confidence)
@@ -160,18 +158,18 @@ def _histogram(cell, limit, confidence):
         raise _Unmeasured(f"{count:,} I/Os cannot bound this percentile with "
                           f"{100 * confidence:g}%: it takes "
                           f"{fewest(share, confidence):,}")
-    known = enough(count, str(100 * Decimal(str(share))))
+    what = ("percentile" if enough(count, name) else
+            "longest of too few I/Os for this percentile")
     return _Figure(value, None if end is None else end / 1000, count,
                    found["sources"] if found else [], "order statistic of "
                    f"{count:,} I/Os in one run, by the binomial distribution, "
-                   "which takes them as independent", "percentile" if known
-                   else "longest of too few I/Os for this percentile", "I/Os")
+                   "which takes them as independent", what, "I/Os")
 
 
 def _mean(cell, limit, confidence):
     scale = 100 if TABLE[limit.metric].unit == "share" else 1
     numbers, sources = _values(cell, limit.metric)
-    if len(numbers) < FEWEST:
+    if len(numbers) < bounds.FEWEST:
         raise _Unmeasured("one round has no confidence bound: it takes two")
     low, high = bounds.mean_bounds(numbers, confidence)
     return _Figure(scale * fmean(numbers),
@@ -182,9 +180,9 @@ def _mean(cell, limit, confidence):
 
 def _in_one_run(cell, limit):
     found = cell["values"].get(limit.metric)
-    return (limit.metric in QUANTILES and cell["latency"]
+    return (limit.metric in LATENCIES and cell["latency"]
             and cell["latency"]["bins"]
-            and (not found or len(found["values"]) < FEWEST))
+            and (not found or len(found["values"]) < bounds.FEWEST))
 
 
 def _figure(cell, limit, confidence):

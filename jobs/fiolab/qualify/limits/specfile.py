@@ -17,10 +17,10 @@ import os
 
 from ...base.problem import Problem
 from ...fio.metrics import LIMITS
+from ...stats import bounds
 from . import tomllines
 from .tomllines import TABLES, Wrong, quoted, shown
 
-CONFIDENCE = 0.95
 EVERY = "*"             # the cell that stands for all without an entry
 # KEY: (metric, sense, unit)
 KEYS = {key: one.limit for key, one in LIMITS.items()}
@@ -118,7 +118,7 @@ def _head(table, path):
     for key, (line, _) in table.values.items() if table else ():
         _key_known(key, line, HEAD_KEYS)
     values = table.values if table else {}
-    name, confidence = os.path.basename(str(path)), CONFIDENCE
+    name, confidence = os.path.basename(str(path)), bounds.CONFIDENCE
     if "name" in values:
         name = _text(values["name"][0], "name", values["name"][1])
     if "confidence" in values:

@@ -140,7 +140,7 @@ def _environment():
     made.filters.update(
         rmark=phrases.MARKS.get, rtone=phrases.TONES.get, bar=phrases.bar,
         again=again, bound=phrases.bound, amount=phrases.amount,
-        plain=phrases.plain, time=phrases.time, decimal=phrases.decimal_size,
+        plain=phrases.plain, time=wording.time, decimal=wording.decimal_size,
         day=phrases.day,
         sources=phrases.sources, sentence=phrases.sentence,
         heading=phrases.heading, metric_of=phrases.metric_of,
@@ -160,7 +160,7 @@ def render(data):
     return _environment().get_template("qualify.html.j2").render(
         data=data, targets=targets, summary=summary(data),
         write_cache=cachewords.of(data),
-        confidence=(data["spec"] or {}).get("confidence") or 0.95,
+        confidence=phrases.confidence(data),
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
         shown_failures=FAILED, against=data["against"] and against(
             data["against"]))

@@ -7,6 +7,7 @@ import os
 from ...fio.metrics import TABLE
 from ...report import wording
 from ...report.wording import figure, several
+from ...stats.bounds import CONFIDENCE
 
 TONES = {"pass": "good", "fail": "bad", "not measured": "open",
          "done": "good", "failed": "bad", "stopped": "open",
@@ -50,6 +51,11 @@ def plain(value):
 
 # Limits
 
+def confidence(data):
+    """Of the bounds that the spec asks for."""
+    return (data["spec"] or {}).get("confidence") or CONFIDENCE
+
+
 def _of(limit, name):
     return amount(limit[name], limit["unit"])
 
@@ -81,7 +87,7 @@ def metric_of(limit):
 def failure(limit, data):
     """'IOPS, 4K 100/0: IOPS 644,490 (95% bound), asked for ≥ 700,000'."""
     kind = ("" if limit["bound"] is None else
-            f" ({100 * (limit['confidence'] or 0.95):g}% bound)")
+            f" ({100 * (limit['confidence'] or CONFIDENCE):g}% bound)")
     return (f"{where(limit, data)}: {metric_of(limit)} {bound(limit)}{kind}, "
             f"asked for {bar(limit)}")
 
@@ -219,29 +225,6 @@ def device(target):
             identity["model"]).startswith(str(identity["vendor"])):
         model = str(identity["model"])
     return model or target["path"]
-
-
-def decimal_size(count):
-    """As vendors count: '480 GB'."""
-    for name, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= scale:
-            return f"{count / scale:.4g} {name}"
-    return f"{count:,} B"
-
-
-def time(seconds):
-    """'2 h 5 min', '3 min 20 s', '4.1 s'."""
-    if seconds is None:
-        return "n/a"
-    if seconds < 0.001:
-        return "0 s"
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    pair = ((hours, "h"), (minutes, "min")) if hours else (
-        (minutes, "min"), (rest, "s"))
-    return " ".join(f"{n} {name}" for n, name in pair if n)
 
 
 def day(created):

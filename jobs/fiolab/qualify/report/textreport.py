@@ -30,7 +30,7 @@ def _head(data):
     for target in data["targets"]:
         serial = target["identity"].get("serial")
         lines += fitted(f"{target['name']}: {phrases.device(target)}, "
-                        f"{phrases.decimal_size(target['size_bytes'])}"
+                        f"{wording.decimal_size(target['size_bytes'])}"
                         + (f", serial {serial}" if serial else ""), "")
         lines += fitted(prewritten.said(target))
     return lines + fitted(
@@ -73,9 +73,9 @@ def _limit(data, one):
 def _limits(data):
     if not data["limits"]:
         return ["", "No limit was given: the checks alone decide."]
-    confidence = (data["spec"] or {}).get("confidence") or 0.95
     lines = ["", LIMIT.format("limits", "", "asked for",
-                              f"{100 * confidence:g}% bound", "").rstrip()]
+                              f"{100 * phrases.confidence(data):g}% bound",
+                              "").rstrip()]
     for one in data["limits"]:
         lines += _limit(data, one)
     return lines
@@ -96,7 +96,7 @@ def _checks(data):
 def _test(test):
     steady = [phase for phase in test["phases"] if phase["steady"]]
     lines = fitted(f"{STATES[test['state']]:<12} {test['title']}, "
-                   f"{phrases.time(test['seconds'])}"
+                   f"{wording.time(test['seconds'])}"
                    + (f": {phrases.sentence(test['why'])}" if test["why"]
                       else ""),
                    more=" " * 13)

@@ -4,9 +4,8 @@
 # that the device keeps what it flushed is for the power cut to show.
 import os
 
-from ...fio.metrics import PERCENTILES
+from ...fio.metrics import PERCENTILES, enough
 from ...target import blockdevice, sysfs
-from .. import values
 from .verifying import fault, judged, section, too_few, unknown
 
 EVERY = 4                   # writes between two syncs
@@ -117,7 +116,7 @@ def _row(kind, ran):
         mean, found = None, {}
     return [kind, calls, mean and mean / 1e3] + [
         found[float(p)] / 1e3 if float(p) in found and
-        values.enough(calls, p) else None for p in PERCENTILES]
+        enough(calls, p) else None for p in PERCENTILES]
 
 
 def run(context):

@@ -3,7 +3,7 @@
 # with a checksum in every block, reads back, and states how many bytes it
 # looked at.  What must be read back in one piece of memory, because fio keeps
 # a list of it, is bounded; the whole range is read without such a list.
-from ..report import phrases
+from ...report import wording
 from . import flushes, planted, powercut, trimtest
 from .kinds import Procedure
 from .verifying import (EXPECTED, done, fault, first_fault, judged, megabytes,
@@ -125,7 +125,7 @@ def soak(context):
     # Each place is either written, and then read back, or read.
     return {"checks": [judged(
         ("soak", "Long mixed load"), ran.source, f"{wrote:,} bytes written "
-        f"among {read - wrote:,} read, in {phrases.time(ran.seconds)}, and all "
+        f"among {read - wrote:,} read, in {wording.time(ran.seconds)}, and all "
         "of them read back: 0 mismatches", fault(ran, size * loops),
         too_few(wrote, size * loops // 2, "bytes written"))]}
 

@@ -57,7 +57,7 @@ def reads(jobs):
 
 def _value(rounds, sources, metric):
     numbers = [one[metric] for one in rounds]
-    low, high = bounds.mean_bounds(numbers, cells.CONFIDENCE)
+    low, high = bounds.mean_bounds(numbers, bounds.CONFIDENCE)
     return {"mean": fmean(numbers), "n": len(numbers), "values": numbers,
             "low": low, "high": high, "sources": sources}
 

@@ -18,11 +18,9 @@ from fiolab.qualify import (cli, estimate, planning, qualification, resume,
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
 from fiolab.target import identity
-from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
 QUALIFY = str(ROOT / "jobs" / "qualify")
-GIB = 1 << 30
 
 
 def qualify(*words, **changes):
@@ -103,10 +101,6 @@ def test_help_names_the_exit_status():
 
 
 # The plan
-
-def target_of(size=GIB):
-    return Target("/dev/x", size, whole=size, logical_block=512)
-
 
 def by_name(profile):
     return {test.name: test for test in pts.tests(profile)}

@@ -19,6 +19,7 @@
 #>                 and each engine refused by each other fio
 #> make test-conformance  hours: every combination beside libaio, and
 #>                 100,000 job files (KAIO_CONFORMANCE=N, FUZZ_JOBS=N: fewer)
+#> make coverage   what of C and Python the tests run, and what not, by line
 #> make lint       formatting, include rules, rooms, linters, -Werror
 #> make deps       install what the targets need (each does so itself too)
 #> make man        the manual pages of jobs/, into O/man
@@ -96,7 +97,7 @@ LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
-	check test-slow test-conformance lint man install uninstall clean help deps version \
+	check coverage test-slow test-conformance lint man install uninstall clean help deps version \
 	build-tests \
 	FORCE
 .DELETE_ON_ERROR:
@@ -192,6 +193,10 @@ test-conformance: build-tests
 	$(Q)$(PYTHON) tests/fuzz/fuzz_jobs.py --engine $(O)/fio-kaio.so \
 		--count $(or $(FUZZ_JOBS),100000)
 
+coverage:
+	$(Q).setup/packages build test ab coverage
+	$(Q).ci/coverage $(O) $(T)
+
 # --- jobs ---
 ab: engine
 	$(Q).setup/packages ab
@@ -222,7 +227,8 @@ $(PAGES): $(O)/man/man1/%.1: jobs/% .setup/manual-page .setup/version \
 
 # --- upkeep ---
 deps:
-	$(Q).setup/packages build ab bench qualify devices man test lint
+	$(Q).setup/packages build ab bench qualify devices man test coverage \
+		lint
 
 lint:
 	$(Q).setup/packages build test lint

@@ -2,7 +2,7 @@
 """The folder of a campaign: campaign.json (all of the Campaign that --resume
 needs, and back), runs/NNNNNN.json (one file for each run), the job files that
 repeat them, and the reports."""
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 import os
 import re
 
@@ -21,7 +21,7 @@ from .results import Cell
 
 # What campaign.json and a Campaign call the same.
 SAME = ("id", "title", "created", "command", "alpha", "margin", "environment",
-        "clients", "warnings", "stopped_at")
+        "warnings", "stopped_at")
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 
 
@@ -116,25 +116,17 @@ def written(campaign):
         "sides": [{**side_data(letter, side), "plant": list(side.plant),
                    "files": files} for letter, side, files in zip(
                        LETTERS, campaign.sides, campaign.files)],
+        "clients": campaign.clients,
         "jobs": [asdict(job) for job in campaign.jobs],
         "targets": [target.data(CAMPAIGN) for target in campaign.targets],
         "cells": _cells_data(campaign)}
 
 
-def _request(found):
-    known = {field.name for field in fields(Request)}
-    asked = Request(**{name: value for name, value in
-                       found["arguments"].items() if name in known})
-    return replace(asked, seed=found["seed"], pairs=found["pairs"],
-                   looks=found["looks"], runtime=found["runtime_s"],
-                   ramp=found["ramp_s"], cpu=found["cpu"])
-
-
 def read(found):
     """The Campaign of the content of a campaign.json that was checked."""
-    asked = _request(found)
+    asked = Request(**{field.name: found["arguments"].get(
+        field.name, field.default) for field in fields(Request)})
     jobs = [Job(**job) for job in found["jobs"]]
-    letters = [side["letter"] for side in found["sides"]]
     clients = clientrun.parse(asked.client)
     targets = [Target.of(one, CAMPAIGN, clients=tuple(clients))
                for one in found["targets"]]
@@ -144,9 +136,8 @@ def read(found):
         binary=found["fio"], targets=targets,
         cells=[Cell(cell["id"], jobs[cell["job"]], planned_orders(
             asked.seed, cell["id"], asked.pairs, asked.looks or ()),
-            targets[cell["target"]], b=letters.index(cell["b"]),
+            targets[cell["target"]], b=LETTERS.index(cell["b"]),
             direct=cell["direct"], why=cell["why"], seed=cell["seed"],
             stream=cell["stream"], calls=cell["calls"])
             for cell in found["cells"]],
-        **{**{name: found[name] for name in SAME},
-           "clients": clients})
+        clients=clients, **{name: found[name] for name in SAME})

@@ -96,10 +96,6 @@ def _significant(effect, alpha):
     return effect.p_holm <= alpha and _excludes_zero(effect.ci95)
 
 
-def floor_excludes_zero(effect: Effect) -> bool:
-    return _excludes_zero(effect.floor)
-
-
 def _inside_floor(effect):
     low, high = effect.floor
     return low <= effect.estimate <= high

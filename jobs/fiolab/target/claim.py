@@ -6,7 +6,7 @@
 # (qualify/realcut.py).
 # The path is resolved once, to an O_PATH descriptor: what that stands for is
 # judged, and is what gets opened, whatever happens to the name meanwhile.  fio
-# opens the name: it is told to create nothing (fio.py), and after each run the
+# opens the name: it is told to create nothing (fiorun.py); after each run the
 # name must still stand for what is claimed.
 from collections.abc import Iterator
 import contextlib

@@ -189,7 +189,7 @@ test-conformance: build-tests
 	$(Q)KAIO_CONFORMANCE=$(or $(KAIO_CONFORMANCE),full) KAIO_FAULTS=full \
 		$(PYTHON) -m pytest -q -s \
 		tests/engine/test_conformance.py \
-		tests/engine/test_injected.py
+		tests/engine/test_refused.py tests/engine/test_interrupted.py
 	$(Q)$(PYTHON) tests/fuzz/fuzz_jobs.py --engine $(O)/fio-kaio.so \
 		--count $(or $(FUZZ_JOBS),100000)
 

@@ -12,9 +12,18 @@ from aiolimits import DEEPEST, MAX, NR, read
 from enginestats import sentence
 
 
-def test_exhausted(fio, shm_file, too_deep, as_thread):
+# The last: with an eventfd to come, and with something to print at the end.
+@pytest.fixture(params=[
+    {"thread": 0}, {"thread": 1},
+    {"thread": 1, "reap": "eventfd", "submit": "adaptive", "spin": "auto",
+     "engine_stats": 1}], ids=["process", "thread", "eventfd"])
+def way(request):
+    return request.param
+
+
+def test_exhausted(fio, shm_file, too_deep, way):
     result = fio(shm_file, rw="randread", bs=512, size=1 << 20,
-                 iodepth=too_deep, thread=as_thread).failed()
+                 iodepth=too_deep, **way).failed()
     text = sentence(result)
     assert "%d more requested" % too_deep in text
     number = re.search(r"aio-nr (\d+), aio-max-nr (\d+)", text)
@@ -69,15 +78,27 @@ SAID = {"EAGAIN": (11, "sysctl -w fs.aio-max-nr="),
         "EINVAL": (22, "less depth")}
 
 
+def refused_setup(fio, target, call, error, **options):
+    """A sentence, and no I/O."""
+    result = fio(target, rw="write", size=1 << 20, iodepth=4, strace=(
+        "-o", os.devnull, "-e", "trace=" + call,
+        "-e", "inject=%s:error=%s:when=1+" % (call, error)),
+        **options).failed()
+    assert result.job["write"]["total_ios"] == 0
+    return sentence(result), result.job["error"]
+
+
 @pytest.mark.parametrize("error", SAID)
-def test_setup_fails(fio, shm_file, need_strace, error, as_thread):
-    number, words = SAID[error]
-    result = fio(shm_file, rw="write", size=1 << 20, iodepth=4,
-                 thread=as_thread, strace=(
-                     "-o", os.devnull, "-e", "trace=io_setup",
-                     "-e", "inject=io_setup:error=" + error)).failed()
-    assert words in sentence(result)
-    assert result.job["error"] == number
+def test_setup_fails(fio, shm_file, need_strace, error, way):
+    text, number = refused_setup(fio, shm_file, "io_setup", error, **way)
+    assert (number, SAID[error][1] in text) == (SAID[error][0], True), text
+
+
+@pytest.mark.parametrize("call", ["eventfd2", "epoll_create1", "epoll_ctl"])
+def test_eventfd_setup(fio, shm_file, need_strace, call):
+    text, _ = refused_setup(fio, shm_file, call, "EMFILE", thread=1,
+                            reap="eventfd")
+    assert "Too many open files" in text and "reap=eventfd" in text
 
 
 def test_setup_fails_in_the_second_job(fio, shm_file):

@@ -1,22 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The kernel refuses calls, injected by strace: io_submit says EAGAIN, ENOMEM,
-# EINTR or takes nothing, at any position and for any length; io_getevents is
-# interrupted; real errors.  A job never hangs, and no byte is lost.
+# The kernel refuses io_submit, injected by strace: EAGAIN, ENOMEM, EINTR or
+# nothing taken, at any position and for any length, under each way of the engine
+# to submit and to wait; or errors of one request.  All is written and verified,
+# once, the engine counts what strace saw, and a job never hangs.
 import os
 import signal
-import subprocess
 import time
 
 import pytest
 
+import enginestats
 import fiorun
+import pairwise
 import straceout
-from injection import BLOCK, SENTENCE, gave_up, inject, job_options
+from injection import (BATCHES, BLOCK, IOS, MODES, SENTENCE, Traced, cells,
+                       gave_up, ids, inject, job_options, mode, whole)
 
 pytestmark = pytest.mark.usefixtures("need_strace")
-DEPTHS = (1, 4, 64)
-# strace's when=: which io_submit calls of the job's thread fail.
-PATTERNS = ("1", "1..5", "2", "3", "1+2", "5+7")
+
+
+REFUSALS = {"how": ["error=EAGAIN", "error=ENOMEM", "error=EINTR",
+                    "retval=0"], "when": ["1", "1..8", "2", "1+2", "5+7"],
+            "batch": list(BATCHES), **MODES}
+# So few calls make them that there may be no fifth.
+FEW = [{"when": "5+7", "batch": "low"}, {"when": "5+7", "submit": "adaptive"}]
+
+
+@pytest.mark.parametrize("cell", pairwise.all_pairs(REFUSALS, FEW), ids=ids)
+def test_refused(fio, loop_device, cell):
+    run = Traced(fio, loop_device,
+                 inject("io_submit", cell["how"], cell["when"]),
+                 **job_options(IOS, **BATCHES[cell["batch"]], **mode(cell)))
+    whole(run)
+    assert run.stats["submits_refused"] == run.injected() > 0
+    assert run.stats["io_submit_calls"] == run.count("io_submit")
 
 
 def survives(fio, target, how, when, call="io_submit", ios=64, **options):
@@ -35,14 +52,6 @@ def injected(calls):
     return sum(call.injected for call in calls)
 
 
-@pytest.mark.parametrize("error", ["EAGAIN", "ENOMEM"])
-@pytest.mark.parametrize("depth", DEPTHS)
-@pytest.mark.parametrize("when", PATTERNS)
-def test_refused(fio, loop_device, error, depth, when):
-    calls = survives(fio, loop_device, "error=" + error, when, iodepth=depth)
-    assert injected(calls) >= (5 if ".." in when else 1)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("depth,error", [(1, "ENOMEM"), (4, "EAGAIN")])
 def test_refused_at_every_position(fio, loop_device, depth, error):
@@ -51,54 +60,6 @@ def test_refused_at_every_position(fio, loop_device, depth, error):
         calls = survives(fio, loop_device, "error=" + error, position, ios=8,
                          iodepth=depth)
         assert injected(calls) == 1, position
-
-
-@pytest.mark.parametrize("batch", [
-    {"iodepth_batch": 16},
-    {"iodepth_batch": 16, "iodepth_batch_complete_min": 8},
-    {"iodepth_batch": 8, "iodepth_batch_complete_min": 0},
-    {"iodepth_batch": 64, "iodepth_low": 1},
-], ids=str)
-@pytest.mark.parametrize("when", ["1..5", "2", "1+2"])
-def test_refused_batches(fio, loop_device, batch, when):
-    calls = survives(fio, loop_device, "error=EAGAIN", when, iodepth=64,
-                     **batch)
-    assert injected(calls)
-
-
-@pytest.fixture(scope="module")
-def partial_submit(root, tmp_path_factory):
-    """The preload library with which io_submit takes only a part."""
-    path = tmp_path_factory.mktemp("preload") / "partial_submit.so"
-    subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", path,
-         root / "tests" / "lib" / "partial_submit.c", "-ldl"], check=True)
-    return str(path)
-
-
-@pytest.mark.parametrize("batch", [
-    {"iodepth_batch": 16},
-    {"iodepth_batch": 64, "iodepth_batch_complete_min": 16},
-    {"iodepth_batch": 7, "iodepth_batch_complete_min": 0},
-], ids=str)
-def test_taken_in_part(fio, loop_device, partial_submit, batch, as_thread):
-    """What is left over comes next, in order, and once."""
-    preload = ":".join(filter(None, [fio.san_env.get("LD_PRELOAD"),
-                                     partial_submit]))
-    job = fio(loop_device, env={"LD_PRELOAD": preload},
-              **job_options(1024, iodepth=64, **batch,
-                            thread=as_thread)).ok().job
-    assert job["write"]["total_ios"] == job["read"]["total_ios"] == 1024
-    # fio's own count: few submissions were of 16 and more.
-    assert job["iodepth_submit"]["16"] < 50
-
-
-@pytest.mark.parametrize("how", ["error=EINTR", "retval=0"])
-@pytest.mark.parametrize("depth", [1, 4])
-@pytest.mark.parametrize("when", ["1..5", "1+2"])
-def test_interrupted_or_nothing_taken(fio, loop_device, how, depth, when):
-    calls = survives(fio, loop_device, how, when, iodepth=depth)
-    assert injected(calls) >= 5
 
 
 @pytest.mark.parametrize("when", ["1", "1..5", "5+7"])
@@ -111,16 +72,59 @@ def test_refused_syncs(fio, ext4_file, when):
     survives(fio, ext4_file, "error=EAGAIN", when, iodepth=4, fsync=4)
 
 
-@pytest.mark.parametrize("error", ["EINTR", "EAGAIN"])
-@pytest.mark.parametrize("options", [
-    {"userspace_reap": 0},
-    {"userspace_reap": 0, "iodepth_batch": 8, "iodepth_batch_complete_min": 8},
-    {},
-], ids=str)
-def test_interrupted_waits(fio, loop_device, error, options):
-    """io_getevents ends early, with nothing: the job waits again."""
-    survives(fio, loop_device, "error=" + error, "1+2", iodepth=16,
-             call="io_getevents", **options)
+# --- errors of one request ---
+
+FATAL = {"error": ["EINVAL", "EBADF", "EIO"], "when": ["1", "1+4", "1+"],
+         "batch": ["d1", "d32", "b16"], **MODES}
+
+
+@pytest.mark.parametrize("cell", cells(FATAL), ids=ids)
+def test_failed_requests_are_counted(fio, loop_device, cell):
+    """Each is done or counted as an error, also when all of them fail."""
+    run = Traced(fio, loop_device,
+                 inject("io_submit", "error=" + cell["error"], cell["when"]),
+                 rw="randwrite", bs=4096, size=IOS * 4096, direct=1, thread=1,
+                 ignore_error="," + cell["error"], **BATCHES[cell["batch"]],
+                 **mode(cell))
+    job, stats = run.result.job, run.stats
+    failed = run.injected()
+    assert (stats["ios_failed_at_submit"], stats["submits_refused"]) == (
+        failed, 0)
+    assert stats["ios_submitted"] + failed == IOS
+    assert (job["total_err"], job["first_error"]) == (
+        failed, {"EINVAL": 22, "EBADF": 9, "EIO": 5}[cell["error"]])
+    assert job["write"]["io_bytes"] == stats["ios_submitted"] * 4096
+    assert failed == (IOS if cell["when"] == "1+" else failed) > 0
+
+
+STALLS = [{"how": how, **cell} for how, cell in zip(
+    ["error=EAGAIN", "error=ENOMEM", "error=EINTR", "retval=0"],
+    [dict(zip(MODES, values)) for values in (
+        ("ring", "adaptive", "auto"), ("syscall", "immediate", "0"),
+        ("eventfd", "adaptive", "50us"), ("ring", "immediate", "0"))])]
+
+
+def test_refused_at_every_call(fio, shm):
+    """Nothing is ever taken: the end of the runtime ends each of them."""
+    running = []
+    for number, cell in enumerate(STALLS):
+        args = fio.job_args({
+            "filename": os.path.join(shm, "f%d" % number),
+            **job_options(IOS, iodepth=4, runtime=1, time_based=1),
+            **mode(cell)})
+        running.append(fio.start(["--output-format=json", *args], strace=(
+            "-o", os.devnull, *inject("io_submit", cell["how"], "1+"))))
+    try:
+        results = [one.wait() for one in running]
+    finally:
+        for one in running:
+            one.kill()
+    for result in results:
+        assert result.rc in (0, 1) and not gave_up(result.text)
+        assert result.job["write"]["io_bytes"] == 0
+        stats = enginestats.objects(result.stderr)[0]
+        assert stats["ios_submitted"] == 0
+        assert stats["submits_refused"] == stats["io_submit_calls"] > 1
 
 
 def fails(fio, target, call, how, when, **options):
@@ -150,12 +154,7 @@ def test_refused_for_good_and_go_on(fio, loop_device):
     assert job["write"]["total_ios"] + job["total_err"] in (64, 67)
 
 
-def test_failing_reap_ends_the_job(fio, loop_device):
-    """fio 3.33 reports an error of getevents with its sign."""
-    result = fails(fio, loop_device, "io_getevents", "error=EINVAL", "3+",
-                   iodepth=4, userspace_reap=0)
-    assert result.job["error"] in (22, 2**32 - 22)
-
+# --- a stall ---
 
 def start_stalled(fio, target, **options):
     options = {"filename": target, **job_options(64, iodepth=4, **options)}

@@ -37,7 +37,7 @@ class Metric:
     role: str = ""              # in a campaign, primary or secondary
     said: str = ""              # in the reports of qualify
     head: str | None = None     # of its column there, beside the unit
-    asked: str = ""             # the unit of limits on it, where it is another
+    asked: str = ""             # its unit among words, where it is another
     key: str = ""               # of a limit on it
     percentile: str = ""        # one of PERCENTILES
     longest: bool = False       # of several, the longest and not the mean
@@ -54,10 +54,15 @@ class Metric:
             self.said[:1].upper() + self.said[1:]
 
     @property
+    def unit_said(self) -> str:
+        """Its unit in limits, comparisons and tables: 'IOPS', not '1/s'."""
+        return self.asked or self.unit
+
+    @property
     def limit(self) -> tuple[str, str, str]:
         """(its name, the sense of a limit on it, the unit of that)"""
         return (self.name, "min" if self.better == "higher" else "max",
-                self.asked or self.unit)
+                self.unit_said)
 
 
 def _percentile(name, role=""):

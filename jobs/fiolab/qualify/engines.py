@@ -10,7 +10,7 @@ import numpy as np
 
 from ..fio.metrics import CHANGES, TABLE
 from ..stats import verdict
-from ..stats.pairing import SEQUENCES, planned_orders
+from ..stats.pairing import ROLES, SEQUENCES, planned_orders
 from . import cells, estimate, jobtext, phaserun, prewritten
 from .execute import Executor
 from .limits import judging
@@ -116,7 +116,7 @@ def _rows(found):
     places = [(target, cell, blocks, metric) for target, one in found
               for cell, blocks in one.items() for metric in METRICS
               if all(None not in _series(blocks, role, metric)
-                     for role in ("A", "A'", "B"))]
+                     for role in ROLES)]
     effects = [verdict.Effect(metric, _logs(blocks, "B", metric),
                               _logs(blocks, "A'", metric))
                for _, _, blocks, metric in places]

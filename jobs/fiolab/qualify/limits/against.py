@@ -145,7 +145,7 @@ def _row(names, pairs, metric):
     known = _figures(*logs) if logs else dict.fromkeys(
         ("ratio", "ci95", "p"))
     return {**names, "metric": metric, "label": table.title,
-            "unit": table.asked or table.unit, "better": table.better,
+            "unit": table.unit_said, "better": table.better,
             **{which: one and one["mean"]
                for which, one in zip(("this", "other"), values)},
             **known, "p_holm": None, "verdict": "no verdict", "reason": why,

@@ -4,7 +4,7 @@
 # points.  The pre-write stands before each row of the grid (one thread count).
 from . import derive
 from .kinds import Table
-from .model import Phase, Stimulus, Tracked
+from .model import Phase, Stimulus, tracked
 
 BLOCKS = ("512/4:1k/1:1536/1:2k/1:2560/1:3k/1:3584/1:4k/67:8k/10:16k/7:32k/3:"
           "64k/3")
@@ -62,8 +62,7 @@ def test(profile):
         "dirth", "Composite workload, demand intensity",
         "PTS 2.0.2, CBW and DIRTH tests",
         (Phase("preconditioning", f"{what[:1].upper()}{what[1:]}, T32 QD32",
-               (before,), profile.last, (Tracked(before.name, "iops", what,
-                                                 "IOPS"),),
+               (before,), profile.last, (tracked(before.name, "iops", what),),
                profile.most, purge=True, prepares=True),
          *(_row(threads, axis) for threads in axis),
          *map(_point, POINTS)), derive=derive.demand)

@@ -43,15 +43,14 @@ def _phase(phases, name):
 
 def column(metric):
     """The head of a table's column: 'mean latency us'."""
-    known = TABLE[metric]
-    unit = known.asked or known.unit
-    return known.short if known.short == unit else f"{known.short} {unit}"
+    name, unit = TABLE[metric].short, TABLE[metric].unit_said
+    return name if name == unit else f"{name} {unit}"
 
 
 def _grid(metric, labels, x, y, z, title=None):
     known = TABLE[metric]
     return {"title": title or known.title, "metric": metric,
-            "unit": known.asked or known.unit, "x_label": labels[0], "x": x,
+            "unit": known.unit_said, "x_label": labels[0], "x": x,
             "y_label": labels[1], "y": y, "z": z}
 
 

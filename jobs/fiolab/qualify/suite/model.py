@@ -5,6 +5,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...fio.metrics import TABLE
+
 
 @dataclass(frozen=True)
 class Stimulus:
@@ -33,6 +35,10 @@ class Tracked:
     label: str
     unit: str
     last: bool = False          # the last of the repeats, and not their mean
+
+
+def tracked(stimulus, metric, label, last=False):
+    return Tracked(stimulus, metric, label, TABLE[metric].unit_said, last)
 
 
 @dataclass(frozen=True)

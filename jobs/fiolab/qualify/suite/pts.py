@@ -5,7 +5,7 @@
 from .. import readings
 from . import composite, derive
 from .kinds import Table
-from .model import Phase, Stimulus, Tracked
+from .model import Phase, Stimulus, tracked
 
 MIXES = (100, 95, 65, 50, 35, 5, 0)
 SIZES = ("1M", "128K", "64K", "32K", "16K", "8K", "4K", "0.5K")
@@ -61,9 +61,9 @@ def _iops(profile):
         (wipc(profile), Phase(
             "rounds", "R/W mixes x block sizes",
             tuple(cell(s, r) for r in mixes for s in sizes),
-            tracked=(Tracked("4K 0/100", "iops", "4K random write", "IOPS"),
-                     Tracked("64K 65/35", "iops", "64K random 65/35", "IOPS"),
-                     Tracked("1M 100/0", "iops", "1M random read", "IOPS")),
+            tracked=(tracked("4K 0/100", "iops", "4K random write"),
+                     tracked("64K 65/35", "iops", "64K random 65/35"),
+                     tracked("1M 100/0", "iops", "1M random read")),
             **until_steady(profile))),
         derive=derive.mix_by_size)
 
@@ -73,7 +73,7 @@ def _throughput_phases(profile, size):
     return (wipc(profile, size), Phase(
         f"rounds {size}", f"Sequential {size}",
         (sequential(size, 100), sequential(size, 0)), tracked=(
-            Tracked(name, "mbps", f"{size} sequential write", "MB/s"),),
+            tracked(name, "mbps", f"{size} sequential write"),),
         **until_steady(profile)))
 
 
@@ -91,8 +91,8 @@ def _latency(profile):
             "rounds", "Block sizes x R/W mixes, one I/O at a time",
             tuple(cell(s, r, **one) for s in LATENCY_SIZES
                   for r in LATENCY_MIXES), tracked=(
-                Tracked("4K 0/100", "lat_mean_us", "4K random write latency",
-                        "us"),), **until_steady(profile)),
+                tracked("4K 0/100", "lat_mean_us", "4K random write latency"),
+                ), **until_steady(profile)),
          histogram(Stimulus("4K 0/100 histogram", "randwrite", "4k", 0,
                             seconds=20 * MINUTE, **one))),
         derive=derive.mix_by_size)
@@ -106,7 +106,7 @@ def _saturation_rounds(profile):
     label = "4K random write" + (f", sample {profile.times(SAMPLES)} of each "
                                  "round" if last else "")
     return {"rounds": max(count, 1), "capacity": profile.amount(4),
-            "tracked": (Tracked("4K 0/100", "iops", label, "IOPS", last),)}
+            "tracked": (tracked("4K 0/100", "iops", label, last),)}
 
 
 def _saturation(profile):
@@ -139,8 +139,8 @@ def _idle_recovery(profile):
         (Phase("preconditioning", "4K random write",
                (Stimulus("4K 0/100", "randwrite", "4k", 0,
                          repeat=profile.times(30)),),
-               tracked=(Tracked("4K 0/100", "iops", "4K random write",
-                                "IOPS"),), purge=True,
+               tracked=(tracked("4K 0/100", "iops", "4K random write"),),
+               purge=True,
                **until_steady(profile)),
          *_recovery_phases(profile)), derive=derive.idle_recovery)
 

@@ -5,6 +5,7 @@ runners of the commands."""
 from contextlib import ExitStack
 import os
 from pathlib import Path
+import re
 import shutil
 import sys
 
@@ -15,6 +16,7 @@ sys.path[:0] = [str(ROOT / part) for part in ("jobs", "tests/lib",
                                          "tests/fuzz")]
 
 import abrun
+from abi_tools import need, output_of, run
 import browser as browsers
 import faketools
 import fiorun
@@ -223,3 +225,32 @@ def other_tree(build_dir, fio_binary, tmp_path):
     (path / "fio").chmod(0o755)
     (path / "version").write_text(other + "\n", encoding="utf-8")
     return path, version, other
+
+
+@pytest.fixture(scope="session")
+def distribution_library():
+    """The path of the distribution's libaio.so.1, the reference for symbols and
+    behaviour."""
+    ldconfig = need("ldconfig", "it finds the distribution's libaio")
+    found = re.search(
+        r"^\s*libaio\.so\.1(?:t64)? .*=> (\S+)", output_of(ldconfig, "-p"), re.M
+    )
+    if not found:
+        pytest.skip("the distribution's libaio (libaio1) is not installed")
+    return Path(found[1])
+
+
+@pytest.fixture(scope="session")
+def distribution_source(distribution_library):
+    """Its unpacked source package: the header, and libaio's own harness."""
+    need("dpkg-query", "it names the package of the distribution's libaio")
+    # dpkg may know the file under /lib or under /usr/lib.
+    owner = run("dpkg-query", "-S", f"*/{distribution_library.name}")
+    if owner.returncode:
+        pytest.skip(f"{distribution_library} belongs to no package")
+    fetched = run(
+        ROOT / ".setup/source-package", owner.stdout.split(":")[0], timeout=120
+    )
+    if fetched.returncode:
+        pytest.skip(f"libaio's source is not to be had: {fetched.stderr}")
+    return Path(fetched.stdout.strip())

@@ -1,25 +1,201 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# make install of the engines of two fios side by side: each is there under its
-# fio's version, runs in it, and is refused by the other.
+"""The installed copy: C and C++ programs built against it with pkg-config, and
+programs that were linked to another libaio, which run on it unchanged; where
+make install puts what, and that make uninstall takes it all; and the engines of
+two fios side by side, each of which is refused by the other.
+"""
 import os
-import subprocess
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 
 import fiorun
+from abi_tools import (
+    AIO, BUILD, CC, CXX, HERE, ROOT, SAN, SAN_FLAGS, STATIC, WARNINGS, need,
+    output_of, run,
+)  # fmt: skip
 
-MIB = 1 << 20
+pytestmark = pytest.mark.long
+HELLO = ROOT / "tests/lib/hello_aio.c"
+EXTENSION = HERE / "extension.c"
+COMPILERS = {"c": [*CC, "-x", "c"], "c++": [*CXX, "-x", "c++"]}
+USED = re.compile(r"calling init: (\S*libaio\S*)")
 
 
-def make(root, goal, prefix, out, san, fio, source=""):
-    done = subprocess.run(
-        ["make", "-C", root, goal, "O=%s" % out, "SAN=" + san,
-         "prefix=%s" % prefix, "libdir=%s/lib" % prefix, "DESTDIR=",
-         "FIO=%s" % fio, "FIO_SRC=%s" % source],
-        env={**os.environ, "MAKEFLAGS": ""}, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=900, check=False)
-    assert done.returncode == 0, done.stdout
+def make(goal, prefix, *words, destdir="", out=BUILD, umask=-1):
+    output_of(
+        "make", "-C", ROOT, f"O={out}", f"SAN={SAN}", f"prefix={prefix}",
+        f"libdir={prefix}/lib", f"DESTDIR={destdir}", *words, goal, timeout=900,
+        umask=umask,
+    )  # fmt: skip
+
+
+def files(top):
+    """All but the folders."""
+    return {
+        str(path.relative_to(top))
+        for path in Path(top).rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+
+
+class Installed:
+    """An installed copy, and pkg-config's words about it."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+        self.lib = prefix / "lib/kaio"
+        self.env = {"PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+
+    def flags(self, *options):
+        program = need("pkg-config", "it names the flags")
+        return shlex.split(
+            output_of(program, *options, "kaio-libaio", env=self.env)
+        )  # fmt: skip
+
+    def build(self, source, program, language="c", libs=("--cflags", "--libs"),
+              more=()):  # fmt: skip
+        output_of(
+            *COMPILERS[language], "-O1", "-g", *WARNINGS, *SAN_FLAGS, source,
+            "-x", "none", "-o", program, *more, *self.flags(*libs),
+        )  # fmt: skip
+        return program
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    prefix = tmp_path_factory.mktemp("prefix")
+    make("install", prefix)
+    yield Installed(prefix)
+    make("uninstall", prefix)
+    assert files(prefix) == set()
+    assert list(prefix.rglob("*kaio*")) == []
+
+
+def hello(program, directory, env=None):
+    """Run it; the libaio that the dynamic linker took for it, or None."""
+    target = directory / "hello.txt"
+    done = run(program, target, env={"LD_DEBUG": "libs", **(env or {})})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert target.read_text() == "hello"
+    found = USED.findall(done.stderr)
+    assert len(found) <= 1
+    return Path(found[0]) if found else None
+
+
+def needed(program):
+    return re.findall(r"\(NEEDED\).*\[(libaio.*)\]", output_of("readelf", "-d", program))
+
+
+def test_flags(installed):
+    lib = str(installed.lib)
+    assert installed.flags("--cflags") == [f"-I{installed.prefix}/include/kaio"]
+    assert installed.flags("--libs") == [f"-L{lib}", f"-Wl,-rpath,{lib}", "-laio"]
+    assert installed.flags("--static", "--libs") == installed.flags("--libs")
+    assert installed.flags("--modversion") == ["0.3.113"]
+
+
+def test_files(installed):
+    """Nothing where another libaio could be."""
+    every = files(installed.prefix)
+    manual = {name for name in every if "/man/" in name}
+    engine = {name for name in every if name.startswith("lib/fio/fio-kaio-")}
+    assert len(engine) == 1
+    assert every - manual - engine == {
+        "include/kaio/libaio.h", "include/kaio/libaio_ext.h",
+        "lib/fio/fio-kaio.so", "lib/kaio/libaio.a", "lib/kaio/libaio.so",
+        "lib/kaio/libaio.so.1", "lib/kaio/libaio.so.1t64",
+        "lib/pkgconfig/kaio-libaio.pc",
+    }  # fmt: skip
+    for name in ("libaio.h", "libaio_ext.h"):
+        copy = installed.prefix / "include/kaio" / name
+        assert copy.read_bytes() == (AIO / name).read_bytes()
+    assert (installed.lib / "libaio.a").read_bytes() == STATIC.read_bytes()
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_program_with_the_shared_library(language, installed, tmp_path):
+    program = installed.build(HELLO, tmp_path / "program", language)
+    assert needed(program) == ["libaio.so.1"]
+    assert hello(program, tmp_path) == installed.lib / "libaio.so.1"
+
+
+@pytest.mark.parametrize("language", COMPILERS)
+def test_program_with_the_archive(language, installed, tmp_path):
+    """Wholly static where there is no sanitizer; the extension comes along."""
+    if SAN:
+        how = {"more": [f"-L{installed.lib}", "-l:libaio.a"],
+               "libs": ("--cflags",)}  # fmt: skip
+    else:
+        how = {"more": ["-static"], "libs": ("--static", "--cflags", "--libs")}
+    program = installed.build(HELLO, tmp_path / "hello", language, **how)
+    assert hello(program, tmp_path) is None
+    program = installed.build(EXTENSION, tmp_path / "extension", language, **how)
+    assert needed(program) == []
+    assert output_of(program).startswith("io_setup(7): ")
+
+
+def test_program_of_the_distribution_s_library(
+    installed, distribution_library, distribution_source, tmp_path
+):
+    """With its header and its library; the same file then runs on ours."""
+    program = tmp_path / "program"
+    output_of(*CC, f"-I{distribution_source / 'src'}", HELLO, "-o", program,
+              distribution_library)  # fmt: skip
+    theirs = hello(program, tmp_path)
+    assert theirs.resolve() == distribution_library.resolve()
+    if SAN:
+        return  # a plain program cannot load a sanitized library
+    env = {"LD_LIBRARY_PATH": str(installed.lib)}
+    assert hello(program, tmp_path, env) == installed.lib / needed(program)[0]
+
+
+def test_program_of_a_newer_distribution(installed, tmp_path):
+    """Its libaio calls itself libaio.so.1t64; here a stand-in to link with."""
+    stub, program = tmp_path / "libaio.so.1t64", tmp_path / "program"
+    output_of(
+        *CC, "-shared", "-fPIC", *SAN_FLAGS, f"-I{AIO}", "-D_GNU_SOURCE",
+        "-Wl,-soname,libaio.so.1t64", f"-Wl,--version-script={AIO}/libaio.map",
+        *AIO.glob("*.c"), "-o", stub,
+    )  # fmt: skip
+    output_of(*CC, *SAN_FLAGS, f"-I{AIO}", HELLO, "-o", program, stub)
+    stub.unlink()
+    assert needed(program) == ["libaio.so.1t64"]
+    env = {"LD_LIBRARY_PATH": str(installed.lib)}
+    assert hello(program, tmp_path, env) == installed.lib / "libaio.so.1t64"
+    assert run(program, tmp_path / "x").returncode == 127  # no such library here
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000, 0o777])
+def test_modes_do_not_follow_the_umask(umask, tmp_path):
+    """All can read what root installs, and only root can change it."""
+    make("install", "/opt", destdir=tmp_path / "root", umask=umask)
+    modes = {
+        path: path.stat().st_mode & 0o7777
+        for path in (tmp_path / "root").rglob("*")
+        if not path.is_symlink()
+    }
+    run_or_enter = {path for path in modes if path.is_dir() or ".so" in path.name}
+    assert any(path.suffix == ".pc" for path in modes)
+    assert {path: mode for path, mode in modes.items()
+            if mode != (0o755 if path in run_or_enter else 0o644)} == {}  # fmt: skip
+
+
+def test_destdir_and_uninstall(installed, tmp_path):
+    """The same below DESTDIR, whose name is in no file; then nothing is left
+    but what was there before."""
+    top = tmp_path / "the root"
+    mine = top / "opt/lib/pkgconfig/mine.pc"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    before = files(top)
+    make("install", "/opt", destdir=top)
+    assert files(top / "opt") - {"lib/pkgconfig/mine.pc"} == files(installed.prefix)
+    assert "the root" not in (mine.parent / "kaio-libaio.pc").read_text()
+    make("uninstall", "/opt", destdir=top)
+    assert files(top) == before
 
 
 def installed_name(version):
@@ -27,26 +203,25 @@ def installed_name(version):
 
 
 @pytest.mark.slow
-def test_two_side_by_side(root, build_dir, fio_binary, san, shm_file, tmp_path,
-                          other_tree):
+def test_two_side_by_side(fio_binary, shm_file, tmp_path, other_tree):
     tree, version, other = other_tree
     prefix, out = tmp_path / "prefix", tmp_path / "out"
-    source = os.environ.get("FIO_SRC", "")
-    make(root, "install", prefix, build_dir, san, fio_binary, source)
-    make(root, "install", prefix, out, san, tree / "fio", tree)
+    own = f"FIO={fio_binary}", f"FIO_SRC={os.environ.get('FIO_SRC', '')}"
+    make("install", prefix, *own)
+    make("install", prefix, f"FIO={tree}/fio", f"FIO_SRC={tree}", out=out)
     folder = prefix / "lib" / "fio"
     names = {v: folder / installed_name(v) for v in (version, other)}
     assert set(folder.iterdir()) == {*names.values(), folder / "fio-kaio.so"}
     assert os.readlink(folder / "fio-kaio.so") == installed_name(other)
-    for binary, own in ((fio_binary, version), (tree / "fio", other)):
+    for binary, its in ((fio_binary, version), (tree / "fio", other)):
         for built_for, path in names.items():
             fio = fiorun.Fio(str(binary), path, tmp_path,
-                             fiorun.sanitizer_env(san))
-            result = fio(shm_file, rw="randrw", size=MIB, iodepth=8)
-            if own == built_for:
+                             fiorun.sanitizer_env(SAN))
+            result = fio(shm_file, rw="randrw", size=1 << 20, iodepth=8)
+            if its == built_for:
                 result.ok()
             else:
                 assert result.rc == 1
                 assert "built for %s" % built_for in result.text
-    make(root, "uninstall", prefix, build_dir, san, fio_binary, source)
+    make("uninstall", prefix, *own)
     assert list(prefix.rglob("*kaio*")) == []

@@ -10,7 +10,7 @@ from ..base.problem import Problem
 from . import cli, planning, result, targetset, worker
 from .folder import Folder
 from .limits import judging
-from .qualification import SPEC, Qualification, say
+from .qualification import SPEC, begun, say
 from .resume import go_on
 
 
@@ -43,7 +43,7 @@ def _only_plan(qualification):
 def _begin(given, stack):
     """A new run, up to its plan.json; None where it is only planned."""
     asked, plan = cli.request(given), "plan" in given
-    qualification = Qualification(
+    qualification = begun(
         asked, commandline.find_fio(given.get("fio", commandline.FIO)), stack,
         "destroy_data" in given and not plan)
     qualification.load_spec(asked.spec)

@@ -3,17 +3,21 @@
 engine, limits and targets), and what came of it.  It is made from the command
 line (command.py) or from its plan.json (resume.py); from there on both are the
 same."""
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 import os
 import sys
 import threading
+from typing import Any
 
 from ..base import privatefolder
 from ..base.problem import Problem
 from ..fio import asking, fiorun, sidespec
+from ..fio.sidespec import Side
 from . import engines, planning, readings
 from .limits import specfile
 from .report import schema
+from .suite.model import Profile
 from .suite.profiles import PROFILES
 
 SPEC = "spec.toml"      # the copy in the folder
@@ -44,36 +48,31 @@ class Request:
     build: str = ""
 
 
+@dataclass
 class Qualification:
-    def __init__(self, asked, fio, stack, destroy=False):
-        """fio: its path; destroy: may what is on the targets be overwritten?
-        """
-        self.asked, self.stack = asked, stack
-        self.destroy = destroy or asked.scratch
-        self.pdf = True
-        self.profile = self.tests = None
-        self._choose_tests()
-        self.side = sidespec.parse(asked.engine, asked.build)
-        self.spec = self.other = self.folder = self.plan = None
-        self.targets, self.workers = [], []
-        self.warnings, self.stop = [], threading.Event()
-        self.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
-        self.has_stats = self.ask_engine(self.side)
-        self.other_side, self.other_has_stats = None, False
-        if asked.ab:            # asked for before anything is written
-            self.other_side = sidespec.parse(engines.other_text(asked.engine),
-                                             asked.build)
-            self.other_has_stats = self.ask_engine(self.other_side)
+    asked: Request
+    profile: Profile        # as --reading and --rounds have it
+    tests: tuple            # of suite.kinds.Test
+    side: Side              # the engine
+    stack: ExitStack        # unwound when the command ends
+    destroy: bool = False   # may what is on the targets be overwritten?
+    pdf: bool = True
+    fio: Any = None         # fiorun.Fio
+    has_stats: bool = False     # does the engine tell statistics?
+    other_side: Side | None = None      # of --ab
+    other_has_stats: bool = False
+    spec: Any = None        # limits.specfile.Spec
+    other: dict | None = None   # the qualify.json of --against
+    targets: list = field(default_factory=list)     # of target.Target
+    folder: Any = None      # folder.Folder
+    plan: dict | None = None    # plan.json
+    warnings: list = field(default_factory=list)    # that are not in it
+    workers: list = field(default_factory=list)     # what came of it
+    stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def seed(self):
         return self.asked.seed
-
-    def _choose_tests(self):
-        asked = self.asked
-        self.profile = readings.chosen(PROFILES[asked.profile], asked.reading,
-                                       asked.rounds)
-        self.tests = planning.tests_of(self.profile, asked.tests)
 
     def more_rounds(self, rounds):
         """The operator goes on with a search for a steady state."""
@@ -81,17 +80,7 @@ class Qualification:
             raise Problem(f"the run has up to {self.profile.last} rounds "
                           "already: give --rounds more.")
         self.asked = replace(self.asked, rounds=rounds)
-        self._choose_tests()
-
-    def ask_engine(self, one):
-        """Does it take its options, and tell its statistics?"""
-        known = asking.engine_options(self.fio, one)
-        for option in one.options:
-            name = option.partition("=")[0]
-            if name not in known:
-                raise Problem(f"'{name}' in '{one.text}' is not an option of "
-                              "that engine: leave it out.")
-        return {"stats_file", "engine_stats"} <= known
+        self.profile, self.tests = _tests(self.asked)
 
     def load_spec(self, path):
         """The limits, whose tests and cells must be known."""
@@ -114,6 +103,40 @@ class Qualification:
                    if known[name] == "integrity" else None)
             if why and name != "device":
                 say(f"the limits on {name} will not be measured: {why}.")
+
+
+def _tests(asked):
+    """(profile, tests)"""
+    profile = readings.chosen(PROFILES[asked.profile], asked.reading,
+                              asked.rounds)
+    return profile, planning.tests_of(profile, asked.tests)
+
+
+def _has_stats(fio, side):
+    """Does an engine tell its statistics?  One that does not take its options
+    is refused, before anything is written."""
+    known = asking.engine_options(fio, side)
+    for option in side.options:
+        name = option.partition("=")[0]
+        if name not in known:
+            raise Problem(f"'{name}' in '{side.text}' is not an option of "
+                          "that engine: leave it out.")
+    return {"stats_file", "engine_stats"} <= known
+
+
+def begun(asked, fio, stack, destroy=False):
+    """The Qualification that was asked for, without targets yet; fio: its
+    path."""
+    made = Qualification(asked, *_tests(asked),
+                         sidespec.parse(asked.engine, asked.build), stack,
+                         destroy or asked.scratch)
+    made.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
+    made.has_stats = _has_stats(made.fio, made.side)
+    if asked.ab:
+        made.other_side = sidespec.parse(engines.other_text(asked.engine),
+                                         asked.build)
+        made.other_has_stats = _has_stats(made.fio, made.other_side)
+    return made
 
 
 def _refuse_another_profile(other, profile):

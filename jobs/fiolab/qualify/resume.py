@@ -7,7 +7,7 @@ from ..target import identity
 from ..target.target import PLAN, Target
 from . import cli, planning, targetset
 from .folder import Folder
-from .qualification import SPEC, Qualification, Request
+from .qualification import SPEC, Request, begun
 
 
 def asked(known):
@@ -20,7 +20,7 @@ def _begun(known, given, stack):
     """The Qualification that a plan.json is of."""
     fio = (commandline.find_fio(given["fio"]) if "fio" in given
            else known["fio"]["path"])
-    return Qualification(asked(known), fio, stack, "destroy_data" in given)
+    return begun(asked(known), fio, stack, "destroy_data" in given)
 
 
 def _finished(folder, known):

@@ -5,9 +5,10 @@ from its folder (campaignfolder.py); from there on both are the same."""
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..fio.sidespec import LETTERS
+from ..fio.sidespec import LETTERS, Side
 from ..stats import verdict
 from ..stats.pairing import ROLES, SEQUENCES, pair_seed
+from .results import Cell
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ class Request:
     client: str | None = None
     build: str = ""
     fio: str = ""
-    pairs: int | None = None
+    pairs: int = 0
     quick: bool = False
     looks: tuple | None = None
     runtime: float = 0.5
     ramp: float = 0.1
     cpu: int | None = None
-    seed: int | None = None
+    seed: int = 0
 
 
 @dataclass
@@ -62,30 +63,30 @@ class Campaign:
     destroy: bool = False   # may what is on the targets be overwritten?
 
     @property
-    def pairs(self):
+    def pairs(self) -> int:
         return self.asked.pairs
 
     @property
-    def runtime(self):
+    def runtime(self) -> float:
         return self.asked.runtime
 
     @property
-    def ramp(self):
+    def ramp(self) -> float:
         return self.asked.ramp
 
-    def side(self, cell, role):
+    def side(self, cell: Cell, role: str) -> Side:
         """The Side that a role of a cell is."""
         return self.sides[cell.b if role == "B" else cell.a]
 
-    def letter(self, cell):
+    def letter(self, cell: Cell) -> str:
         """That of the side that is B in a cell."""
         return LETTERS[cell.b]
 
-    def writing(self):
+    def writing(self) -> list[str]:
         """The names of the jobs that write."""
         return [job.name for job in self.jobs if job.writes()]
 
-    def number(self, cell, pair, position):
+    def number(self, cell: int, pair: int, position: int) -> int:
         """The name of a run: runs are numbered as they are made."""
         return (pair * len(self.cells) + cell) * len(ROLES) + position
 
@@ -100,7 +101,7 @@ class Campaign:
                     "seed": pair_seed(self.asked.seed, cell, pair)}
         return all(run.get(key) == value for key, value in expected.items())
 
-    def load(self, folder):
+    def load(self, folder: Any) -> None:
         """All runs of a folder; what does not belong is left out, named."""
         for number, run in folder.runs():
             try:
@@ -111,10 +112,10 @@ class Campaign:
                 folder.disown(f"{number:06d}.json",
                               "it is not a run of this campaign")
 
-    def whole_pairs(self):
+    def whole_pairs(self) -> int:
         return sum(len(cell.pairs) for cell in self.cells)
 
-    def complete(self):
+    def complete(self) -> bool:
         """Is there nothing left to run?"""
         return bool(self.stopped_at) or all(
             cell.done(pair) for cell in self.cells

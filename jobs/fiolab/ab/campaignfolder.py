@@ -2,6 +2,7 @@
 """The folder of a campaign: campaign.json (all of the Campaign that --resume
 needs, and back), runs/NNNNNN.json (one file for each run), the job files that
 repeat them, and the reports."""
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 import os
 import re
@@ -29,15 +30,15 @@ class CampaignFolder(runfolder.Folder):
     PLAN, SCHEMA = "campaign.json", schema.PLAN
     KIND, COMMAND = "campaign", "jobs/ab"
 
-    def save_run(self, number, run):
+    def save_run(self, number: int, run: dict) -> None:
         """Compact: the latency bins are most of it."""
         self._save(os.path.join(RUNS, f"{number:06d}.json"), "a run",
                    dump(run, separators=(",", ":")))
 
-    def save_report(self, content):
+    def save_report(self, content: dict) -> None:
         self._save("report.json", "the report", dump(content, indent=1))
 
-    def save_jobs(self, texts):
+    def save_jobs(self, texts: Mapping[str, str]) -> None:
         """The job files of the commands that repeat a run."""
         try:
             os.makedirs(self.file("jobs"), exist_ok=True)
@@ -46,7 +47,7 @@ class CampaignFolder(runfolder.Folder):
         for name, text in texts.items():
             self._save(os.path.join("jobs", name), "the job files", text)
 
-    def runs(self):
+    def runs(self) -> Iterator[tuple[int, dict]]:
         """(number, run) of every file that holds one, in order.
 
         Others are left alone, with a sentence in .strange; a run that is
@@ -61,16 +62,16 @@ class CampaignFolder(runfolder.Folder):
         for name in names:
             match = RUN_NAME.fullmatch(name)
             run = self._read(name) if match else None
-            if run is None:
-                self.disown(name, f"it is not a run of {self.COMMAND}, whole")
-            else:
+            if match and run is not None:
                 yield int(match[1]), run
+            else:
+                self.disown(name, f"it is not a run of {self.COMMAND}, whole")
 
-    def disown(self, name, why):
+    def disown(self, name: str, why: str) -> None:
         self.strange.append(f"{RUNS}/{ascii(name)[1:-1]} is ignored: {why}.")
 
 
-def how(campaign):
+def how(campaign: Campaign) -> dict:
     """How it is run and judged, as campaign.json and report.json have it."""
     asked = campaign.asked
     return {"seed": asked.seed, "pairs": asked.pairs,
@@ -79,7 +80,7 @@ def how(campaign):
             "runtime_s": asked.runtime, "ramp_s": asked.ramp}
 
 
-def side_data(letter, side):
+def side_data(letter: str, side: Side) -> dict:
     """A side as campaign.json and report.json have it."""
     return {"letter": letter, "text": side.text, "ioengine": side.ioengine,
             "options": list(side.options),
@@ -106,7 +107,7 @@ def _cells_data(campaign):
              "seed": cell.seed} for cell in campaign.cells]
 
 
-def written(campaign):
+def written(campaign: Campaign) -> dict:
     """The content of campaign.json."""
     return {
         "schema": schema.PLAN.version,
@@ -122,7 +123,7 @@ def written(campaign):
         "cells": _cells_data(campaign)}
 
 
-def read(found):
+def read(found: dict) -> Campaign:
     """The Campaign of the content of a campaign.json that was checked."""
     asked = Request(**{field.name: found["arguments"].get(
         field.name, field.default) for field in fields(Request)})

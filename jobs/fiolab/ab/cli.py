@@ -42,7 +42,7 @@ Ctrl-C keeps and reports what was measured; --resume goes on with it.
 `ab compare OLD NEW` compares two campaigns; see ab compare --help."""
 
 
-def looks(text):
+def looks(text: str) -> tuple[int, ...]:
     """(10, 20, 30) of '10,20,30': 2 to 6 looks, equally far apart."""
     parts = text.split(",")
     if not all(re.fullmatch(r"[1-9]\d{0,4}", part) for part in parts):
@@ -56,7 +56,7 @@ def looks(text):
     return found
 
 
-def refuse(given):
+def refuse(given: dict) -> None:
     """What --resume would ignore; given: {option: value}."""
     if given.get("resume"):
         for name in (*KEPT, "out"):
@@ -80,23 +80,24 @@ def _refuse_contradictions(asked):
                       "each host?")
 
 
-def request(given):
+def request(given: dict) -> Request:
     """What was asked for, the defaults filled in, and no path in it that
     depends on the folder of this command."""
-    asked = Request(**{
+    known: dict = {
         "build": commandline.BUILD, "fio": commandline.FIO,
         "cpu": max(os.sched_getaffinity(0)),
-        **{name: given[name] for name in KEPT if name in given}})
+        **{name: given[name] for name in KEPT if name in given}}
+    asked = Request(**known)
     _refuse_contradictions(asked)
     return replace(
         asked, build=os.path.abspath(asked.build),
         fio=commandline.find_fio(asked.fio),
-        seed=commandline.seed(asked.seed),
+        seed=commandline.seed(given.get("seed")),
         pairs=(asked.looks[-1] if asked.looks else asked.pairs or
                (QUICK_PAIRS if asked.quick else PAIRS)))
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         "ab", description=ABOUT, epilog=MORE,
         argument_default=argparse.SUPPRESS,

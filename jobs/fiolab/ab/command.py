@@ -2,6 +2,8 @@
 """jobs/ab from its arguments to its report: a new campaign is planned into
 campaign.json, a resumed one is read from it; from there on both are the same.
 """
+import argparse
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 import os
@@ -199,7 +201,7 @@ def _measure(campaign):
         shown.clear()
 
 
-def compare(args, stack):
+def compare(args: argparse.Namespace, stack: ExitStack) -> None:
     given = vars(args)
     cli.refuse(given)
     campaign, file = (_go_on if given.get("resume") else _begin)(given, stack)
@@ -221,7 +223,7 @@ def compare(args, stack):
         raise ending
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """jobs/ab: a campaign, or the comparison of two."""
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["compare"]:

@@ -2,6 +2,7 @@
 # report.csv: one row for each effect, of all hosts together (host is empty)
 # and of each host alone, for spreadsheets and R.  Ratios are B/A as in
 # report.json; an empty field was not measured.  The runs are in report.json.
+from collections.abc import Iterator
 import csv
 import io
 
@@ -43,7 +44,7 @@ def _row(data, cell, host, effect):
             for name, x in row.items()}
 
 
-def rows(data):
+def rows(data: dict) -> Iterator[dict]:
     for cell in data["cells"]:
         hosts = [("", cell), *sorted(cell["hosts"].items())]
         for host, found in hosts:
@@ -51,7 +52,7 @@ def rows(data):
                 yield _row(data, cell, host, effect)
 
 
-def write(data, path):
+def write(data: dict, path: str) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()

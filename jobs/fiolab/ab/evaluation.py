@@ -2,10 +2,12 @@
 """The effects and the verdicts of cells, of all hosts together and of each
 host: whether they were measured just now or are read again makes no
 difference."""
+from collections.abc import Sequence
 from itertools import groupby
 import math
 
 from ..stats import paired, verdict
+from .results import Cell
 
 
 class Effects(dict):
@@ -22,13 +24,13 @@ class Effects(dict):
             if measured:
                 self.pairs[metric] = measured
 
-    def differences(self, metric, role):
+    def differences(self, metric: str, role: str) -> list[float]:
         """ln(role/A) of each pair."""
         return [math.log(pair["values"][role][metric] /
                          pair["values"]["A"][metric])
                 for pair in self.pairs[metric]]
 
-    def order_effects(self):
+    def order_effects(self) -> dict[str, float | None]:
         """{metric: what the pairs AB have more than the pairs BA}"""
         return {metric: paired.order_effect(effect.d, [
             pair["order"] == "AB" for pair in self.pairs[metric]])
@@ -54,7 +56,8 @@ def _fill(groups):
     return [effect for group in groups for effect in group.values()]
 
 
-def evaluate(cells, alpha=verdict.ALPHA):
+def evaluate(cells: Sequence[Cell],
+             alpha: float = verdict.ALPHA) -> list[verdict.Effect]:
     """Judge what was measured in the cells; all of the effects."""
     groups = []
     for cell in cells:
@@ -70,7 +73,7 @@ def evaluate(cells, alpha=verdict.ALPHA):
     return effects
 
 
-def decided(cells):
+def decided(cells: Sequence[Cell]) -> bool:
     """Has every primary effect of the combined figures a verdict?"""
     return all(cell.effects[m].verdict not in ("inconclusive", "no verdict")
                for cell in cells for m in ("iops", "cpu_us")

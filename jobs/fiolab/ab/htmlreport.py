@@ -142,7 +142,7 @@ def _cell(data, cell, name, with_pictures):
 
 # The page
 
-def page(data):
+def page(data: dict) -> str:
     """The page as text."""
     data = wording.cleaned(data)
     with_pictures = drawn(data["cells"], DRAWN_CELLS)
@@ -162,5 +162,5 @@ def page(data):
         pictured=len(with_pictures), opened=len(cells) <= OPEN_CELLS)
 
 
-def write(data, path):
+def write(data: dict, path: str) -> None:
     files.write_report(path, page(data))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # --matrix AXIS=VALUE,VALUE ...: a job for every combination of the values,
 # made from a job file by setting these options in all of its sections.
+from collections.abc import Sequence
 import itertools
 import re
 
@@ -29,7 +30,7 @@ def _axis(text):
     return match[1], values
 
 
-def axes(texts):
+def axes(texts: Sequence[str]) -> list[tuple[str, list[str]]]:
     """[(option, values)] of the --matrix arguments."""
     found = [_axis(text) for text in texts]
     names = [name for name, _ in found]
@@ -50,7 +51,8 @@ def _job(job, options):
                        " ".join(lines))
 
 
-def expand(jobs, texts):
+def expand(jobs: list[jobfile.Job],
+           texts: Sequence[str] | None) -> list[jobfile.Job]:
     """The jobs, each in all combinations of the matrix."""
     found = axes(texts or [])
     if not found:

@@ -9,7 +9,10 @@ from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
 from ..target import extents, scratchfile
+from ..target.target import Target
 from . import restore
+from .campaign import Campaign, Request
+from .results import Cell
 
 
 def _memory(asked, stack):
@@ -25,7 +28,8 @@ def _memory(asked, stack):
         return []
 
 
-def local(asked, writing, destroy, stack):
+def local(asked: Request, writing: list[str], destroy: bool,
+          stack: ExitStack) -> list[Target]:
     """Those of a new campaign on this machine."""
     if not asked.target:
         memory = _memory(asked, stack)
@@ -38,14 +42,14 @@ def local(asked, writing, destroy, stack):
             for path in paths]
 
 
-def remote(campaign):
+def remote(campaign: Campaign) -> list[Target]:
     """Those of a new campaign on other machines."""
     size = campaign.asked.size or scratchfile.DEFAULT_SIZE
     return [clienttarget.named(
         path, campaign.clients, size, label=f"{path} on each host",
         writable=campaign.destroy,
         written=extents.Written(size, known=campaign.destroy))
-            for path in dict.fromkeys(campaign.asked.target)]
+            for path in dict.fromkeys(campaign.asked.target or ())]
 
 
 def _look_at_hosts(campaign, made):
@@ -55,7 +59,7 @@ def _look_at_hosts(campaign, made):
     return made
 
 
-def new(campaign, stack):
+def new(campaign: Campaign, stack: ExitStack) -> list[Target]:
     """The targets of a new campaign, large enough for its jobs."""
     made = (remote(campaign) if campaign.clients else
             local(campaign.asked, campaign.writing(), campaign.destroy,
@@ -77,7 +81,7 @@ def _again(campaign, known, stack):
                                campaign.destroy, stack)
 
 
-def again(campaign, stack):
+def again(campaign: Campaign, stack: ExitStack) -> None:
     """Make the cells of a campaign that goes on ready."""
     made = _look_at_hosts(campaign, [
         _again(campaign, known, stack) for known in campaign.targets])
@@ -86,7 +90,7 @@ def again(campaign, stack):
         ready(campaign, cell, on[id(cell.place)])
 
 
-def ready(campaign, cell, target):
+def ready(campaign: Campaign, cell: Cell, target: Target) -> Cell:
     """The cell, which runs on this target and restores it before each."""
     choice = campaign.asked.restore
     cell.target = target

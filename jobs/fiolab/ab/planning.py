@@ -1,25 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """From what the user asked for to a new campaign."""
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 import datetime
 import os
 import secrets
 import sys
+from typing import Any
 
 from ..base import commandline, machine, runfolder
 from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import clientrun, fairness, jobfile, sidespec
-from ..fio.sidespec import LETTERS
+from ..fio.jobfile import Job
+from ..fio.sidespec import LETTERS, Side
 from ..stats import paired, pairing
 from ..target import medium
+from ..target.target import Target
 from . import matrix, places, restore, selfcheck
-from .campaign import Campaign
+from .campaign import Campaign, Request
 from .campaignfolder import CampaignFolder
 from .results import Cell
 
 
-def texts(asked):
+def texts(asked: Request) -> list[str]:
     """The sides, as they were given."""
     found = asked.side or [asked.a or "libaio", asked.b or "kaio"]
     if asked.aa:
@@ -35,7 +40,7 @@ def texts(asked):
     return found
 
 
-def sides_of(asked):
+def sides_of(asked: Request) -> tuple[Side, ...]:
     return tuple(sidespec.parse(text, asked.build) for text in texts(asked))
 
 
@@ -50,7 +55,7 @@ def _pinned(asked, jobs):
     return [replace(job, pinned=True) for job in jobs]
 
 
-def jobs_of(asked):
+def jobs_of(asked: Request) -> list[Job]:
     jobs = [jobfile.load(path) for path in asked.job or ["randread"]]
     jobs = _pinned(asked, matrix.expand(jobs, asked.matrix))
     if asked.self_check:
@@ -58,7 +63,7 @@ def jobs_of(asked):
     return jobs
 
 
-def begun(asked, destroy):
+def begun(asked: Request, destroy: bool) -> Campaign:
     """The Campaign that was asked for, before fio is asked anything."""
     jobs, sides = jobs_of(asked), sides_of(asked)
     return Campaign(
@@ -69,7 +74,7 @@ def begun(asked, destroy):
             "%Y-%m-%dT%H:%M:%SZ"))
 
 
-def folder(build, out=None):
+def folder(build: str, out: str | None = None) -> CampaignFolder:
     """The campaign folder; without --out a new one in the build folder."""
     if out:
         return CampaignFolder(out)
@@ -85,7 +90,7 @@ def _is_disk(path):
     return os.path.exists(path) and not medium.identify(path)[0]
 
 
-def refuse_buffered(asked, jobs):
+def refuse_buffered(asked: Request, jobs: Sequence[Job]) -> None:
     """Before anything is written; what a disk of other hosts is, only they
     know, so every target there counts as one."""
     paths = asked.target or ([] if asked.self_check
@@ -96,14 +101,15 @@ def refuse_buffered(asked, jobs):
                 fairness.o_direct(job, path)
 
 
-def files_of(side):
+def files_of(side: Side) -> list[str | None]:
     """The sums of the files that a side is made of."""
     return [fingerprint(path) for path in (
         side.ioengine.removeprefix("external:"), side.library)
         if path.startswith("/")]
 
 
-def cell_of(asked, number, job, target, kind=Cell, **more):
+def cell_of(asked: Request, number: int, job: Job, target: Target,
+            kind: type = Cell, **more: Any) -> Any:
     """A new cell of a kind; more: what else that says of it."""
     direct = jobfile.direct_io(job.text) if target.direct else "none"
     return kind(number, job, pairing.planned_orders(
@@ -153,7 +159,7 @@ def _plant(campaign, target):
                                  text=f"{a.text} + handicap"), c)
 
 
-def plan(campaign, stack):
+def plan(campaign: Campaign, stack: ExitStack) -> None:
     """Prepare (and so perhaps write) the targets, and plan the cells."""
     asked = campaign.asked
     made = places.new(campaign, stack)

@@ -2,10 +2,12 @@
 # The report of a campaign, whole or not: into its folder in four forms, and as
 # text on stdout, unless a mistake ended it, which is then said in a sentence.
 import sys
+from typing import Any
 
 from ..base.problem import Problem
 from ..fio import fairness
 from . import csvreport, reportdata, selfcheck, textreport
+from .campaign import Campaign
 from .runner import Stopped
 
 
@@ -39,7 +41,7 @@ def _write(campaign, found):
     return text
 
 
-def report_data(campaign, ending):
+def report_data(campaign: Campaign, ending: BaseException | None) -> dict:
     found = reportdata.make(campaign, ending is None,
                             _warnings(campaign, ending))
     if campaign.asked.self_check and ending is None and all(
@@ -48,7 +50,7 @@ def report_data(campaign, ending):
     return found
 
 
-def write(campaign, ending, file):
+def write(campaign: Campaign, ending: BaseException | None, file: Any) -> dict:
     """Everything; the report.json as it was written."""
     found = report_data(campaign, ending)
     try:
@@ -67,12 +69,12 @@ def write(campaign, ending, file):
     return found
 
 
-def say_how_to_go_on(campaign):
+def say_how_to_go_on(campaign: Campaign) -> None:
     print("ab: what was measured is kept; go on with --resume "
           f"{campaign.folder.shown}", file=sys.stderr)
 
 
-def judge(found):
+def judge(found: dict) -> None:
     """A self-check that was not passed is a failure."""
     check = found["self_check"]
     if check and not check["passed"]:

@@ -5,6 +5,7 @@ import math
 import os
 import shlex
 import statistics
+from typing import Any
 
 from ..base.version import VERSION
 from ..fio import fiorun, timedrun
@@ -13,6 +14,8 @@ from ..fio.sidespec import LETTERS
 from ..stats import paired, verdict
 from ..target.target import CAMPAIGN, REPORT
 from . import campaignfolder, evaluation, schema
+from .campaign import Campaign
+from .results import Cell
 
 
 def _ratios(interval):
@@ -71,7 +74,7 @@ def _by_role(campaign, cell, made):
             for role in "AB"}
 
 
-def plain_jobs(campaign):
+def plain_jobs(campaign: Campaign) -> dict[str, str]:
     """{name: text} of the job files that repeat the cells' runs."""
     return {_job_name(cell, letter): text for cell in campaign.cells
             for letter, text in _by_role(campaign, cell, _plain_job).items()}
@@ -113,7 +116,7 @@ def _target_data(cell):
     return {key: known[key] for key in REPORT}
 
 
-def found_data(campaign, cell, **more):
+def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
     """What was found of a cell, and what more is to be told of it."""
     return {
         "id": cell.id, "job": cell.job.name, "job_path": cell.job.path,
@@ -137,7 +140,7 @@ def _cell_data(campaign, cell):
                       effective=_by_role(campaign, cell, _plain_job))
 
 
-def frame(campaign, comparisons, **more):
+def frame(campaign: Campaign, comparisons: int, **more: Any) -> dict:
     """All that a report says of the campaign as a whole."""
     return {
         "title": campaign.title, "created": campaign.created,
@@ -150,7 +153,7 @@ def frame(campaign, comparisons, **more):
                   for letter, side in zip(LETTERS, campaign.sides)]}
 
 
-def make(campaign, finished, warnings):
+def make(campaign: Campaign, finished: bool, warnings: list[str]) -> dict:
     """The whole report.json."""
     effects = evaluation.evaluate(campaign.cells, campaign.alpha)
     if not finished:

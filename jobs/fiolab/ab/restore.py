@@ -5,11 +5,14 @@
 #   fill   every byte is written again in order, and synced
 #   trim   the same after all blocks were discarded (a hole in a file)
 #   none   nothing; the report warns
+from collections.abc import Callable, Sequence
 import os
 import stat
 
 from ..base.problem import Problem
+from ..fio.jobfile import Job
 from ..target import blockio, scratchfile
+from ..target.target import Target
 
 
 def _discard(target):
@@ -22,11 +25,11 @@ def _discard(target):
         os.close(descriptor)
 
 
-def fill(target):
+def fill(target: Target) -> None:
     scratchfile.fill(target, quiet=True)
 
 
-def trim(target):
+def trim(target: Target) -> None:
     try:
         _discard(target)
     except OSError as error:
@@ -38,12 +41,12 @@ def trim(target):
 HOW = {"fill": fill, "trim": trim, "none": None}
 
 
-def chosen(job, choice):
+def chosen(job: Job, choice: str | None) -> Callable[[Target], None] | None:
     """The function of a target for a job; None where nothing is to be done."""
     return HOW[choice or "fill"] if job.writes() else None
 
 
-def warnings(jobs, choice):
+def warnings(jobs: Sequence[Job], choice: str | None) -> list[str]:
     names = ", ".join(job.name for job in jobs if job.writes())
     if choice != "none" or not names:
         return []

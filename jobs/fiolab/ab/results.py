@@ -4,6 +4,7 @@ what its runs have given so far, from run files or from the running campaign
 alike.  Only whole pairs count; their latency bins are pooled at once, so that
 ten thousand runs need little memory."""
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 import math
 from typing import Any
@@ -19,14 +20,14 @@ class Pool:
     def __init__(self):
         self.n, self.total_ns, self.bins = 0, 0.0, Counter()
 
-    def add(self, latency):
+    def add(self, latency: dict) -> None:
         self.n += latency["n"]
         self.total_ns += latency["n"] * latency["mean_ns"]
         bins = self.bins
         for ns, count in latency["bins"]:
             bins[ns] += count
 
-    def data(self):
+    def data(self) -> dict | None:
         bins = sorted(self.bins.items())
         if not self.n:
             return None
@@ -40,7 +41,7 @@ class Cell:
     """One job on one target: side number b of the campaign is its B, side
     number a its A."""
     id: int
-    job: Job | None
+    job: Job
     orders: list                # of its pairs: AB or BA
     place: Any = None           # its target when the campaign began
     a: int = 0
@@ -66,13 +67,13 @@ class Cell:
     steal: list = field(default_factory=list)
     repeats: int = 0
     options: list | None = None
-    effects: dict = field(default_factory=dict)     # see evaluation.py
+    effects: Any = field(default_factory=dict)      # see evaluation.py
     host_effects: dict = field(default_factory=dict)
 
-    def done(self, pair):
+    def done(self, pair: int) -> bool:
         return pair in self.pairs or pair in self.discarded
 
-    def add(self, run):
+    def add(self, run: dict) -> None:
         """Of a run; a pair counts when all of its three runs are there."""
         pair = run["pair"]
         sound(run)
@@ -112,25 +113,25 @@ class Cell:
         for host, found in hosts.items():
             self.hosts.setdefault(host, {})[pair] = found
 
-    def ordered(self):
+    def ordered(self) -> list[dict]:
         return [self.pairs[pair] for pair in sorted(self.pairs)]
 
-    def of_host(self, host):
+    def of_host(self, host: str) -> list[dict]:
         """ordered(), with the values of one host alone."""
         values = self.hosts[host]
         return [{**self.pairs[pair], "values": values[pair]}
                 for pair in sorted(values)]
 
-    def series(self, role, metric):
+    def series(self, role: str, metric: str) -> list[float]:
         """The values of a metric in all pairs in which it was measured."""
         found = [pair["values"][role][metric] for pair in self.ordered()]
         return [value for value in found if value is not None]
 
-    def changes(self):
+    def changes(self) -> str:
         """What of the user's job file the runs replaced or dropped."""
         return self.job.changes(self.options) if self.options else ""
 
-    def latency(self):
+    def latency(self) -> dict:
         """Of the directions that both sides had."""
         return {direction: {role: pool.data() for role, pool in both.items()}
                 for direction, both in sorted(self.pools.items())
@@ -141,7 +142,7 @@ def _whole(number):
     return type(number) is int and number >= 0
 
 
-def sound(run):
+def sound(run: dict) -> None:
     """ValueError, TypeError or KeyError for what jobs/ab does not write."""
     if "failed" in run:
         if {"host", "why"} != set(run["failed"]):
@@ -156,7 +157,8 @@ def sound(run):
             raise ValueError("latency")
 
 
-def values_of(figures, metrics):
+def values_of(figures: dict,
+              metrics: Iterable[str]) -> dict[str, float | None]:
     """The metrics among a run's figures; None where one was not measured."""
     found = {name: figures.get(name) for name in metrics}
     for name, value in found.items():

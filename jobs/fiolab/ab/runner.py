@@ -14,6 +14,7 @@ CPU figure, is repeated in its place, whatever fio's figures are, and one
 during which fio itself was, so that it did no I/O at all; the report counts
 these.  No other run is dropped.
 """
+from collections.abc import Callable, Sequence
 import os
 import time
 from typing import Any
@@ -22,6 +23,8 @@ from ..base.problem import Problem
 from ..fio import streams, timedrun
 from ..fio.clientrun import Lost
 from ..stats.pairing import SEQUENCES, pair_seed
+from .campaign import Campaign
+from .results import Cell
 
 ATTEMPTS = 5
 LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
@@ -35,7 +38,7 @@ class Stopped(Problem):
     """The campaign cannot go on; what was measured counts."""
 
 
-def steal(cpu):
+def steal(cpu: int | None) -> tuple[int, int]:
     """(stolen ticks, all ticks) of one CPU, or of all with None."""
     name = "cpu" if cpu is None else f"cpu{cpu}"
     with open("/proc/stat", encoding="ascii") as file:
@@ -58,7 +61,7 @@ def _undisturbed(*arguments):
     raise last
 
 
-def timed(campaign, cell, role, seed):
+def timed(campaign: Campaign, cell: Cell, role: str, seed: int) -> dict:
     """One timed run of fio on this machine."""
     if cell.restore:
         cell.restore(cell.target)
@@ -72,7 +75,9 @@ def timed(campaign, cell, role, seed):
     return {**found, "steal": (stolen_after - stolen) / passed}
 
 
-def check(campaign, cells, tick, count=streams.calls_per_io):
+def check(campaign: Campaign, cells: Sequence[Cell],
+          tick: Callable[[str], None],
+          count: Callable = streams.calls_per_io) -> None:
     """Before the timed runs: does each job keep inside of its target, is the
     comparison fair, and the system calls per I/O."""
     known = set()
@@ -129,7 +134,10 @@ def _block(campaign, cell, number, keep, tick, one_run):
     return True
 
 
-def run(campaign, keep, tick, one_run=timed, enough=lambda pairs: False):
+def run(campaign: Campaign, keep: Callable[[int, dict], None],
+        tick: Callable[[str], None],
+        one_run: Callable[..., dict] = timed,
+        enough: Callable[[int], bool] = lambda pairs: False) -> None:
     """All blocks that are not there yet; ends early where enough(pairs).
 
     keep(number, record): to keep the record of a run.

@@ -29,7 +29,7 @@ def _cell_relations(cell, letters, where):
     unlike([pair["pair"] for pair in cell["pairs"]], f"{where}.pairs",
            "has a pair twice")
     for i, pair in enumerate(cell["pairs"]):
-        for role in ROLES:
+        for role in sorted(ROLES):
             _figures(pair["values"][role], f"{where}.pairs[{i}].values.{role}")
     _effects(cell["effects"], f"{where}.effects", len(cell["pairs"]))
     for host, one in cell["hosts"].items():

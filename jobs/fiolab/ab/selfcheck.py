@@ -4,17 +4,21 @@
 # sleeps for so long that 100 I/Os take the time that 125 did (thinktime; fio
 # 3.33's thinktime_spin may sleep for ever).  C is A itself.  B must be found
 # slower, and no verdict on C may be faster or slower.
+from collections.abc import Sequence
 import math
 
 from ..base.problem import Problem
+from ..fio.jobfile import Job
 from . import runner
+from .campaign import Campaign, Request
+from .results import Cell
 
 PLANTED = 0.8           # IOPS of B as a share of those of A
 LEAST_US = 1000         # a sleep is longer than it should be, by 60 us or so
 QUIET = ("equivalent", "inconclusive", "no verdict")
 
 
-def plant(campaign, cell):
+def plant(campaign: Campaign, cell: Cell) -> tuple[str, str]:
     """Job options that slow one of the cell's jobs down to PLANTED."""
     found = runner.timed(campaign, cell, "A", 1)
     jobs = max(1, sum(int(n) for n in cell.job.values("numjobs")))
@@ -25,7 +29,7 @@ def plant(campaign, cell):
             f"thinktime_blocks={blocks}")
 
 
-def refuse(asked, jobs):
+def refuse(asked: Request, jobs: Sequence[Job]) -> None:
     if len(jobs) > 1 or len(asked.target or []) > 1 or asked.client:
         raise Problem("--self-check takes one job on one target of this "
                       "machine: leave out the others.")
@@ -34,7 +38,7 @@ def refuse(asked, jobs):
                       "can be planted: give --self-check another job.")
 
 
-def judge(data):
+def judge(data: dict) -> dict:
     """The self_check of a report: what was planted, what was found."""
     planted, quiet = data["cells"]
     iops = next(e for e in planted["effects"] if e["metric"] == "iops")

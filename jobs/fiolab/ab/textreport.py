@@ -20,7 +20,7 @@ FLOOR_WARNING = ("warning: the A/A floor excludes 0: this machine drifted or "
 
 # The head
 
-def head(data):
+def head(data: dict) -> list[str]:
     """The sides, and how they were run."""
     pin = ("not pinned" if data["cpu"] is None
            else f"fio pinned to CPU {data['cpu']}")
@@ -154,7 +154,7 @@ def _hosts(cell):
     return lines
 
 
-def cell_lines(data, cell):
+def cell_lines(data: dict, cell: dict) -> list[str]:
     """All that is said of one cell."""
     target = cell["target"]
     more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
@@ -187,7 +187,7 @@ def _short_cells(data):
 
 # The whole
 
-def rule(data):
+def rule(data: dict) -> list[str]:
     """What the verdicts mean."""
     looks = (f"; looks after {', '.join(map(str, data['looks']))} pairs"
              if data["looks"] else "")
@@ -198,7 +198,7 @@ def rule(data):
                 f"+-{data['margin']:.0%}{looks}.", "")]
 
 
-def text(data):
+def text(data: dict) -> str:
     """The report of report.json as text that ends in a newline."""
     data = wording.cleaned(data, lambda text: narrow(wording.line(text)))
     lines = [*head(data), *_unfinished(data), *_self_check(data), "",

@@ -7,6 +7,8 @@
 # Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, and
 # so is the floor: no change inside that of A' against A.
 import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
 import json
 import math
 import os
@@ -41,7 +43,7 @@ measured, there are too few pairs, or a campaign is not finished."""
 ROW = "  {:<15} {:>10} {:>10} {:>8} {:>16}  {}"
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         "ab compare", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -76,7 +78,7 @@ def _cells(data):
     return found
 
 
-def differences(cell, metric, role="B"):
+def differences(cell: dict, metric: str, role: str = "B") -> list[float]:
     """ln(role/A) of each pair in which the metric was measured."""
     values = [(pair["values"]["A"].get(metric),
                pair["values"][role].get(metric)) for pair in cell["pairs"]]
@@ -111,7 +113,7 @@ def _judge(change, comparisons):
     return "inconclusive", f"p {change.p_holm:.2g}"
 
 
-def compare(old, new):
+def compare(old: dict, new: dict) -> Sequence[tuple]:
     """[(key, [Change])] of the cells that both reports have, judged."""
     first, second = _cells(old), _cells(new)
     found = [(key, _changes(first[key], second[key])) for key in second
@@ -174,7 +176,7 @@ def _alike(old, new):
             if p * len(found) < ALIKE]
 
 
-def warnings(old, new):
+def warnings(old: dict, new: dict) -> list[str]:
     """What differs between the campaigns, beside the cells."""
     said = [f"{name} is {old[name]} in OLD and {new[name]} in NEW"
             for name in ("runtime_s", "ramp_s", "cpu")
@@ -210,7 +212,7 @@ def _row(change):
                       _percent(change.estimate), span, change.verdict)
 
 
-def lines(found):
+def lines(found: Sequence[tuple]) -> list[str]:
     made = []
     for (a, b, job, _, label, *_), changes in found:
         made += ["", ascii(f"{job}: {b} against {a}, {label}")[1:-1][:79],
@@ -247,7 +249,8 @@ def _of_cell(changes, words):
     return dict.fromkeys(filter(None, said))
 
 
-def failures(found, words, missing, finished):
+def failures(found: Sequence[tuple], words: Sequence[str],
+             missing: Sequence[tuple], finished: bool) -> list[str]:
     """Sentences about what --fail-if WORD... looks for; [] without words.
 
     found: the judged changes of compare(); missing: the keys of OLD's cells
@@ -263,7 +266,7 @@ def failures(found, words, missing, finished):
                    for text in _of_cell(changes, words)]
 
 
-def run(args, stack):
+def run(args: argparse.Namespace, stack: ExitStack) -> None:
     file = commandline.output(args.json, 0, stack)
     old, new = _load(args.old), _load(args.new)
     found = compare(old, new)
@@ -280,5 +283,5 @@ def run(args, stack):
         sys.exit(FAILED)
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     commandline.main(arguments, parser(), run)

@@ -2,12 +2,15 @@
 """The call loop (jobs/loops/callloop.c): the nanoseconds of each call of the
 library, without fio, as a cell of a campaign of two libraries.  Its metrics
 are the speeds of the calls, so that more is faster."""
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 import math
 
+from ..ab.campaign import Campaign, Request
 from ..fio import asking, fiorun
 from ..fio.jobfile import Job
 from ..fio.metrics import FASTER
+from ..fio.sidespec import Side
 from ..stats.pairing import planned_orders
 from . import loops
 from .rowset import Row
@@ -30,7 +33,7 @@ KINDS = {
     "prep": ("io_prep_pread", "inline, no library")}
 
 
-def parse(text):
+def parse(text: str) -> tuple[str, dict]:
     """(library, {kind: figures}) of what it printed.
 
     ns is the least batch's mean: other users of the machine only add to it.
@@ -56,17 +59,17 @@ class Loop:
         self.cpu, self.milliseconds = cpu, milliseconds
         self.sides = ()         # with the library that each was seen to use
 
-    def seconds(self):
+    def seconds(self) -> float:
         """What one run takes."""
         return self.milliseconds * LOOP_SHARES / 1000 + 0.15
 
-    def run(self, side, milliseconds):
+    def run(self, side: Side, milliseconds: float) -> tuple[str, dict]:
         """parse() of one run."""
         return loops.printed([self.program, str(milliseconds)], parse, self.cpu,
                              fiorun.side_environment(side),
                              f"{loops.CALL} failed on side {side.text}")
 
-    def check(self, sides):
+    def check(self, sides: Sequence[Side]) -> None:
         """Does the program use the library that each side says?"""
         found = [self.run(side, 1)[0] for side in sides]
         for side, library in zip(sides, found):
@@ -74,7 +77,8 @@ class Loop:
         self.sides = tuple(replace(side, library=library)
                            for side, library in zip(sides, found))
 
-    def one_run(self, campaign, cell, role, _seed):
+    def one_run(self, campaign: Campaign, cell: Row, role: str,
+                _seed: int) -> dict:
         _, costs = self.run(campaign.side(cell, role), self.milliseconds)
         return {"costs": costs, **{kind: 1e9 / cost["ns"]
                                    for kind, cost in costs.items()}}
@@ -85,14 +89,14 @@ class LoopRow(Row):
     metrics: tuple = tuple(KINDS)
     words: dict = field(default_factory=lambda: dict.fromkeys(KINDS, FASTER))
 
-    def add(self, run):
+    def add(self, run: dict) -> None:
         super().add(run)
         self.runs[-1].update({kind: cost["ns"] for kind, cost in
                               run["values"]["costs"].items()})
         self.runs[-1].pop("seed", None)     # it has none
 
 
-def row(asked, number):
+def row(asked: Request, number: int) -> LoopRow:
     """The cell of the call loop."""
     return LoopRow(number, Job("call loop", ""), planned_orders(
         asked.seed, number, asked.pairs))

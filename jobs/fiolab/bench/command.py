@@ -4,6 +4,7 @@ other options, and a loop without fio (jobs/loops/bareloop.c).  It is a campaign
 of jobs/ab whose cells are the rows of presets.py.  What is no pair (CPU by
 depth, memory) is in costs.py."""
 import argparse
+from collections.abc import Sequence
 from contextlib import ExitStack
 import sys
 import tempfile
@@ -48,7 +49,7 @@ take twice as long.
 """
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         "bench", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -117,7 +118,7 @@ def _targets(wanted, asked, stack):
 
 # The rows
 
-def wanted(parts):
+def wanted(parts: Sequence[str]) -> tuple[list[rowset.Spec], list[str]]:
     """(the rows of these parts, the names of the targets that they need)"""
     rows = [spec for spec in presets.specs() if spec.part in parts]
     names = dict.fromkeys(spec.on for spec in rows)
@@ -215,7 +216,7 @@ def _begin(args, specs, stack):
     return campaign
 
 
-def bench(args, stack):
+def bench(args: argparse.Namespace, stack: ExitStack) -> None:
     parts = _parts(args)
     specs, names = wanted(parts)
     campaign = _begin(args, specs, stack)
@@ -247,5 +248,5 @@ def bench(args, stack):
                    "cpu_by_depth": sweep and sweep.data(), "memory": memory})
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     commandline.main(arguments, parser(), bench)

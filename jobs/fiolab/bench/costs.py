@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What jobs/bench measures beside its pairs: system calls per I/O, CPU per I/O
 # at each depth, and the memory that a unit of depth takes.
+from collections.abc import Callable
 import math
 import re
 import statistics
@@ -11,7 +12,11 @@ from ..ab import runner
 from ..base import process
 from ..base.problem import Problem
 from ..fio import fiorun, sidespec, timedrun
+from ..fio.fiorun import Fio
+from ..fio.jobfile import Job
+from ..fio.sidespec import Side
 from ..stats.paired import hodges_lehmann
+from ..target.target import Target
 from . import callkinds, loops, rowset
 
 DEEP, BLOCK = 4096, 4096
@@ -26,7 +31,8 @@ ANONYMOUS = re.compile(r"^Anonymous:\s+(\d+) kB$", re.M)
 WAITING = ("clock_nanosleep", "nanosleep", "wait4")
 
 
-def calls_per_io(fio, one, job, target):
+def calls_per_io(fio: Fio, one: Side, job: Job,
+                 target: Target) -> float | None:
     """System calls per I/O but for fio's waiting; None where not possible."""
     found = callkinds.kinds_per_io(fio, one, job, target, WAITING)
     if not found:
@@ -48,14 +54,14 @@ class Sweep:
         self.rows = {depth: rowset.Row(depth, rowset.job(depth), [], a=a, b=b,
                                        target=target) for depth in depths}
 
-    def count(self):
+    def count(self) -> int:
         return self.rounds * 3 * len(self.depths)
 
     def _one(self, row, role, seed):
         how = loops.bare_run if role == BARE else runner.timed
         return how(self.campaign, row, role, seed)
 
-    def run(self, tick):
+    def run(self, tick: Callable[[str], None]) -> None:
         rng = np.random.default_rng(self.campaign.asked.seed)
         for number in range(self.rounds):
             seed = int(rng.integers(1, 2**31))
@@ -76,7 +82,7 @@ class Sweep:
             self.rows[depth].figures(role, "cpu_us"), first)])
             for depth in self.depths]
 
-    def spread(self, role):
+    def spread(self, role: str) -> float:
         """The largest of all depths, where the least is 1."""
         found = self._relative(role)
         return math.exp(max(found) - min(found))
@@ -90,13 +96,13 @@ class Sweep:
         return (f"  {name:<9}" +
                 "".join(f"{value:>9.2f}" for value in values))
 
-    def lines(self):
+    def lines(self) -> list[str]:
         return ["", f"CPU us per I/O by depth, tmpfs: medians of {self.rounds} "
                 "rounds", f"  {'depth':<9}" + "".join(
                     f"{depth:>9}" for depth in self.depths),
                 *map(self._line, ("A", "B", BARE))]
 
-    def data(self):
+    def data(self) -> dict:
         return {str(depth): row.runs for depth, row in self.rows.items()}
 
 
@@ -132,7 +138,7 @@ def _per_unit(fio, one, target):
     return grown / (DEEP - 1) - (0 if one.text == NULL else BLOCK)
 
 
-def memory(fio, build, target):
+def memory(fio: Fio, build: str, target: Target) -> dict[str, float | None]:
     """{engine: bytes of a unit of depth without its buffer, None: failed}"""
     found = {}
     for text in ENGINES:
@@ -145,7 +151,7 @@ def memory(fio, build, target):
     return found
 
 
-def memory_lines(found):
+def memory_lines(found: dict) -> list[str]:
     lines = ["", "memory: bytes of the job's process for each unit of depth",
              f"  (depth {DEEP} less depth 1, without the buffer of {BLOCK}; "
              "null has nothing of its", "  own, so that is fio's; the kernel's "

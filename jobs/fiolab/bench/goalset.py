@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The goals of jobs/bench, and whether they are met: on the estimate, but for
 # "not worse", which is about the verdict.
+from collections.abc import Sequence
 import math
 
 from ..stats.verdict import fewest_pairs
@@ -10,20 +11,20 @@ LEAST, MOST, HALF, SAME = "at least", "at most", "half", "not worse"
 CALLS_GOAL, FLAT_GOAL = 1.02, 1.10
 
 
-def at_least(limit, metric="iops"):
+def at_least(limit: float, metric: str = "iops") -> tuple:
     return metric, LEAST, limit
 
 
-def at_most(limit, metric):
+def at_most(limit: float, metric: str) -> tuple:
     return metric, MOST, limit
 
 
-def half_of(other):
+def half_of(other: str) -> tuple:
     """Half of the gain (as a ratio) that another B has on the same row."""
     return "iops", HALF, other
 
 
-def same(metric="iops"):
+def same(metric: str = "iops") -> tuple:
     return metric, SAME, None
 
 
@@ -107,7 +108,8 @@ def _flat_goal(sweep):
                            found <= FLAT_GOAL)
 
 
-def goals(rows, sweep, skipped, comparisons):
+def goals(rows: Sequence[rowset.Row], sweep: costs.Sweep | None,
+          skipped: Sequence[str], comparisons: int) -> list[dict]:
     """All of them; skipped: names of rows that did not run."""
     cells = [row for row in rows if row.spec.part == "cells"]
     found = [_row_goal(rows, row, goal, comparisons) for row in rows

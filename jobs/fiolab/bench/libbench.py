@@ -4,6 +4,8 @@ It is a campaign of jobs/ab: both under fio's built-in libaio engine on targets
 in memory, and in a loop without fio (jobs/loops/callloop.c), of which the
 metric is speed, calls per second."""
 import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 import math
 import os
@@ -35,7 +37,7 @@ way."""
 ROW = "{:<13} {:<19}{:>8}{:>8}{:>6} {:>10} {}"
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
         "bench-lib", description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -51,7 +53,7 @@ def parser():
     return new
 
 
-def common(new):
+def common(new: argparse.ArgumentParser) -> None:
     """The switches of every benchmark."""
     add = new.add_argument
     add("--size", type=commandline.size, metavar="N", help="of a target (256M)")
@@ -67,7 +69,8 @@ def common(new):
     add("--json", metavar="FILE", help="write every run and result to FILE")
 
 
-def request(args, pairs, runtime, ramp):
+def request(args: argparse.Namespace, pairs: int, runtime: float,
+            ramp: float) -> Request:
     """What was asked for, of every benchmark; leaves fio its CPU."""
     commandline.step_aside(args.cpu)
     return Request(build=args.build, fio=commandline.find_fio(args.fio),
@@ -159,7 +162,7 @@ def _loop_row(cell, kind, effect):
                       effect.verdict)
 
 
-def loop_lines(cell):
+def loop_lines(cell: callloop.LoopRow) -> list[str]:
     floor = [bound for e in cell.effects.values() for bound in e.floor]
     return ["", "call loop: ns per call (least of the batches' means); speed "
             "of B, where A is 1",
@@ -206,7 +209,7 @@ def _goals(fio_cells, kinds, loop_cell, comparisons):
 
 # The command
 
-def bench(args, stack):
+def bench(args: argparse.Namespace, stack: ExitStack) -> None:
     campaign, loop = _begin(args)
     asked, parts, fio_cells = campaign.asked, _parts(args), []
     file = commandline.output(args.json, 3 * asked.pairs * len(parts), stack)
@@ -221,13 +224,14 @@ def bench(args, stack):
     goals = _goals(fio_cells, kinds, loop_cell, comparisons)
     lines = (libreport.lines(campaign, fio_cells, kinds, comparisons)
              if fio_cells else libreport.sides(loop.sides))
-    lines += loop_lines(loop_cell) if loop else []
+    lines += loop_lines(loop_cell) if loop_cell else []
     print("\n".join([*lines, *textreport.end(goals, asked.seed)]))
     if file:
         file.save({"version": version.VERSION, **libreport.data(
             campaign, fio_cells, loop), "calls_by_kind": kinds, "goals": goals,
-            "loop": loop and libreport.loop_data(loop, loop_cell)})
+            "loop": loop and loop_cell and libreport.loop_data(
+                loop, loop_cell)})
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     commandline.main(arguments, parser(), bench)

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The report of jobs/bench-lib on what ran under fio, in the words of a report
 of jobs/ab, and its JSON."""
+from collections.abc import Sequence
 import platform
 
+from ..ab.campaign import Campaign
 from ..ab.campaignfolder import side_data
 from ..ab.reportdata import found_data, frame
 from ..ab.textreport import cell_lines, head, rule
-from ..fio.sidespec import LETTERS
+from ..fio.sidespec import LETTERS, Side
 from ..report import terminal
 from . import callkinds, loops, textreport
+from .callloop import Loop
+from .rowset import Row
 
 
 def _found(campaign, cell):
@@ -16,13 +20,14 @@ def _found(campaign, cell):
     return {**found_data(campaign, cell), "latency": {}}
 
 
-def sides(found):
+def sides(found: Sequence[Side]) -> list[str]:
     """The sides of the loop alone."""
     return terminal.side_lines([side_data(letter, side) for letter, side in
                                 zip(LETTERS, found)], loops.CALL)
 
 
-def lines(campaign, cells, kinds, comparisons):
+def lines(campaign: Campaign, cells: Sequence[Row], kinds: Sequence[dict],
+          comparisons: int) -> list[str]:
     """The report on the cells that ran under fio."""
     whole = frame(campaign, comparisons)
     made = head(whole)
@@ -55,11 +60,11 @@ def _cell_data(campaign, cell):
                         for e in cell.effects.values()], "runs": cell.runs}
 
 
-def data(campaign, cells, loop):
+def data(campaign: Campaign, cells: Sequence[Row], loop: Loop | None) -> dict:
     """Everything measured; effects are natural logarithms of ratios."""
     asked = campaign.asked
-    found = {"seed": asked.seed, "pairs": asked.pairs, "cells": []}
-    if not campaign.fio:
+    found: dict = {"seed": asked.seed, "pairs": asked.pairs, "cells": []}
+    if loop and not campaign.fio:
         return {"sides": _sides_data(loop.sides), **found}
     return {"sides": _sides_data(campaign.sides), **found,
             "fio": campaign.fio.version, "cpu": asked.cpu,
@@ -68,7 +73,7 @@ def data(campaign, cells, loop):
             "cells": [_cell_data(campaign, cell) for cell in cells]}
 
 
-def loop_data(loop, cell):
+def loop_data(loop: Loop, cell: Row) -> dict:
     return {"libraries": [side.library for side in loop.sides],
             "runs": cell.runs, "effects": {
                 kind: {**textreport.effect_data(e), "metric": "speed"}

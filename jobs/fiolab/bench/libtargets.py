@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What bench-lib runs on: a file in memory, and /dev/zram0 where it is to be
 # had.
+from collections.abc import Sequence
 import contextlib
 import errno
 import os
 import sys
 import time
 
+from ..ab.campaign import Request
 from ..base import commandline
 from ..base.problem import Problem
 from ..target import blockdevice, scratchfile, sysfs
+from ..target.target import Target
 
 PARTS = ("shm", "zram", "loop")
 ZRAM = "/dev/zram0"
@@ -42,7 +45,7 @@ def _zram_device(size, stack):
     stack.callback(os.close, descriptor)
 
 
-def zram(asked, stack):
+def zram(asked: Request, stack: contextlib.ExitStack) -> Target:
     """/dev/zram0 for reading, if it is to be had."""
     if blockdevice.device_number(ZRAM) is None:
         raise Problem(f"there is no {ZRAM}: modprobe zram, or leave it out.")
@@ -55,7 +58,8 @@ def zram(asked, stack):
     return scratchfile.prepare(ZRAM, [], asked.size, False, stack)
 
 
-def targets(asked, parts, required, stack):
+def targets(asked: Request, parts: Sequence[str], required: bool,
+            stack: contextlib.ExitStack) -> list[Target]:
     """The ready targets of these parts; zram may be missing if not required."""
     made = []
     if "shm" in parts:

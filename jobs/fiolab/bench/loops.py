@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The loops without fio (jobs/loops): where make puts them, and their output;
 and the kinds of sides of jobs/bench of which fio's timed run is not all."""
+from collections.abc import Callable
 from dataclasses import replace
 import math
 import os
 import subprocess
 import tempfile
 import time
+from typing import Any
 
 from ..ab import runner
+from ..ab.campaign import Campaign
+from ..ab.results import Cell
 from ..base import process
 from ..base.problem import Problem
 from ..fio import fiorun
@@ -22,12 +26,12 @@ JOBS = ("numjobs=64", "number_ios=200")     # of each of them
 JOBS_CAP = 10                               # seconds
 
 
-def path(name, build):
+def path(name: str, build: str) -> str:
     """Where make puts the program."""
     return os.path.join(os.path.realpath(build), "loops", name)
 
 
-def program(name, build):
+def program(name: str, build: str) -> str:
     """path(), if it is there."""
     found = path(name, build)
     if not os.access(found, os.X_OK):
@@ -36,7 +40,8 @@ def program(name, build):
     return found
 
 
-def printed(command, parse_it, cpu, env, who):
+def printed(command: list[str], parse_it: Callable[[str], Any],
+            cpu: int | None, env: dict | None, who: str) -> Any:
     """What parse_it (ValueError: nothing good) makes of a program's output."""
     with tempfile.TemporaryFile("w+", encoding="utf-8",
                                 errors="replace") as out:
@@ -63,7 +68,8 @@ def _figures(text):
     return {"iops": iops, "cpu_us": cpu_us}
 
 
-def bare_run(campaign, row, _role, seed, poll=False):
+def bare_run(campaign: Campaign, row: Cell, _role: str, seed: int,
+             poll: bool = False) -> dict:
     """A run of the loop without fio, as deep as the row's job."""
     depth, = row.job.values("iodepth")
     runtime = row.runtime or campaign.runtime
@@ -109,10 +115,11 @@ def _fio_run(campaign, row, role, seed):
 BARE_LOOP = Side("bare loop", "")
 POLLING = Side("polling bare loop", "")     # what a spin can reach at most
 CEILING = Side("fio's null + bare loop", "null")    # what any engine can
-KINDS = {BARE_LOOP: bare_run, POLLING: _polling_run, CEILING: _ceiling_run}
+KINDS: dict[Side, Callable[..., dict]] = {
+    BARE_LOOP: bare_run, POLLING: _polling_run, CEILING: _ceiling_run}
 
 
-def one_run(campaign, row, role, seed):
+def one_run(campaign: Campaign, row: Any, role: str, seed: int) -> dict:
     """A run of a row of jobs/bench, as the kind of its side makes it."""
     if row.spec.part == "jobs":
         return _jobs_run(campaign, row, role, seed)

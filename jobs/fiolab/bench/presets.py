@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rows of jobs/bench, with the goals of each; and the campaign that those
 make which are asked for."""
+from collections.abc import Sequence
 import itertools
 
-from ..ab.campaign import Campaign
+from ..ab.campaign import Campaign, Request
 from ..fio import sidespec
 from . import loops, rowset
 from .goalset import at_least, at_most, half_of, same
@@ -20,7 +21,7 @@ def _cells():
                 DEPTHS, (1, 0))]
 
 
-def specs():
+def specs() -> list[rowset.Spec]:
     """All rows, in the order of the report."""
     spec, job = rowset.Spec, rowset.job
     fast, adaptive = job(64), "kaio,submit=adaptive"
@@ -56,7 +57,7 @@ def specs():
         *_cells()]
 
 
-def campaign(asked, wanted):
+def campaign(asked: Request, wanted: Sequence[rowset.Spec]) -> Campaign:
     """The Campaign of these rows, as yet without cells."""
     known = {side.text: side for side in loops.KINDS}
     texts = dict.fromkeys(text for spec in wanted for text in (spec.a, spec.b))

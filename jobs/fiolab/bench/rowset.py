@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A row of a benchmark: a cell of a campaign that keeps its runs whole; those
 of jobs/bench, each made of a Spec; and their lines in the report."""
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 import itertools
 import math
 import statistics
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..ab import planning
+from ..ab.campaign import Request
 from ..ab.results import Cell
 from ..fio.jobfile import Job
 from ..fio.metrics import TABLE
+from ..target.target import Target
 from . import textreport
 
 NAMES = {name: TABLE[name].label for name in ("iops", "p50_us", "wall_s")}
@@ -27,22 +30,23 @@ class Spec(NamedTuple):
     a: str                  # the sides, as text
     b: str
     on: str                 # a target's name
-    job: Job | None
+    job: Job
     goals: tuple            # (metric, kind, limit) each
 
-    def metrics(self):
+    def metrics(self) -> tuple[str, ...]:
         if self.part == "jobs":
             return ("wall_s",)
         asked = {metric for metric, *_ in self.goals}
         return tuple(m for m in NAMES if m == "iops" or m in asked)
 
 
-def job(depth, rw="randread", bs="4k", direct=1, more=()):
+def job(depth: int, rw: str = "randread", bs: str = "4k", direct: int = 1,
+        more: Sequence[str] = ()) -> Job:
     options = [f"rw={rw}", f"bs={bs}", f"direct={direct}", f"iodepth={depth}"]
     return Job(rw + ".fio", "\n".join([f"[{rw}]", *options, *more, ""]))
 
 
-def title(spec):
+def title(spec: Spec) -> str:
     depth, = spec.job.values("iodepth")
     if spec.part == "cells":
         direct = "direct" if spec.job.values("direct") == ["1"] else "buffered"
@@ -53,29 +57,29 @@ def title(spec):
 
 @dataclass
 class Row(Cell):
-    spec: Spec | None = None
+    spec: Any = None            # a Spec, of jobs/bench
     runs: list = field(default_factory=list)    # as the JSON has them
     calls: dict = field(default_factory=dict)   # of some rows alone
 
     @property
-    def name(self):
+    def name(self) -> str:
         return title(self.spec)
 
-    def add(self, run):
+    def add(self, run: dict) -> None:
         super().add(run)
-        beside = ("seed", "options", "steal", "repeats")
-        if run["steal"] is None:        # nobody looked
-            beside = ("seed", "options")
+        beside = ["seed", "options"]
+        if run["steal"] is not None:    # else nobody looked
+            beside += ["steal", "repeats"]
         self.runs.append({
             "block": run["pair"], "order": self.orders[run["pair"]],
             "role": run["role"], **run["values"],
             **{name: run[name] for name in beside if name in run}})
 
-    def figures(self, role, name):
+    def figures(self, role: str, name: str) -> list:
         """A figure of all runs of a role."""
         return [run[name] for run in self.runs if run["role"] == role]
 
-    def data(self):
+    def data(self) -> dict:
         return {"part": self.spec.part, "name": self.name,
                 "a": self.spec.a, "b": self.spec.b, "target": self.spec.on,
                 "job_text": self.job.text, "calls_per_io": self.calls,
@@ -84,7 +88,8 @@ class Row(Cell):
                             for e in self.effects.values()]}
 
 
-def row(asked, number, spec, target, sides, runtime=None):
+def row(asked: Request, number: int, spec: Spec, target: Target,
+        sides: Sequence[str], runtime: float | None = None) -> Row:
     """The Row of a Spec; sides: the texts of the campaign's."""
     return planning.cell_of(asked, number, spec.job, target, kind=Row,
                             a=sides.index(spec.a), b=sides.index(spec.b),
@@ -110,7 +115,7 @@ def _row_lines(one):
         for metric, effect in one.effects.items()]]
 
 
-def lines(rows):
+def lines(rows: Sequence[Row]) -> list[str]:
     """The report on all rows, by part."""
     found = []
     for part, group in itertools.groupby(rows, lambda one: one.spec.part):

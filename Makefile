@@ -84,7 +84,7 @@ FAULTS      := $(shell grep -l '"fault.h"' tests/*/test_*.c)
 # well; the model of the gate has one thread, and takes minutes.
 ifeq ($(SAN),thread)
 UNITS       := $(filter-out %/test_gate_model,$(UNITS))
-KAIO_PYTEST ?= -k 'engine/ and (fio_features or modes or conformance or verify or \
+KAIO_PYTEST ?= -k 'engine/ and (features or remote or conformance or verify or \
 	       sync or stream or limits) and not process and not default and \
 	       not offload and not qualify'
 endif

@@ -5,14 +5,12 @@
 import os
 import random
 import re
-import signal
 import subprocess
 
 import pytest
 
-import enginestats
 import targets
-from enginestats import MODES, ours
+from enginestats import ours
 from fuzz_jobs import ENGINE, MISSPELLED
 from fiorun import job_file
 
@@ -113,41 +111,6 @@ def test_right_values_in_any_order(fio, engine, shm_file, tmp_path):
         assert (result.rc, result.stderr) == (0, ""), lines
 
 
-def remote(fio, address, engine, target, path, **options):
-    job = job_file(path / "job.fio", engine, target,
-                   **{"rw": "randrw", "size": MIB, **options})
-    return fio.raw("--client=" + address, "--output-format=json", job)
-
-
-def test_through_client_and_server(fio, server, engine,
-                                   loop_device, tmp_path):
-    """Every option arrives; the JSON stays whole."""
-    numbers = tmp_path / "numbers"
-    result = remote(fio, server, engine, loop_device, tmp_path, direct=1,
-                    iodepth=16, engine_stats=1, stats_file=numbers, dsync=1,
-                    **MODES[1]).ok()
-    got = result.json["client_stats"][0]
-    assert got["job options"]["reap"] == "ring"
-    assert got["job options"]["submit"] == "adaptive"
-    stats, = enginestats.in_file(numbers)
-    assert stats["ios_submitted"] == got["read"]["total_ios"] + \
-        got["write"]["total_ios"] == 256
-
-
-def test_wrong_value_through_client_and_server(
-        fio, server, engine, loop_device, tmp_path):
-    """Nothing runs, and the server lives on.  fio 3.33's client either shows
-    the sentence (with status 0), or meets the end of the server's child
-    first: so it is with libaio, and with fio's own options."""
-    result = remote(fio, server, engine, loop_device, tmp_path, spin="1x")
-    if result.text:
-        assert "kaio: spin=1x is not a time" in result.text
-        assert result.json["client_stats"] == []
-    else:
-        assert result.rc == -signal.SIGPIPE or result.rc > 0
-    remote(fio, server, engine, loop_device, tmp_path, spin="1us").ok()
-
-
 # --- the words for an error ---
 
 @pytest.fixture(scope="module")
@@ -217,3 +180,42 @@ def test_misaligned_on_a_file_system(fio, ext4_file):
     line = said(fio(ext4_file, rw="read", size=MIB, bs=1000, direct=1), 22)
     assert "in multiples of 512 bytes" in line
     assert "which does not fit: length 1000" in line
+
+
+# --- what fio says of the engine ---
+
+def test_enghelp(fio, engine):
+    """Every option of the built-in engine; test_readme.py has the rest."""
+    result = fio.raw("--enghelp=%s" % engine)
+    assert result.rc == 0
+    names = {line.split(":")[0].strip()
+             for line in result.stdout.splitlines() if ":" in line}
+    theirs = {line.split(":")[0].strip()
+              for line in fio.raw("--enghelp=libaio").stdout.splitlines()
+              if re.match(r"\w+\s*:", line)}
+    assert "cmdprio_percentage" in theirs
+    assert theirs <= names
+
+
+def test_one_option_of_the_help(fio, engine):
+    result = fio.raw("--enghelp=%s,nowait" % engine)
+    assert "RWF_NOWAIT" in result.stdout
+
+
+def test_unknown_option_is_refused(fio, shm_file):
+    result = fio(shm_file, rw="read", size=MIB, libaio_vectorred=1)
+    assert result.rc != 0 and "libaio_vectorred" in result.text
+
+
+def test_name_in_the_report(fio, shm_file, engine):
+    job = fio(shm_file, rw="read", size=MIB).ok().job
+    assert job["job options"]["ioengine"] == "external:%s" % engine
+
+
+def test_relative_path(fio, engine, shm_file):
+    """fio takes a path that begins with "aio" or "linuxaio" for its libaio:
+    no path to the engine does, neither the file nor its directory."""
+    assert not engine.name.startswith(("aio", "linuxaio", "libaio"))
+    fio.cwd = str(engine.parent.parent)
+    path = "%s/%s" % (engine.parent.name, engine.name)
+    fio(shm_file, engine="external:" + path, rw="read", size=MIB).ok()

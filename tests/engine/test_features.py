@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What fio itself can do with a job, through the engine: paced jobs, zones,
-# many files, partial verification, many jobs, servers, and the ways to end
-# early.  Each as usual, and with completions awaited on an eventfd, a spin and
-# I/Os held back: nothing may be left lying, lost or counted twice.
-import contextlib
+# many files, partial verification, many jobs, and the ways to end early.  Most
+# as usual, and with completions awaited on an eventfd, a spin and I/Os held
+# back: nothing may be left lying, lost or counted twice.  (Clients and servers:
+# test_remote.py, offloading: test_offload.py.)
 import os
-import signal
-import socket
-import time
 
 import pytest
 
 import enginestats
-from fiorun import job_file
 from iolog import ios, stream
 
 SIZE = 4 << 20
@@ -83,6 +79,20 @@ def test_flow(fio, shm, extra):
     few, many = (job["read"] for job in fio.raw(*args).ok().jobs)
     assert 2 < many["total_ios"] / few["total_ios"] < 8
     assert all(way["lat_ns"]["N"] == way["total_ios"] for way in (few, many))
+
+
+def test_rate_iops(fio, shm_file):
+    """Never more than that; fewer where fio does not get to run."""
+    way = fio(shm_file, rw="randread", size=SIZE, iodepth=8, rate_iops=500,
+              runtime=1, time_based=None).ok().job["read"]
+    assert 0 < way["total_ios"] <= 500 * way["runtime"] / 1000 + 60
+
+
+def test_thinktime(fio, shm_file):
+    job = fio(shm_file, rw="randread", size=SIZE, iodepth=4, number_ios=40,
+              thinktime=10000, thinktime_blocks=4).ok().job
+    assert job["read"]["total_ios"] == 40
+    assert job["read"]["runtime"] >= 80
 
 
 # --- what fio makes of a job, compared with its built-in engine ---
@@ -170,69 +180,67 @@ def test_verified_with_held(fio, loop_device, way):
     assert job["read"]["io_bytes"] == job["write"]["io_bytes"] > 60000
 
 
-# --- many jobs, servers, a daemon ---
+# --- many jobs, files, engines ---
 
-def test_sixty_four_jobs(fio, shm_file, extra):
-    part = SIZE // 64
-    result = fio(shm_file, numjobs=64, iodepth=16,
+@pytest.mark.parametrize("kind, jobs", [("shm_file", 64), ("loop_device", 8)])
+def test_many_jobs(fio, request, kind, jobs, extra):
+    """Each has a context of its own, and its own part of the target."""
+    part = SIZE // jobs
+    result = fio(request.getfixturevalue(kind), numjobs=jobs, iodepth=16,
                  offset_increment=part, **{**VERIFY, "size": part},
                  **extra).ok()
-    assert [job["write"]["io_bytes"] for job in result.jobs] == [part] * 64
-    assert [job["read"]["io_bytes"] for job in result.jobs] == [part] * 64
+    assert [job["write"]["io_bytes"] for job in result.jobs] == [part] * jobs
+    assert [job["read"]["io_bytes"] for job in result.jobs] == [part] * jobs
 
 
-def free_ports(number):
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+def test_group_report(fio, loop_device):
+    job = fio(loop_device, numjobs=8, group_reporting=None, iodepth=16,
+              **{**VERIFY, "size": SIZE // 8,
+                 "offset_increment": SIZE // 8}).ok().job
+    assert job["write"]["io_bytes"] == SIZE
 
 
-def test_two_servers(fio, engine, shm, tmp_path):
-    """One client, two servers: each does the job of its own file."""
-    args = ["--output-format=json"]
-    with contextlib.ExitStack() as stack:
-        for number, port in enumerate(free_ports(2)):
-            address, _ = stack.enter_context(fio.server(port))
-            job = job_file(tmp_path / ("%d.fio" % number), engine,
-                           os.path.join(shm, str(number)), iodepth=16,
-                           verify_state_save=0, **VERIFY, **HELD)
-            args += ["--client=" + address, job]
-        result = fio.raw(*args)
-        result.ok()
-    done = [job for job in result.json["client_stats"]
-            if job["jobname"] == "job"]
-    assert [job["write"]["io_bytes"] for job in done] == [SIZE, SIZE]
-    assert sorted(os.listdir(shm)) == ["0", "1"]
+def test_two_engines_in_one_run(fio, shm, engine):
+    """kaio beside libaio, in one process: each keeps its own."""
+    args = ["--output-format=json", "--thread"]
+    for name, path in (("ours", None), ("theirs", "libaio")):
+        args += fio.job_args({"name": name, "size": SIZE, "rw": "randwrite",
+                              "filename": os.path.join(shm, name),
+                              "iodepth": 8, "verify": "crc32c",
+                              "verify_state_save": 0}, path)
+    result = fio.raw(*args).ok()
+    assert [job["write"]["io_bytes"] for job in result.jobs] == [SIZE, SIZE]
 
 
-@contextlib.contextmanager
-def daemon(fio):
-    """A server that has gone to the background: its address."""
-    address = "sock:" + os.path.join(fio.cwd, "sock")
-    pid_file = os.path.join(fio.cwd, "pid")
-    assert fio.raw("--server=" + address, "--daemonize=" + pid_file).rc == 0
-    with open(pid_file, encoding="ascii") as file:
-        pid = int(file.read())
-    try:
-        yield address
-    finally:
-        os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + 60
-        while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
-            time.sleep(0.02)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+@pytest.mark.parametrize("files", [4])
+def test_many_files(fio, ext4_dir, files):
+    where = os.path.join(ext4_dir, "many")
+    os.makedirs(where, exist_ok=True)
+    job = fio(None, directory=where, nrfiles=files, openfiles=2,
+              filename_format="f.$filenum", iodepth=8, unlink=1,
+              file_service_type="random", **VERIFY).ok().job
+    assert job["write"]["io_bytes"] == SIZE
 
 
-def test_daemonize(fio, engine, shm_file, tmp_path, extra):
-    job = job_file(tmp_path / "job.fio", engine, shm_file, iodepth=16,
-                   verify_state_save=0, **VERIFY, **extra)
-    with daemon(fio) as address:
-        result = fio.raw("--output-format=json", "--client=" + address, job)
-    done = result.ok().json["client_stats"][0]
-    assert done["write"]["io_bytes"] == done["read"]["io_bytes"] == SIZE
+def test_latency_target(fio, loop_device):
+    """fio then changes the depth while the job runs."""
+    fio(loop_device, rw="randread", bs="4k", direct=1, iodepth=32,
+        size=SIZE, latency_target=1000000, latency_window=100000,
+        latency_percentile=99, runtime=1, time_based=None).ok()
+
+
+def test_ramp_time(fio, loop_device):
+    job = fio(loop_device, rw="randread", direct=1, iodepth=16, size=SIZE,
+              ramp_time=1, runtime=1, time_based=None).ok().job
+    assert job["read"]["total_ios"] > 0
+
+
+def test_stdout_is_all_fio(fio, shm_file):
+    """With the report in a file, stdout has nothing from the engine."""
+    out = os.path.join(fio.cwd, "report")
+    result = fio(shm_file, more=["--output=" + out], iodepth=4, rw="randrw",
+                 size=SIZE, fsync=8)
+    assert (result.rc, result.stdout, result.stderr) == (0, "", "")
 
 
 # --- ending early ---
@@ -257,7 +265,8 @@ def test_interrupted(fio, request, kind, extra, tmp_path):
     result = fio.interrupted(fio.job_args({
         "filename": request.getfixturevalue(kind), "stats_file": stats,
         **ENDLESS, **extra}))
-    assert result.job["error"] == 0
+    assert result.job["error"] == 0 and "got signal" not in result.stderr
+    assert result.job["job_runtime"] < 60000
     complete(result.job, enginestats.in_file(stats)[-1]["ios_submitted"])
 
 

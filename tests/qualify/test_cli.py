@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 import shutil
 import subprocess
-from types import SimpleNamespace
 
 import pytest
 
@@ -161,15 +160,13 @@ def test_another_file_under_the_old_name_is_refused(target):
         known = {"size": made.size, "total": made.whole,
                  "logical_block": made.logical_block,
                  "identity": identity.describe(made.path)}
-        resumed = SimpleNamespace(plan={"targets": [known]}, targets=[made])
-        resume._same_targets(resumed)
+        resume._same_targets([made], [known])
         shutil.copy(target, f"{target}.new")
         os.rename(f"{target}.new", target)
         with pytest.raises(Problem, match="inode"):
-            resume._same_targets(resumed)
+            resume._same_targets([made], [known])
         with pytest.raises(Problem, match="its size or its block size"):
-            resume._same_targets(SimpleNamespace(
-                plan=resumed.plan, targets=[replace(made, whole=1)]))
+            resume._same_targets([replace(made, whole=1)], [known])
 
 
 def test_the_run_to_compare_with_has_the_same_profile():

@@ -4,7 +4,6 @@
 from dataclasses import replace
 import json
 import tempfile
-from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +11,7 @@ import qualifybench
 from fiolab.fio import sidespec
 from fiolab.qualify import engines
 from fiolab.qualify.limits import specfile
+from fiolab.qualify.qualification import Qualification, Request
 from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
 
 FAST = replace(QUICK, minute=0.1, shortest=0.1, threads=1, depth=1)
@@ -24,12 +24,12 @@ min_iops = 1
 
 
 @pytest.fixture
-def session(tmp_path):
+def qualification(tmp_path):
     path = tmp_path / "spec.toml"
     path.write_text(SPEC.format(90))
-    return SimpleNamespace(
-        side=sidespec.parse("psync", ""), other_side=sidespec.parse("libaio", ""),
-        other_has_stats=False, profile=FAST, spec=specfile.load(str(path)))
+    return Qualification(
+        Request(), FAST, (), sidespec.parse("psync", ""), None,
+        other_side=sidespec.parse("libaio", ""), spec=specfile.load(str(path)))
 
 
 def test_the_other_engine():
@@ -39,13 +39,13 @@ def test_the_other_engine():
 
 
 @pytest.mark.fio
-def test_pairs_are_run_with_both_engines_and_kept(session, tmp_path,
+def test_pairs_are_run_with_both_engines_and_kept(qualification, tmp_path,
                                                   monkeypatch):
     monkeypatch.setattr(engines, "FEW", 2)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as shm, \
             qualifybench.Lab(tmp_path, shm) as lab:
-        found = engines.run(lab.bench(profile=FAST), session)
-        again = engines.run(lab.bench(profile=FAST), session)
+        found = engines.run(lab.bench(profile=FAST), qualification)
+        again = engines.run(lab.bench(profile=FAST), qualification)
     assert found == again           # from the folder
     assert {cell: len(blocks) for cell, blocks in found.items()} == {
         "4K 100/0": 2, "4K 0/100": 2}
@@ -58,7 +58,7 @@ def test_pairs_are_run_with_both_engines_and_kept(session, tmp_path,
                 "psync" if role == "B" else "libaio")
             texts[role] = run["job"]
         assert len(set(texts.values())) == 1        # one seed, one job
-    said = engines.summary(session, [("t", found)])
+    said = engines.summary(qualification, [("t", found)])
     assert len(said["rows"]) == 6 and said["engine"] == "psync"
     assert {row["verdict"] for row in said["rows"]} == {"no verdict"}
 
@@ -74,29 +74,29 @@ def blocks(this, other, count):
                           "B": run(this, i)} for i in range(count)]}
 
 
-def test_a_difference_is_found_and_the_same_is_equivalent(session):
-    rows = engines.summary(session, [("t", blocks(200, 100, 10))])["rows"]
+def test_a_difference_is_found_and_the_same_is_equivalent(qualification):
+    rows = engines.summary(qualification, [("t", blocks(200, 100, 10))])["rows"]
     assert [row["verdict"] for row in rows] == ["faster", "shorter",
                                                 "shorter"]
     assert rows[0]["ratio"] == pytest.approx(2, rel=0.01)
     assert rows[0]["ci95"][0] > 1.9
-    rows = engines.summary(session, [("t", blocks(100, 100, 10))])["rows"]
+    rows = engines.summary(qualification, [("t", blocks(100, 100, 10))])["rows"]
     assert {row["verdict"] for row in rows} == {"equivalent"}
 
 
-def test_verdicts_of_the_spec_with_either_engine(session):
+def test_verdicts_of_the_spec_with_either_engine(qualification):
     """min_iops is 90, and the other two limits are kept or not here."""
-    same = engines.summary(session, [("t", blocks(100, 101, 10))])
+    same = engines.summary(qualification, [("t", blocks(100, 101, 10))])
     assert same["verdicts_of_the_spec"].startswith("each of 2 limits")
-    found = engines.summary(session, [("t", blocks(100, 80, 10))])
+    found = engines.summary(qualification, [("t", blocks(100, 80, 10))])
     assert {(one["key"], one["this"], one["other"])
             for one in found["verdicts"]} == {
         ("min_iops", "pass", "fail"), ("max_mean_us", "fail", "fail")}
     assert found["verdicts_of_the_spec"] == (
         "4K 0/100 min_iops: pass with psync, fail with libaio")
-    session.spec = None
+    qualification.spec = None
     assert "no limit" in engines.summary(
-        session, [("t", blocks(100, 80, 10))])["verdicts_of_the_spec"]
+        qualification, [("t", blocks(100, 80, 10))])["verdicts_of_the_spec"]
 
 
 def test_how_long_it_takes():

@@ -29,10 +29,9 @@ def _finished(folder, known):
                for number in range(len(known["targets"])))
 
 
-def _same_targets(qualification):
+def _same_targets(targets, planned):
     """Refuse another device under the old name."""
-    for target, known in zip(qualification.targets,
-                             qualification.plan["targets"]):
+    for target, known in zip(targets, planned):
         if (target.size, target.whole, target.logical_block) != (
                 known["size"], known["total"], known["logical_block"]):
             raise Problem(f"{target.name} is not the target that the run "
@@ -73,7 +72,7 @@ def go_on(given, stack):
         raise Problem("--resume writes to the targets again: give "
                       "--destroy-data.")
     targetset.make(qualification)
-    _same_targets(qualification)
+    _same_targets(qualification.targets, known["targets"])
     targetset.look_at_hosts(qualification)
     targetset.set_caches(qualification, [one["write_cache_before"]
                                          for one in known["targets"]])

@@ -182,6 +182,34 @@ def test_misaligned_on_a_file_system(fio, ext4_file):
     assert "which does not fit: length 1000" in line
 
 
+def test_unaligned(fio, ext4_file):
+    """direct=1 with 1000 bytes: EINVAL, with its likely cause."""
+    result = fio(ext4_file, rw="write", bs=1000, size=100_000, direct=1,
+                 iodepth=4).failed()
+    assert result.job["error"] == 22
+    assert "multiples of" in result.stderr
+
+
+def test_device_without_asynchronous_io(fio):
+    """/dev/full can be written to, but not through AIO."""
+    result = fio("/dev/full", rw="write", size=MIB).failed()
+    assert result.job["error"] == 22
+    assert "whose driver has no asynchronous I/O" in result.stderr
+
+
+def test_realtime_priority_as_a_user(fio, need_root, shm_file):
+    """cmdprio's class is RT unless the job says otherwise."""
+    os.chmod(os.path.dirname(shm_file), 0o755)
+    with open(shm_file, "wb") as file:
+        file.write(bytes(MIB))
+    job = {"rw": "randread", "size": MIB, "cmdprio_percentage": 100,
+           "uid": 65534, "gid": 65534}
+    result = fio(shm_file, **job).failed()
+    assert result.job["error"] == 1
+    assert "cmdprio_class=2 or 3" in result.stderr
+    fio(shm_file, **job, cmdprio_class=2).ok()
+
+
 # --- what fio says of the engine ---
 
 def test_enghelp(fio, engine):

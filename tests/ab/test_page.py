@@ -156,7 +156,7 @@ def harmless():
     return Outline(page_of(hostile.report(small(), "x")))
 
 
-@pytest.mark.parametrize("attack", hostile.GROUPS, ids=hostile.IDS[:6])
+@pytest.mark.parametrize("attack", hostile.OF_A_PAGE)
 def test_hostile_text_changes_no_structure(attack, harmless):
     page = page_of(hostile.report(small(), attack))
     page.encode()

@@ -4,6 +4,8 @@ quotes, template and math syntax, control characters, bytes that are not
 UTF-8, reversed direction, very long names.  Each page made of it must have
 the structure of the page made of the harmless twin.
 """
+import pytest
+
 ATTACKS = (
     "<script>window.hacked=1</script>", '"><img src=x onerror=hacked=1>',
     "' onload='hacked=1", "</title></style></svg><h1>x</h1>", "<!--", "]]>",
@@ -13,6 +15,12 @@ ATTACKS = (
     "line\none\ttab\r\n\u2028", "W" * 4000, "漢字" * 100, "a\u0301" * 50,
     "-->", "\\", "url(#cell0f-p1)", "id=\"x\"", "#010207")
 GROUPS = [" ".join(ATTACKS[i::6]) for i in range(6)]
+# Where text stands in thousands of places, no part of it is very long.
+SHORT = " ".join(attack[:60] for attack in ATTACKS)
+# All of them at once; in make test-slow each group with its long ones.
+OF_A_PAGE = [pytest.param(SHORT, id="all"), *(
+    pytest.param(group, id=f"group{i}", marks=pytest.mark.slow)
+    for i, group in enumerate(GROUPS))]
 IDS = [f"attack{i}" for i in range(len(ATTACKS))]
 # What has a meaning for the program, and so no free text; of the report of a
 # comparison.

@@ -24,13 +24,11 @@ from fiolab.report import pdf
 pytestmark = pytest.mark.browser
 BOTTOM = """Math.max(...[...document.querySelectorAll(
     'h1, .card')].slice(0, 2).map(e => e.getBoundingClientRect().bottom))"""
-# It stands in thousands of places: no part of it is very long.
-ATTACK = " ".join(attack[:60] for attack in hostile.ATTACKS)
 REPORTS = {
     "full": qualifydata.report, "scaled": qualifydata.scaled,
     "passed": qualifydata.passed, "empty": qualifydata.empty,
     "two": lambda: qualifydata.report(targets=2, restless=True),
-    "hostile": lambda: qualifydata.poisoned(ATTACK)}
+    "hostile": lambda: qualifydata.poisoned(hostile.SHORT)}
 
 
 @pytest.fixture(scope="module",

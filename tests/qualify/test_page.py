@@ -226,7 +226,7 @@ def harmless():
     return Outline(page_of(qualifydata.poisoned("x")))
 
 
-@pytest.mark.parametrize("attack", hostile.GROUPS, ids=hostile.IDS[:6])
+@pytest.mark.parametrize("attack", hostile.OF_A_PAGE)
 def test_hostile_text_changes_no_structure(attack, harmless):
     full = page_of(qualifydata.poisoned(attack))
     full.encode()

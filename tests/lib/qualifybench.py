@@ -64,8 +64,8 @@ class Lab:
         made = self._folder()
         run = Executor(tool, sidespec.parse("psync", ""), target, made,
                        self.stop, False)
-        return context.Bench(0, target, run, made, profile, 1, method,
-                            lambda text, left: self.said.append((text, left)))
+        return context.Bench(0, run, profile, 1, method,
+                             lambda text, left: self.said.append((text, left)))
 
 
 def test_of(lab, test, **more):

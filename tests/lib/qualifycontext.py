@@ -49,7 +49,7 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
     executor = execute.Executor(
         fiorun.Fio(str(fio_path), None, scratch), side, target, out,
         threading.Event(), "kaio" in side.ioengine)
-    return context.Bench(1, target, executor, out, profile, seed, "",
+    return context.Bench(1, executor, profile, seed, "",
                         lambda text, left: None)
 
 

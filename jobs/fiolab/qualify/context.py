@@ -2,9 +2,13 @@
 # What the tests of a target share; and what a procedure (a test that is no
 # table of stimuli) is given: the target, and the means to run fio on it with
 # the engine, and to keep what it found.
+from collections.abc import Callable
 from dataclasses import dataclass
 import re
 import tempfile
+
+from .execute import Executor
+from .suite.model import Profile
 
 
 def _slug(name):
@@ -15,15 +19,21 @@ def _slug(name):
 class Bench:
     """What the tests of one target share."""
     number: int             # of the target, in the plan
-    target: object
-    executor: object
-    folder: object
-    profile: object
+    executor: Executor
+    profile: Profile
     seed: int
     purge: str              # the method
-    progress: object        # (text, seconds that the test may last yet)
+    progress: Callable      # (text, seconds that the test may last yet)
     power_cut: str | None = None    # the command that cuts the target's power
     covered: bool = False   # all of the range was written since the last purge
+
+    @property
+    def target(self):
+        return self.executor.target
+
+    @property
+    def folder(self):
+        return self.executor.folder
 
     def label(self, *parts):
         """The name of a file of this target."""

@@ -64,10 +64,9 @@ class Worker(threading.Thread):
         self.dropped = None         # {"test", "check"} once it is gone
         self.later = 0.0            # seconds of the tests after this one
         self.bench = context.Bench(
-            number, target, Executor(
-                its.fio, its.side, target, its.folder, its.stop,
-                its.has_stats), its.folder, its.profile, its.seed, purge,
-            self._progress, its.asked.power_cut)
+            number, Executor(its.fio, its.side, target, its.folder, its.stop,
+                             its.has_stats),
+            its.profile, its.seed, purge, self._progress, its.asked.power_cut)
         self.spans = [test.estimate(its.profile, target.size).longest
                       for test in its.tests]
         self.span = 0.0

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from enginepairs import pair
 from setuprun import fake_tree, write_program
 
 pytestmark = pytest.mark.fio
@@ -80,7 +81,8 @@ def test_selection(matrix):
     ids = matrix.node_ids()
     listed = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", *ids],
-        text=True, capture_output=True, cwd=matrix.ROOT, timeout=300, check=True).stdout
+        text=True, capture_output=True, cwd=matrix.ROOT, timeout=300,
+        check=True).stdout
     found = {str(matrix.ROOT / "tests" / line.partition("[")[0])
              for line in listed.splitlines() if "::" in line}
     assert found == set(ids) and len(ids) == len(found)
@@ -113,13 +115,13 @@ def here(matrix, fio_binary, build_dir):
 
 def test_same_version_runs(matrix, here, build_dir):
     twin = matrix.Side(here.binary, build_dir)
-    assert matrix.pair(twin, here) == ("runs", (6, 0))
+    assert pair(twin, here) == ("runs", (6, 0))
 
 
 def test_engine_that_runs_where_it_must_not(matrix, here, build_dir):
     other = matrix.Side(here.binary, build_dir)
     other.version = OTHER
-    assert matrix.pair(other, here) == ("6 WRONG", (0, 6))
+    assert pair(other, here) == ("6 WRONG", (0, 6))
 
 
 SAYS = 'log_err("kaio: this engine was built for %s but %s is %s; rebuild ' \
@@ -155,6 +157,6 @@ def test_refusals_are_judged(matrix, here, tmp_path, stub):
     subprocess.run(["gcc", "-shared", "-fPIC", *(
         '-D%s="%s"' % item for item in words.items()), "-o", side.engine,
         source], check=True)
-    cell, (passed, failed) = matrix.pair(side, here)
+    cell, (passed, failed) = pair(side, here)
     assert failed in wrong and passed + failed == 6
     assert cell == ("%d WRONG" % failed if failed else "refused")

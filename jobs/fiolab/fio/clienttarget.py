@@ -2,9 +2,10 @@
 # The target on other machines, before the first run: it must be there, on all
 # of them, and be as large as the runs take it to be; only fio can tell.  With
 # --destroy-data it is then filled.
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import errno
 import os
+from typing import Any
 
 from ..base.problem import Problem
 from ..target import claimable
@@ -18,7 +19,8 @@ LAST = 4096
 PROBE = Job("probe", f"[probe]\nrw=read\nbs={LAST}\ndirect=0\n")
 
 
-def named(path, clients, size, **more):
+def named(path: str, clients: Iterable[clientrun.Client], size: int,
+          **more: Any) -> Target:
     """The Target of a name that each of the hosts has; more: of its fields."""
     if claimable.misread(path) or not os.path.isabs(path):
         raise Problem(f"the target {path!r} on other machines must be an "

@@ -12,7 +12,7 @@ afterwards they add up to about twice what was done, and fio 3.33 gives the
 reads of verify_backlog= a millisecond.
 """
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 import math
@@ -167,7 +167,7 @@ def _kind(job, direction):
     return WITH_VERIFY if pattern in MIXED else VERIFY
 
 
-def percentile(bins: Iterable[Sequence[int]], share: float) -> int | None:
+def percentile(bins: Sequence[Sequence[int]], share: float) -> int | None:
     """The latency in ns that a share of all I/Os does not exceed; sorted."""
     left = math.ceil(share * sum(count for _, count in bins))
     for ns, count in bins:
@@ -183,7 +183,8 @@ def enough(count: int, share: str) -> bool:
     return count * (100 - Decimal(share)) >= 100
 
 
-def percentiles(bins: Sequence[Sequence[int]], count: int) -> dict[str, int]:
+def percentiles(bins: Sequence[Sequence[int]],
+                count: int) -> dict[str, int | None]:
     """Those of PERCENTILES, in ns, that so many I/Os have; none without bins.
     """
     return {name: percentile(bins, share) for name, share in SHARES.items()

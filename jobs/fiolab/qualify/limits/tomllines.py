@@ -92,7 +92,7 @@ def _add(table, key, value, number):
 def scan(text: str) -> list[Table]:
     """[Table] in the order of the file.  As each line is TOML by itself, and
     says nothing twice, tomllib reads the same in all of them together."""
-    tables = {}
+    tables: dict[tuple[str, ...], Table] = {}
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         found = _parsed(line.strip(" \t"), number)
         if line.strip(" \t").startswith("["):

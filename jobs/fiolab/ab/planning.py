@@ -128,12 +128,12 @@ def _cells(campaign):
     return found
 
 
-def _warnings(campaign, made):
+def _warnings(campaign):
     here, asked = not campaign.clients, campaign.asked
     found = restore.warnings(campaign.jobs, asked.restore)
     if here:        # else nothing is measured on this machine
         found += fairness.machine(asked.cpu, campaign.environment)
-    for target in made:
+    for target in campaign.targets:
         found += target.doubts()
         for job in campaign.jobs if here else ():
             found += fairness.buffered(job, jobfile.direct_io(job.text),
@@ -162,11 +162,10 @@ def _plant(campaign, target):
 def plan(campaign: Campaign, stack: ExitStack) -> None:
     """Prepare (and so perhaps write) the targets, and plan the cells."""
     asked = campaign.asked
-    made = places.new(campaign, stack)
+    campaign.targets = places.new(campaign, stack)
     if asked.self_check:
-        _plant(campaign, made[0])
+        _plant(campaign, campaign.targets[0])
     campaign.environment = machine.describe(asked.cpu)
     campaign.title = _title(asked, campaign.sides)
-    campaign.targets = made
     campaign.cells = _cells(campaign)
-    campaign.warnings = _warnings(campaign, made)
+    campaign.warnings = _warnings(campaign)

@@ -2,12 +2,12 @@
 # Programs that need not be there: nvme, hdparm, smartctl, sg_vpd; and those of
 # util-linux that must be.  A device that does not answer must not hold the
 # qualification up, so each has a time limit, and output goes to a file, as a
-# pipe that nobody empties would stop it.
+# pipe that nobody empties would stop it; to one in memory, so that no full disk
+# cuts an answer short.
 import contextlib
 import json
 import os
 import shutil
-import tempfile
 from typing import Any
 
 from ..base.problem import Problem
@@ -52,12 +52,16 @@ def run(name: str, *words: str, seconds: float, errors: str = "replace",
     path = find(name)
     if path is None:
         return None
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with _file("out") as out, _file("err") as err:
         with Child([path, *words], stdout=out, stderr=err,
                    env={**os.environ, "LC_ALL": "C"}, **popen) as child:
             child.wait(seconds)
             return Answer(child.status, *(_text(file, errors)
                                           for file in (out, err)))
+
+
+def _file(name):
+    return os.fdopen(os.memfd_create(name), "w+b")
 
 
 def _text(file, errors):

@@ -90,7 +90,7 @@ KAIO_PYTEST ?= -k 'engine/ and (features or remote or conformance or verify or \
 endif
 # There is nothing to sanitize in the harness.
 ifeq ($(SAN),address,undefined)
-KAIO_PYTEST ?= --ignore-glob='*/tests/ab/*' --ignore-glob='*/tests/qualify/*'
+KAIO_PYTEST ?= --ignore=tests/ab --ignore=tests/qualify
 endif
 export KAIO_PYTEST
 LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)

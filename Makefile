@@ -13,7 +13,7 @@
 #>                 up to 10 minutes (QUALIFY_ARGS="...": jobs/qualify --help)
 #> make check      the quick tests, without root, in about a minute; T=engine,
 #>                 T=test_guard, T=NAME: those of a subject, a file, a test
-#> make test       the tests, in about 18 minutes on two CPUs
+#> make test       the tests, in about ten minutes on two CPUs
 #> make test-slow  the rest of the tests: whole qualifications, simulations
 #> make test-fio   FIO_SRCS="DIR DIR ...": the engine on other built fio trees,
 #>                 and each engine refused by each other fio

@@ -97,10 +97,12 @@ def test_what_a_screen_reader_gets(page):
     assert all(seen["image"]) and len(seen["image"]) > 3
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_page(page, tmp_path):
     pagechecks.is_painted(page, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_real_campaign(browser, tmp_path, shm):
     """What jobs/ab writes is what the schema says, and the page shows it."""
     (tmp_path / "ab").mkdir()

@@ -134,6 +134,7 @@ def test_a_server_that_hangs_is_not_called_another(ab, words, servers):
     assert "<td>not known</td>" in page
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_runs_on_all_hosts(ab, words, servers):
     words = [*words, "--pairs", "5", "--runtime", "1"]
     with ab.start(*words) as started:

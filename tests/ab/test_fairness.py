@@ -124,6 +124,7 @@ def test_a_matrix_with_an_odd_value_is_refused(axis, ab, shm):
     assert "writing" not in done.stderr and os.listdir(shm) == []
 
 
+@pytest.mark.slow
 def test_a_variable_of_one_side_reaches_its_fio_only(ab, shm, tmp_path):
     job = tmp_path / "job.fio"
     job.write_text("[a]\nbs=4k\ndirect=1\nrw=${HOW}\n")

@@ -162,6 +162,7 @@ verify_state_save=0
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more, kinds", [
     ("", {"verify", "write"}), ("verify_backlog=64\n", {"verify", "write"})])
 def test_a_verify_is_no_faster_in_jobs_ab(more, kinds, ab, shm, tmp_path):

@@ -60,6 +60,7 @@ def test_a_job_that_leaves_its_part_never_gets_the_target(plan, there, lines):
     assert os.listdir(plan.fio.folder) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [
     (), ("rw=randwrite",), ("rw=write:256k",), ("rw=randrw", "numjobs=3"),
     ("bs=1m", "iodepth=4"), ("bsrange=512-64k",),

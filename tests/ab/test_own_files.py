@@ -91,6 +91,7 @@ def test_qualify_cut_short_leaves_nothing(here, tmp_path, build_dir):
                                                             "tmp")))
 
 
+@pytest.mark.slow
 def test_a_server_gets_no_state_of_a_verify(here, tmp_path, fio_binary, shm):
     server = Server(fio_binary, here)
     try:

@@ -125,6 +125,7 @@ def test_few_pairs_without_intervals(n):
     assert "n/a" in page_of(data)
 
 
+@pytest.mark.slow
 def test_only_some_cells_get_pictures():
     rng = np.random.default_rng(1)
     cells = [abreport.cell(rng, i, n=6, effect=i / 100, job=f"job{i}")

@@ -53,6 +53,7 @@ def test_a_terminal_gets_one_line_that_is_rewritten(ab, shm):
     assert all(len(line[0]) < 80 for line in lines)
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_plain_lines(ab, shm):
     done = ab(*words(shm, 2))
     assert done.returncode == 0, done.stderr

@@ -56,6 +56,7 @@ def check_the_report(ab, cell):
     assert low < effect(cell, "iops")["ratio"] < high
 
 
+@pytest.mark.slow
 def test_the_command_of_the_report_repeats_a_run(ab, shm, tmp_path):
     """With plain fio, as a shell would run it."""
     target = f"{shm}/a b'c"
@@ -73,6 +74,7 @@ def test_the_command_of_the_report_repeats_a_run(ab, shm, tmp_path):
     assert os.listdir(shm) == ["a b'c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text, direct", [
     ("[a]\nrw=randread\nbs=4k\n", "none"),
     ("[a]\nbs=4k\n[b]\ndirect=1\nbs=4k\n", "some")])
@@ -339,6 +341,7 @@ def test_a_mounted_device_is_never_written(ab, tmp_path):
         assert cell["target"]["label"].startswith("device loop")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_each_job_runs_unchanged_with_plain_fio(path, shm, tmp_path,
                                                 fio_binary):

@@ -52,6 +52,7 @@ def test_there_are_job_files():
     assert len(JOBS) >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
 def test_job_verifies(fio, engine, path, target, as_thread, tmp_path):
     fill(fio, path, target)

@@ -87,6 +87,7 @@ def test_what_a_screen_reader_gets(page):
     assert page.name == "empty" or len(seen["image"]) > 30
 
 
+@pytest.mark.slow
 def test_the_picture_of_the_page(page, tmp_path):
     pagechecks.is_painted(page, tmp_path)
 
@@ -122,6 +123,7 @@ def test_the_pdf_has_all_of_its_text(tmp_path):
     assert last["results"][0]["source"].partition("#")[0] in found
 
 
+@pytest.mark.slow
 def test_the_pdf_is_a4_and_not_endless(tmp_path):
     info = tool("pdfinfo", str(printed(tmp_path, qualifydata.passed())))
     assert re.search(r"Page size: +59[45](\.\d+)? x 84[12](\.\d+)? pts", info)
@@ -182,6 +184,7 @@ def test_every_source_of_a_limit_is_on_the_page(browser, tmp_path):
         assert phrases.sources(one["source"]) in shown
 
 
+@pytest.mark.slow
 def test_a_real_run(browser, engine, tmp_path, shm_file):
     """What jobs/qualify writes is what the schema says, the page shows it,
     and the recipe on it repeats a run with plain fio."""

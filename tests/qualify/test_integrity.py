@@ -82,7 +82,8 @@ def texts(found):
 
 
 @pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("engine_name", ["kaio", "libaio"])
+@pytest.mark.parametrize("engine_name", [
+    "kaio", pytest.param("libaio", marks=pytest.mark.slow)])
 def test_a_sound_device_passes(lab, name, engine_name):
     found = lab(name, engine=engine_name)
     assert found["state"] == "done" and found["checks"]
@@ -103,7 +104,9 @@ def test_a_size_that_no_block_divides(lab):
 
 
 @pytest.mark.parametrize("order", ["sequential", "random"])
-@pytest.mark.parametrize("place", [4096 + 100, SIZE // 2 + 777, SIZE - 1])
+@pytest.mark.parametrize("place", [
+    4096 + 100, pytest.param(SIZE // 2 + 777, marks=pytest.mark.slow),
+    SIZE - 1])
 def test_write_verify_finds_a_bit(lab, order, place):
     def damage(name):
         if name == f"{order} writing":

@@ -127,6 +127,7 @@ def texts(profile):
             yield jobtext.text(loads, profile, 64 * MIB, range(len(loads)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", [ENTERPRISE, QUICK],
                          ids=lambda one: one.name)
 def test_fio_takes_every_job_file(profile, tmp_path):

@@ -187,6 +187,7 @@ def test_nothing_run_is_a_page():
     assert "None were made." in text and "no tool." in text.lower()
 
 
+@pytest.mark.slow
 def test_two_targets_are_told_apart():
     found = Outline(page_of(qualifydata.report(targets=2)))
     text = found.words()

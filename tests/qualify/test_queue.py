@@ -94,6 +94,7 @@ def test_sweep(run, name):
     assert "knee" in table["note"] and "io_submit took" in table["note"]
 
 
+@pytest.mark.slow
 def test_deeper_takes_longer(run):
     """Little's law: I/Os in flight = throughput x latency; fewer than the
     depth where a short run begins and ends, or waits for a CPU."""
@@ -108,6 +109,7 @@ def test_deeper_takes_longer(run):
     assert most[64] > 2 * most[1]
 
 
+@pytest.mark.slow
 def test_an_engine_that_tells_no_share(run):
     table, = run("qd-read", engine_name="libaio")["tables"]
     assert all(row[4] is None for row in table["rows"])
@@ -116,6 +118,7 @@ def test_an_engine_that_tells_no_share(run):
 
 # Completions
 
+@pytest.mark.slow
 def test_ways_to_find_completions(run):
     found = run("reap")
     names = {f"{way} QD {depth}" for depth in (1, 32)
@@ -129,6 +132,7 @@ def test_ways_to_find_completions(run):
         assert {r["stimulus"] for r in one["results"]} == names
 
 
+@pytest.mark.slow
 def test_ways_are_what_ran(run, tmp_path):
     """The engine's own figures say how completions were found."""
     found = run("reap")

@@ -151,6 +151,7 @@ def test_the_last_sample_is_tracked(tmp_path):
         assert one["by"] == 2 and len(one["rounds"]) == 2
 
 
+@pytest.mark.slow
 def test_going_on_makes_only_more_rounds(tmp_path):
     """And what comes after the phase is made anew."""
     after = Phase("q", "Q", (Stimulus("r", "randread", "4k", 100, 1, 1),))

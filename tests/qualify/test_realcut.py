@@ -61,6 +61,7 @@ def test_a_device_that_does_not_come_back(cut, device, backing, monkeypatch):
     assert "did not come back" in text(found, "power-cut synced")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command, status", [("exit 3", 3), ("none-such", 127)])
 def test_a_command_that_fails_is_no_cut(cut, command, status):
     found = cut(power_cut=command)

@@ -78,6 +78,7 @@ def test_ab_looks_at_what_the_name_stands_for(ab, node, fio_that, other):
     sentence(done, f"{node} is no longer the target that was claimed")
 
 
+@pytest.mark.slow
 def test_ab_keeps_what_was_measured(ab, node, fio_that, tmp_path):
     done = ab("--target", node, "--job", "randread", *BENCH, *fio_that(
         f'echo >>{tmp_path}/n; [ $(wc -l <{tmp_path}/n) -lt 6 ] || {TAKE}',
@@ -109,6 +110,7 @@ def test_filling_again_is_of_what_was_claimed(tmp_path, stack):
     assert path.read_bytes() == b"precious" and moved.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_job_files_make_no_target(ab, tmp_path):
     """Those that repeat a run with plain fio: what was there must be there,
     and what the campaign made is made."""

@@ -62,6 +62,7 @@ def test_fetch_leaves_the_machine_alone(fetched):
     assert len(names) == 1 and names[0].startswith("fio_")
 
 
+@pytest.mark.slow
 def test_fetched_version_and_second_run(fetched, package_fio):
     _, top, env, _ = fetched
     version = subprocess.run([package_fio, "--version"], text=True,

@@ -87,6 +87,7 @@ def compared(folder, name, stdout):
                           timeout=300, check=True)
 
 
+@pytest.mark.long
 def test_stdout_gets_text_and_json_in_order(tmp_path):
     done = compared(tmp_path, "/dev/stdout", subprocess.PIPE)
     text, _, found = done.stdout.partition("\n[\n")

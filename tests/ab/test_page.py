@@ -97,6 +97,7 @@ def test_each_cell_says_how_to_repeat_it(outline):
         assert cell["job_text"] in text
 
 
+@pytest.mark.long
 def test_discards_warnings_and_an_early_stop():
     data = abreport.typical()
     data.update(finished=False, warnings=[f"warning {i}." for i in range(7)])

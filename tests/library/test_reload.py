@@ -24,6 +24,7 @@ def program(tmp_path_factory):
     )  # fmt: skip
 
 
+@pytest.mark.long
 @pytest.mark.skipif(bool(SAN), reason="a sanitizer keeps what was unloaded")
 @pytest.mark.parametrize("library", ["ours", "theirs"])
 def test_unloading_leaves_nothing_behind(library, program, library_paths):

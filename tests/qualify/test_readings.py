@@ -110,6 +110,7 @@ def test_what_is_no_reading(what, rounds, words_):
     assert words_ in str(problem.value) and str(problem.value).endswith(".")
 
 
+@pytest.mark.long
 def test_the_report_names_each_reading():
     profile = chosen(CLIENT, "wsat-hours=6, dirth-fill=composite", 30)
     told = " ".join(readings.said(profile))
@@ -140,6 +141,7 @@ TABLE = Table("t", "A test", None, (Phase(
     (Tracked("w", "iops", "W", "IOPS", last=True),), by=2),))
 
 
+@pytest.mark.long
 def test_the_last_sample_is_tracked(tmp_path):
     with tempfile.TemporaryDirectory(dir="/dev/shm") as shm, \
             qualifybench.Lab(tmp_path, shm) as lab:

@@ -196,6 +196,7 @@ def test_files_that_cannot_be_read(tmp_path):
         specfile.load("/dev/zero")
 
 
+@pytest.mark.long
 def test_random_damage_is_a_problem_or_read_as_tomllib_reads_it(tmp_path):
     """2,000 specs with random bytes changed, lost or doubled."""
     rng, read = random.Random(3), 0

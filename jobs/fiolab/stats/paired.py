@@ -37,14 +37,6 @@ def middle(ordered: np.ndarray) -> np.ndarray:
     return (ordered[..., (n - 1) // 2] + ordered[..., n // 2]) / 2
 
 
-def midranks(values: ArrayLike) -> np.ndarray:
-    """The rank of each value, from 1; equal ones share their mean.  (scipy has
-    it in scipy.stats, whose import takes longer than all else of a command.)"""
-    _, which, counts = np.unique(values, return_inverse=True,
-                                 return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[which]
-
-
 def hodges_lehmann(d: ArrayLike) -> float:
     return float(middle(walsh(d)))
 
@@ -58,10 +50,11 @@ def neighbours(d: Sequence[float]) -> tuple[float, float]:
     """(correlation of each difference with the next, of ranks; p that those of
     independent ones are so large, one-sided: of SHUFFLES of them, or of the
     normal distribution for many)."""
+    from scipy.stats import rankdata    # whose import takes its time
     n = len(d)
     if n < 4:
         return 0.0, 1.0
-    ranks = midranks(d) - (n + 1) / 2
+    ranks = rankdata(d) - (n + 1) / 2
     if not ranks.any():
         return 0.0, 1.0
     found = float(_next(ranks))
@@ -156,7 +149,8 @@ def _tails(doubled, w):
 
 def _tied_tails(d):
     """tails() of one sample with equal sizes or zeros."""
-    ranks = np.rint(2 * midranks(np.abs(d))).astype(int)[d != 0]
+    from scipy.stats import rankdata    # whose import takes its time
+    ranks = np.rint(2 * rankdata(np.abs(d))).astype(int)[d != 0]
     if not len(ranks):
         return 1.0, 1.0
     return _tails(tuple(sorted(ranks.tolist())),

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import stat
-import subprocess
 
 import pytest
 
@@ -342,17 +341,8 @@ def test_a_partition_of_a_mounted_disk_is_refused(loop, stack, tmp_path):
 
 @pytest.mark.root
 def test_a_device_under_device_mapper_is_refused(loop, stack):
-    if subprocess.run(["dmsetup", "version"], check=False,
-                      capture_output=True).returncode:
-        pytest.skip("device mapper does not work here")
-    name = f"kaio-test-{os.getpid()}"
-    sectors = 64 * MIB // 512
-    real.run("dmsetup", "create", name, "--table",
-             f"0 {sectors} linear {loop} 0")
-    try:
+    with real.under_device_mapper(loop, 64 * MIB):
         refused(loop, "it is held by dm-", stack)
-    finally:
-        real.run("dmsetup", "remove", "--retry", name)
 
 
 # As files have it

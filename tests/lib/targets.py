@@ -176,6 +176,21 @@ def small_tmpfs(directory, size):
         yield where
 
 
+@contextlib.contextmanager
+def under_device_mapper(device, size):
+    """A linear device of device mapper on all of a device, which so is held."""
+    if subprocess.run(["dmsetup", "version"], check=False,
+                      capture_output=True).returncode:
+        pytest.skip("device mapper does not work here")
+    name = f"kaio-test-{os.getpid()}"
+    run("dmsetup", "create", name, "--table",
+        f"0 {size // 512} linear {device} 0")
+    try:
+        yield
+    finally:
+        run("dmsetup", "remove", "--retry", name)
+
+
 def remove_partitions(disk):
     """Those that an earlier user of a loop device left over."""
     name = os.path.basename(disk)

@@ -230,16 +230,8 @@ def test_held_by_another_program(loop, stack):
 
 
 def test_under_device_mapper(loop, stack):
-    if subprocess.run(["dmsetup", "version"], check=False,
-                      capture_output=True).returncode:
-        pytest.skip("device mapper does not work here")
-    name = f"kaio-test-{os.getpid()}"
-    targets.run("dmsetup", "create", name, "--table",
-                f"0 {SIZE // 512} linear {loop} 0")
-    try:
+    with targets.under_device_mapper(loop, SIZE):
         refused(loop, "it is held by dm-", stack)
-    finally:
-        targets.run("dmsetup", "remove", "--retry", name)
 
 
 def test_read_only(tmp_path, stack):

@@ -17,6 +17,7 @@ from fiolab.ab import cli, matrix, planning
 from fiolab.base import commandline, process
 from fiolab.base.problem import Problem
 from fiolab.fio import asking, fiorun, jobfile, timedrun
+import procfile
 
 
 @pytest.mark.parametrize("text, value", [
@@ -349,10 +350,8 @@ def test_cpu_clock_counts_all_threads_of_a_process():
 
 
 def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
+    state = procfile.of_process(pid, "stat").split()
+    return bool(state) and state[2] != "Z"
 
 
 @pytest.mark.parametrize("stubborn", ["", "trap '' TERM; "])

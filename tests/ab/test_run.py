@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import procfile
 import targets
 from abrun import AB, FAST, check_calls, effect, handicap, sentence
 
@@ -185,21 +186,14 @@ def test_the_seed_moves_the_offsets(shm, tmp_path, fio_binary):
     assert len(logs[0]) == 50 and logs[0] == logs[1] != logs[2]
 
 
-def of_process(pid, name):
-    """A file of /proc/PID; empty for a process that has ended meanwhile."""
-    try:
-        return Path(f"/proc/{pid}/{name}").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
 def children(pid):
-    found = [int(x) for x in of_process(pid, f"task/{pid}/children").split()]
+    found = [int(x) for x in procfile.of_process(
+        pid, f"task/{pid}/children").split()]
     return found + [y for x in found for y in children(x)]
 
 
 def gone(pid):
-    state = of_process(pid, "stat").split()
+    state = procfile.of_process(pid, "stat").split()
     return not state or state[2] == "Z"
 
 
@@ -208,7 +202,7 @@ def in_a_timed_run(pid, folder):
     end = time.monotonic() + 60
     while time.monotonic() < end:
         kids = children(pid)
-        line = " ".join(of_process(kid, "cmdline") for kid in kids)
+        line = " ".join(procfile.of_process(kid, "cmdline") for kid in kids)
         if (len(kids) > 1 and "strace" not in line
                 and list(Path(folder).glob("*/*/started"))):
             return kids
@@ -245,7 +239,7 @@ def test_a_job_file_cannot_leave_the_pinned_cpu(shm, ab, tmp_path):
                   "--cpu", str(last)) as started:
         kids = in_a_timed_run(started.pid, ab.environment["TMPDIR"])
         allowed = [re.search(r"^Cpus_allowed_list:\s*(.*)$",
-                             of_process(kid, "status"), re.M)[1]
+                             procfile.of_process(kid, "status"), re.M)[1]
                    for kid in kids]
         started.send_signal(signal.SIGINT)
         started.communicate(timeout=300)

@@ -11,6 +11,7 @@ import pytest
 
 import enginestats
 import fiorun
+import procfile
 import pairwise
 import straceout
 from injection import (BATCHES, BLOCK, IOS, MODES, SENTENCE, Traced, cells,
@@ -179,9 +180,8 @@ def fio_of(running):
     end = time.monotonic() + 60
     while time.monotonic() < end:
         for pid in fiorun.descendants(running.process.pid):
-            with open("/proc/%d/comm" % pid, encoding="latin-1") as comm:
-                if comm.read().strip() == "fio":
-                    return pid
+            if procfile.of_process(pid, "comm").strip() == "fio":
+                return pid
         time.sleep(0.05)
     raise AssertionError("no fio below strace")
 

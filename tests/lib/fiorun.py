@@ -11,6 +11,8 @@ import subprocess
 import tempfile
 import time
 
+import procfile
+
 SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error: ")
 # After so many seconds a fio that should have ended hangs: many times what it
 # takes, as other programs may have the processors.
@@ -50,12 +52,9 @@ def _children():
     """{parent: [pid, ...]} of every process."""
     tree = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/stat" % name, encoding="latin-1") as stat:
-                parent = int(stat.read().rpartition(")")[2].split()[1])
-        except (OSError, IndexError):
-            continue
-        tree.setdefault(parent, []).append(int(name))
+        stat = procfile.of_process(name, "stat").rpartition(")")[2].split()
+        if stat:
+            tree.setdefault(int(stat[1]), []).append(int(name))
     return tree
 
 

@@ -73,9 +73,9 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
-		 stats_file explain rwf)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio job open_file options guard \
-	       layout) $(QUEUE_OBJS)
+		 stats_file explain rwf stuck keeper)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio kaio_reap job open_file options \
+	       guard layout watch) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/*/test_*.c))
 # They stand between the library and the kernel (tests/lib/seam.h).

@@ -27,6 +27,7 @@
 	X(log_err) \
 	X(fio_gettime) \
 	X(utime_since_now) \
+	X(fio_mark_td_terminate) \
 	X(io_u_queued) \
 	X(io_u_mark_submit) \
 	X(io_u_mark_complete) \
@@ -233,6 +234,17 @@ static inline bool glue_cmdprio(struct thread_data *td,
 		.category = FIO_OPT_C_ENGINE, .group = FIO_OPT_G_LIBAIO, \
 	}
 #endif
+
+/*
+ * The buffers of I/Os that may still come back: what fio's heap would give
+ * away again is left alone; other memory goes back to the kernel, which keeps
+ * the pages of direct I/O for itself.
+ */
+static inline void glue_keep_buffers(struct thread_data *td)
+{
+	if (td->o.mem_type == MEM_MALLOC)
+		td->orig_buffer = NULL;
+}
 
 /* td_verror() for a positive errno: fio's macro mixes signs. */
 #define glue_error(td, err, call) \

@@ -31,6 +31,7 @@ static void free_kaio(struct kaio *k)
 	pthread_mutex_destroy(&k->lock);
 	free(k->name);
 	free(k->stats_file);
+	stuck_exit(&k->stuck);
 	free(k);
 }
 
@@ -64,6 +65,12 @@ int kaio_init(struct thread_data *td)
 	if (ret) {
 		free_kaio(k);
 		glue_error(td, -ret, "kaio_init");
+		return 1;
+	}
+	if (o->stuck_ns && stuck_init(&k->stuck, td->o.iodepth, o->stuck_ns)) {
+		queue_exit(&k->queue, false);
+		free_kaio(k);
+		glue_error(td, ENOMEM, "kaio_init");
 		return 1;
 	}
 	k->vectored = o->vectored;
@@ -122,6 +129,7 @@ int kaio_post_init(struct thread_data *td)
 		.hold = hold,
 		.hold_busy = hold < HOLD_BUSY_MAX ? hold : HOLD_BUSY_MAX,
 		.timed = o->stats || o->stats_file,
+		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,
 	};
 	char why[320];
 	int ret;
@@ -267,7 +275,9 @@ void kaio_cleanup(struct thread_data *td)
 		add_to_parent(td, k);
 	else if (k->started && k->queue.config.timed)
 		report(td, k);
-	queue_exit(&k->queue, !worker);
+	if (k->gave_up)
+		kaio_watch_end(td);
+	queue_exit(&k->queue, !worker && !k->gave_up);
 	glue_cmdprio_cleanup(&k->cmdprio);
 	free_kaio(k);
 }

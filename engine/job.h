@@ -11,6 +11,7 @@
 #include "fio_glue.h"
 #include "rwf.h"
 #include "queue.h"
+#include "stuck.h"
 
 /*
  * Of one job or offload worker: td->io_ops_data.  fio frees an offload
@@ -29,6 +30,8 @@ struct kaio {
 	bool uncommitted; /* something queued since the last commit */
 	bool started;	  /* post_init has succeeded */
 	bool judged;	  /* guard_request() has let the first request pass */
+	bool gave_up;	  /* on what is stuck; nothing is submitted any more */
+	struct stuck stuck;
 };
 
 extern struct ioengine_ops kaio_ops;
@@ -45,6 +48,25 @@ int kaio_post_init(struct thread_data *td);
  * Comes within the run, too, with I/O in flight.
  */
 int kaio_open_file(struct thread_data *td, struct fio_file *f);
+
+/* Submit.  What fails for good comes back as the io_u's error. */
+void kaio_submit(struct thread_data *td);
+
+/* getevents and event: what has completed. */
+int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
+		   const struct timespec *timeout);
+struct io_u *kaio_event(struct thread_data *td, int nr);
+
+/*
+ * stuck=: note when what is queued is submitted; and look, now that nr events
+ * from at on have been reaped, at what is still in flight: name what is stuck,
+ * or give it up where the job should have ended.
+ */
+void kaio_watch_submit(struct kaio *k);
+void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr);
+
+/* For the end of a job that gave up, so that its process can end. */
+void kaio_watch_end(struct thread_data *td);
 
 /*
  * cleanup: destroying a context costs an RCU grace period; those of offload

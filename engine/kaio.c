@@ -110,14 +110,16 @@ static int kaio_prep(struct thread_data *td, struct io_u *io_u)
 	return 0;
 }
 
-/*
- * Submit.  What fails for good comes back as the io_u's error.  A job that the
- * user ends needs no explanation.
- */
-static void submit(struct thread_data *td, struct queue *q)
+/* A job that the user ends needs no explanation. */
+void kaio_submit(struct thread_data *td)
 {
-	int ret = queue_submit(q);
+	struct kaio *k = td->io_ops_data;
+	struct queue *q = &k->queue;
+	int ret;
 
+	if (k->stuck.slots)
+		kaio_watch_submit(k);
+	ret = queue_submit(q);
 	if (ret < 0 && !td->terminate)
 		log_err("kaio: io_submit kept failing for %.1f s (%s) while "
 			"nothing was in flight, so what is queued fails; the "
@@ -140,7 +142,7 @@ static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
 	 * leaves it as it was.)
 	 */
 	if (k->queue.config.hold && !k->uncommitted)
-		submit(td, &k->queue);
+		kaio_submit(td);
 	if (k->queue.queued)
 		return FIO_Q_BUSY;
 	if (fio_fill_issue_time(td)) {
@@ -159,12 +161,18 @@ static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
 	return FIO_Q_COMPLETED;
 }
 
-/* A request that the guard has refused; fio ends the job for its error. */
+/*
+ * A request that the guard has refused, or that comes after the job gave up;
+ * fio ends the job for its error.
+ */
 static enum fio_q_status refused(struct thread_data *td, struct io_u *io_u)
 {
-	glue_error(td, ELIBBAD, "kaio_queue");
-	td->terminate = true;
-	io_u->error = ELIBBAD;
+	const struct kaio *k = td->io_ops_data;
+	int err = k->gave_up ? ETIMEDOUT : ELIBBAD;
+
+	glue_error(td, err, "kaio_queue");
+	fio_mark_td_terminate(td);
+	io_u->error = (unsigned)err;
 	return FIO_Q_COMPLETED;
 }
 
@@ -176,7 +184,7 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 	unsigned slot = kaio_slot(q, io_u);
 
 	if (!k->judged) {
-		k->judged = guard_request(td, io_u, &kaio_ops);
+		k->judged = !k->gave_up && guard_request(td, io_u, &kaio_ops);
 		if (!k->judged)
 			return refused(td, io_u);
 	}
@@ -207,55 +215,8 @@ static int kaio_commit(struct thread_data *td)
 
 	k->uncommitted = false;
 	if (!queue_holds(&k->queue))
-		submit(td, &k->queue);
+		kaio_submit(td);
 	return 0;
-}
-
-/*
- * getevents: at least min and at most max; fewer than min only when that
- * many are not outstanding.  The timeout is NULL or, with min 0, zero.
- * With iodepth_batch_complete_min=0 it polls and never sleeps, as the user
- * asked and as the built-in engine does.  What is held is submitted before
- * any wait.
- */
-static int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
-			  const struct timespec *timeout)
-{
-	struct kaio *k = td->io_ops_data;
-	struct queue *q = &k->queue;
-	bool poll = td->o.iodepth_batch_complete_min == 0;
-	unsigned got = 0;
-
-	(void)timeout;
-	if (q->config.hold && q->queued && !queue_ready(q, min ? min : 1))
-		submit(td, q);
-	for (;;) {
-		int ret = queue_reap(q, got, poll ? 0 : min - got, max - got);
-
-		if (ret < 0)
-			return got ? (int)got : ret;
-		got += (unsigned)ret;
-		if (got >= min || queue_idle(q))
-			return (int)got;
-		submit(td, q);
-		if (poll)
-			nop;
-	}
-}
-
-/* event: the nr-th of the last getevents. */
-static struct io_u *kaio_event(struct thread_data *td, int nr)
-{
-	const struct kaio *k = td->io_ops_data;
-	const struct io_event *ev = &k->queue.events[nr];
-	struct io_u *io_u = ev->data;
-	long res = (long)ev->res;
-
-	if (res < 0)
-		io_u->error = (unsigned)-res;
-	else if (ddir_rw(io_u->ddir) && (unsigned long)res < io_u->xfer_buflen)
-		io_u->resid = io_u->xfer_buflen - (unsigned long)res;
-	return io_u;
 }
 
 /* Not const, as fio links it into a list and keeps its dlopen handle here. */

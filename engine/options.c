@@ -23,22 +23,27 @@ static int set_userspace_reap(void *data, int *value)
 	return 0;
 }
 
-/* Nanoseconds of 12, 12us, 3ms...; microseconds if there is no unit. */
-static bool parse_time(const char *text, unsigned *ns)
+/* Nanoseconds of 12us, 3ms...; bare: of a number without a unit; up to max. */
+static bool parse_time(const char *text, uint64_t bare, uint64_t max,
+		       uint64_t *ns)
 {
-	static const struct {
+	const struct {
 		const char *name;
-		unsigned ns;
-	} units[] = {{"", 1000}, {"us", 1000}, {"ns", 1}, {"ms", 1000000}};
+		uint64_t ns;
+	} units[] = {
+		{"", bare},	      {"ns", 1},	 {"us", 1000},
+		{"ms", 1000000},      {"s", 1000000000}, {"m", 60000000000},
+		{"h", 3600000000000},
+	};
 	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	unsigned long long value = strtoull(text, &end, 10);
 
 	if (*text < '0' || *text > '9')
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
 		if (!strcmp(end, units[i].name)) {
-			*ns = units[i].ns * (unsigned)value;
-			return value <= 1000000000UL / units[i].ns;
+			*ns = units[i].ns * value;
+			return value <= max / units[i].ns;
 		}
 	return false;
 }
@@ -49,10 +54,25 @@ static int set_spin(void *data, const char *text)
 
 	o->spin_auto = !strcmp(text, "auto");
 	o->spin_ns = 0;
-	if (o->spin_auto || parse_time(text, &o->spin_ns))
+	if (o->spin_auto || parse_time(text, 1000, 1000000000, &o->spin_ns))
 		return 0;
 	log_err("kaio: spin=%s is not a time that the engine can watch the "
 		"ring for; give auto, or 0 to 1000000us (ns, us, ms)\n",
+		text);
+	return 1;
+}
+
+static int set_stuck(void *data, const char *text)
+{
+	const uint64_t second = 1000000000, day = 86400 * second;
+	struct kaio_options *o = data;
+
+	if (parse_time(text, second, day, &o->stuck_ns) &&
+	    (!o->stuck_ns || o->stuck_ns >= 1000000))
+		return 0;
+	log_err("kaio: stuck=%s is not a time after which an I/O counts as "
+		"stuck; give 1ms to 24h (ms, s, m, h; s if no unit), or 0 for "
+		"never\n",
 		text);
 	return 1;
 }
@@ -146,6 +166,17 @@ struct fio_option kaio_option_table[] = {
 		TEXT(stats_file),
 		.help = "Append the statistics of each job here, one JSON "
 			"object a line",
+		IN_GROUP,
+	},
+	{
+		.name = "stuck",
+		.lname = "When an I/O counts as stuck",
+		TEXT(stuck),
+		.cb = set_stuck,
+		.help = "Name I/Os that are in flight for longer (ms, s, m, h; "
+			"s if no unit), at once and each minute; and where the "
+			"job should have ended give them up, as failed with "
+			"ETIMEDOUT (0: never)",
 		IN_GROUP,
 	},
 	GLUE_CMDPRIO_OPTIONS(struct kaio_options),

@@ -13,9 +13,11 @@ struct kaio_options {
 	struct thread_data *td; /* set by fio; must come first */
 	unsigned reap;		/* enum queue_reap */
 	char *spin; /* as given; spin_ns and spin_auto are its meaning */
-	unsigned spin_ns;
+	uint64_t spin_ns;
 	unsigned spin_auto;
 	unsigned adaptive; /* submit=adaptive */
+	char *stuck;	   /* as given; stuck_ns is its meaning, 0: off */
+	uint64_t stuck_ns;
 	unsigned nowait;
 	unsigned uncached;
 	unsigned dsync;

@@ -66,7 +66,8 @@ int queue_start(struct queue *q, const struct queue_config *config)
 	q->ring = io_ring_usable(q->ctx);
 	if (!q->ring)
 		q->config = (struct queue_config){.reap = QUEUE_SYSCALL,
-						  .timed = config->timed};
+						  .timed = config->timed,
+						  .wait_ns = config->wait_ns};
 	io_ring_disable(q->ctx); /* one consumer needs no gate */
 	return q->config.reap == QUEUE_EVENTFD ? start_eventfd(q) : 0;
 }
@@ -111,20 +112,31 @@ static void issued(struct queue *q, unsigned nr)
 	q->first = q->queued ? q->first + nr : 0;
 }
 
+static void fail_one(struct queue *q, struct iocb *iocb, int err)
+{
+	q->failed[q->nfailed++] = (struct io_event){
+		.data = iocb->data,
+		.obj = iocb,
+		.res = (unsigned long)(long)err,
+	};
+}
+
 /* The first nr will never run: err is their result. */
 static void fail(struct queue *q, unsigned nr, int err)
 {
-	for (unsigned i = 0; i < nr; i++) {
-		struct iocb *iocb = q->pending[q->first + i];
-		struct io_event *ev = &q->failed[q->nfailed++];
-
-		ev->data = iocb->data;
-		ev->obj = iocb;
-		ev->res = (unsigned long)(long)err;
-		ev->res2 = 0;
-	}
+	for (unsigned i = 0; i < nr; i++)
+		fail_one(q, q->pending[q->first + i], err);
 	q->stats.failed += nr;
 	issued(q, nr);
+}
+
+void queue_abandon(struct queue *q, const unsigned *slots, unsigned nr, int err)
+{
+	for (unsigned i = 0; i < nr; i++)
+		fail_one(q, &q->iocbs[slots[i]], err);
+	q->inflight = 0;
+	if (q->queued)
+		fail(q, q->queued, err);
 }
 
 uint64_t queue_stalled_ms(const struct queue *q)

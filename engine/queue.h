@@ -43,6 +43,7 @@ struct queue_config {
 	unsigned hold;	    /* how many queued may be held back; 0: none */
 	unsigned hold_busy; /* the same while the device works on others */
 	bool timed;	    /* fill in the times of struct queue_stats, too */
+	uint64_t wait_ns;   /* the longest wait in the kernel; 0: no limit */
 };
 
 struct queue {
@@ -132,7 +133,7 @@ bool queue_ready(const struct queue *q, unsigned min);
  * Take at most max completions into events[at...], waiting until min are
  * there or nothing is in flight.  The kernel is entered only when the ring
  * holds fewer than min.  Returns how many: fewer than min also after a
- * signal.  Or -errno as io_getevents(), if there are none.
+ * signal or config.wait_ns.  Or -errno as io_getevents(), if there are none.
  */
 int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max);
 
@@ -141,6 +142,20 @@ int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max);
  * gives their events next.  0, or -errno as io_getevents().
  */
 int queue_drain(struct queue *q);
+
+/*
+ * Wait no more for what slots[0..nr-1] have in flight, which is all that is in
+ * flight: each gets err as its result, and so does what is queued.  The kernel
+ * still owns their buffers, and the context cannot be used again.
+ */
+void queue_abandon(struct queue *q, const unsigned *slots, unsigned nr,
+		   int err);
+
+/* The slot of the i-th that is queued. */
+static inline unsigned queue_pending(const struct queue *q, unsigned i)
+{
+	return (unsigned)(q->pending[q->first + i] - q->iocbs);
+}
 
 /* Is nothing queued, in flight, or failed and unread? */
 static inline bool queue_idle(const struct queue *q)

@@ -35,8 +35,11 @@ static unsigned take_failed(struct queue *q, struct io_event *to, unsigned max)
 static int getevents(struct queue *q, struct io_event *to, unsigned min,
 		     unsigned max)
 {
-	struct timespec zero = {0, 0};
-	int ret = io_wait_kernel(q->ctx, min, max, to, min ? NULL : &zero);
+	uint64_t limit = min ? q->config.wait_ns : 0;
+	struct timespec most = {.tv_sec = (time_t)(limit / 1000000000),
+				.tv_nsec = (long)(limit % 1000000000)};
+	int ret = io_wait_kernel(q->ctx, min, max, to,
+				 min && !limit ? NULL : &most);
 
 	q->stats.getevents++;
 	if (ret > 0)
@@ -76,20 +79,24 @@ static int spin(struct queue *q, struct io_event *to, unsigned min,
 	return got;
 }
 
-/* Sleep in epoll_wait until the ring has had min; as an event loop does. */
+/*
+ * Sleep in epoll_wait until the ring has had min, or for wait_ns; as an event
+ * loop does.
+ */
 static int wait_eventfd(struct queue *q, struct io_event *to, unsigned min,
 			unsigned max)
 {
 	struct epoll_event event;
+	uint64_t count, limit = q->config.wait_ns;
 	unsigned got = 0;
-	uint64_t count;
 
 	while (got < min) {
-		int ret = epoll_wait(q->epoll, &event, 1, -1);
+		int ret = epoll_wait(q->epoll, &event, 1,
+				     limit ? (int)(limit / 1000000) : -1);
 
 		q->stats.waits++;
-		if (ret < 0)
-			return got ? (int)got : -errno;
+		if (ret <= 0)
+			return got || !ret ? (int)got : -errno;
 		/* The count is of completions, some reaped before. */
 		if (read(q->eventfd, &count, sizeof(count)) < 0 &&
 		    errno != EAGAIN)

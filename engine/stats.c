@@ -129,6 +129,8 @@ static void print_completions(const struct queue_stats *s, FILE *out)
 	print_number("io_getevents_calls", s->getevents, out);
 	print_number("io_getevents_events", s->got, out);
 	print_number("epoll_and_read_calls", s->waits, out);
+	print_number("ios_stuck", s->stuck, out);
+	print_number("stuck_max_ns", s->stuck_max_ns, out);
 }
 
 static void print_times(const struct queue_stats *s, FILE *out)
@@ -141,18 +143,23 @@ static void print_times(const struct queue_stats *s, FILE *out)
 	fprintf(out, "}\n");
 }
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 void stats_add(struct queue_stats *s, const struct queue_stats *worker)
 {
 	uint64_t *to = (uint64_t *)s;
 	const uint64_t *from = (const uint64_t *)worker;
-	uint64_t max = s->submit_max_ns > worker->submit_max_ns
-			       ? s->submit_max_ns
-			       : worker->submit_max_ns;
+	uint64_t max = greater(s->submit_max_ns, worker->submit_max_ns);
+	uint64_t stuck = greater(s->stuck_max_ns, worker->stuck_max_ns);
 
 	_Static_assert(sizeof(*s) % sizeof(*to) == 0, "numbers only");
 	for (size_t i = 0; i < sizeof(*s) / sizeof(*to); i++)
 		to[i] += from[i];
 	s->submit_max_ns = max;
+	s->stuck_max_ns = stuck;
 }
 
 char *stats_text(const struct queue_stats *s, const struct stats_job *job)

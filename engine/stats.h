@@ -31,6 +31,8 @@ struct queue_stats {
 	uint64_t spin_misses; /* those that did not */
 	uint64_t spun;	      /* completions that spins found */
 	uint64_t batch[STATS_BATCHES]; /* calls by requests taken */
+	uint64_t stuck;	       /* requests in flight for longer than stuck= */
+	uint64_t stuck_max_ns; /* the oldest of them, when last looked at */
 
 	/* The rest only with queue_config.timed; times in ns. */
 	uint64_t submit_ns;	/* inside io_submit */

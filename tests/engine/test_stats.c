@@ -78,6 +78,8 @@ static const struct queue_stats counts = {
 	.spin_misses = 12,
 	.spun = 25,
 	.batch = {1, 0, 2, 3, [10] = 4, [11] = UINT64_MAX},
+	.stuck = 26,
+	.stuck_max_ns = 27,
 	.submit_ns = 1,
 	.submit_max_ns = 14,
 	.done_inside = 15,
@@ -105,6 +107,7 @@ static void test_text(void **state)
 		 "\"spin_hits\": 11, \"spin_misses\": 12, "
 		 "\"spin_events\": 25, \"io_getevents_calls\": 7, "
 		 "\"io_getevents_events\": 24, \"epoll_and_read_calls\": 8, "
+		 "\"ios_stuck\": 26, \"stuck_max_ns\": 27, "
 		 "\"submit_ns\": 1, \"submit_max_ns\": 14, \"run_ns\": 3, "
 		 "\"submit_share\": 0.3333, \"ios_done_in_submit\": 15}\n",
 		 (int)getpid());
@@ -190,9 +193,15 @@ static void test_submit_time(void **state)
 
 static void test_add(void **state)
 {
-	struct queue_stats s = {.submits = 1, .submit_max_ns = 5, .run_ns = 7};
-	const struct queue_stats worker = {
-		.submits = 2, .submit_max_ns = 4, .run_ns = 6, .batch = {3}};
+	struct queue_stats s = {.submits = 1,
+				.submit_max_ns = 5,
+				.run_ns = 7,
+				.stuck_max_ns = 8};
+	const struct queue_stats worker = {.submits = 2,
+					   .submit_max_ns = 4,
+					   .run_ns = 6,
+					   .batch = {3},
+					   .stuck_max_ns = 7};
 
 	(void)state;
 	stats_add(&s, &worker);
@@ -200,6 +209,7 @@ static void test_add(void **state)
 	assert_int_equal(s.batch[0], 3);
 	assert_int_equal(s.run_ns, 13);
 	assert_int_equal(s.submit_max_ns, 5);
+	assert_int_equal(s.stuck_max_ns, 8);
 }
 
 static void test_kinds_of_refusal(void **state)

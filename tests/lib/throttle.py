@@ -4,6 +4,7 @@
 import contextlib
 import os
 from pathlib import Path
+import time
 
 import pytest
 
@@ -50,3 +51,57 @@ def to(device, iops):
         yield lambda: (group / "cgroup.procs").write_text(str(os.getpid()))
     finally:
         group.rmdir()
+
+
+def _own_group(place):
+    """Where this process is, below place."""
+    own = Path("/proc/self/cgroup").read_text(encoding="ascii")
+    for line in own.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "blkio" in controllers.split(",") if place == BLKIO \
+                else not controllers:
+            return place / path.lstrip("/")
+    return place
+
+
+def _hold(group, device, held):
+    """Let direct I/O of the device hang, a byte a second, or let it go."""
+    number = _number(device)
+    if (group / "blkio.throttle.write_bps_device").exists():
+        for way in ("read", "write"):
+            (group / f"blkio.throttle.{way}_bps_device").write_text(
+                f"{number} {int(held)}\n")
+    else:
+        rate = 1 if held else "max"
+        (group / "io.max").write_text(f"{number} rbps={rate} wbps={rate}\n")
+
+
+@contextlib.contextmanager
+def hang(device):
+    """I/O on the device by programs that are started in here hangs, until the
+    function that is given is called, at the latest at the end; with another
+    argument than False it hangs again."""
+    place = _place()
+    group, home = place / (NAME + "-hang"), _own_group(place)
+    try:
+        group.mkdir()
+        _hold(group, device, True)
+    except OSError as error:
+        pytest.skip(f"block I/O cannot be throttled here ({error})")
+    me = str(os.getpid())
+    (group / "cgroup.procs").write_text(me)
+    try:
+        yield lambda held=False: _hold(group, device, held)
+    finally:
+        (home / "cgroup.procs").write_text(me)
+        _hold(group, device, False)
+        _remove(group)
+
+
+def _remove(group):
+    """When the last process of it has ended."""
+    end = time.monotonic() + 60
+    while (group / "cgroup.procs").read_text():
+        assert time.monotonic() < end, "who hangs in %s?" % group
+        time.sleep(0.02)
+    group.rmdir()

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * fio's hooks for completions, mapped onto a queue (queue.h); the others are in
+ * kaio.c.
+ * Source: ioengines.c and ioengines.h of fio, for each hook's contract.
+ */
+#include "job.h"
+
+/*
+ * getevents: at least min and at most max; fewer than min only when that
+ * many are not outstanding.  The timeout is NULL or, with min 0, zero.
+ * With iodepth_batch_complete_min=0 it polls and never sleeps, as the user
+ * asked and as the built-in engine does.  What is held is submitted before
+ * any wait.
+ */
+int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
+		   const struct timespec *timeout)
+{
+	struct kaio *k = td->io_ops_data;
+	struct queue *q = &k->queue;
+	bool poll = td->o.iodepth_batch_complete_min == 0;
+	unsigned got = 0;
+
+	(void)timeout;
+	if (q->config.hold && q->queued && !queue_ready(q, min ? min : 1))
+		kaio_submit(td);
+	for (;;) {
+		int ret = queue_reap(q, got, poll ? 0 : min - got, max - got);
+
+		if (ret < 0)
+			return got ? (int)got : ret;
+		if (k->stuck.slots)
+			kaio_watch_reaped(td, got, (unsigned)ret);
+		got += (unsigned)ret;
+		if (got >= min || queue_idle(q))
+			return (int)got;
+		kaio_submit(td);
+		if (poll)
+			nop;
+	}
+}
+
+/* event: the nr-th of the last getevents. */
+struct io_u *kaio_event(struct thread_data *td, int nr)
+{
+	const struct kaio *k = td->io_ops_data;
+	const struct io_event *ev = &k->queue.events[nr];
+	struct io_u *io_u = ev->data;
+	long res = (long)ev->res;
+
+	if (res < 0)
+		io_u->error = (unsigned)-res;
+	else if (ddir_rw(io_u->ddir) && (unsigned long)res < io_u->xfer_buflen)
+		io_u->resid = io_u->xfer_buflen - (unsigned long)res;
+	return io_u;
+}

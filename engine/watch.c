@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stuck=: naming I/Os that do not come back, and giving them up where the job
+ * should have ended: they fail with ETIMEDOUT, as far as fio is concerned, so
+ * that the job ends as it would for any error.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "job.h"
+#include "keeper.h"
+
+/* Named at a time; of more the number is said. */
+#define NAMED_MAX 16
+
+void kaio_watch_submit(struct kaio *k)
+{
+	uint64_t now = clock_now();
+
+	for (unsigned i = 0; i < k->queue.queued; i++)
+		stuck_issued(&k->stuck, queue_pending(&k->queue, i), now);
+}
+
+static void name_io(const struct kaio *k, unsigned slot, uint64_t now)
+{
+	const struct io_u *io_u = k->queue.iocbs[slot].data;
+	uint64_t age = now - k->stuck.slots[slot].since;
+	const char *what = io_u->ddir == DDIR_READ    ? "read"
+			   : io_u->ddir == DDIR_WRITE ? "write"
+						      : "sync";
+
+	log_err("kaio: job %s: in flight for %.3f s: %s of %s, offset=%llu, "
+		"length=%llu\n",
+		k->name, (double)age / 1e9, what, io_u->file->file_name,
+		(unsigned long long)io_u->offset,
+		(unsigned long long)io_u->xfer_buflen);
+}
+
+static void name_more(const struct kaio *k, unsigned named)
+{
+	if (named > NAMED_MAX)
+		log_err("kaio: job %s: and %u more\n", k->name,
+			named - NAMED_MAX);
+}
+
+/* What is to be named now; and count it. */
+static void name_stuck(struct kaio *k, uint64_t now)
+{
+	struct queue_stats *stats = &k->queue.stats;
+	unsigned named = 0;
+	bool first;
+
+	for (unsigned slot = 0; slot < k->stuck.depth; slot++) {
+		uint64_t age = stuck_age(&k->stuck, slot, now);
+
+		if (age > stats->stuck_max_ns)
+			stats->stuck_max_ns = age;
+		if (!age || !stuck_tell(&k->stuck, slot, now, &first))
+			continue;
+		stats->stuck += first;
+		if (named++ < NAMED_MAX)
+			name_io(k, slot, now);
+	}
+	name_more(k, named);
+}
+
+/* All that is in flight and did not come back, named once more. */
+static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
+{
+	unsigned *slots = calloc(k->stuck.depth, sizeof(*slots)), nr = 0;
+
+	if (!slots)
+		return;
+	for (unsigned slot = 0; slot < k->stuck.depth; slot++)
+		if (k->stuck.slots[slot].since)
+			slots[nr++] = slot;
+	log_err("kaio: job %s should have ended, but I/Os never came back, so "
+		"these %u are given up as failed; find out why what is below "
+		"does not answer: the device, its driver or its server\n",
+		k->name, nr);
+	for (unsigned i = 0; i < nr && i < NAMED_MAX; i++)
+		name_io(k, slots[i], now);
+	name_more(k, nr);
+	queue_abandon(&k->queue, slots, nr, -ETIMEDOUT);
+	free(slots);
+	k->gave_up = true;
+	k->judged = false;
+	glue_error(td, ETIMEDOUT, "kaio: I/Os never came back");
+	glue_keep_buffers(td);
+	fio_mark_td_terminate(td);
+}
+
+void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr)
+{
+	struct kaio *k = td->io_ops_data;
+	struct queue *q = &k->queue;
+	uint64_t now = clock_now();
+
+	for (unsigned i = at; i < at + nr; i++)
+		stuck_done(&k->stuck, (unsigned)(q->events[i].obj - q->iocbs));
+	if (!q->inflight || !stuck_look(&k->stuck, now))
+		return;
+	/* The kernel took some of what was stamped, but not these. */
+	for (unsigned i = 0; i < q->queued; i++)
+		stuck_done(&k->stuck, queue_pending(q, i));
+	name_stuck(k, now);
+	if (q->ops->stopping(q->arg) && stuck_any(&k->stuck, now))
+		give_up(td, k, now);
+}
+
+/*
+ * That error again, as ignore_error and continue_on_error take it back; and
+ * somebody else to wait for the device.
+ */
+void kaio_watch_end(struct thread_data *td)
+{
+	struct kaio *k = td->io_ops_data;
+	int ret = keeper_start();
+
+	glue_error(td, ETIMEDOUT, "kaio: I/Os never came back");
+	if (ret)
+		log_err("kaio: job %s: its process cannot end before the "
+			"device answers: no process to wait instead: %s\n",
+			k->name, strerror(-ret));
+}

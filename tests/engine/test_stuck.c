@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stuck=: what counts as stuck and when it is named, on a clock of the test's;
+ * waits of the queue that end in time, and requests that it gives up.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "clock.h"
+#include "queue.h"
+#include "stuck.h"
+
+#define S 1000000000ull
+#define DEPTH 4
+
+static void test_named_at_once_and_each_minute(void **state)
+{
+	const uint64_t start = 5 * S;
+	struct stuck s;
+	bool first;
+
+	(void)state;
+	assert_int_equal(stuck_init(&s, DEPTH, 10 * S), 0);
+	stuck_issued(&s, 2, start);
+	assert_false(stuck_tell(&s, 2, start + 10 * S, &first));
+	assert_false(stuck_any(&s, start + 10 * S));
+	assert_true(stuck_any(&s, start + 10 * S + 1));
+	assert_true(stuck_tell(&s, 2, start + 11 * S, &first) && first);
+	assert_false(stuck_tell(&s, 2, start + 70 * S, &first));
+	assert_true(stuck_tell(&s, 2, start + 71 * S, &first) && !first);
+	assert_int_equal(stuck_age(&s, 2, start + 71 * S), 71 * S);
+	assert_int_equal(stuck_age(&s, 1, start + 71 * S), 0);
+	stuck_done(&s, 2);
+	assert_false(stuck_any(&s, start + 1000 * S));
+	stuck_issued(&s, 2, start + 1000 * S);
+	assert_true(stuck_tell(&s, 2, start + 1011 * S, &first) && first);
+	stuck_exit(&s);
+	stuck_exit(&s);
+}
+
+static void test_looks_are_rare(void **state)
+{
+	struct stuck s;
+
+	(void)state;
+	assert_int_equal(stuck_pause_ns(1000000), 1000000);
+	assert_int_equal(stuck_pause_ns(S / 2), S / 4);
+	assert_int_equal(stuck_pause_ns(3600 * S), S / 2);
+	assert_int_equal(stuck_init(&s, DEPTH, 10 * S), 0);
+	assert_true(stuck_look(&s, S));
+	assert_false(stuck_look(&s, S + S / 2 - 1));
+	assert_true(stuck_look(&s, S + S / 2));
+	stuck_exit(&s);
+}
+
+struct fixture {
+	struct queue q;
+	int fds[2];
+};
+
+static void issued(void *arg, struct iocb *const *iocbs, unsigned nr)
+{
+	(void)arg, (void)iocbs, (void)nr;
+}
+
+static bool never(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+static const struct queue_ops ops = {.issued = issued, .stopping = never};
+
+/* Two requests in flight that nothing completes, and one that is queued. */
+static void start(struct fixture *f, enum queue_reap reap)
+{
+	const struct queue_config config = {.reap = reap, .wait_ns = S / 20};
+
+	assert_int_equal(queue_init(&f->q, DEPTH, &ops, f), 0);
+	assert_int_equal(queue_start(&f->q, &config), 0);
+	assert_int_equal(pipe(f->fds), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		io_prep_poll(&f->q.iocbs[i], f->fds[0], POLLIN);
+		f->q.iocbs[i].data = (void *)(uintptr_t)(i + 1);
+		if (i == 2)
+			assert_int_equal(queue_submit(&f->q), 0);
+		assert_int_equal(queue_add(&f->q, i), 0);
+	}
+	assert_int_equal(f->q.inflight, 2);
+	assert_int_equal(queue_pending(&f->q, 0), 2);
+}
+
+static void end(struct fixture *f)
+{
+	queue_exit(&f->q, true);
+	close(f->fds[0]);
+	close(f->fds[1]);
+}
+
+static void test_a_wait_ends_in_time(void **state)
+{
+	(void)state;
+	for (unsigned reap = QUEUE_RING; reap <= QUEUE_EVENTFD; reap++) {
+		struct fixture f;
+		uint64_t began;
+
+		start(&f, (enum queue_reap)reap);
+		began = clock_now();
+		assert_int_equal(queue_reap(&f.q, 0, 2, DEPTH), 0);
+		assert_true(clock_now() - began >= S / 20);
+		assert_int_equal(f.q.inflight, 2);
+		/* What comes later is there. */
+		assert_int_equal(write(f.fds[1], "x", 1), 1);
+		while (f.q.inflight)
+			assert_true(queue_reap(&f.q, 0, 2, DEPTH) >= 0);
+		end(&f);
+	}
+}
+
+static void test_all_is_given_up_once(void **state)
+{
+	const unsigned lost[] = {0, 1};
+
+	(void)state;
+	for (unsigned reap = QUEUE_RING; reap <= QUEUE_EVENTFD; reap++) {
+		struct fixture f;
+
+		start(&f, (enum queue_reap)reap);
+		queue_abandon(&f.q, lost, 2, -ETIMEDOUT);
+		/* Too late: it belongs to nobody. */
+		assert_int_equal(write(f.fds[1], "x", 1), 1);
+		assert_int_equal(queue_reap(&f.q, 0, 3, DEPTH), 3);
+		for (unsigned i = 0; i < 3; i++) {
+			assert_int_equal((uintptr_t)f.q.events[i].data, i + 1);
+			assert_int_equal((long)f.q.events[i].res, -ETIMEDOUT);
+		}
+		assert_true(queue_idle(&f.q));
+		assert_int_equal(queue_reap(&f.q, 0, 1, DEPTH), 0);
+		end(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_named_at_once_and_each_minute),
+		cmocka_unit_test(test_looks_are_rare),
+		cmocka_unit_test(test_a_wait_ends_in_time),
+		cmocka_unit_test(test_all_is_given_up_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

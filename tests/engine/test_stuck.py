@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# stuck=: a device that really hangs (block throttling, which lets it go later).
+# I/Os are named, runtime and signals are honoured, the process ends, and what
+# comes back late harms nobody.
+import os
+import re
+import signal
+import time
+
+import pytest
+
+import enginestats
+import procfile
+import throttle
+from enginestats import ours
+
+IN_FLIGHT = re.compile(
+    r"^kaio: job (\S+): in flight for ([\d.]+) s: (read|write|sync) of (\S+), "
+    r"offset=(\d+), length=(\d+)$")
+GAVE_UP = "should have ended, but I/Os never came back"
+JOB = {"rw": "randread", "bs": "4k", "iodepth": 4, "direct": 1,
+       "time_based": 1, "engine_stats": 1}
+WAYS = [{"reap": "ring"}, {"reap": "syscall"}, {"reap": "eventfd"},
+        {"reap": "ring", "submit": "adaptive", "spin": "auto"},
+        {"reap": "ring", "iodepth_batch_complete_min": 0}]
+
+
+@pytest.fixture
+def hanging(loop_device):
+    with throttle.hang(loop_device) as let_go:
+        yield loop_device, let_go
+
+
+def named(result, more=""):
+    """(kind, offset, seconds) of each I/O that was named."""
+    found = [IN_FLIGHT.match(line) for line in ours(result)]
+    return [(m[3], int(m[5]), float(m[2])) for m in found if m]
+
+
+def keepers():
+    """Processes that wait in the kernel for a device."""
+    return [pid for pid in os.listdir("/proc") if pid.isdigit() and
+            procfile.of_process(pid, "comm").strip() == "kaio-stuck"]
+
+
+def wait_for(what, seconds=60):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda w: "-".join(
+    map(str, w.values())))
+def test_runtime_is_honoured(fio, hanging, as_thread, way):
+    """The job fails and its process ends, while nothing has come back."""
+    device, let_go = hanging
+    before = set(keepers())
+    result = fio(device, stuck="300ms", runtime=1, thread=as_thread, **JOB,
+                 **way)
+    assert result.rc == 1 and GAVE_UP in result.text, result.text
+    assert result.job["error"] == 110 and "got signal" not in result.text
+    seen = named(result)
+    # A job that polls waits for the first before it begins with the second.
+    depth = 1 if way.get("iodepth_batch_complete_min") == 0 else 4
+    assert len(seen) == 2 * depth, result.text  # as stuck, and as given up
+    assert len({offset for _, offset, _ in seen}) == depth
+    assert all(kind == "read" and age >= 0.3 for kind, _, age in seen)
+    stats, = enginestats.objects(result.stderr)
+    assert stats["ios_submitted"] == stats["ios_stuck"] == depth
+    assert stats["stuck_max_ns"] > 300_000_000
+    mine = set(keepers()) - before
+    assert len(mine) == 1, "somebody else has to wait"
+    let_go()
+    wait_for(lambda: not mine & set(keepers()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(fio, hanging, as_thread, number):
+    """As runtime does; without stuck=, nothing would."""
+    device, _ = hanging
+    running = fio.start(["--output-format=json", *fio.job_args(
+        {"filename": device, "stuck": "200ms", "thread": as_thread,
+         "verify_state_save": 0, "runtime": 3600, **JOB})])
+    wait_for(lambda: "in flight for" in running.output()[1])
+    while running.process.poll() is None:
+        os.kill(running.process.pid, number)
+        time.sleep(0.5)
+    result = running.wait()
+    assert GAVE_UP in result.text and result.job["error"] == 110, result.text
+
+
+def test_what_comes_back_in_time_is_whole(fio, hanging):
+    """Named, and then done as if nothing had been: to the last block."""
+    device, let_go = hanging
+    running = fio.start(["--output-format=json", *fio.job_args(
+        {"filename": device, "stuck": "100ms", "verify_state_save": 0,
+         **JOB, "time_based": 0, "rw": "write", "size": "1m",
+         "verify": "crc32c"})])
+    wait_for(lambda: running.output()[1].count("in flight for") >= 4)
+    let_go()
+    result = running.wait().ok()
+    assert {kind for kind, _, _ in named(result)} == {"write"}
+    assert result.job["write"]["total_ios"] == 256
+    assert result.job["read"]["total_ios"] == 256
+    stats, = enginestats.objects(result.stderr)
+    assert stats["ios_stuck"] >= 4 and stats["ios_submitted"] == 512
+    assert "given up" not in result.text
+
+
+def test_errors_that_are_ignored_do_not_hide_it(fio, hanging):
+    device, _ = hanging
+    result = fio(device, stuck="200ms", runtime=1, continue_on_error="all",
+                 **JOB)
+    assert result.rc == 1 and result.job["error"] == 110, result.text
+
+
+@pytest.mark.parametrize("pace", [{"rate_iops": 100}, {"thinktime": 1000}],
+                         ids=lambda pace: "-".join(pace))
+def test_a_paced_job(fio, hanging, pace):
+    """fio waits for all that is in flight before it sleeps."""
+    device, _ = hanging
+    result = fio(device, stuck="200ms", runtime=1, **JOB, **pace)
+    assert result.rc == 1 and "never came back" in result.text, result.text
+
+
+def test_jobs_that_do_not_hang_end_well(fio, hanging, shm_file):
+    """Each job for itself, with its results."""
+    device, _ = hanging
+    result = fio.raw(
+        "--output-format=json", *fio.job_args(
+            {"name": "bad", "filename": device, "stuck": "200ms",
+             "runtime": 1, **JOB}),
+        *fio.job_args({"name": "good", "filename": shm_file, "size": "1m",
+                       "rw": "write", "bs": "4k", "stuck": "200ms"}))
+    bad, good = result.jobs
+    assert (bad["error"], good["error"]) == (110, 0)
+    assert good["write"]["total_ios"] == 256
+
+
+def test_many_are_counted(fio, hanging):
+    """16 at a time are named, and of the rest the number."""
+    device, _ = hanging
+    result = fio(device, stuck="500ms", runtime=1, **{**JOB, "iodepth": 64,
+                                                      "iodepth_batch": 64})
+    assert "and 48 more" in result.text, result.text
+    stats, = enginestats.objects(result.stderr)
+    assert stats["ios_stuck"] == 64
+
+
+def test_without_it_nothing_is_said_or_counted(fio, hanging):
+    device, let_go = hanging
+    running = fio.start(["--output-format=json", *fio.job_args(
+        {"filename": device, **JOB, "time_based": 0, "size": "64k"})])
+    time.sleep(2)
+    assert running.process.poll() is None
+    let_go()
+    result = running.wait().ok()
+    stats, = enginestats.objects(result.stderr)
+    assert stats["ios_stuck"] == stats["stuck_max_ns"] == 0
+    assert not named(result)
+
+
+def test_waits_have_no_limit_without_it(fio, need_strace, loop_device):
+    """No time-out is passed to a wait that stuck= does not ask for."""
+    trace = os.path.join(fio.cwd, "trace")
+    for stuck, timeouts in (("0", False), ("10s", True)):
+        fio(loop_device, **{**JOB, "time_based": 0, "size": "1m"}, thread=1,
+            stuck=stuck, strace=("-o", trace, "-e", "trace=io_getevents")).ok()
+        with open(trace, encoding="utf-8") as file:
+            waits = [line for line in file if "io_getevents(" in line]
+        assert waits
+        assert any("tv_nsec=500000000" in line for line in waits) == timeouts
+
+
+@pytest.mark.parametrize("value", ["1us", "25h", "soon", "-1s"])
+def test_what_is_no_time_is_refused(fio, value):
+    result = fio("nowhere", more=["--parse-only"], stuck=value)
+    assert f"stuck={value} is not a time" in result.text
+    assert "give 1ms to 24h" in result.text and result.rc == 1

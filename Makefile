@@ -71,7 +71,8 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"' \
 	    -DKAIO_VERSION='"$(VERSION)"'
 
-AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits probe)
+AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits \
+		 holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
 		 stats_file explain rwf stuck keeper)
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio kaio_reap job open_file options \

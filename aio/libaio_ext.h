@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What libaio lacks: reading the completion ring without a system call, a
- * wait that can spin, the system's limits, what the kernel takes, and words
- * for a failed io_setup().  These are in libaio.a only: the shared object
- * exports exactly what libaio's does.
+ * wait that can spin, the system's limits and who holds them, what the kernel
+ * takes, and words for a failed io_setup().  These are in libaio.a only: the
+ * shared object exports exactly what libaio's does.
  */
 #ifndef __LIBAIO_EXT_H
 #define __LIBAIO_EXT_H
@@ -79,6 +79,27 @@ struct io_limits {
 /* Read both; 0, or -errno (-ENOENT without /proc).  Any thread. */
 extern int io_limits(struct io_limits *limits);
 
+/* A process that holds contexts. */
+struct io_limits_holder {
+	int pid;
+	char comm[16];	      /* its name; '?' for what is not printable */
+	unsigned contexts;    /* rings that it has mapped */
+	unsigned long events; /* the most that it can have asked io_setup()
+				 for: rings are rounded up to pages */
+};
+
+/*
+ * Who holds what io_limits() counts, as far as /proc tells: the processes
+ * whose mappings this one may read, most events first; the first nr of them go
+ * into holders.  A child shares its parent's rings: they count for the older.
+ * *unknown (unless NULL): how many processes may not be read.
+ * Returns how many hold contexts, which may be more than nr; -EINVAL (nr < 0,
+ * or holders is NULL), -ENOMEM, or -errno of reading /proc (-ENOENT without
+ * it).  Takes some microseconds for each process of the system.  Any thread.
+ */
+extern int io_limits_holders(struct io_limits_holder *holders, int nr,
+			     int *unknown);
+
 /* What a kernel, or one file, takes. */
 struct io_probe {
 	unsigned opcodes;     /* bit IO_CMD_* is set */
@@ -109,8 +130,9 @@ extern int io_probe_on(io_context_t ctx, int fd, struct io_probe *probe);
 
 /*
  * Why io_setup(maxevents) failed with err (a -errno), and what to do, as one
- * sentence without a newline in text[size].  Returns its length, which is
- * cut to size - 1.  Any thread.
+ * sentence without a newline in text[size].  Of an exhausted limit it names
+ * who holds most, by io_limits_holders().  Returns its length, which is cut to
+ * size - 1.  Any thread.
  */
 extern int io_setup_explain(int err, int maxevents, char *text, size_t size);
 

@@ -34,8 +34,30 @@ int io_limits(struct io_limits *limits)
 	return ret;
 }
 
+/* "" or who holds most, and whether there may be others; in brackets. */
+static void name_holder(unsigned long all, char *text, size_t size)
+{
+	struct io_limits_holder top;
+	int unknown, held = io_limits_holders(&top, 1, &unknown), len = 0;
+
+	text[0] = '\0';
+	if (held < 0 || (!held && !unknown))
+		return;
+	if (held)
+		len = snprintf(text, size, " (PID %d (%s) holds about %lu",
+			       top.pid, top.comm,
+			       top.events < all ? top.events : all);
+	if (unknown)
+		len += snprintf(text + len, size - (size_t)len,
+				"%s%d process%s may not be looked into",
+				held ? "; " : " (", unknown,
+				unknown > 1 ? "es" : "");
+	snprintf(text + len, size - (size_t)len, ")");
+}
+
 static int explain_again(int maxevents, char *text, size_t size)
 {
+	char holder[128];
 	struct io_limits l;
 
 	if (io_limits(&l))
@@ -43,12 +65,13 @@ static int explain_again(int maxevents, char *text, size_t size)
 				"io_setup(%d): fs.aio-max-nr is exhausted; "
 				"raise it with sysctl -w fs.aio-max-nr=N",
 				maxevents);
+	name_holder(l.aio_nr, holder, sizeof(holder));
 	return snprintf(text, size,
 			"io_setup(%d): fs.aio-max-nr is exhausted: %d more "
-			"requested, aio-nr %lu, aio-max-nr %lu; raise it with "
-			"sysctl -w fs.aio-max-nr=%lu, or ask for less depth or "
-			"fewer jobs",
-			maxevents, maxevents, l.aio_nr, l.aio_max_nr,
+			"requested, aio-nr %lu%s, aio-max-nr %lu; raise it "
+			"with sysctl -w fs.aio-max-nr=%lu, or ask for less "
+			"depth or fewer jobs",
+			maxevents, maxevents, l.aio_nr, holder, l.aio_max_nr,
 			l.aio_max_nr * 2 > l.aio_nr + (unsigned)maxevents
 				? l.aio_max_nr * 2
 				: l.aio_nr + (unsigned)maxevents);

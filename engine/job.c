@@ -131,7 +131,7 @@ int kaio_post_init(struct thread_data *td)
 		.timed = o->stats || o->stats_file,
 		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,
 	};
-	char why[320];
+	char why[420];
 	int ret;
 
 	if (!guard_io_us(td)) {

@@ -28,6 +28,8 @@ int main(void)
 
 	if (io_ring_usable(NULL) || io_limits(&limits) || !limits.aio_max_nr)
 		return 1;
+	if (io_limits_holders(NULL, 0, NULL) < 0)
+		return 12;
 	if (io_setup_explain(-22, 7, text, sizeof(text)) != (int)strlen(text))
 		return 2;
 	if (io_setup(4, &ctx) || !io_ring_usable(ctx))

@@ -41,7 +41,7 @@ static void name_holder(unsigned long all, char *text, size_t size)
 	int unknown, held = io_limits_holders(&top, 1, &unknown), len = 0;
 
 	text[0] = '\0';
-	if (held < 0 || (!held && !unknown))
+	if (!all || held < 0 || (!held && !unknown))
 		return;
 	if (held)
 		len = snprintf(text, size, " (PID %d (%s) holds about %lu",

@@ -24,6 +24,7 @@
 	X(fio_options) \
 	X(segments) \
 	X(nr_segments) \
+	X(thread_number) \
 	X(log_err) \
 	X(fio_gettime) \
 	X(utime_since_now) \

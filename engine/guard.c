@@ -50,6 +50,11 @@ static const struct {
 	GUARD_OPTION("disable_bw_measurement", disable_bw),
 	GUARD_OPTION("read_iolog", read_iolog_file),
 	GUARD_OPTION("atomic", oatomic),
+	GUARD_OPTION("create_serialize", create_serialize),
+	GUARD_OPTION("stonewall", stonewall),
+	GUARD_OPTION("startdelay", start_delay),
+	GUARD_OPTION("wait_for", wait_for),
+	GUARD_OPTION("io_submit_mode", io_submit_mode),
 	GUARD_OPTION("allow_mounted_write", allow_mounted_write),
 	GUARD_OPTION("log_prio", log_prio),
 };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "aiolimit.h"
 #include "guard.h"
 #include "job.h"
 #include "options.h"
@@ -235,7 +236,7 @@ struct ioengine_ops kaio_ops = {
 	.cleanup = kaio_cleanup,
 	.open_file = kaio_open_file,
 	.close_file = generic_close_file,
-	.get_file_size = generic_get_file_size,
+	.get_file_size = kaio_get_file_size,
 	.options = kaio_option_table,
 	.option_struct_size = sizeof(struct kaio_options),
 };

@@ -2,9 +2,12 @@
 # io_setup fails: fs.aio-max-nr is really exhausted, or the kernel says
 # something else.  One sentence each, which says what to do.
 import contextlib
+import copy
 import ctypes
 import os
 import re
+import shlex
+import threading
 
 import pytest
 
@@ -26,7 +29,7 @@ def test_exhausted(fio, shm_file, too_deep, way):
                  iodepth=too_deep, **way).failed()
     text = sentence(result)
     assert "%d more requested" % too_deep in text
-    number = re.search(r"aio-nr (\d+), aio-max-nr (\d+)", text)
+    number = re.search(r"aio-nr (\d+).*, aio-max-nr (\d+)", text)
     assert int(number.group(2)) == read(MAX)
     advice = re.search(r"sysctl -w fs\.aio-max-nr=(\d+)", text)
     # What it advises would have been enough.
@@ -116,3 +119,147 @@ def test_setup_fails_in_the_second_job(fio, shm_file):
     assert result.rc == 1
     assert [job["error"] for job in result.jobs] == [0, 11]
     assert result.jobs[0]["read"]["io_bytes"] == 1 << 20
+
+
+# --- before the start: do all jobs fit?  In a mount namespace of its own fio
+# reads other numbers; those of the kernel are far higher. ---
+
+@pytest.fixture
+def limited(fio, need_root, tmp_path):
+    """limited(most, taken): a fio that reads these limits."""
+    def make(most, taken=0):
+        lines = ["#!/bin/sh"]
+        for path, number in ((MAX, most), (NR, taken)):
+            file = tmp_path / os.path.basename(path)
+            file.write_text("%08d\n" % number, encoding="ascii")
+            lines.append("mount --bind %s %s || exit 99" % (file, path))
+        lines.append('exec %s "$@"\n' % shlex.quote(fio.binary))
+        script = tmp_path / "limited"
+        script.write_text("\n".join(lines), encoding="utf-8")
+        script.chmod(0o755)
+        other = copy.copy(fio)
+        other.binary = str(script)
+        other.argv = lambda args, strace=(): (
+            ["unshare", "--mount", *fio_argv(other, args)[0]],
+            dict(other.san_env))
+        return other
+    fio_argv = type(fio).argv
+    return make
+
+
+def start_all(fio, target, *jobs, **options):
+    """Jobs a, b, ... of one fio, each with options of its own."""
+    args = ["--output-format=json"]
+    for name, job in zip("abcdef", jobs):
+        args += fio.job_args({"name": name, "filename": target, "bs": 512,
+                              "rw": "read", "size": "64k", **options, **job})
+    return fio.raw(*args)
+
+
+def errors(result):
+    """(fio's exit code is how many have failed.)"""
+    found = [job["error"] for job in result.jobs]
+    assert result.rc == len(found) - found.count(0), result.text
+    return found
+
+
+def reads(result):
+    return [job["read"]["total_ios"] for job in result.jobs]
+
+
+@pytest.mark.parametrize("thread", [0, 1])
+def test_clones_that_do_not_fit(limited, shm_file, thread):
+    """None of them starts, and one sentence says why."""
+    result = start_all(limited(1000), shm_file, {
+        "iodepth": 200, "numjobs": 6, "thread": thread})
+    text = sentence(result)
+    assert "job a and 5 that start with it would need 1200 AIO" in text
+    advice = re.search(r"sysctl -w fs\.aio-max-nr=(\d+)", text)
+    assert int(advice.group(1)) >= 1200
+    assert errors(result) == [11] * 6
+    assert reads(result) == [0] * 6
+    assert not os.path.exists(shm_file)
+
+
+@pytest.mark.parametrize("taken, fit", [(0, True), (1, False)])
+def test_the_last_request_counts(limited, shm_file, taken, fit):
+    result = start_all(limited(1000, taken), shm_file,
+                       {"iodepth": 200, "numjobs": 5})
+    assert reads(result) == [128 if fit else 0] * 5
+    assert fit or "aio-nr 1 (" in sentence(result) or \
+        "aio-nr 1," in sentence(result)
+
+
+def test_jobs_of_other_names(limited, shm_file):
+    result = start_all(limited(1000), shm_file, {"iodepth": 600},
+                       {"iodepth": 1}, {"iodepth": 600})
+    assert "job a and 2 that start with it would need 1201" in sentence(result)
+    assert errors(result) == [11] * 3
+
+
+@pytest.mark.parametrize("wait", [
+    {"stonewall": None}, {"wait_for": "a"}, {"startdelay": 1},
+    {"create_serialize": 0}], ids=lambda wait: "".join(wait))
+def test_jobs_that_need_not_overlap(limited, shm_file, wait):
+    """They are no sum.  (With create_serialize=0 nothing is asked.)"""
+    first = wait if "create_serialize" in wait else {}
+    result = start_all(limited(1000), shm_file, {"iodepth": 600, **first},
+                       {"iodepth": 600, **wait})
+    result.ok()
+    assert reads(result) == [128, 128]
+
+
+def test_another_engine(limited, shm_file):
+    fio = limited(1000)
+    args = ["--output-format=json"]
+    for engine in (None, "psync"):
+        args += fio.job_args({"filename": shm_file, "bs": 512, "size": "64k",
+                              "iodepth": 600}, engine)
+    assert reads(fio.raw(*args).ok()) == [128, 128]
+
+
+def test_what_others_hold_now(limited, shm_file):
+    """Counts for what starts now, and not for what starts later."""
+    fio = limited(1000, 700)
+    result = start_all(fio, shm_file, {"iodepth": 500}).failed()
+    assert "would need 500" in sentence(result)
+    result = start_all(fio, shm_file, {"iodepth": 100},
+                       {"iodepth": 500, "stonewall": None})
+    assert reads(result.ok()) == [128, 128]
+
+
+def test_the_next_group_runs(limited, shm_file):
+    result = start_all(limited(1000), shm_file, {"iodepth": 600},
+                       {"iodepth": 600}, {"iodepth": 600, "stonewall": None})
+    assert "job a and 1 that start with it" in sentence(result)
+    assert errors(result) == [11, 11, 0]
+    assert reads(result) == [0, 0, 128]
+
+
+def test_offload_workers_count(limited, shm_file):
+    """Each has a context of its own, for one request."""
+    result = start_all(limited(1000), shm_file, {
+        "iodepth": 600, "io_submit_mode": "offload", "thread": 1}).failed()
+    assert "would need 1200" in sentence(result)
+
+
+def test_all_or_none(limited, shm_file, tmp_path):
+    """Though what others hold changes between the jobs' questions."""
+    fio, over = limited(1000), threading.Event()
+
+    def others():
+        with open(tmp_path / "aio-nr", "r+b", buffering=0) as file:
+            while not over.is_set():
+                for taken in (b"00000000", b"00000700"):
+                    os.pwrite(file.fileno(), taken, 0)
+
+    changing = threading.Thread(target=others)
+    changing.start()
+    try:
+        for _ in range(15):
+            done = reads(start_all(fio, shm_file,
+                                   {"iodepth": 50, "numjobs": 8}))
+            assert done in ([0] * 8, [128] * 8)
+    finally:
+        over.set()
+        changing.join()

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Before the first job starts: do the contexts of those that start together
+ * fit into fs.aio-max-nr?  Otherwise the kernel refuses some of them, and fio
+ * runs the rest, which is another load than the one that was asked for.
+ * This comes before the guard has seen a job: it follows no pointer of one but
+ * its options'.
+ * Source: run_threads() in backend.c and get_file_sizes() in filesetup.c of
+ * fio; ioctx_alloc() in fs/aio.c of Linux, which charges what was asked for.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "aiolimit.h"
+#include "job.h"
+#include "libaio_ext.h"
+
+/* What td_verror() says of a job that was refused here. */
+#define REFUSED "fs.aio-max-nr"
+
+/* Jobs that start together. */
+struct start {
+	unsigned jobs;
+	unsigned long requests;		 /* that their contexts ask for */
+	const struct thread_data *first; /* it is judged, for all of them */
+	bool refused;			 /* it was */
+};
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/*
+ * The jobs of one group, which stonewall begins, start together if they wait
+ * for the same.  What else may overlap, later, is not counted: it need not.
+ */
+static bool start_together(const struct thread_data *a,
+			   const struct thread_data *b)
+{
+	return a->o.start_delay == b->o.start_delay &&
+	       same_text(a->o.wait_for, b->o.wait_for);
+}
+
+/* A worker of io_submit_mode=offload has a context for one request. */
+static unsigned long requests_of(const struct thread_data *td)
+{
+	unsigned long depth = td->o.iodepth;
+
+	return td->o.io_submit_mode == IO_MODE_OFFLOAD ? 2 * depth : depth;
+}
+
+/* The place of the first job in td's group. */
+static unsigned group_of(const struct thread_data *td)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < thread_number; i++) {
+		const struct thread_data *one = tnumber_to_td(i);
+
+		if (one->o.stonewall)
+			first = i;
+		if (one == td)
+			break;
+	}
+	return first;
+}
+
+/* Those that start with td, itself included.  A reaped one does not start. */
+static struct start start_of(const struct thread_data *td)
+{
+	struct start found = {.jobs = 0};
+	unsigned first = group_of(td);
+
+	for (unsigned i = first; i < thread_number; i++) {
+		const struct thread_data *one = tnumber_to_td(i);
+
+		if (i > first && one->o.stonewall)
+			break;
+		if (one->io_ops != &kaio_ops || !start_together(one, td))
+			continue;
+		if (one->runstate == TD_REAPED) {
+			found.refused |= strstr(one->verror, REFUSED) != NULL;
+			continue;
+		}
+		if (!found.first && one->o.create_serialize)
+			found.first = one;
+		found.jobs++;
+		found.requests += requests_of(one);
+	}
+	return found;
+}
+
+/*
+ * What others hold now counts only for jobs that start now: it may be free by
+ * the time that later ones do.
+ */
+static bool fits(const struct thread_data *td, unsigned long requests)
+{
+	bool now = !group_of(td) && !td->o.start_delay && !td->o.wait_for;
+	struct io_limits limits;
+
+	if (io_limits(&limits))
+		return true; /* io_setup() will tell */
+	return requests + (now ? limits.aio_nr : 0) <= limits.aio_max_nr;
+}
+
+static bool fit_together(const struct thread_data *td)
+{
+	struct start start = start_of(td);
+	char why[420], more[64] = "";
+	int sum = start.requests < INT_MAX ? (int)start.requests : INT_MAX;
+
+	if (start.refused || start.first != td)
+		return !start.refused;
+	if (fits(td, start.requests))
+		return true;
+	if (start.jobs > 1)
+		snprintf(more, sizeof(more), " and %u that start with it",
+			 start.jobs - 1);
+	io_setup_explain(-EAGAIN, sum, why, sizeof(why));
+	log_err("kaio: job %s%s would need %lu AIO requests (numjobs x "
+		"iodepth), so none starts: %s\n",
+		td->o.name, more, start.requests, why);
+	return false;
+}
+
+int kaio_get_file_size(struct thread_data *td, struct fio_file *f)
+{
+	/* In fio's own process, before any job has a context? */
+	if (td->o.create_serialize && !fit_together(td)) {
+		glue_error(td, EAGAIN, REFUSED);
+		return 1;
+	}
+	return generic_get_file_size(td, f);
+}

@@ -164,6 +164,17 @@ $(LOOPS): $(O)/loops/%: jobs/loops/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
 		$(ALLFLAGS)) -MF $@.d -o $@ $< $(filter %.a %.so.1,$^)
 
+# fio's own bare loop, t/io_uring of the tree that the headers are from, by
+# fio's make and on the distribution's libaio, whether that tree knows it or not.
+$(O)/loops/fio-loop: $(O)/fio/.version aio/libaio.h
+	$(call say,CC,$(O)/fio/t/io_uring.c)mkdir -p $(@D) && rm -f $@ && \
+		env -i PATH="$$PATH" EXTFLAGS='-DCONFIG_LIBAIO -I$(CURDIR)/aio' \
+		LIBS=-l:$(notdir $(firstword $(wildcard /lib*/libaio.so.1* \
+		/lib*/*/libaio.so.1*) libaio.so.1)) $(MAKE) -s -C $(O)/fio -o config-host.mak t/io_uring \
+		>$@.log 2>&1 && cp $(O)/fio/t/io_uring $@ || { \
+		echo "fio's bare loop, t/io_uring, cannot be built, so it is" \
+			"left out: see $@.log" >&2; exit 1; }
+
 # --- tests: cmocka programs, then pytest; tests/run adds them up ---
 $(O)/tests/%: tests/%.c $(O)/libaio.a $(QUEUE_OBJS) $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
@@ -205,6 +216,7 @@ ab: engine
 
 bench: all
 	$(Q).setup/packages ab
+	$(Q)$(MAKE) --no-print-directory -s $(O)/loops/fio-loop || :
 	$(Q)jobs/bench --build $(O) $(BENCH_ARGS)
 
 bench-lib: lib loops

@@ -11,50 +11,18 @@ from contextlib import ExitStack
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+from plantedrows import TEXTS, judged, planted, spec_of
 import targets as real
 from fiolab.ab import evaluation, runner
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
-from fiolab.bench import (callkinds, command as bench, costs, goalset, loops,
+from fiolab.bench import (callkinds, command as bench, costs, loops,
                           presets, rowset)
 from fiolab.fio import fiorun
 from fiolab.fio.sidespec import Side
 from fiolab.target import blockdevice, loopdevice
-from fiolab.target.target import Target
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
-TEXTS = list(dict.fromkeys(text for spec in presets.specs()
-                           for text in (spec.a, spec.b)))
-
-
-def planted(spec, ratio=1.0, pairs=10, **ratios):
-    """A row on which every metric of B is so many times that of A."""
-    asked = Request(pairs=pairs, seed=1)
-    row = rowset.row(asked, 0, spec, Target("/f", 1, True, "RAM"), TEXTS)
-    for block in range(pairs):
-        noise = 1 + (-1) ** block * (1 + block) / 5000
-        for role in ("A", "A'", "B"):
-            by = noise if role != "A" else 1
-            row.add({**runner.WITHOUT, "pair": block, "role": role, "seed": 1,
-                     "start": 1.0, "values": {
-                         m: 1000 * by * (ratios.get(m, ratio) if role == "B"
-                                         else 1) for m in rowset.NAMES}})
-    return row
-
-
-def spec_of(part, b="kaio", a="libaio", on=None, depth=None):
-    found = [s for s in presets.specs() if s.part == part and s.b == b and
-             s.a == a and on in (None, s.on) and
-             depth in (None, *map(int, s.job.values("iodepth")))]
-    return found[0]
-
-
-def judged(*rows, sweep=None, skipped=()):
-    """[met] of the goals."""
-    found = goalset.goals(rows, sweep, skipped, len(evaluation.evaluate(rows)))
-    assert all(len(line) <= 80 for goal in found
-               for line in goal["line"].splitlines())
-    return [goal["met"] for goal in found]
 
 
 @pytest.mark.parametrize("spec, limit", [
@@ -143,11 +111,11 @@ def test_every_part_has_rows_or_is_measured_apart():
 
 def test_only_the_targets_that_the_parts_need():
     args = bench.parser().parse_args(["--only", "memory"])
-    assert bench.wanted(bench._parts(args)) == ([], ["tmpfs"])
+    assert bench.wanted(bench._parts(args), "") == ([], ["tmpfs"])
     args = bench.parser().parse_args(["--cells", "--only", "adaptive"])
     parts = bench._parts(args)
     assert parts == ["adaptive", "cells"]
-    assert bench.wanted(parts)[1] == ["zram", "tmpfs", "loop", "disk"]
+    assert bench.wanted(parts, "")[1] == ["zram", "tmpfs", "loop", "disk"]
 
 
 def test_what_the_bare_loop_prints():
@@ -349,9 +317,11 @@ def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
     assert found["cpu_us"] == 1.25
 
 
-def test_the_median_latency_of_a_run(monkeypatch):
+def test_the_latencies_of_a_run(monkeypatch):
     monkeypatch.setattr(runner, "timed", lambda *_: {
-        "iops": 1, "lat_p50_us": 7.5, "latency": {"read": {"n": 9}}})
+        "iops": 1, "cpu_us": 4, "lat_p50_us": 7.5, "lat_p99_us": 8,
+        "latency": {"read": {"n": 9}}})
     assert loops._fio_run(None, None, "A", 1) == {
-        "iops": 1, "lat_p50_us": 7.5, "p50_us": 7.5,
+        "iops": 1, "cpu_us": 4, "iops_per_cpu": 250e3, "lat_p50_us": 7.5,
+        "lat_p99_us": 8, "p50_us": 7.5, "p99_us": 8,
         "latency": {"read": {"n": 9}}}

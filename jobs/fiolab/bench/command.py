@@ -6,6 +6,8 @@ depth, memory) is in costs.py."""
 import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+import os
 import sys
 import tempfile
 
@@ -19,17 +21,19 @@ from ..target import loopdevice, scratchfile
 from . import (costs, goalset, libbench, libtargets, loops, presets, rowset,
                textreport)
 
-LONG_PARTS = ("cells",)
+LONG_PARTS = ("polling", "scaling", "depth1", "fio-loop", "null", "cells")
 PARTS = ("defaults", "adaptive", "spin", "batch", "cpu", "jobs", "memory")
 QUICK_PAIRS, PAIRS = 3, 10
 SWEEP = (1, 16, 64, 256, 1024, 4096)
-LONGER = {"spin": 1.0}      # seconds: spin=auto tries both ways for a while
+# Seconds: spin=auto tries both ways for a while, fio's loop counts whole ones.
+LONGER = {"spin": 1.0, "depth1": 1.0, "fio-loop": 1.0}
 CHECK_RUNS = 6              # runs that the checks of a row are as long as
 
 ABOUT = """Compare the engine kaio with fio's built-in engines (4K random read,
 depth 64 unless said, one CPU), with a loop of io_submit without fio, with the
 most that any engine can reach (that loop and fio's own time), and with itself
-under other options; say which goals are met.  About eight minutes."""
+under other options; say which goals are met.  About eight minutes, with --all
+twenty."""
 MORE = """\
 parts: defaults  kaio : libaio, io_uring and the bare loop, on zram and tmpfs
        adaptive  submit=adaptive : libaio, and : immediate on a loop device
@@ -40,12 +44,24 @@ parts: defaults  kaio : libaio, io_uring and the bare loop, on zram and tmpfs
        cpu       CPU per I/O at depth 1 to 4096
        jobs      64 jobs start, run and end: kaio : libaio
        memory    memory for each unit of depth
-       cells     rw x {4K, 128K} x depth {1, 8, 64, 1024} x {direct, buffered}
+and, with --only or --all, as more rows need more pairs:
+       polling   kaio : libaio, both with iodepth_batch_complete_min=0
+       scaling   kaio : libaio, 1, 2 and 4 jobs on the CPU and one more
+       depth1    kaio : libaio, and with spin= : without, on a loop device and
+                 a disk: latency and CPU
+       fio-loop  libaio and kaio : fio's t/io_uring -a1 -s1 -c1, and adaptive :
+                 -s32 -c32, on tmpfs.  `make bench` builds it from the source
+                 tree of fio.  IOPS/CPU is the IOPS of a whole CPU, so that it
+                 compares at an equal share of one.
+       null      on the null_blk device of --target, however it was made
+       cells     rw x {4K, 128K} x depth {1, 8, 64, 1024} x {direct, buffered};
+                 not in --all
 
 Devices are only read.  zram (/dev/zram0) and the loop device need root; without
-it, what needs them is left out, with a sentence.  10 pairs are the fewest that
-can reach a verdict on all rows together (12 with cells); 20 are better, and
-take twice as long.
+it, what needs them is left out, with a sentence.  Latencies are from submission
+to completion, as only these compare between engines.  10 pairs are the fewest
+that can reach a verdict on all rows together (12 with --all or cells); 20 are
+better, and take twice as long.
 """
 
 
@@ -56,7 +72,10 @@ def parser() -> argparse.ArgumentParser:
     version.add_option(new)
     add = new.add_argument
     add("--only", action="append", choices=PARTS + LONG_PARTS, metavar="PART",
-        help="one of the parts below; may be repeated (all but cells)")
+        help="one of the parts below; may be repeated (defaults to memory)")
+    add("--all", action="store_true", help="all parts but cells")
+    add("--target", metavar="DEV", help="a null_blk device, such as "
+        "/dev/nullb0, for the part null, which it adds")
     add("--cells", action="store_true", help="the part cells, too: 64 rows "
         "more, two minutes for each pair")
     add("--pairs", type=commandline.number(int, 1, 10000, "a number"),
@@ -72,9 +91,19 @@ def parser() -> argparse.ArgumentParser:
 
 def _parts(args):
     found = list(args.only or PARTS)
-    if args.cells and "cells" not in found:
-        found.append("cells")
-    return found
+    if args.all:
+        found += LONG_PARTS[:-1]
+    found += ["null"] if args.target else []
+    found += ["cells"] if args.cells else []
+    return list(dict.fromkeys(found))
+
+
+def two_cpus(cpu: int | None) -> str:
+    """fio's CPU and the next, as cpus_allowed= has them; "" with one alone."""
+    others = os.sched_getaffinity(0) - {cpu}
+    near = sorted(others, key=lambda one: abs(one - (cpu or 0)))
+    found = near[:2] if cpu is None else [cpu, *near[:1]]
+    return ",".join(map(str, sorted(found))) if len(found) == 2 else ""
 
 
 # Targets
@@ -96,7 +125,7 @@ def _loop(asked, stack):
 
 
 TARGETS = {"zram": libtargets.zram, "tmpfs": _tmpfs, "loop": _loop,
-           "disk": _disk}
+           "disk": _disk, "null": libtargets.null}
 
 
 def _without(what, problem):
@@ -118,9 +147,12 @@ def _targets(wanted, asked, stack):
 
 # The rows
 
-def wanted(parts: Sequence[str]) -> tuple[list[rowset.Spec], list[str]]:
+def wanted(parts: Sequence[str],
+           cpus: str) -> tuple[list[rowset.Spec], list[str]]:
     """(the rows of these parts, the names of the targets that they need)"""
-    rows = [spec for spec in presets.specs() if spec.part in parts]
+    if "scaling" in parts and not cpus:
+        _without("scaling", "this process may use one CPU alone.")
+    rows = [spec for spec in presets.specs(cpus) if spec.part in parts]
     names = dict.fromkeys(spec.on for spec in rows)
     if {"cpu", "memory"} & set(parts):
         names["tmpfs"] = None
@@ -132,7 +164,9 @@ def _usable(campaign, row):
     for role in "AB":
         side = campaign.side(row, role)
         try:
-            if side.ioengine:
+            if side in loops.FIO_LOOPS:
+                loops.check_fio_loop(campaign)
+            elif side.ioengine:
                 asking.check(campaign.fio, (side,), [row.job], row.target.size)
                 streams.limited(campaign.fio, side, row.job, row.target, 64)
         except Problem as problem:
@@ -171,8 +205,9 @@ def _progress(campaign, sweep):
     each = asked.ramp + asked.runtime + commandline.STEP_OVERHEAD
     steps = CHECK_RUNS + 3 * asked.pairs * len(rows) + (
         sweep.count() if sweep else 0)
-    longer = sum(row.runtime - asked.runtime for row in rows)
-    return progress.Progress(steps, steps * each + 3 * asked.pairs * longer)
+    longer = sum(3 * (row.runtime - asked.runtime) + 2 * loops.more_seconds(
+        campaign.side(row, "A")) for row in rows)
+    return progress.Progress(steps, steps * each + asked.pairs * longer)
 
 
 def _measure(campaign, sweep):
@@ -209,6 +244,7 @@ def _begin(args, specs, stack):
     asked = libbench.request(
         args, args.pairs or (QUICK_PAIRS if args.quick else PAIRS),
         args.runtime or (0.2 if args.quick else 0.25), 0.05)
+    asked = replace(asked, target=[args.target] if args.target else None)
     campaign = presets.campaign(asked, specs)
     campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
         tempfile.TemporaryDirectory(prefix="kaio-bench-")))
@@ -218,7 +254,7 @@ def _begin(args, specs, stack):
 
 def bench(args: argparse.Namespace, stack: ExitStack) -> None:
     parts = _parts(args)
-    specs, names = wanted(parts)
+    specs, names = wanted(parts, two_cpus(args.cpu))
     campaign = _begin(args, specs, stack)
     asked, rows = campaign.asked, campaign.cells
     if {"defaults", "spin", "cpu"} & set(parts):

@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 import math
 
+from ..fio.metrics import TABLE
 from ..stats.verdict import fewest_pairs
 from . import costs, rowset, textreport
 
@@ -34,19 +35,20 @@ def _judged(effect, comparisons):
 
 def _not_worse(effect, comparisons):
     """None: it cannot be told."""
-    if effect.verdict in ("slower", "longer", "later"):
+    higher = TABLE[effect.metric].better == "higher"
+    if effect.verdict == TABLE[effect.metric].changes[higher]:
         return False
     if not _judged(effect, comparisons):
         return None
-    sign = 1 if effect.metric == "iops" else -1
+    sign = 1 if higher else -1
     return sign * effect.estimate >= 0 or effect.verdict == "equivalent" or None
 
 
 def _half(rows, row, other):
     """The least ratio; None without a gain to halve."""
-    twin = row.spec._replace(b=other)
+    twin = row.spec._replace(b=other, goals=())
     gains = [each.effects["iops"].estimate for each in rows
-             if each.spec[:-1] == twin[:-1]]
+             if each.spec._replace(goals=()) == twin]
     return math.exp(gains[0] / 2) if gains and gains[0] > 0 else None
 
 

@@ -18,6 +18,9 @@ PARTS = ("shm", "zram", "loop")
 ZRAM = "/dev/zram0"
 SYSFS = "/sys/block/zram0"
 RESET_TRIES = 20
+CONFIGFS = "/sys/kernel/config/nullb"
+NULL_MODULE = "/sys/module/null_blk/parameters"
+NULL_SHAPE = ("queue_mode", "submit_queues", "irqmode", "completion_nsec")
 
 
 def _zram_reset():
@@ -56,6 +59,26 @@ def zram(asked: Request, stack: contextlib.ExitStack) -> Target:
                else error.strerror)
         raise Problem(f"cannot use {ZRAM} ({why}): leave out zram.") from None
     return scratchfile.prepare(ZRAM, [], asked.size, False, stack)
+
+
+def null(asked: Request, stack: contextlib.ExitStack) -> Target:
+    """The null_blk device of --target, for reading; its label says how it
+    completes I/O, as the module or, where made there, configfs has it."""
+    if not asked.target:
+        raise Problem("name one with --target /dev/nullb0 (modprobe null_blk "
+                      "makes it).")
+    path = os.path.realpath(*asked.target)
+    folder = (sysfs.disk(path) if blockdevice.device_number(path) is not None
+              else "")
+    if sysfs.kind(folder) != "null":
+        raise Problem(f"{path} is no null_blk device: name one, such as "
+                      "/dev/nullb0.")
+    made = scratchfile.prepare(path, [], asked.size, False, stack)
+    for name in NULL_SHAPE:
+        value = (sysfs.read(CONFIGFS, os.path.basename(folder), name) or
+                 sysfs.read(NULL_MODULE, name))
+        made.label += f", {name} {value}" if value else ""
+    return made
 
 
 def targets(asked: Request, parts: Sequence[str], required: bool,

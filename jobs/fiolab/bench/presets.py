@@ -10,6 +10,7 @@ from . import loops, rowset
 from .goalset import at_least, at_most, half_of, same
 
 DEPTHS = (1, 8, 64, 1024)
+ADAPTIVE = "kaio,submit=adaptive"
 
 
 def _cells():
@@ -21,11 +22,55 @@ def _cells():
                 DEPTHS, (1, 0))]
 
 
-def specs() -> list[rowset.Spec]:
-    """All rows, in the order of the report."""
+def _polling():
+    never_waits = ("iodepth_batch_complete_min=0",)
+    return [rowset.Spec("polling", "libaio", "kaio", on,
+                        rowset.job(depth, more=never_waits),
+                        tuple(map(same, ("iops", "p50_us", "p99_us"))))
+            for on, depth in (("tmpfs", 64), ("disk", 1), ("disk", 32))]
+
+
+def _scaling(cpus):
+    """Of these CPUs each job may use each."""
+    return [rowset.Spec("scaling", "libaio", "kaio", "tmpfs", rowset.job(
+        64, more=(f"numjobs={number}", f"cpus_allowed={cpus}")),
+        (same(), same("cpu_us"))) for number in (1, 2, 4)]
+
+
+def _depth_one():
+    """What spinning costs and gains."""
+    beside = ("p50_us", "p99_us", "cpu_us")
+    return [rowset.Spec("depth1", a, b, on, rowset.job(1), goals, beside)
+            for on in ("loop", "disk")
+            for a, b, goals in (("libaio", "kaio", (same(),)),
+                                ("kaio", "kaio,spin=20us", ()),
+                                ("kaio", "kaio,spin=auto", (same(),)))]
+
+
+def _fio_loop():
+    alone, many = (side.text for side in loops.FIO_LOOPS)
+    return [rowset.Spec("fio-loop", a, b, "tmpfs", rowset.job(64), goals,
+                        ("iops_per_cpu",)) for a, b, goals in (
+        (alone, "libaio", ()),
+        (alone, "kaio", (at_least(1.10, "iops_per_cpu"),)),
+        (many, ADAPTIVE, (at_least(0.92, "iops_per_cpu"),)))]
+
+
+def _null():
+    as_fast = at_least(0.97), at_most(1 / 0.97, "p99_us")
+    return [rowset.Spec("null", a, b, "null", rowset.job(depth), goals,
+                        ("p50_us", "p99_us", "cpu_us"))
+            for a, b, depth, goals in (
+                ("libaio", "kaio", 1, (same(),)),
+                ("libaio", "kaio", 64, (same(),)),
+                ("kaio", ADAPTIVE, 32, as_fast),
+                ("kaio", "kaio,spin=auto", 1, (same(),)))]
+
+
+def specs(cpus: str = "0,1") -> list[rowset.Spec]:
+    """All rows, in the order of the report; cpus: two, or "" for too few."""
     spec, job = rowset.Spec, rowset.job
-    fast, adaptive = job(64), "kaio,submit=adaptive"
-    one = job(1)
+    fast, one = job(64), job(1)
     rows = []
     for on in ("zram", "tmpfs"):
         rows += [
@@ -35,11 +80,11 @@ def specs() -> list[rowset.Spec]:
                  (at_least(0.85),)),
             spec("defaults", loops.CEILING.text, "kaio", on, fast,
                  (at_least(0.95),))]
-    rows += [spec("adaptive", "libaio", adaptive, "zram", fast,
+    rows += [spec("adaptive", "libaio", ADAPTIVE, "zram", fast,
                   (at_least(1.9),)),
-             spec("adaptive", "libaio", adaptive, "tmpfs", fast,
+             spec("adaptive", "libaio", ADAPTIVE, "tmpfs", fast,
                   (at_least(1.6),))]
-    rows += [spec("adaptive", "kaio", adaptive, on, job(32),
+    rows += [spec("adaptive", "kaio", ADAPTIVE, on, job(32),
                   (at_least(0.97),)) for on in ("loop", "disk")]
     for on in ("loop", "disk"):
         rows += [
@@ -54,7 +99,8 @@ def specs() -> list[rowset.Spec]:
         spec("batch", "libaio", "kaio", "tmpfs",
              job(64, more=("iodepth_batch=16",)), (at_least(1.0),)),
         spec("jobs", "libaio", "kaio", "tmpfs", fast, (same("wall_s"),)),
-        *_cells()]
+        *_polling(), *(_scaling(cpus) if cpus else ()), *_depth_one(),
+        *_fio_loop(), *_null(), *_cells()]
 
 
 def campaign(asked: Request, wanted: Sequence[rowset.Spec]) -> Campaign:

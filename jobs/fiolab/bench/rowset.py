@@ -16,12 +16,19 @@ from ..fio.metrics import TABLE
 from ..target.target import Target
 from . import textreport
 
-NAMES = {name: TABLE[name].label for name in ("iops", "p50_us", "wall_s")}
+# The short ones of TABLE, which has more to say of the CPU.
+NAMES = {**{name: TABLE[name].label for name in (
+    "iops", "iops_per_cpu", "p50_us", "p99_us", "wall_s")}, "cpu_us": "CPU us"}
 TITLES = {
     "defaults": "defaults", "adaptive": "submit=adaptive", "spin": "spin=",
     "batch": "iodepth_batch=16", "cells": "cells (IOPS of kaio : libaio)",
-    "jobs": "64 jobs: wall time of start, 200 I/Os each, and end"}
-ROW = "    {:<7}{:>9}{:>9} {:>6} {:>11} {:>11}  {}"
+    "jobs": "64 jobs: wall time of start, 200 I/Os each, and end",
+    "polling": "iodepth_batch_complete_min=0",
+    "scaling": "1, 2 and 4 jobs on two CPUs; CPU us of each I/O",
+    "depth1": "depth 1 with spin= and without; CPU us of each I/O",
+    "fio-loop": "fio's bare loop, t/io_uring -a1; IOPS/CPU: of a whole CPU",
+    "null": "null_blk"}
+ROW = "    {:<9}{:>9}{:>9} {:>6} {:>11} {:>11}  {}"
 CELL_ROW = "  {:<34}{:>6} {:>11} {:>11}  {}"
 
 
@@ -32,11 +39,12 @@ class Spec(NamedTuple):
     on: str                 # a target's name
     job: Job
     goals: tuple            # (metric, kind, limit) each
+    beside: tuple = ()      # metrics that no goal asks for
 
     def metrics(self) -> tuple[str, ...]:
         if self.part == "jobs":
             return ("wall_s",)
-        asked = {metric for metric, *_ in self.goals}
+        asked = {*self.beside, *(metric for metric, *_ in self.goals)}
         return tuple(m for m in NAMES if m == "iops" or m in asked)
 
 
@@ -52,7 +60,11 @@ def title(spec: Spec) -> str:
         direct = "direct" if spec.job.values("direct") == ["1"] else "buffered"
         return (f"{spec.job.name} {spec.job.values('bs')[0]} depth {depth} "
                 f"{direct}")
-    return f"{spec.b} : {spec.a}, {spec.on}, depth {depth}"
+    beside = [f", {number} job{'s' * (number != '1')}"
+              for number in spec.job.values("numjobs")]
+    if spec.part == "polling":
+        beside.append(", polling")
+    return f"{spec.b} : {spec.a}, {spec.on}, depth {depth}{''.join(beside)}"
 
 
 @dataclass
@@ -98,7 +110,7 @@ def row(asked: Request, number: int, spec: Spec, target: Target,
 
 def _value(metric, values):
     middle = statistics.median(values)
-    return f"{middle:,.0f}" if metric == "iops" else f"{middle:.3g}"
+    return f"{middle:,.0f}" if middle >= 1000 else f"{middle:.3g}"
 
 
 def _tail(effect):

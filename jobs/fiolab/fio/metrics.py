@@ -99,6 +99,8 @@ TABLE = {metric.name: metric for metric in (
            ("more switches", "fewer switches"), "secondary"),
     # As jobs/bench has always written them.
     Metric("p50_us", "p50 us", "us", "lower", LONGER),
+    Metric("p99_us", "p99 us", "us", "lower", LONGER),
+    Metric("iops_per_cpu", "IOPS/CPU", "1/s", "higher", FASTER),
     Metric("wall_s", "wall s", "s", "lower", ("later", "sooner")))}
 METRICS = {name: one for name, one in TABLE.items() if one.role}
 PRIMARY = tuple(name for name, one in METRICS.items()

@@ -7,6 +7,7 @@ machines (riscv32, those with musl) have alone.
 """
 import errno
 import re
+import shutil
 
 import pytest
 
@@ -17,7 +18,9 @@ from answers import (
 from libsymbols import LIBAIO
 
 pytestmark = pytest.mark.long
-M32 = [*CC, "-m32"]
+# Debian's gcc-multilib, for -m32, shuts out all of its cross compilers.
+CROSS = "i686-linux-gnu-gcc"
+M32 = [CROSS] if shutil.which(CROSS) else [*CC, "-m32"]
 # <sys/sdt.h> is the same for both, but packaged for the 64-bit compiler.
 MULTIARCH = run(*CC, "-print-multiarch").stdout.strip()
 BUILD_M32 = [*M32, "-idirafter", f"/usr/include/{MULTIARCH}"]
@@ -33,7 +36,7 @@ def compiler(tmp_path_factory):
     source.write_text("#include <linux/aio_abi.h>\nint main(void) { return 0; }\n")
     done = run(*M32, source, "-o", directory / "empty")
     if done.returncode:
-        pytest.skip(f"no 32-bit C library (gcc-multilib): {done.stderr[-300:]}")
+        pytest.skip(f"no 32-bit C library (gcc-i686-linux-gnu): {done.stderr[-300:]}")
     return directory
 
 

@@ -44,17 +44,27 @@ static inline unsigned aioring_waiting(const struct aioring *ring,
 	return tail >= head ? tail - head : ring->nr - head + tail;
 }
 
-/* Copy take events, which wait, from head on; the head behind them. */
+/*
+ * Copy take events, which wait, from head on; the head behind them.  One at a
+ * time is the common case, and not worth two calls of memcpy().
+ */
 static inline unsigned aioring_copy(const struct aioring *ring, unsigned head,
 				    unsigned take, struct io_event *events)
 {
-	unsigned first = ring->nr - head < take ? ring->nr - head : take;
+	const struct io_event *from = aioring_events(ring);
+	unsigned first = ring->nr - head;
 
-	memcpy(events, aioring_events(ring) + head, first * sizeof(*events));
-	memcpy(events + first, aioring_events(ring),
-	       (take - first) * sizeof(*events));
-	head += take;
-	return head >= ring->nr ? head - ring->nr : head;
+	if (take == 1) {
+		*events = from[head];
+		return first == 1 ? 0 : head + 1;
+	}
+	if (take < first) {
+		memcpy(events, from + head, take * sizeof(*events));
+		return head + take;
+	}
+	memcpy(events, from + head, first * sizeof(*events));
+	memcpy(events + first, from, (take - first) * sizeof(*events));
+	return take - first;
 }
 
 /* Who may read a context's ring now; see gate.c. */

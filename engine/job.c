@@ -60,7 +60,7 @@ int kaio_init(struct thread_data *td)
 	if (!guard_td(td, &kaio_ops))
 		return 1;
 	k = new_kaio(td->o.name, o);
-	ret = k ? queue_init(&k->queue, td->o.iodepth, &kaio_queue_ops, td)
+	ret = k ? queue_init(&k->queue, td->o.iodepth, kaio_stopping, td)
 		: -ENOMEM;
 	if (ret) {
 		free_kaio(k);

@@ -35,7 +35,9 @@ struct kaio {
 };
 
 extern struct ioengine_ops kaio_ops;
-extern const struct queue_ops kaio_queue_ops;
+
+/* Of the queue: arg is the job's thread_data. */
+bool kaio_stopping(void *arg);
 
 /* init: in the job's own process or thread. */
 int kaio_init(struct thread_data *td);
@@ -48,6 +50,9 @@ int kaio_post_init(struct thread_data *td);
  * Comes within the run, too, with I/O in flight.
  */
 int kaio_open_file(struct thread_data *td, struct fio_file *f);
+
+/* Stamp what has left the queue. */
+void kaio_stamp(struct thread_data *td, const struct queue_issued *issued);
 
 /* Submit.  What fails for good comes back as the io_u's error. */
 void kaio_submit(struct thread_data *td);

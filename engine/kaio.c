@@ -27,20 +27,19 @@ static unsigned kaio_slot(const struct queue *q, const struct io_u *io_u)
 }
 
 /*
- * queue_ops.issued: stamp the submission.  Like the built-in engine after
- * io_submit, so that slat is the time spent submitting.
+ * Like the built-in engine after io_submit, so that slat is the time spent
+ * submitting.
  */
-static void kaio_issued(void *arg, struct iocb *const *iocbs, unsigned nr)
+void kaio_stamp(struct thread_data *td, const struct queue_issued *issued)
 {
-	struct thread_data *td = arg;
 	struct timespec now;
 
-	io_u_mark_submit(td, nr);
+	io_u_mark_submit(td, issued->nr);
 	if (!fio_fill_issue_time(td))
 		return;
 	fio_gettime(&now, NULL);
-	for (unsigned i = 0; i < nr; i++) {
-		struct io_u *io_u = iocbs[i]->data;
+	for (unsigned i = 0; i < issued->nr; i++) {
+		struct io_u *io_u = issued->iocbs[i]->data;
 
 		io_u->issue_time = now;
 		io_u_queued(td, io_u);
@@ -50,11 +49,11 @@ static void kaio_issued(void *arg, struct iocb *const *iocbs, unsigned nr)
 }
 
 /*
- * queue_ops.stopping: is the job, or an offload worker's job, to end?  At the
- * end of its runtime fio only looks between two I/Os, so look here too, with
- * a second for a shortage that passes.
+ * Is the job, or an offload worker's job, to end?  At the end of its runtime
+ * fio only looks between two I/Os, so look here too, with a second for a
+ * shortage that passes.
  */
-static bool kaio_stopping(void *arg)
+bool kaio_stopping(void *arg)
 {
 	const struct thread_data *td = arg;
 	const struct thread_options *o = &td->o;
@@ -64,11 +63,6 @@ static bool kaio_stopping(void *arg)
 	return o->timeout && utime_since_now(&td->epoch) >=
 				     o->timeout + o->ramp_time + 1000000;
 }
-
-const struct queue_ops kaio_queue_ops = {
-	.issued = kaio_issued,
-	.stopping = kaio_stopping,
-};
 
 static void prep_rw(const struct kaio *k, struct iocb *iocb, struct iovec *iov,
 		    const struct io_u *io_u)
@@ -111,22 +105,32 @@ static int kaio_prep(struct thread_data *td, struct io_u *io_u)
 	return 0;
 }
 
+static void explain_stall(const struct queue *q, int err)
+{
+	log_err("kaio: io_submit kept failing for %.1f s (%s) while nothing "
+		"was in flight, so what is queued fails; the kernel is out of "
+		"memory or of AIO slots: end what else uses AIO, or ask for "
+		"less depth\n",
+		(double)queue_stalled_ms(q) / 1000, strerror(-err));
+}
+
 /* A job that the user ends needs no explanation. */
 void kaio_submit(struct thread_data *td)
 {
 	struct kaio *k = td->io_ops_data;
 	struct queue *q = &k->queue;
-	int ret;
 
 	if (k->stuck.slots)
 		kaio_watch_submit(k);
-	ret = queue_submit(q);
-	if (ret < 0 && !td->terminate)
-		log_err("kaio: io_submit kept failing for %.1f s (%s) while "
-			"nothing was in flight, so what is queued fails; the "
-			"kernel is out of memory or of AIO slots: end what "
-			"else uses AIO, or ask for less depth\n",
-			(double)queue_stalled_ms(q) / 1000, strerror(-ret));
+	while (q->queued) {
+		const struct queue_issued issued = queue_submit(q);
+
+		if (!issued.nr)
+			return;
+		kaio_stamp(td, &issued);
+		if (issued.error && !td->terminate)
+			explain_stall(q, issued.error);
+	}
 }
 
 /*

@@ -21,14 +21,14 @@ static uint64_t now_ms(void)
 	return clock_now() / 1000000;
 }
 
-int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
+int queue_init(struct queue *q, unsigned depth, queue_stopping *stopping,
 	       void *arg)
 {
 	memset(q, 0, sizeof(*q));
 	if (!depth)
 		return -EINVAL;
 	q->depth = depth;
-	q->ops = ops;
+	q->stopping = stopping;
 	q->arg = arg;
 	q->stall_limit = QUEUE_STALL_MS;
 	q->eventfd = q->epoll = -1;
@@ -104,12 +104,14 @@ int queue_add(struct queue *q, unsigned slot)
 	return 0;
 }
 
-/* The first nr have left the queue. */
-static void issued(struct queue *q, unsigned nr)
+/* The first nr leave the queue. */
+static struct queue_issued issue(struct queue *q, unsigned nr)
 {
-	q->ops->issued(q->arg, q->pending + q->first, nr);
+	const struct queue_issued issued = {q->pending + q->first, nr, 0};
+
 	q->queued -= nr;
 	q->first = q->queued ? q->first + nr : 0;
+	return issued;
 }
 
 static void fail_one(struct queue *q, struct iocb *iocb, int err)
@@ -122,21 +124,21 @@ static void fail_one(struct queue *q, struct iocb *iocb, int err)
 }
 
 /* The first nr will never run: err is their result. */
-static void fail(struct queue *q, unsigned nr, int err)
+static struct queue_issued fail(struct queue *q, unsigned nr, int err)
 {
 	for (unsigned i = 0; i < nr; i++)
 		fail_one(q, q->pending[q->first + i], err);
 	q->stats.failed += nr;
-	issued(q, nr);
+	return issue(q, nr);
 }
 
-void queue_abandon(struct queue *q, const unsigned *slots, unsigned nr, int err)
+struct queue_issued queue_abandon(struct queue *q, const unsigned *slots,
+				  unsigned nr, int err)
 {
 	for (unsigned i = 0; i < nr; i++)
 		fail_one(q, &q->iocbs[slots[i]], err);
 	q->inflight = 0;
-	if (q->queued)
-		fail(q, q->queued, err);
+	return fail(q, q->queued, err);
 }
 
 uint64_t queue_stalled_ms(const struct queue *q)
@@ -156,7 +158,7 @@ static bool stall_pause(struct queue *q)
 	if (!q->stall_start)
 		q->stall_start = now_ms();
 	lasted = queue_stalled_ms(q);
-	if (q->gave_up || lasted >= q->stall_limit || q->ops->stopping(q->arg))
+	if (q->gave_up || lasted >= q->stall_limit || q->stopping(q->arg))
 		return false;
 	if (lasted)
 		pause.tv_nsec = 1000000L * (long)(lasted < 10 ? lasted : 10);
@@ -165,13 +167,13 @@ static bool stall_pause(struct queue *q)
 }
 
 /* Fail all that is queued; err only the first time in this stall. */
-static int give_up(struct queue *q, int err)
+static struct queue_issued give_up(struct queue *q, int err)
 {
-	fail(q, q->queued, err);
-	if (q->gave_up)
-		return 0;
+	struct queue_issued issued = fail(q, q->queued, err);
+
+	issued.error = q->gave_up ? 0 : err;
 	q->gave_up = true;
-	return err;
+	return issued;
 }
 
 /* Worth another try later, rather than the request's own error? */
@@ -214,15 +216,13 @@ static int timed_submit(struct queue *q)
 }
 
 /* io_submit() of all that is queued, with its statistics. */
-static int submit(struct queue *q)
+static inline int submit(struct queue *q)
 {
 	int ret = q->config.timed ? timed_submit(q)
 				  : io_submit(q->ctx, (long)q->queued,
 					      q->pending + q->first);
 
 	stats_submitted(&q->stats, q->queued, ret);
-	if (ret <= 0 && transient(ret))
-		q->stats.refused++;
 	return ret;
 }
 
@@ -235,25 +235,40 @@ static void see_step(struct queue *q)
 		q->in_step++;
 }
 
-int queue_submit(struct queue *q)
+/* The kernel has taken nr. */
+static inline struct queue_issued taken(struct queue *q, unsigned nr)
 {
-	while (q->queued) {
-		int ret = submit(q);
+	q->stall_start = 0;
+	q->gave_up = false;
+	q->inflight += nr;
+	if (q->config.hold)
+		see_step(q);
+	return issue(q, nr);
+}
 
-		if (ret > 0) {
-			q->stall_start = 0;
-			q->gave_up = false;
-			q->inflight += (unsigned)ret;
-			issued(q, (unsigned)ret);
-			if (q->config.hold)
-				see_step(q);
-		} else if (!transient(ret)) {
-			fail(q, 1, ret);
-		} else if (q->inflight || q->nfailed) {
-			return 0;
-		} else if (!stall_pause(q)) {
+/* It has taken none, with ret. */
+static struct queue_issued refused(struct queue *q, int ret)
+{
+	while (ret <= 0) {
+		if (!transient(ret))
+			return fail(q, 1, ret);
+		q->stats.refused++;
+		if (q->inflight || q->nfailed)
+			return (struct queue_issued){NULL, 0, 0};
+		if (!stall_pause(q))
 			return give_up(q, ret ? ret : -EAGAIN);
-		}
+		ret = submit(q);
 	}
-	return 0;
+	return taken(q, (unsigned)ret);
+}
+
+struct queue_issued queue_submit(struct queue *q)
+{
+	int ret = q->queued ? submit(q) : 0;
+
+	if (ret > 0)
+		return taken(q, (unsigned)ret);
+	if (q->queued)
+		return refused(q, ret);
+	return (struct queue_issued){NULL, 0, 0};
 }

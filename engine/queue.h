@@ -21,12 +21,14 @@
 /* How long submission may be refused while nothing is in flight. */
 #define QUEUE_STALL_MS 30000
 
-/* What the queue asks of its owner; arg is that of queue_init(). */
-struct queue_ops {
-	/* iocbs[0..nr-1] have just left the queue; each gets its event. */
-	void (*issued)(void *arg, struct iocb *const *iocbs, unsigned nr);
-	/* Does the owner want to end?  Asked while submission is stalled. */
-	bool (*stopping)(void *arg);
+/* Does the owner want to end?  Asked while submission is stalled. */
+typedef bool queue_stopping(void *arg);
+
+/* What one queue_submit() did. */
+struct queue_issued {
+	struct iocb *const *iocbs; /* [nr], until the next queue_add() */
+	unsigned nr;		   /* left the queue: each gets its event */
+	int error;		   /* 0, or why it gave up */
 };
 
 /* How to find completions, and how to wait when there are too few. */
@@ -73,15 +75,15 @@ struct queue {
 	uint64_t stall_start; /* ms, 0: not stalled */
 	uint64_t stall_limit; /* ms, QUEUE_STALL_MS but in tests */
 	bool gave_up; /* on this stall; the next refusal fails at once */
-	const struct queue_ops *ops;
-	void *arg;
+	queue_stopping *stopping;
+	void *arg; /* of stopping() */
 };
 
 /*
  * Allocate for depth requests.  0, -EINVAL (depth 0), -ENOMEM; after an
  * error nothing needs queue_exit(), though it does no harm.
  */
-int queue_init(struct queue *q, unsigned depth, const struct queue_ops *ops,
+int queue_init(struct queue *q, unsigned depth, queue_stopping *stopping,
 	       void *arg);
 
 /*
@@ -105,15 +107,16 @@ void queue_exit(struct queue *q, bool destroy);
 int queue_add(struct queue *q, unsigned slot);
 
 /*
- * Submit what is queued, in order, as far as the kernel takes it.
- * EAGAIN, ENOMEM, EINTR: the rest stays queued while there is something to
- * reap first; else it retries with growing pauses, until stall_limit or
- * stopping().  Any other error is the first request's own.
- * A request that is refused for good gets an event with res = -errno.
- * 0, or once per stall the -errno when it gave up: all queued have failed,
- * and until the kernel takes one again, so will others without a pause.
+ * Submit what is queued, in order, by one io_submit(), and tell what has left
+ * the queue: call it again while something is queued and it was not nothing.
+ * EAGAIN, ENOMEM, EINTR: nothing leaves while there is something to reap
+ * first; else it retries with growing pauses, until stall_limit or stopping().
+ * Any other error is the first request's own.  A request that is refused for
+ * good leaves, too, and gets an event with res = -errno.
+ * error, once per stall: the -errno when it gave up.  All queued have failed
+ * then, and until the kernel takes one again, so will others without a pause.
  */
-int queue_submit(struct queue *q);
+struct queue_issued queue_submit(struct queue *q);
 
 /*
  * May what is queued wait for more?  Only while completions wait in the ring:
@@ -145,11 +148,12 @@ int queue_drain(struct queue *q);
 
 /*
  * Wait no more for what slots[0..nr-1] have in flight, which is all that is in
- * flight: each gets err as its result, and so does what is queued.  The kernel
- * still owns their buffers, and the context cannot be used again.
+ * flight: each gets err as its result, and so does what is queued, which
+ * leaves the queue.  The kernel still owns their buffers, and the context
+ * cannot be used again.
  */
-void queue_abandon(struct queue *q, const unsigned *slots, unsigned nr,
-		   int err);
+struct queue_issued queue_abandon(struct queue *q, const unsigned *slots,
+				  unsigned nr, int err);
 
 /* The slot of the i-th that is queued. */
 static inline unsigned queue_pending(const struct queue *q, unsigned i)

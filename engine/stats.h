@@ -61,11 +61,12 @@ static inline void stats_submitted(struct queue_stats *s, unsigned nr, int ret)
 	unsigned bucket;
 
 	s->submits++;
-	s->eagain += ret == -EAGAIN;
-	s->enomem += ret == -ENOMEM;
-	s->eintr += ret == -EINTR;
-	if (ret <= 0)
+	if (ret <= 0) {
+		s->eagain += ret == -EAGAIN;
+		s->enomem += ret == -ENOMEM;
+		s->eintr += ret == -EINTR;
 		return;
+	}
 	s->submitted += (unsigned)ret;
 	s->partial += (unsigned)ret < nr;
 	bucket = ret == 1 ? 0 : 32 - (unsigned)__builtin_clz((unsigned)ret - 1);

@@ -69,6 +69,7 @@ static void name_stuck(struct kaio *k, uint64_t now)
 static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
 {
 	unsigned *slots = calloc(k->stuck.depth, sizeof(*slots)), nr = 0;
+	struct queue_issued failed;
 
 	if (!slots)
 		return;
@@ -82,7 +83,9 @@ static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
 	for (unsigned i = 0; i < nr && i < NAMED_MAX; i++)
 		name_io(k, slots[i], now);
 	name_more(k, nr);
-	queue_abandon(&k->queue, slots, nr, -ETIMEDOUT);
+	failed = queue_abandon(&k->queue, slots, nr, -ETIMEDOUT);
+	if (failed.nr)
+		kaio_stamp(td, &failed);
 	free(slots);
 	k->gave_up = true;
 	k->judged = false;
@@ -105,7 +108,7 @@ void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr)
 	for (unsigned i = 0; i < q->queued; i++)
 		stuck_done(&k->stuck, queue_pending(q, i));
 	name_stuck(k, now);
-	if (q->ops->stopping(q->arg) && stuck_any(&k->stuck, now))
+	if (q->stopping(q->arg) && stuck_any(&k->stuck, now))
 		give_up(td, k, now);
 }
 

@@ -64,32 +64,25 @@ struct fixture {
 	int fds[2];
 };
 
-static void issued(void *arg, struct iocb *const *iocbs, unsigned nr)
-{
-	(void)arg, (void)iocbs, (void)nr;
-}
-
 static bool never(void *arg)
 {
 	(void)arg;
 	return false;
 }
 
-static const struct queue_ops ops = {.issued = issued, .stopping = never};
-
 /* Two requests in flight that nothing completes, and one that is queued. */
 static void start(struct fixture *f, enum queue_reap reap)
 {
 	const struct queue_config config = {.reap = reap, .wait_ns = S / 20};
 
-	assert_int_equal(queue_init(&f->q, DEPTH, &ops, f), 0);
+	assert_int_equal(queue_init(&f->q, DEPTH, never, f), 0);
 	assert_int_equal(queue_start(&f->q, &config), 0);
 	assert_int_equal(pipe(f->fds), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		io_prep_poll(&f->q.iocbs[i], f->fds[0], POLLIN);
 		f->q.iocbs[i].data = (void *)(uintptr_t)(i + 1);
 		if (i == 2)
-			assert_int_equal(queue_submit(&f->q), 0);
+			assert_int_equal(queue_submit(&f->q).nr, 2);
 		assert_int_equal(queue_add(&f->q, i), 0);
 	}
 	assert_int_equal(f->q.inflight, 2);
@@ -129,10 +122,13 @@ static void test_all_is_given_up_once(void **state)
 
 	(void)state;
 	for (unsigned reap = QUEUE_RING; reap <= QUEUE_EVENTFD; reap++) {
+		struct queue_issued failed;
 		struct fixture f;
 
 		start(&f, (enum queue_reap)reap);
-		queue_abandon(&f.q, lost, 2, -ETIMEDOUT);
+		failed = queue_abandon(&f.q, lost, 2, -ETIMEDOUT);
+		assert_int_equal(failed.nr, 1);
+		assert_ptr_equal(failed.iocbs[0], &f.q.iocbs[2]);
 		/* Too late: it belongs to nobody. */
 		assert_int_equal(write(f.fds[1], "x", 1), 1);
 		assert_int_equal(queue_reap(&f.q, 0, 3, DEPTH), 3);

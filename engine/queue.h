@@ -81,7 +81,8 @@ struct queue {
 
 /*
  * Allocate for depth requests.  0, -EINVAL (depth 0), -ENOMEM; after an
- * error nothing needs queue_exit(), though it does no harm.
+ * error nothing needs queue_exit(), though it does no harm.  What is in the
+ * iocbs is undefined: io_prep_*() sets all of one.
  */
 int queue_init(struct queue *q, unsigned depth, queue_stopping *stopping,
 	       void *arg);

@@ -457,6 +457,24 @@ static void test_batch_buckets(void **state)
 	assert_int_equal(s.submits, 12);
 }
 
+/* An iocb that the kernel reads from two cache lines costs more. */
+static void test_slots_are_aligned(void **state)
+{
+	struct queue q;
+
+	(void)state;
+	for (unsigned depth = 1; depth < 300; depth += 7) {
+		assert_int_equal(queue_init(&q, depth, never, NULL), 0);
+		assert_int_equal((uintptr_t)q.iocbs % 64, 0);
+		assert_int_equal((uintptr_t)q.iovecs % 64, 0);
+		assert_int_equal((uintptr_t)q.pending % 64, 0);
+		assert_int_equal((uintptr_t)q.events % 64, 0);
+		assert_int_equal((uintptr_t)q.failed % 64, 0);
+		queue_exit(&q, true);
+	}
+	assert_int_equal(sizeof(struct iocb), 64);
+}
+
 /* With nothing queued the kernel is not called, and nothing leaves. */
 static void test_nothing_queued(void **state)
 {
@@ -504,6 +522,7 @@ int main(void)
 		IN(test_hold, hold),
 		IN(test_hold_follows_the_device, hold),
 		IN(test_nothing_queued, ring),
+		cmocka_unit_test(test_slots_are_aligned),
 		cmocka_unit_test(test_batch_buckets),
 		cmocka_unit_test(test_init_errors),
 	};

@@ -101,6 +101,31 @@ def test_which_parts_are_run():
         assert parsed("--only", part) == [part]
 
 
+def test_a_fio_without_an_engine_is_without_its_rows(monkeypatch, capsys,
+                                                     tmp_path):
+    """Whichever side that is; but ours is to work."""
+    (tmp_path / "fio-kaio.so").touch()
+    specs = [spec_of("polling"), spec_of("defaults", a="io_uring"), spec_of(
+        "fio-loop", "libaio", "fio's bare loop")]
+    campaign = presets.campaign(Request(build=str(tmp_path), pairs=1), specs)
+    target, refused = Target("/f", 1 << 20, True, "RAM"), "libaio"
+
+    def check(_fio, sides, *_):
+        if sides[0].text == refused:
+            raise Problem(f"fio refuses the engine {refused}")
+    monkeypatch.setattr(command.asking, "check", check)
+    monkeypatch.setattr(command.streams, "limited", lambda *_: None)
+    monkeypatch.setattr(command.loops, "check_fio_loop", lambda _: None)
+    on = {"tmpfs": target, "zram": target}
+    assert command._fill(campaign, specs, on) == [
+        rowset.title(specs[0]), rowset.title(specs[2])]
+    assert [row.spec for row in campaign.cells] == specs[1:2]
+    assert capsys.readouterr().err.count("fio refuses the engine libaio") == 2
+    refused = "kaio"
+    with pytest.raises(Problem, match="fio refuses the engine kaio"):
+        command._fill(campaign, specs, on)
+
+
 # Two CPUs
 
 def test_fios_cpu_and_the_next(monkeypatch):

@@ -160,7 +160,7 @@ def wanted(parts: Sequence[str],
 
 
 def _usable(campaign, row):
-    """Whether A works here; that B does not is the user's to know."""
+    """Whether both work here; that ours does not is the user's to know."""
     for role in "AB":
         side = campaign.side(row, role)
         try:
@@ -170,7 +170,7 @@ def _usable(campaign, row):
                 asking.check(campaign.fio, (side,), [row.job], row.target.size)
                 streams.limited(campaign.fio, side, row.job, row.target, 64)
         except Problem as problem:
-            if role == "B":
+            if side.text.split(",")[0] == "kaio":
                 raise
             _without(row.name, problem)
             return False

@@ -75,8 +75,8 @@ AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits \
 		 holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
 		 stats_file explain rwf stuck keeper)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio kaio_reap job aiolimit open_file \
-	       options guard layout watch) $(QUEUE_OBJS)
+ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio kaio_reap job report aiolimit \
+	       open_file options guard layout watch) $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/*/test_*.c))
 # They stand between the library and the kernel (tests/lib/seam.h).

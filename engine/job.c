@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The beginning and the end of a job: its queue from fio's options, and what it
- * tells its user at last.
+ * leaves behind.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,6 @@
 #include "job.h"
 #include "libaio_ext.h"
 #include "options.h"
-#include "stats_file.h"
 
 /*
  * How many I/Os submit=adaptive may hold: on a device that does its work inside
@@ -20,9 +19,6 @@
  */
 #define HOLD_MAX 64
 #define HOLD_BUSY_MAX 2
-
-/* A request that takes longer than this to submit, on average, blocks. */
-#define SUBMIT_BLOCKED_NS 20000
 
 static void free_kaio(struct kaio *k)
 {
@@ -51,6 +47,16 @@ static struct kaio *new_kaio(const char *name, const struct kaio_options *o)
 	return NULL;
 }
 
+/* Until 3.29 fio stamps an I/O once queue() has returned, whatever we did. */
+static bool can_stamp(const struct kaio_options *o)
+{
+	if (!o->stamp_before || GLUE_ISSUE_TIME_FLAG)
+		return true;
+	log_err("kaio: stamp=before: a fio before 3.30 takes the time of issue "
+		"itself, after io_submit; use a later one, or stamp=after\n");
+	return false;
+}
+
 int kaio_init(struct thread_data *td)
 {
 	struct kaio_options *o = td->eo;
@@ -59,6 +65,10 @@ int kaio_init(struct thread_data *td)
 
 	if (!guard_td(td, &kaio_ops))
 		return 1;
+	if (!can_stamp(o)) {
+		glue_error(td, EINVAL, "kaio_init: stamp");
+		return 1;
+	}
 	k = new_kaio(td->o.name, o);
 	ret = k ? queue_init(&k->queue, td->o.iodepth, kaio_stopping, td)
 		: -ENOMEM;
@@ -74,6 +84,7 @@ int kaio_init(struct thread_data *td)
 		return 1;
 	}
 	k->vectored = o->vectored;
+	k->stamp_before = o->stamp_before;
 	k->read_flags = (o->nowait ? RWF_NOWAIT : 0) |
 			(o->uncached ? RWF_DONTCACHE : 0);
 	k->write_flags = k->read_flags | (o->dsync ? RWF_DSYNC : 0) |
@@ -160,82 +171,6 @@ int kaio_post_init(struct thread_data *td)
 	return 1;
 }
 
-/*
- * Why io_submit took so long, as far as the engine can tell; NULL: it only
- * took many short calls, as a fast asynchronous device does, or there was no
- * depth to lose.
- */
-static const char *blocked_by(const struct thread_data *td,
-			      const struct queue *q)
-{
-	const struct queue_stats *s = &q->stats;
-	bool inside = s->done_inside * 2 > s->submitted;
-
-	if (q->depth == 1 || stats_submit_share(s) <= 0.1 ||
-	    (!inside && s->submit_ns < SUBMIT_BLOCKED_NS * s->submitted))
-		return NULL;
-	if (!td->o.odirect)
-		return "buffered I/O is done there; set direct=1";
-	if (inside)
-		return "the device does its work there, as RAM disks do";
-	if (!td_write(td))
-		return "the device's own queue is full, or the file system "
-		       "has to look up where its blocks are";
-	return "the file is being extended or allocated, or the device's own "
-	       "queue is full";
-}
-
-static char *job_stats(const struct thread_data *td, const struct kaio *k)
-{
-	static const char *const reaps[] = {
-		[QUEUE_RING] = "ring",
-		[QUEUE_SYSCALL] = "syscall",
-		[QUEUE_EVENTFD] = "eventfd",
-	};
-	const struct queue_config *config = &k->queue.config;
-	const struct stats_job job = {
-		.name = k->name,
-		.number = (unsigned)td->thread_number,
-		.time_s = (uint64_t)time(NULL),
-		.fio = KAIO_FIO_VERSION,
-		.depth = k->queue.depth,
-		.reap = reaps[config->reap],
-		.spin_auto = config->spin_auto,
-		.spin_ns = config->spin_ns,
-		.hold = config->hold,
-	};
-
-	return stats_text(&k->queue.stats, &job);
-}
-
-/*
- * The statistics, and what a long time inside io_submit means: the depth that
- * fio prints is then not the depth that the device saw.
- */
-static void report(const struct thread_data *td, const struct kaio *k)
-{
-	const char *why = blocked_by(td, &k->queue);
-	char *text = job_stats(td, k);
-	int ret = text ? 0 : -ENOMEM;
-
-	if (text && k->stats_file)
-		ret = stats_file_append(text, k->stats_file);
-	if (text && k->print_stats)
-		log_err("kaio: %s", text);
-	free(text);
-	if (ret)
-		log_err("kaio: the statistics of job %s cannot be appended to "
-			"%s: %s\n",
-			k->name, k->stats_file ? k->stats_file : "the log",
-			stats_file_error(ret));
-	if (why)
-		log_err("kaio: job %s spent %.0f%% of its run inside "
-			"io_submit, so the device never saw the depth that fio "
-			"prints: %s\n",
-			k->name, stats_submit_share(&k->queue.stats) * 100,
-			why);
-}
-
 /* An offload worker's numbers are its job's. */
 static void add_to_parent(const struct thread_data *td, const struct kaio *k)
 {
@@ -274,7 +209,7 @@ void kaio_cleanup(struct thread_data *td)
 	if (worker)
 		add_to_parent(td, k);
 	else if (k->started && k->queue.config.timed)
-		report(td, k);
+		kaio_report(td, k);
 	if (k->gave_up)
 		kaio_watch_end(td);
 	queue_exit(&k->queue, !worker && !k->gave_up);

@@ -23,7 +23,9 @@ struct kaio {
 	char *name, *stats_file;
 	bool print_stats;
 	glue_cmdprio_state cmdprio;
-	int read_flags; /* RWF_* */
+	bool stamp_before;	/* stamp=before */
+	struct timespec before; /* the last submission began */
+	int read_flags;		/* RWF_* */
 	int write_flags;
 	struct rwf_known known; /* what files took so far */
 	bool vectored;
@@ -79,6 +81,12 @@ void kaio_watch_end(struct thread_data *td);
  * when io_ops_data may lie elsewhere.
  */
 void kaio_cleanup(struct thread_data *td);
+
+/*
+ * The job's statistics, where its user wants them, and a sentence if it spent
+ * much of its run inside io_submit.
+ */
+void kaio_report(const struct thread_data *td, const struct kaio *k);
 
 /* errdetails: the likely cause of io_u->error; fio frees the text. */
 char *kaio_errdetails(GLUE_ERRDETAILS_ARGS);

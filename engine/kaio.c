@@ -28,16 +28,18 @@ static unsigned kaio_slot(const struct queue *q, const struct io_u *io_u)
 
 /*
  * Like the built-in engine after io_submit, so that slat is the time spent
- * submitting.
+ * submitting; or with stamp=before as of the moment before it.
  */
 void kaio_stamp(struct thread_data *td, const struct queue_issued *issued)
 {
-	struct timespec now;
+	const struct kaio *k = td->io_ops_data;
+	struct timespec now = k->before;
 
 	io_u_mark_submit(td, issued->nr);
 	if (!fio_fill_issue_time(td))
 		return;
-	fio_gettime(&now, NULL);
+	if (!k->stamp_before)
+		fio_gettime(&now, NULL);
 	for (unsigned i = 0; i < issued->nr; i++) {
 		struct io_u *io_u = issued->iocbs[i]->data;
 
@@ -123,8 +125,11 @@ void kaio_submit(struct thread_data *td)
 	if (k->stuck.slots)
 		kaio_watch_submit(k);
 	while (q->queued) {
-		const struct queue_issued issued = queue_submit(q);
+		struct queue_issued issued;
 
+		if (k->stamp_before)
+			fio_gettime(&k->before, NULL);
+		issued = queue_submit(q);
 		if (!issued.nr)
 			return;
 		kaio_stamp(td, &issued);

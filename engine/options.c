@@ -151,6 +151,22 @@ struct fio_option kaio_option_table[] = {
 			},
 		IN_GROUP,
 	},
+	{
+		.name = "stamp",
+		.lname = "When an I/O counts as issued",
+		.type = FIO_OPT_STR,
+		.off1 = offsetof(struct kaio_options, stamp_before),
+		.def = "after",
+		.help = "after: when io_submit has returned; before: when it "
+			"is called, so that blocking in it is completion "
+			"latency, not submission latency",
+		.posval =
+			{
+				{.ival = "after", .oval = 0},
+				{.ival = "before", .oval = 1},
+			},
+		IN_GROUP,
+	},
 	FLAG("nowait", nowait, "RWF_NOWAIT", "Set RWF_NOWAIT for reads/writes"),
 	FLAG("uncached", uncached, "RWF_DONTCACHE",
 	     "Set RWF_DONTCACHE for reads/writes (buffered I/O that leaves "

@@ -15,8 +15,9 @@ struct kaio_options {
 	char *spin; /* as given; spin_ns and spin_auto are its meaning */
 	uint64_t spin_ns;
 	unsigned spin_auto;
-	unsigned adaptive; /* submit=adaptive */
-	char *stuck;	   /* as given; stuck_ns is its meaning, 0: off */
+	unsigned adaptive;     /* submit=adaptive */
+	unsigned stamp_before; /* stamp=before */
+	char *stuck;	       /* as given; stuck_ns is its meaning, 0: off */
 	uint64_t stuck_ns;
 	unsigned nowait;
 	unsigned uncached;

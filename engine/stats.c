@@ -102,6 +102,8 @@ static void print_job(const struct stats_job *job, FILE *out)
 	else
 		print_number("spin_ns", job->spin_ns, out);
 	print_number("held_at_most", job->hold, out);
+	fprintf(out, ", \"stamp\": \"%s\"",
+		job->stamp_before ? "before" : "after");
 }
 
 static void print_submits(const struct queue_stats *s, FILE *out)

@@ -53,6 +53,7 @@ struct stats_job {
 	bool spin_auto;
 	uint64_t spin_ns;
 	unsigned hold; /* how many may be held back */
+	bool stamp_before;
 };
 
 /* io_submit() of nr requests has returned ret. */

@@ -96,7 +96,7 @@ static void test_text(void **state)
 		 "{\"job\": \"a\", \"job_number\": 2, \"pid\": %d, "
 		 "\"time\": 3, \"fio\": \"fio-3.33\", \"iodepth\": 64, "
 		 "\"reap\": \"ring\", \"spin_ns\": 50000, "
-		 "\"held_at_most\": 8, \"io_submit_calls\": 2, "
+		 "\"held_at_most\": 8, \"stamp\": \"after\", \"io_submit_calls\": 2, "
 		 "\"ios_submitted\": 3, \"ios_per_submit\": {\"1\": 1, "
 		 "\"3-4\": 2, \"5-8\": 3, \"513-1024\": 4, "
 		 "\"1025+\": 18446744073709551615}, \"submits_partial\": 5, "

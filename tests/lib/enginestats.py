@@ -5,7 +5,7 @@ import re
 
 LINE = re.compile(r"kaio: (\{.*\})$", re.MULTILINE)
 # All but these are whole numbers.
-WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit")
+WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit", "stamp")
 SHARES = ("events_per_reap", "submit_share")
 FOUND = ("ring_events", "spin_events", "io_getevents_events")
 # Ways to submit and to wait, for jobs that should work in all of them.

@@ -24,6 +24,9 @@
 #> make deps       install what the targets need (each does so itself too)
 #> make man        the manual pages of jobs/, into O/man
 #> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
+#> make install-tools  the commands, as kaio-ab and so on, and kaio-run
+#> make dist       the source archive O/kaio-VERSION.tar.xz; the same each time
+#> make deb        Debian packages, in O/deb
 #> make clean      remove O               make version  say which this is
 #>
 #> FIO=PATH        the fio to build for (default: the one on PATH)
@@ -37,6 +40,8 @@ O        ?= build
 FIO      ?= fio
 prefix   ?= /usr/local
 libdir   ?= $(prefix)/lib
+# As kaio-run names it; a package for several architectures uses $LIB (ld.so(8)).
+any_libdir ?= $(libdir)
 CFLAGS   ?= -O2 -g
 PYTHON   := /usr/bin/python3
 export FIO FIO_SRC NO_INSTALL
@@ -63,7 +68,9 @@ WARN     := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Werror
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	      -fno-sanitize-recover=all)
 VERSION  := $(shell cat .setup/version)
-ALLFLAGS  = -std=gnu11 -fPIC $(WARN) $(SANFLAGS) -Iaio \
+# The same sources make the same files, wherever they lie.
+HERE      = -ffile-prefix-map=$(CURDIR)=.
+ALLFLAGS  = -std=gnu11 -fPIC $(WARN) $(SANFLAGS) $(HERE) -Iaio \
 	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS) \
 	    -fvisibility=default
 LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
@@ -98,7 +105,8 @@ LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
-	check coverage test-slow test-conformance lint man install uninstall clean help deps version \
+	check coverage test-slow test-conformance lint man install install-tools uninstall clean help deps version \
+	dist deb \
 	build-tests \
 	FORCE
 .DELETE_ON_ERROR:
@@ -258,9 +266,11 @@ install: all
 		$D$(prefix)/include/kaio
 	$(Q)install -d $D$(prefix)/share/kaio/man/man3 \
 		$D$(prefix)/share/kaio/man/man7
-	$(Q)install -m 644 engine/man/*.7 $D$(prefix)/share/kaio/man/man7/
+	$(Q)install -m 644 engine/man/*.7 aio/man/man7/*.7 \
+		$D$(prefix)/share/kaio/man/man7/
+	$(Q)sed -i 's|/usr/local/lib|$(libdir)|; s|/usr/local|$(prefix)|' \
+		$D$(prefix)/share/kaio/man/man7/*
 	$(Q)install -m 644 aio/man/man3/*.3 $D$(prefix)/share/kaio/man/man3/
-	$(Q)install -m 644 aio/man/man7/*.7 $D$(prefix)/share/kaio/man/man7/
 	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/$(ENGINE)
 	$(Q)ln -sf $(ENGINE) $D$(libdir)/fio/fio-kaio.so
 	$(Q)install -m 755 $(O)/libaio.so.1 $D$(libdir)/kaio/
@@ -282,14 +292,53 @@ install: all
 	@echo "installed the engine as $(libdir)/fio/$(ENGINE)" \
 		"and its link fio-kaio.so"
 
+# A tree like this one: jobs/, version, and build, which holds what make makes.
+SHARE = $D$(prefix)/share/kaio
+TOOLS = ab bench bench-lib qualify
+
+install-tools: all
+	$(Q).setup/packages ab man
+	$(Q)install -d $D$(prefix)/bin $D$(prefix)/share/man/man1 \
+		$D$(libdir)/kaio/loops $(SHARE)/jobs/docs
+	$(Q)install -m 755 $(addprefix jobs/,$(TOOLS)) $(SHARE)/jobs/
+	$(Q)install -m 644 jobs/*.fio $(SHARE)/jobs/
+	$(Q)install -m 644 jobs/docs/*.json $(SHARE)/jobs/docs/
+	$(Q)find jobs/fiolab -type f ! -name '*.pyc' \
+		-exec install -D -m 644 {} $(SHARE)/{} \;
+	$(Q)install -m 644 .setup/version $(SHARE)/version
+	$(Q)install -m 755 $(LOOPS) $D$(libdir)/kaio/loops/
+	$(Q)ln -sf ../fio/fio-kaio.so $D$(libdir)/kaio/
+	$(Q)ln -sfnr $D$(libdir)/kaio $(SHARE)/build
+	$(Q)for tool in $(TOOLS); do \
+		ln -sf ../share/kaio/jobs/$$tool $D$(prefix)/bin/kaio-$$tool && \
+		.setup/manual-page $D$(prefix)/bin/kaio-$$tool \
+			$D$(prefix)/share/man/man1/kaio-$$tool.1 || exit; \
+	done
+	$(Q)sed 's|@libdir@|$(any_libdir)|' aio/kaio-run.in \
+		>$D$(prefix)/bin/kaio-run
+	$(Q)chmod 755 $D$(prefix)/bin/kaio-run
+	$(Q)install -m 644 aio/man/man1/kaio-run.1 $D$(prefix)/share/man/man1/
+
 # The folders that others may use, too, go only when they are empty.
 uninstall:
 	$(Q)rm -f $D$(libdir)/fio/fio-kaio.so $D$(libdir)/fio/fio-kaio-*.so \
 		$D$(libdir)/pkgconfig/kaio-libaio.pc
-	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio \
-		$D$(prefix)/share/kaio/man
+	$(Q)rm -f $D$(prefix)/bin/kaio-run $D$(prefix)/share/man/man1/kaio-*.1 \
+		$(addprefix $D$(prefix)/bin/kaio-,$(TOOLS))
+	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio $(SHARE)
 	$(Q)rmdir $D$(libdir)/fio $D$(libdir)/pkgconfig $D$(prefix)/include \
-		$D$(prefix)/share/kaio $D$(prefix)/share 2>/dev/null || true
+		$D$(prefix)/bin $D$(prefix)/share/man/man1 \
+		$D$(prefix)/share/man $D$(prefix)/share 2>/dev/null || true
+
+# --- packages ---
+ARCHIVE = $(O)/kaio-$(VERSION).tar.xz
+
+dist: $(O)/.flags
+	$(Q).setup/dist $(ARCHIVE) && echo $(ARCHIVE)
+
+deb: dist
+	$(Q).setup/packages deb ab man
+	$(Q).setup/build-deb $(ARCHIVE) $(O)/deb
 
 # Only what a build of ours has marked.
 clean:

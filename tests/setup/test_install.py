@@ -198,6 +198,56 @@ def test_destdir_and_uninstall(installed, tmp_path):
     assert files(top) == before
 
 
+def test_installed_commands(installed, tmp_path):
+    """As kaio-ab and so on: they know their version, find their build folder,
+    engine, library and job files, and write where they are called."""
+    make("install-tools", installed.prefix)
+    share = installed.prefix / "share/kaio"
+    version = (ROOT / ".setup/version").read_text(encoding="ascii").strip()
+    for name in ("ab", "bench", "bench-lib", "qualify"):
+        command = installed.prefix / f"bin/kaio-{name}"
+        said = output_of(command, "--version", env={"O": ""})
+        assert said == f"kaio-{name} (kaio) {version}\n"
+        page = installed.prefix / f"share/man/man1/kaio-{name}.1"
+        assert f"kaio-{name}" in page.read_text(encoding="utf-8")
+    for name in ("fio-kaio.so", "libaio.so.1", "loops/bareloop",
+                 "loops/callloop"):
+        assert (share / "build" / name).read_bytes() == (
+            BUILD / name).read_bytes()
+    told = output_of(
+        "/usr/bin/python3", "-c", "from fiolab.base import commandline as c;"
+        "print(c.disk(c.BUILD), c.BUILD)", cwd=tmp_path,
+        env={"O": "", "PYTHONPATH": str(share / "jobs"),
+             "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    where, build = told.split()
+    assert where == str(tmp_path)
+    assert os.path.realpath(build) == str(installed.lib)
+
+
+@pytest.mark.skipif(bool(SAN), reason="a plain program cannot load it")
+def test_kaio_run(installed, distribution_library, distribution_source,
+                  tmp_path):
+    make("install-tools", installed.prefix)
+    program = tmp_path / "program"
+    output_of(*CC, f"-I{distribution_source / 'src'}", HELLO, "-o", program,
+              distribution_library)  # fmt: skip
+    switch, hello_file = installed.prefix / "bin/kaio-run", tmp_path / "hello"
+    for before, used in (
+        ((), distribution_library.resolve()),
+        ((switch,), installed.lib / "libaio.so.1"),
+    ):
+        done = run(*before, program, hello_file, env={"LD_DEBUG": "libs"})
+        assert done.returncode == 0, done.stderr
+        found = {Path(one) for one in USED.findall(done.stderr)}
+        assert used in found | {one.resolve() for one in found}
+    assert output_of(switch, "printenv", "LD_LIBRARY_PATH",
+                     env={"LD_LIBRARY_PATH": "/mine"}) == (
+        f"{installed.lib}:/mine\n")  # fmt: skip
+    assert run(switch).returncode == 2
+    assert run(switch, "/nowhere/program").returncode == 127
+
+
 def installed_name(version):
     return version.replace("fio-", "fio-kaio-", 1) + ".so"
 

@@ -99,7 +99,7 @@ def request(given: dict) -> Request:
 
 def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
-        "ab", description=ABOUT, epilog=MORE,
+        commandline.called("ab"), description=ABOUT, epilog=MORE,
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add_option(new)

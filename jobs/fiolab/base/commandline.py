@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import Any
 
-from . import jsonfile
+from . import jsonfile, version
 from .problem import Problem
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -59,6 +59,12 @@ def cpu(text: str) -> int | None:
             f"'{text}' is not a CPU that may be used here ({allowed}), "
             "nor 'all'")
     return int(text)
+
+
+def called(name: str) -> str:
+    """What the command of this name is called where it is installed, or not:
+    ab and bench are too short for everybody's PATH."""
+    return f"kaio-{name}" if version.INSTALLED else name
 
 
 def find_fio(name: str) -> str:
@@ -141,6 +147,7 @@ def main(arguments: Sequence[str] | None, new: argparse.ArgumentParser,
 
 
 def disk(build: str) -> str:
-    """Where scratch files and campaigns go: the build folder, if it can be."""
+    """Where scratch files and campaigns go: the build folder, if it can be.
+    An installed command writes where it is called, also root's."""
     there = os.path.isdir(build) and os.access(build, os.W_OK | os.X_OK)
-    return build if there else os.getcwd()
+    return build if there and not version.INSTALLED else os.getcwd()

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The version of kaio, as in .setup/version: that file is its one place."""
+"""The version of kaio, as in .setup/version: that file is its one place, and
+installed as version beside the folder jobs."""
 import argparse
+import contextlib
 import os
 
-FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                    "..", "..", "..", ".setup", "version")
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..",
+                   "..")
+FILES = (os.path.join(TOP, ".setup", "version"), os.path.join(TOP, "version"))
+INSTALLED = os.path.exists(FILES[1])
 UNKNOWN = "unknown"         # of a folder jobs that was copied elsewhere
 
 
 def _read():
-    try:
-        with open(FILE, encoding="ascii") as file:
-            return file.read().strip()
-    except OSError:
-        return UNKNOWN
+    for name in FILES:
+        with contextlib.suppress(OSError):
+            with open(name, encoding="ascii") as file:
+                return file.read().strip()
+    return UNKNOWN
 
 
 VERSION = _read()

@@ -67,7 +67,7 @@ better, and take twice as long.
 
 def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
-        "bench", description=ABOUT, epilog=MORE,
+        commandline.called("bench"), description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     version.add_option(new)
     add = new.add_argument
@@ -109,9 +109,10 @@ def two_cpus(cpu: int | None) -> str:
 # Targets
 
 def _disk(asked, stack):
-    made = scratchfile.scratch(asked.build, asked.size, stack)
+    folder = commandline.disk(asked.build)
+    made = scratchfile.scratch(folder, asked.size, stack)
     if made.ram:
-        raise Problem(f"the build folder {asked.build} is in memory.")
+        raise Problem(f"the folder {folder} is in memory.")
     return made
 
 

@@ -39,7 +39,7 @@ ROW = "{:<13} {:<19}{:>8}{:>8}{:>6} {:>10} {}"
 
 def parser() -> argparse.ArgumentParser:
     new = argparse.ArgumentParser(
-        "bench-lib", description=ABOUT, epilog=MORE,
+        commandline.called("bench-lib"), description=ABOUT, epilog=MORE,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     version.add_option(new)
     add = new.add_argument

@@ -27,7 +27,7 @@ keeps what was measured."""
 
 def parser():
     new = argparse.ArgumentParser(
-        "qualify", description=ABOUT, epilog=MORE,
+        commandline.called("qualify"), description=ABOUT, epilog=MORE,
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     version.add_option(new)

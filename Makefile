@@ -78,8 +78,8 @@ FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
 	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"' \
 	    -DKAIO_VERSION='"$(VERSION)"'
 
-AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts wait limits \
-		 holders probe)
+AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts refill \
+		 refill_call wait limits holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
 		 stats_file explain rwf stuck keeper)
 ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio kaio_reap job report aiolimit \
@@ -136,11 +136,16 @@ $(O)/aio/compat.o: private ALLFLAGS += -fno-lto
 $(O)/aio/%.o: aio/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
 
+# Assembly: empty but on x86-64.  Not all options of a compiler are its own.
+$(O)/aio/%.o: aio/%.S $(O)/.flags
+	$(call say,AS,$<)mkdir -p $(@D) && \
+		$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 $(O)/libaio.a: $(AIO_OBJS) Makefile
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(AIO_OBJS)
 
-$(O)/libaio.so.1: $(addprefix $(O)/aio/,libaio.o ring.o gate.o contexts.o compat.o) aio/libaio.map \
-		  Makefile
+$(O)/libaio.so.1: $(addprefix $(O)/aio/,libaio.o ring.o gate.o contexts.o \
+		  refill.o refill_call.o compat.o) aio/libaio.map Makefile
 	$(call say,LD,$@)$(LINK) -shared -Wl,-soname,libaio.so.1 \
 		-Wl,--version-script=aio/libaio.map \
 		$(if $(SAN),,-Wl,-z,defs) -Wl,-z,now -o $@ $(filter %.o,$^)
@@ -188,7 +193,7 @@ $(O)/tests/%: tests/%.c $(O)/libaio.a $(QUEUE_OBJS) $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
 		$(ALLFLAGS)) -Iengine -Itests/lib -MF $@.d -o $@ $< \
 		$(QUEUE_OBJS) $(O)/libaio.a -lcmocka -lpthread \
-		$(if $(filter $(FAULTS),$<),-Wl$(,)--wrap=syscall)
+		$(if $(filter $(FAULTS),$<),-Wl$(,)--wrap=syscall$(,)--wrap=aiorefill_call)
 , := ,
 
 build-tests:

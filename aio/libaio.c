@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "libaio.h"
+#include "refill.h"
 #include "ring.h"
 #include "sys.h"
 #include "trace.h"
@@ -16,8 +17,10 @@ int io_setup(int maxevents, io_context_t *ctxp)
 {
 	int ret = aiosys_setup(maxevents, ctxp);
 
-	if (!ret)
+	if (!ret) {
+		aiorefill_decide(*ctxp);
 		aioring_open(*ctxp);
+	}
 	return ret;
 }
 

@@ -2,8 +2,9 @@
 /*
  * What libaio lacks: reading the completion ring without a system call, a
  * wait that can spin, the system's limits and who holds them, what the kernel
- * takes, and words for a failed io_setup().  These are in libaio.a only: the
- * shared object exports exactly what libaio's does.
+ * takes, whether system calls refill the return stack, and words for a failed
+ * io_setup().  These are in libaio.a only: the shared object exports exactly
+ * what libaio's does.
  */
 #ifndef __LIBAIO_EXT_H
 #define __LIBAIO_EXT_H
@@ -127,6 +128,22 @@ extern int io_probe(int fd, struct io_probe *probe);
  * (-EAGAIN, -ENOMEM, -EINTR).  One thread at a time.
  */
 extern int io_probe_on(io_context_t ctx, int fd, struct io_probe *probe);
+
+/* How it was decided whether system calls refill the return stack. */
+struct io_refill {
+	int forced;	      /* by LIBAIO_REFILL: nothing was measured */
+	unsigned plain_ns;    /* a call and six returns, as it is */
+	unsigned refilled_ns; /* and with a refilled stack */
+};
+
+/*
+ * Do the system calls of this library, as it is in this program, refill the
+ * processor's return stack, which some kernels leave in disorder?  1: yes;
+ * 0: no, as it does not pay here, or LIBAIO_REFILL=0 says so, or no io_setup()
+ * has decided yet.  *found, which may be NULL: how; ns are 0 where nothing was
+ * measured.  Any thread.
+ */
+extern int io_refill(struct io_refill *found);
 
 /*
  * Why io_setup(maxevents) failed with err (a -errno), and what to do, as one

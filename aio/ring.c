@@ -12,8 +12,7 @@
 #include "ring.h"
 #include "trace.h"
 
-/* valgrind preloads its own objects into every program that it runs. */
-static int under_valgrind(void)
+int aioring_under_valgrind(void)
 {
 	const char *preload = getenv("LD_PRELOAD");
 
@@ -26,7 +25,7 @@ int io_ring_usable(io_context_t ctx)
 
 	return ring && ring->magic == AIORING_MAGIC &&
 	       ring->incompat_features == 0 &&
-	       ring->header_length >= sizeof(*ring) && !under_valgrind();
+	       ring->header_length >= sizeof(*ring) && !aioring_under_valgrind();
 }
 
 int io_ring_ready(io_context_t ctx)

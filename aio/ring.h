@@ -2,8 +2,8 @@
 /*
  * The completion ring that io_setup() maps into the process, and the gate in
  * front of each ring of this library's contexts.  An io_context_t is the
- * ring's address.  Atomics are here, in ring.c, gate.c, contexts.[ch]
- * and restart.h only.
+ * ring's address.  Atomics are here, in ring.c, gate.c, contexts.[ch],
+ * restart.h and refill.[ch] only.
  * Source: struct aio_ring in fs/aio.c (the layout is ABI: libaio's empty-ring
  * check relies on it).
  */
@@ -96,6 +96,9 @@ AIORING_HIDDEN void aioring_leave(struct aioring_gate *gate);
 AIORING_HIDDEN int aioring_take(io_context_t ctx, long min_nr, long nr,
 				struct io_event *events,
 				const struct timespec *timeout);
+
+/* valgrind preloads its own objects into every program that it runs. */
+AIORING_HIDDEN int aioring_under_valgrind(void);
 
 /* Tell the processor that this is a loop that waits for another one. */
 static inline void aioring_pause(void)

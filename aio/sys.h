@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The system calls of Linux AIO: the only place that calls syscall().
+ * The system calls of Linux AIO: the only place that calls syscall(), or
+ * aiorefill_call() in its stead, for the calls that each I/O needs.
  * Each returns >= 0 or -errno and leaves errno as it was.
  * Sources: io_setup(2), io_submit(2), io_getevents(2), fs/aio.c.
  */
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "libaio.h"
+#include "refill.h"
 
 /*
  * The calls that take this program's struct timespec: with a 64-bit time_t on
@@ -59,11 +61,26 @@ static inline int aiosys_destroy(io_context_t ctx)
 	return aiosys_result(syscall(SYS_io_destroy, ctx), err);
 }
 
-static inline int aiosys_submit(io_context_t ctx, long nr, struct iocb **ios)
+/* With the return stack as the kernel leaves it, and filled. */
+static inline int aiosys_submit_plain(io_context_t ctx, long nr,
+				      struct iocb **ios)
 {
 	int err = errno;
 
 	return aiosys_result(syscall(SYS_io_submit, ctx, nr, ios), err);
+}
+
+static inline int aiosys_submit_refilled(io_context_t ctx, long nr,
+					 struct iocb **ios)
+{
+	return (int)aiorefill_call((long)ctx, nr, (long)ios, 0, 0, 0,
+				   SYS_io_submit);
+}
+
+static inline int aiosys_submit(io_context_t ctx, long nr, struct iocb **ios)
+{
+	return aiorefill_on() ? aiosys_submit_refilled(ctx, nr, ios)
+			      : aiosys_submit_plain(ctx, nr, ios);
 }
 
 static inline int aiosys_cancel(io_context_t ctx, struct iocb *iocb,
@@ -74,17 +91,28 @@ static inline int aiosys_cancel(io_context_t ctx, struct iocb *iocb,
 	return aiosys_result(syscall(SYS_io_cancel, ctx, iocb, event), err);
 }
 
+/* Either call for events: io_getevents(2) does not look for a signal mask. */
+static inline int aiosys_get(long number, io_context_t ctx, long min_nr,
+			     long nr, struct io_event *events,
+			     struct timespec *timeout, const void *sigset)
+{
+	int err = errno;
+
+	if (aiorefill_on())
+		return (int)aiorefill_call((long)ctx, min_nr, nr, (long)events,
+					   (long)timeout, (long)sigset, number);
+	return aiosys_result(
+		syscall(number, ctx, min_nr, nr, events, timeout, sigset), err);
+}
+
 static inline int aiosys_getevents(io_context_t ctx, long min_nr, long nr,
 				   struct io_event *events,
 				   struct timespec *timeout)
 {
 	const long call =
 		AIOSYS_TIME64 ? SYS_io_pgetevents_time64 : SYS_io_getevents;
-	int err = errno;
 
-	/* No signal mask, which the older call does not look for. */
-	return aiosys_result(
-		syscall(call, ctx, min_nr, nr, events, timeout, NULL), err);
+	return aiosys_get(call, ctx, min_nr, nr, events, timeout, NULL);
 }
 
 /* sigset: a struct io_sigset, or a struct io_sigset_compat. */
@@ -96,10 +124,8 @@ static inline int aiosys_pgetevents(io_context_t ctx, long min_nr, long nr,
 #ifdef SYS_io_pgetevents
 	const long call =
 		AIOSYS_TIME64 ? SYS_io_pgetevents_time64 : SYS_io_pgetevents;
-	int err = errno;
 
-	return aiosys_result(
-		syscall(call, ctx, min_nr, nr, events, timeout, sigset), err);
+	return aiosys_get(call, ctx, min_nr, nr, events, timeout, sigset);
 #else
 	(void)ctx, (void)min_nr, (void)nr, (void)events, (void)timeout;
 	(void)sigset;

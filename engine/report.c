@@ -45,7 +45,7 @@ static char *job_stats(const struct thread_data *td, const struct kaio *k)
 		[QUEUE_EVENTFD] = "eventfd",
 	};
 	const struct queue_config *config = &k->queue.config;
-	const struct stats_job job = {
+	struct stats_job job = {
 		.name = k->name,
 		.number = (unsigned)td->thread_number,
 		.time_s = (uint64_t)time(NULL),
@@ -58,6 +58,7 @@ static char *job_stats(const struct thread_data *td, const struct kaio *k)
 		.stamp_before = k->stamp_before,
 	};
 
+	job.refill = io_refill(&job.why);
 	return stats_text(&k->queue.stats, &job);
 }
 

@@ -104,6 +104,10 @@ static void print_job(const struct stats_job *job, FILE *out)
 	print_number("held_at_most", job->hold, out);
 	fprintf(out, ", \"stamp\": \"%s\"",
 		job->stamp_before ? "before" : "after");
+	print_number("refill", job->refill, out);
+	print_number("refill_forced", (uint64_t)job->why.forced, out);
+	print_number("plain_call_ns", job->why.plain_ns, out);
+	print_number("refilled_call_ns", job->why.refilled_ns, out);
 }
 
 static void print_submits(const struct queue_stats *s, FILE *out)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "libaio_ext.h"
+
 /* Batches of 1, 2, 3-4, 5-8 ... 513-1024, more. */
 #define STATS_BATCHES 12
 
@@ -54,6 +56,8 @@ struct stats_job {
 	uint64_t spin_ns;
 	unsigned hold; /* how many may be held back */
 	bool stamp_before;
+	bool refill; /* system calls refill the return stack, because: */
+	struct io_refill why;
 };
 
 /* io_submit() of nr requests has returned ret. */

@@ -58,6 +58,8 @@ static const struct stats_job job = {
 	.reap = "ring",
 	.spin_ns = 50000,
 	.hold = 8,
+	.refill = true,
+	.why = {.forced = 0, .plain_ns = 250, .refilled_ns = 210},
 };
 
 static const struct queue_stats counts = {
@@ -96,7 +98,9 @@ static void test_text(void **state)
 		 "{\"job\": \"a\", \"job_number\": 2, \"pid\": %d, "
 		 "\"time\": 3, \"fio\": \"fio-3.33\", \"iodepth\": 64, "
 		 "\"reap\": \"ring\", \"spin_ns\": 50000, "
-		 "\"held_at_most\": 8, \"stamp\": \"after\", \"io_submit_calls\": 2, "
+		 "\"held_at_most\": 8, \"stamp\": \"after\", \"refill\": 1, "
+		 "\"refill_forced\": 0, \"plain_call_ns\": 250, "
+		 "\"refilled_call_ns\": 210, \"io_submit_calls\": 2, "
 		 "\"ios_submitted\": 3, \"ios_per_submit\": {\"1\": 1, "
 		 "\"3-4\": 2, \"5-8\": 3, \"513-1024\": 4, "
 		 "\"1025+\": 18446744073709551615}, \"submits_partial\": 5, "

@@ -3,6 +3,7 @@
 # written; and what is said of a job that blocks inside io_submit.
 import json
 import os
+import platform
 from pathlib import Path
 import subprocess
 import time
@@ -97,6 +98,22 @@ def test_object_says_what_was_in_force(fio, loop_device, tmp_path):
                                  "held_at_most")] == [32, "eventfd", 7000, 16]
     assert [other[key] for key in ("reap", "spin_ns", "held_at_most")] == [
         "ring", "auto", 0]
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64",
+                    reason="calls are refilled on x86-64 alone")
+@pytest.mark.parametrize("said", ["0", "1", ""])
+def test_object_says_whether_calls_are_refilled(fio, shm_file, said):
+    """Measured, unless the environment decides (kaio-libaio(7))."""
+    result = fio(shm_file, rw="randread", size="64k", engine_stats=1,
+                 env={"LIBAIO_REFILL": said}).ok()
+    stats, = enginestats.objects(result.stderr)
+    times = stats["plain_call_ns"], stats["refilled_call_ns"]
+    assert stats["refill_forced"] == (said != "")
+    if said:
+        assert stats["refill"] == int(said) and times == (0, 0)
+    elif stats["refill"]:
+        assert 0 < times[1] < times[0]
 
 
 def test_offload_workers_are_one_job(fio, shm_file, tmp_path, as_thread):

@@ -24,7 +24,7 @@ LIBAIO = {
 EXTENSION = {
     "io_ring_usable", "io_ring_disable", "io_ring_reap", "io_ring_ready",
     "io_wait", "io_wait_kernel", "io_limits", "io_limits_holders", "io_probe",
-    "io_probe_on", "io_setup_explain",
+    "io_probe_on", "io_refill", "io_setup_explain",
 }  # fmt: skip
 ARGUMENTS = {"submit": 3, "reap": 4, "enter": 3}
 NOTE = re.compile(

@@ -4,6 +4,9 @@
  * which who includes this writes.  With SEAM_WRAP by -Wl,--wrap=syscall, in a
  * program that has the archive inside; else as a syscall() that the dynamic
  * linker finds before libc's, in a program or a preload library.
+ * Refilled calls (aio/refill.h) come through no syscall(): they come here by
+ * -Wl,--wrap=aiorefill_call where SEAM_REFILL is defined, as with SEAM_WRAP;
+ * else they are off.
  */
 #ifndef TESTS_SEAM_H
 #define TESTS_SEAM_H
@@ -11,12 +14,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 
 /* The result as of syscall(): -1 and errno.  May change the arguments. */
 static long seam(long number, long *a);
 
 #ifdef SEAM_WRAP
+#define SEAM_REFILL
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 #define SEAM_NAME __wrap_syscall
@@ -56,5 +61,34 @@ long SEAM_NAME(long number, ...)
 	va_end(ap);
 	return seam(number, a);
 }
+
+/* Forced, so that nothing is measured, which would be calls of its own. */
+__attribute__((constructor)) static void seam_refill(void)
+{
+#ifdef SEAM_WRAP
+	setenv("LIBAIO_REFILL", "1", 1);
+#else
+	setenv("LIBAIO_REFILL", "0", 1);
+#endif
+}
+
+#ifdef SEAM_REFILL
+long __wrap_aiorefill_call(long a, long b, long c, long d, long e, long f,
+			   long number);
+
+long __wrap_aiorefill_call(long a, long b, long c, long d, long e, long f,
+			   long number)
+{
+	long args[6] = {a, b, c, d, e, f}, ret;
+	int err = errno;
+
+	ret = seam(number, args);
+	if (ret < 0) {
+		ret = -errno;
+		errno = err;
+	}
+	return ret;
+}
+#endif
 
 #endif /* TESTS_SEAM_H */

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fixtures: the library under test, and the distribution's to compare with.
 """
+import os
+from pathlib import Path
+import shutil
+import tempfile
+
 import pytest
 
 from abi_tools import BUILD, SHARED, STATIC
@@ -18,3 +23,16 @@ def library_paths(distribution_library, tmp_path_factory):
     theirs = tmp_path_factory.mktemp("distribution")
     (theirs / "libaio.so.1").symlink_to(distribution_library.resolve())
     return {"ours": BUILD, "theirs": theirs}
+
+
+@pytest.fixture
+def open_directory():
+    """A directory that any user can reach, unlike pytest's."""
+    path = tempfile.mkdtemp(prefix="kaio-setuid-")
+    os.chmod(path, 0o755)
+    try:
+        if os.statvfs(path).f_flag & os.ST_NOSUID:
+            pytest.skip(f"{path} is mounted nosuid")
+        yield Path(path)
+    finally:
+        shutil.rmtree(path)

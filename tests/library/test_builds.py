@@ -73,7 +73,7 @@ def test_its_engine_has_the_library_inside(built):
     names = {name for _, name in symbols(out / "fio-kaio.so", "-D")}
     lacked = output_of("nm", "-D", "-u", out / "fio-kaio.so").split()
     assert "get_ioengine" in names
-    assert not {n for n in lacked if n.startswith(("aioring_", "io_"))
+    assert not {n for n in lacked if n.startswith(("aioring_", "aiorefill_", "io_"))
                 and not n.startswith("io_u_")}  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_archive_defines_the_default_names_and_the_extension():
         for kind, name in symbols(STATIC, "--defined-only", "--extern-only")
         if not name.startswith("__odr_asan") and name != PROBE_BASE
     }
-    internal = {name for name in names if name.startswith("aioring_")}
+    internal = {name for name in names if name.startswith(("aioring_", "aiorefill_"))}
     default = {name.split("@")[0] for name in LIBAIO if "@@" in name}
     assert names - internal == default | EXTENSION
 

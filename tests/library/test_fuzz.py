@@ -16,14 +16,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE, AIO = ROOT / "tests" / "fuzz", ROOT / "aio"
-NAMES = ("libaio", "ring", "gate", "contexts", "wait", "limits", "probe")
-SOURCES = [*sorted(HERE.glob("*.c")), *(AIO / f"{name}.c" for name in NAMES)]
+NAMES = ("libaio.c", "ring.c", "gate.c", "contexts.c", "refill.c", "refill_call.S",
+         "wait.c", "limits.c", "holders.c", "probe.c")  # fmt: skip
+SOURCES = [*sorted(HERE.glob("*.c")), *(AIO / name for name in NAMES)]
 FLAGS = [
     "-std=gnu11", "-g", "-O1", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64",
     "-Wall", "-Wextra", "-Wshadow", "-Wconversion", "-Werror",
     # The kernel takes what is not aligned, and so does the library.
     "-fsanitize=fuzzer,address,undefined", "-fno-sanitize=alignment",
-    "-fno-sanitize-recover=all", "-Wl,--wrap=syscall", f"-I{AIO}", f"-I{HERE}",
+    "-fno-sanitize-recover=all", "-Wl,--wrap=syscall,--wrap=aiorefill_call", f"-I{AIO}", f"-I{HERE}",
     f"-I{HERE.parent}/lib",
 ]  # fmt: skip
 SEEDS_AT_LEAST = 20

@@ -8,7 +8,6 @@ import errno
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,8 @@ def programs(tmp_path_factory):
     return {
         "shared": compile_shared(SOURCE, directory / "shared", *FLAGS),
         "static": compile_program(
-            SOURCE, directory / "static", "-DSTATIC", STATIC, *FLAGS
+            SOURCE, directory / "static", "-DSTATIC", STATIC, *FLAGS,
+            "-DSEAM_REFILL", "-Wl,--wrap=aiorefill_call",
         ),
     }
 
@@ -202,19 +202,6 @@ def test_stopped_and_continued(library, case, expected, programs, library_paths)
 def test_environment(value, expected, library, programs):
     env = {} if value is None else {"LIBAIO_RING": value}
     assert results(programs[library], "uses", env=env) == expected
-
-
-@pytest.fixture
-def open_directory():
-    """A directory that any user can reach, unlike pytest's."""
-    path = tempfile.mkdtemp(prefix="kaio-setuid-")
-    os.chmod(path, 0o755)
-    try:
-        if os.statvfs(path).f_flag & os.ST_NOSUID:
-            pytest.skip(f"{path} is mounted nosuid")
-        yield Path(path)
-    finally:
-        shutil.rmtree(path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make a set-uid file")

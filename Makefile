@@ -3,6 +3,8 @@
 # Everything is built into O; `make help` prints the lines that begin with #>.
 #
 #> make            build the library, the engine and jobs/loops into O=build
+#> make engines    FIO_SRCS="DIR DIR ...": O/engines/fio-kaio.so, one engine
+#>                 for all these built fio trees; it picks what fits
 #> make ab         kaio against fio's built-in libaio, about 2 minutes
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
 #> make bench      kaio against fio's own engines and a bare loop, ~6 minutes
@@ -74,16 +76,19 @@ ALLFLAGS  = -std=gnu11 -fPIC $(WARN) $(SANFLAGS) $(HERE) -Iaio \
 	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS) \
 	    -fvisibility=default
 LINK      = $(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS)
-FIOFLAGS  = -isystem $(O)/fio -include $(O)/fio/config-host.h -DFIO_INTERNAL \
-	    -DKAIO_FIO_VERSION='"$(shell cat $(O)/fio/.version)"' \
+FIOFLAGS  = -isystem $(H)/fio -include $(H)/fio/config-host.h -DFIO_INTERNAL \
+	    -DKAIO_FIO_VERSION='"$(shell cat $(H)/fio/.version)"' \
 	    -DKAIO_VERSION='"$(VERSION)"'
 
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts refill \
 		 refill_call wait limits holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap spin_auto stats \
 		 stats_file explain rwf stuck keeper)
-ENGINE_OBJS := $(patsubst %,$(O)/engine/%.o,kaio kaio_reap job report aiolimit \
-	       open_file options guard layout watch) $(QUEUE_OBJS)
+# The half that knows fio's headers, and what is there once (engine/half.h).
+H           ?= $(O)
+FIO_OBJS    := $(patsubst %,$(H)/engine/%.o,kaio kaio_reap job report aiolimit \
+	       open_file options guard table layout watch)
+ONCE_OBJS   := $(O)/engine/pick.o $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/*/test_*.c))
 # They stand between the library and the kernel (tests/lib/seam.h).
@@ -105,7 +110,7 @@ LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
-	check coverage test-slow test-conformance lint man install install-tools uninstall clean help deps version \
+	engines check coverage test-slow test-conformance lint man install install-tools uninstall clean help deps version \
 	dist deb \
 	build-tests \
 	FORCE
@@ -155,20 +160,47 @@ $(O)/libaio.so $(O)/libaio.so.1t64: $(O)/libaio.so.1
 
 # --- the engine, for the fio in FIO ---
 # The set-up runs each time; it renews .version only for another fio.
-$(O)/fio/.version: $(O)/.flags FORCE
-	$(Q)CC='$(strip $(CC) $(KERNEL))' .setup/fio-headers $(O)/fio
+$(H)/fio/.version: $(O)/.flags FORCE
+	$(Q)CC='$(strip $(CC) $(KERNEL))' .setup/fio-headers $(H)/fio
 
-$(QUEUE_OBJS): $(O)/engine/%.o: engine/%.c $(O)/.flags
+$(ONCE_OBJS): $(O)/engine/%.o: engine/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(CC) $(ALLFLAGS) -c -o $@ $<
 
-$(O)/engine/%.o: engine/%.c $(O)/fio/.version $(O)/.flags .setup/version
+$(FIO_OBJS): $(H)/engine/%.o: engine/%.c $(H)/fio/.version $(O)/.flags \
+		.setup/version
 	$(call say,CC,$<)mkdir -p $(@D) && \
 		$(CC) $(ALLFLAGS) $(FIOFLAGS) -c -o $@ $<
 
 # fio's own symbols stay undefined; the library's are inside and local.
-$(O)/fio-kaio.so: $(ENGINE_OBJS) $(O)/libaio.a engine/engine.map Makefile
-	$(call say,LD,$@)$(LINK) -shared -Wl,--version-script=engine/engine.map \
-		-Wl,-z,now -o $@ $(ENGINE_OBJS) $(O)/libaio.a
+LINK_ENGINE = $(call say,LD,$@)$(LINK) -shared -Wl,-z,now \
+	      -Wl,--version-script=engine/engine.map -o $@ \
+	      $(filter %.o %.a,$^)
+
+$(O)/fio-kaio.so: $(FIO_OBJS) $(ONCE_OBJS) $(O)/libaio.a engine/engine.map \
+		  Makefile
+	$(LINK_ENGINE)
+
+# --- one engine for many fios ---
+# Each half is one object, whose symbols are its own.
+OBJCOPY    ?= $(shell $(CC) -print-prog-name=objcopy)
+HALVES     ?=
+
+$(H)/engine/half.o: $(FIO_OBJS)
+	$(call say,LD,$@)$(LINK) -r -nostdlib -o $@ $^ && \
+		$(OBJCOPY) --keep-global-symbol=none $@
+
+engines: $(O)/.flags
+	$(Q)trees=$$(.setup/fio-trees $(FIO_SRCS)) && halves='' && \
+	for t in $$trees; do \
+		h=$(O)/engines/$${t%%=*} && halves="$$halves $$h/engine/half.o" && \
+		$(MAKE) --no-print-directory H=$$h FIO=$${t#*=}/fio \
+			FIO_SRC=$${t#*=} $$h/engine/half.o || exit; \
+	done && \
+	$(MAKE) --no-print-directory HALVES="$$halves" $(O)/engines/fio-kaio.so
+
+$(O)/engines/fio-kaio.so: $(HALVES) $(ONCE_OBJS) $(O)/libaio.a \
+		  engine/engine.map FORCE
+	$(LINK_ENGINE)
 
 # --- the loops without fio, which bench and bench-lib compare with ---
 $(O)/loops/bareloop: $(O)/libaio.a
@@ -357,4 +389,4 @@ version:
 help:
 	@sed -n 's/^#> \{0,1\}//p' Makefile
 
--include $(wildcard $(O)/*/*.d $(O)/tests/*/*.d)
+-include $(wildcard $(O)/*/*.d $(O)/tests/*/*.d $(H)/engine/*.d)

@@ -13,6 +13,7 @@
 #include <fio.h>
 #include <optgroup.h>
 #include <engines/cmdprio.h>
+#include <kaio_options.h> /* made by .setup/fio-headers: GLUE_OPTIONS(X) */
 
 #if FIO_IOOPS_VERSION < 30
 #error "kaio needs fio 3.28 or later; set FIO and FIO_SRC to such a one"

@@ -9,18 +9,10 @@
 #include "fio_glue.h"
 
 /*
- * Each says one sentence on fio's error log, or on stderr where fio has none,
- * before it gives false.
+ * Before fio touches anything of ours: struct half (half.h), for pick.c.  Then,
+ * at init, post_init, an open and the first request: see layout.h.  Each says
+ * one sentence on fio's error log before it gives false.
  */
-
-/*
- * Before fio touches anything of ours: are the version, the option table's
- * layout, every symbol that we need, and the structures that fio's functions
- * take, as compiled in?
- */
-bool guard_fio(void);
-
-/* At init, post_init, an open and the first request: see layout.h. */
 bool guard_td(const struct thread_data *td, const struct ioengine_ops *ops);
 bool guard_io_us(const struct thread_data *td);
 bool guard_opened(int before, const struct fio_file *f);

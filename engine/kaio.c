@@ -249,15 +249,3 @@ struct ioengine_ops kaio_ops = {
 	.options = kaio_option_table,
 	.option_struct_size = sizeof(struct kaio_options),
 };
-
-void get_ioengine(struct ioengine_ops **ops);
-
-/*
- * fio's entry, found by name after dlopen().  Leaves *ops NULL for another
- * fio: fio then says that the engine is not loadable, and ends.
- */
-void get_ioengine(struct ioengine_ops **ops)
-{
-	if (guard_fio())
-		*ops = &kaio_ops;
-}

@@ -4,6 +4,7 @@
 # structure, a symbol that is not there, a fio that exports none.
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -245,6 +246,69 @@ def test_table_of_another_size(make_fio, build, headers, shm_file,
     header.write_text(changed, encoding="utf-8")
     said = refused(make_fio(build("table", headers=copy)), shm_file)
     assert "with an option table of another size" in said
+
+
+LINE = r'^\tX\("%s", .*\n'
+# What is done to the list of the source tree's options, what is said of the
+# running fio then, and of the option that is moved, so that it does not fit.
+KNOWS = {
+    "more": ([(LINE % "thinktime", "")],
+             " and the option thinktime, of which the engine's source tree "
+             "knows nothing"),
+    "less": ([(LINE % "thinktime", r'\g<0>\tX("kaio_new", 8) \\\n')],
+             " and without the option kaio_new of the engine's source tree"),
+    "several": ([(LINE % name, "") for name in (
+        "thinktime", "rate", "rate_min", "rate_process", "rate_cycle")] + [
+        (LINE % "bs", r'\tX("kaio_new", 8) \\\n\tX("kaio_2", 8) \\\n\g<0>')],
+             " and the options thinktime, rate, rate_min ..., of which the "
+             "engine's source tree knows nothing and without the options "
+             "kaio_new, kaio_2 of the engine's source tree"),
+}
+
+
+def changed_list(headers, to, changes):
+    """fio's headers with changes in the list of options."""
+    copy = enginebuild.copy_headers(headers, str(to))
+    path = to / "kaio_options.h"
+    text = path.read_text(encoding="utf-8")
+    for pattern, new in changes:
+        text, count = re.subn(pattern, new, text, flags=re.MULTILINE)
+        assert count == 1, pattern
+    path.write_text(text, encoding="utf-8")
+    return copy
+
+
+@pytest.mark.parametrize("case", KNOWS)
+def test_options_that_only_one_has_are_named(make_fio, build, headers,
+                                             shm_file, tmp_path, case):
+    changes, said = KNOWS[case]
+    moved = (r'(^\tX\("thinktime_iotime", )', r"\g<1>4 + ")
+    copy = changed_list(headers, tmp_path, [*changes, moved])
+    text = refused(make_fio(build("list", headers=copy)), shm_file)
+    assert "with the option thinktime_iotime at byte " in text
+    assert said + "; rebuild it" in text
+
+
+def test_an_option_that_moves_nothing_is_no_difference(make_fio, build, headers,
+                                                       shm_file, tmp_path):
+    """One of the two fios may be configured without a library."""
+    copy = changed_list(headers, tmp_path, [
+        (LINE % "numa_mem_policy", ""),
+        (r'(^\tX\("thinktime", ).*(\) \\)', r"\g<1>0\2")])
+    make_fio(build("list", headers=copy))(shm_file, rw="write",
+                                          size=1 << 20).ok()
+
+
+def test_the_list_is_the_whole_table(fio_binary, build_dir):
+    """What fio itself shows, which is all but what is no longer supported."""
+    text = (build_dir / "fio" / "kaio_options.h").read_text(encoding="utf-8")
+    listed = re.findall(r'X\("(\w+)", ', text)
+    lines = subprocess.run([fio_binary, "--cmdhelp=all"], text=True,
+                           stdout=subprocess.PIPE, check=True).stdout
+    shown = set(re.findall(r"^ *(\w+) *:", lines, flags=re.MULTILINE))
+    assert len(set(listed)) == len(listed)
+    assert len(shown) > 200 and shown <= set(listed), shown - set(listed)
+    assert len(listed) - len(shown) < 20
 
 
 def test_missing_symbol(make_fio, missing_symbol, shm_file):

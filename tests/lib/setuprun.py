@@ -35,6 +35,9 @@ def fake_tree(path, version, configure="echo > config-host.h"):
     write_program(path / "configure", configure + "\n")
     (path / "FIO-VERSION-GEN").write_text(f"#!/bin/sh\nDEF_VER={version}\n")
     (path / "fio.h").write_text("struct thread_data { void *eo; };\n")
+    (path / "options.c").write_text(
+        'struct fio_option fio_options[2] = {\n\t{\n'
+        '\t\t.name = "description",\n\t},\n};\n')
     return path
 
 

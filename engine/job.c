@@ -140,6 +140,7 @@ int kaio_post_init(struct thread_data *td)
 		.hold = hold,
 		.hold_busy = hold < HOLD_BUSY_MAX ? hold : HOLD_BUSY_MAX,
 		.timed = o->stats || o->stats_file,
+		.again = o->nowait == NOWAIT_FALLBACK,
 		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,
 	};
 	char why[420];

@@ -59,6 +59,9 @@ void kaio_stamp(struct thread_data *td, const struct queue_issued *issued);
 /* Submit.  What fails for good comes back as the io_u's error. */
 void kaio_submit(struct thread_data *td);
 
+/* Submit only what is sent again. */
+void kaio_send_again(struct thread_data *td);
+
 /* getevents and event: what has completed. */
 int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 		   const struct timespec *timeout);

@@ -116,26 +116,42 @@ static void explain_stall(const struct queue *q, int err)
 		(double)queue_stalled_ms(q) / 1000, strerror(-err));
 }
 
-/* A job that the user ends needs no explanation. */
+/*
+ * Has anything left the queue?  A second try keeps the time of its first.  A
+ * job that the user ends needs no explanation.
+ */
+static bool submit_once(struct thread_data *td, struct kaio *k)
+{
+	struct queue_issued issued;
+
+	if (k->stamp_before)
+		fio_gettime(&k->before, NULL);
+	issued = queue_submit(&k->queue);
+	if (issued.nr)
+		kaio_stamp(td, &issued);
+	if (issued.error && !td->terminate)
+		explain_stall(&k->queue, issued.error);
+	return issued.nr || issued.again;
+}
+
 void kaio_submit(struct thread_data *td)
 {
 	struct kaio *k = td->io_ops_data;
-	struct queue *q = &k->queue;
 
 	if (k->stuck.slots)
 		kaio_watch_submit(k);
-	while (q->queued) {
-		struct queue_issued issued;
+	while (k->queue.queued && submit_once(td, k))
+		;
+}
 
-		if (k->stamp_before)
-			fio_gettime(&k->before, NULL);
-		issued = queue_submit(q);
-		if (!issued.nr)
-			return;
-		kaio_stamp(td, &issued);
-		if (issued.error && !td->terminate)
-			explain_stall(q, issued.error);
-	}
+void kaio_send_again(struct thread_data *td)
+{
+	struct kaio *k = td->io_ops_data;
+
+	if (k->stuck.slots)
+		kaio_watch_submit(k);
+	while (k->queue.again && submit_once(td, k))
+		;
 }
 
 /*

@@ -32,6 +32,8 @@ int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 		if (k->stuck.slots)
 			kaio_watch_reaped(td, got, (unsigned)ret);
 		got += (unsigned)ret;
+		if (q->again)
+			kaio_send_again(td);
 		if (got >= min || queue_idle(q))
 			return (int)got;
 		kaio_submit(td);

@@ -11,25 +11,26 @@
 
 /*
  * One sentence on the first of the wanted flags that is not taken.
- * where: "reads" or "writes"; hint: what else may help, or "".
+ * where: "reads" or "writes"; nowait: how that was given; hint: what else may
+ * help, or "".
  */
 static bool flags_taken(unsigned wanted, unsigned taken, const char *name,
-			const char *where, const char *hint)
+			const char *where, const char *nowait, const char *hint)
 {
-	static const struct {
+	const struct {
 		unsigned flag;
 		const char *option, *rwf;
 	} flags[] = {
-		{RWF_NOWAIT, "nowait", "RWF_NOWAIT"},
-		{RWF_DONTCACHE, "uncached", "RWF_DONTCACHE (Linux 6.14)"},
-		{RWF_DSYNC, "dsync", "RWF_DSYNC"},
-		{GLUE_RWF_ATOMIC, "atomic", "RWF_ATOMIC (Linux 6.11)"},
+		{RWF_NOWAIT, nowait, "RWF_NOWAIT"},
+		{RWF_DONTCACHE, "uncached=1", "RWF_DONTCACHE (Linux 6.14)"},
+		{RWF_DSYNC, "dsync=1", "RWF_DSYNC"},
+		{GLUE_RWF_ATOMIC, "atomic=1", "RWF_ATOMIC (Linux 6.11)"},
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
 		if (!(wanted & flags[i].flag & ~taken))
 			continue;
-		log_err("kaio: %s does not take %s=1 for %s: its file system "
+		log_err("kaio: %s does not take %s for %s: its file system "
 			"or this kernel lacks %s there; leave the option out%s"
 			", or use another file system\n",
 			name, flags[i].option, where, flags[i].rwf,
@@ -62,6 +63,8 @@ static bool file_takes(const struct thread_data *td, const struct fio_file *f)
 {
 	struct kaio *k = td->io_ops_data;
 	const struct rwf wanted = wanted_flags(td);
+	const char *nowait =
+		k->queue.config.again ? "nowait=fallback" : "nowait=1";
 	struct rwf taken;
 
 	if (!(wanted.reads | wanted.writes) || !k->queue.ctx)
@@ -71,9 +74,9 @@ static bool file_takes(const struct thread_data *td, const struct fio_file *f)
 	if (rwf_ask(&k->known, k->queue.ctx, f->fd, wanted, &taken))
 		return true;
 	return flags_taken(wanted.reads, taken.reads, f->file_name, "reads",
-			   "") &&
+			   nowait, "") &&
 	       flags_taken(wanted.writes, taken.writes, f->file_name, "writes",
-			   td->o.odirect ? "" : ", try direct=1");
+			   nowait, td->o.odirect ? "" : ", try direct=1");
 }
 
 int kaio_open_file(struct thread_data *td, struct fio_file *f)

@@ -167,7 +167,23 @@ struct fio_option kaio_option_table[] = {
 			},
 		IN_GROUP,
 	},
-	FLAG("nowait", nowait, "RWF_NOWAIT", "Set RWF_NOWAIT for reads/writes"),
+	{
+		.name = "nowait",
+		.lname = "RWF_NOWAIT",
+		.type = FIO_OPT_STR,
+		.off1 = offsetof(struct kaio_options, nowait),
+		.def = "0",
+		.help = "1: set RWF_NOWAIT for reads/writes; fallback: and "
+			"send "
+			"again without it what would have blocked",
+		.posval =
+			{
+				{.ival = "0", .oval = NOWAIT_OFF},
+				{.ival = "1", .oval = NOWAIT_ON},
+				{.ival = "fallback", .oval = NOWAIT_FALLBACK},
+			},
+		IN_GROUP,
+	},
 	FLAG("uncached", uncached, "RWF_DONTCACHE",
 	     "Set RWF_DONTCACHE for reads/writes (buffered I/O that leaves "
 	     "nothing in the page cache; Linux 6.14)"),

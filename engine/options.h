@@ -9,6 +9,12 @@
 #include "fio_glue.h"
 #include "queue.h"
 
+enum kaio_nowait {
+	NOWAIT_OFF,
+	NOWAIT_ON,
+	NOWAIT_FALLBACK
+};
+
 struct kaio_options {
 	struct thread_data *td; /* set by fio; must come first */
 	unsigned reap;		/* enum queue_reap */
@@ -19,7 +25,7 @@ struct kaio_options {
 	unsigned stamp_before; /* stamp=before */
 	char *stuck;	       /* as given; stuck_ns is its meaning, 0: off */
 	uint64_t stuck_ns;
-	unsigned nowait;
+	unsigned nowait; /* enum kaio_nowait */
 	unsigned uncached;
 	unsigned dsync;
 	unsigned vectored;

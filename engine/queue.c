@@ -73,8 +73,13 @@ static int start_eventfd(struct queue *q)
 
 int queue_start(struct queue *q, const struct queue_config *config)
 {
-	int ret = io_queue_init((int)q->depth, &q->ctx);
+	int ret;
 
+	if (config->again)
+		q->done = calloc(q->depth, sizeof(*q->done));
+	if (config->again && !q->done)
+		return -ENOMEM;
+	ret = io_queue_init((int)q->depth, &q->ctx);
 	if (ret)
 		return ret;
 	q->config = *config;
@@ -82,6 +87,7 @@ int queue_start(struct queue *q, const struct queue_config *config)
 	if (!q->ring)
 		q->config = (struct queue_config){.reap = QUEUE_SYSCALL,
 						  .timed = config->timed,
+						  .again = config->again,
 						  .wait_ns = config->wait_ns};
 	io_ring_disable(q->ctx); /* one consumer needs no gate */
 	return q->config.reap == QUEUE_EVENTFD ? start_eventfd(q) : 0;
@@ -95,6 +101,7 @@ void queue_exit(struct queue *q, bool destroy)
 		close(q->epoll);
 	if (q->eventfd >= 0)
 		close(q->eventfd);
+	free(q->done);
 	free(q->failed);
 	free(q->events);
 	free(q->pending);
@@ -122,8 +129,14 @@ int queue_add(struct queue *q, unsigned slot)
 /* The first nr leave the queue. */
 static struct queue_issued issue(struct queue *q, unsigned nr)
 {
-	const struct queue_issued issued = {q->pending + q->first, nr, 0};
+	unsigned again = q->again < nr ? q->again : nr;
+	const struct queue_issued issued = {
+		.iocbs = q->pending + q->first + again,
+		.nr = nr - again,
+		.again = again,
+	};
 
+	q->again -= again;
 	q->queued -= nr;
 	q->first = q->queued ? q->first + nr : 0;
 	return issued;
@@ -131,10 +144,12 @@ static struct queue_issued issue(struct queue *q, unsigned nr)
 
 static void fail_one(struct queue *q, struct iocb *iocb, int err)
 {
+	long res = queue_result(q, (unsigned)(iocb - q->iocbs), err);
+
 	q->failed[q->nfailed++] = (struct io_event){
 		.data = iocb->data,
 		.obj = iocb,
-		.res = (unsigned long)(long)err,
+		.res = (unsigned long)res,
 	};
 }
 
@@ -218,12 +233,12 @@ static int ready(const struct queue *q)
  * io_submit() with its times.  What completes meanwhile is surely of this call
  * only if nothing else was in flight.
  */
-static int timed_submit(struct queue *q)
+static int timed_submit(struct queue *q, unsigned nr)
 {
 	unsigned unread = (unsigned)ready(q);
 	bool alone = q->ring && unread == q->inflight;
 	uint64_t start = clock_now();
-	int ret = io_submit(q->ctx, (long)q->queued, q->pending + q->first);
+	int ret = io_submit(q->ctx, (long)nr, q->pending + q->first);
 
 	stats_submit_time(&q->stats, start, clock_now(),
 			  alone ? (unsigned)ready(q) - unread : 0);
@@ -233,11 +248,12 @@ static int timed_submit(struct queue *q)
 /* io_submit() of all that is queued, with its statistics. */
 static inline int submit(struct queue *q)
 {
-	int ret = q->config.timed ? timed_submit(q)
-				  : io_submit(q->ctx, (long)q->queued,
-					      q->pending + q->first);
+	unsigned nr = q->again ? q->again : q->queued;
+	int ret = q->config.timed
+			  ? timed_submit(q, nr)
+			  : io_submit(q->ctx, (long)nr, q->pending + q->first);
 
-	stats_submitted(&q->stats, q->queued, ret);
+	stats_submitted(&q->stats, nr, ret);
 	return ret;
 }
 
@@ -269,7 +285,7 @@ static struct queue_issued refused(struct queue *q, int ret)
 			return fail(q, 1, ret);
 		q->stats.refused++;
 		if (q->inflight || q->nfailed)
-			return (struct queue_issued){NULL, 0, 0};
+			return (struct queue_issued){.nr = 0};
 		if (!stall_pause(q))
 			return give_up(q, ret ? ret : -EAGAIN);
 		ret = submit(q);
@@ -285,5 +301,5 @@ struct queue_issued queue_submit(struct queue *q)
 		return taken(q, (unsigned)ret);
 	if (q->queued)
 		return refused(q, ret);
-	return (struct queue_issued){NULL, 0, 0};
+	return (struct queue_issued){.nr = 0};
 }

@@ -28,6 +28,7 @@ typedef bool queue_stopping(void *arg);
 struct queue_issued {
 	struct iocb *const *iocbs; /* [nr], until the next queue_add() */
 	unsigned nr;		   /* left the queue: each gets its event */
+	unsigned again;		   /* left it as well, as second tries */
 	int error;		   /* 0, or why it gave up */
 };
 
@@ -46,6 +47,7 @@ struct queue_config {
 	unsigned hold_busy; /* the same while the device works on others */
 	bool timed;	    /* fill in the times of struct queue_stats, too */
 	uint64_t wait_ns;   /* the longest wait in the kernel; 0: no limit */
+	bool again;	    /* what RWF_NOWAIT makes fail is sent again */
 };
 
 struct queue {
@@ -58,8 +60,12 @@ struct queue {
 	struct io_event *failed; /* [depth]: kept for queue_reap(): requests
 				    that were refused for good, or drained */
 
+	size_t *done; /* [depth], by slot: bytes of a first try;
+			 NULL without config.again */
+
 	unsigned first;	   /* index of the oldest in pending[] */
 	unsigned queued;   /* not yet submitted */
+	unsigned again;	   /* the oldest of these, which are second tries */
 	unsigned inflight; /* in the kernel, or unread in the ring */
 	unsigned nfailed;  /* entries of failed[] */
 
@@ -108,8 +114,23 @@ void queue_exit(struct queue *q, bool destroy);
 int queue_add(struct queue *q, unsigned slot);
 
 /*
+ * Of events[0..nr-1], completions that the kernel has just given, take those
+ * that RWF_NOWAIT has kept from blocking, wholly or from some byte on, and
+ * queue the rest of them without it; of one that was sent again, res becomes
+ * that of both tries: an error only if the first did nothing.  Returns how many
+ * stay. For queue_reap() and queue_drain(), with config.again: their owner then
+ * finds queue.again set, and calls queue_submit().  Any other end of a request
+ * goes through queue_result().
+ */
+unsigned queue_again(struct queue *q, struct io_event *events, unsigned nr);
+
+/* The result of the request in a slot whose last try has ended with res. */
+long queue_result(struct queue *q, unsigned slot, long res);
+
+/*
  * Submit what is queued, in order, by one io_submit(), and tell what has left
  * the queue: call it again while something is queued and it was not nothing.
+ * Second tries go alone, so that others wait for as long as their owner wants.
  * EAGAIN, ENOMEM, EINTR: nothing leaves while there is something to reap
  * first; else it retries with growing pauses, until stall_limit or stopping().
  * Any other error is the first request's own.  A request that is refused for

@@ -166,6 +166,8 @@ static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 
 	if (ret > 0)
 		q->inflight -= (unsigned)ret;
+	if (ret > 0 && q->config.again)
+		ret = (int)queue_again(q, to, (unsigned)ret);
 	if (q->config.timed)
 		stats_runs(&q->stats, clock_now());
 	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
@@ -179,10 +181,13 @@ int queue_drain(struct queue *q)
 
 		if (ret < 0 && ret != -EINTR)
 			return ret;
-		if (ret > 0) {
-			q->nfailed += (unsigned)ret;
-			q->inflight -= (unsigned)ret;
-		}
+		if (ret <= 0)
+			continue;
+		q->inflight -= (unsigned)ret;
+		q->nfailed += q->config.again
+				      ? queue_again(q, q->failed + q->nfailed,
+						    (unsigned)ret)
+				      : (unsigned)ret;
 	}
 	return 0;
 }

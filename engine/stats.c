@@ -121,6 +121,7 @@ static void print_submits(const struct queue_stats *s, FILE *out)
 	print_number("submits_enomem", s->enomem, out);
 	print_number("submits_eintr", s->eintr, out);
 	print_number("ios_failed_at_submit", s->failed, out);
+	print_number("ios_sent_again", s->again, out);
 }
 
 static void print_completions(const struct queue_stats *s, FILE *out)

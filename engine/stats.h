@@ -24,6 +24,7 @@ struct queue_stats {
 	uint64_t eintr;
 	uint64_t partial;     /* calls that took some, not all */
 	uint64_t failed;      /* requests that the kernel refused for good */
+	uint64_t again;	      /* sent again, as they would have blocked */
 	uint64_t getevents;   /* io_getevents calls */
 	uint64_t got;	      /* completions that they returned */
 	uint64_t waits;	      /* epoll_wait and eventfd read calls */

@@ -106,7 +106,7 @@ static void test_text(void **state)
 		 "\"1025+\": 18446744073709551615}, \"submits_partial\": 5, "
 		 "\"submits_refused\": 4, \"submits_eagain\": 21, "
 		 "\"submits_enomem\": 22, \"submits_eintr\": 23, "
-		 "\"ios_failed_at_submit\": 6, \"ring_reaps\": 3, "
+		 "\"ios_failed_at_submit\": 6, \"ios_sent_again\": 0, \"ring_reaps\": 3, "
 		 "\"ring_events\": 10, \"events_per_reap\": 3.33, "
 		 "\"spin_hits\": 11, \"spin_misses\": 12, "
 		 "\"spin_events\": 25, \"io_getevents_calls\": 7, "

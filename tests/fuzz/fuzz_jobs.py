@@ -35,7 +35,7 @@ ENGINE = {
     "submit": (["immediate", "adaptive"], ["bogus", "2", "-1"]),
     "stamp": (["after", "before"], ["bogus", "1", "-1"]),
     "userspace_reap": (["0", "1"], []),
-    "nowait": (["0", "1"], ["2", "99999999999"]),
+    "nowait": (["0", "1", "fallback"], ["2", "99999999999", "fall", "-1"]),
     "uncached": (["0", "1"], ["2"]),
     "dsync": (["0", "1"], ["2"]),
     "libaio_vectored": (["0", "1"], ["2"]),

@@ -14,12 +14,12 @@ from abi_tools import AIO, CC, HERE, WARNINGS, need, output_of, run
 pytestmark = pytest.mark.long
 # directory below /usr, clang's name, bytes of a long, offset of a low half
 TARGETS = [
+    ("aarch64-linux-gnu", "aarch64-linux-gnu", 8, 0),
     ("i686-linux-gnu", "i686-linux-gnu", 4, 0),
     ("powerpc-linux-gnu", "powerpc-linux-gnu", 4, 4),
     ("s390x-linux-gnu", "s390x-linux-gnu", 8, 4),
 ]
 WELCOME = [
-    ("aarch64-linux-gnu", "aarch64-linux-gnu", 8, 0),
     ("arm-linux-gnueabihf", "armv7-linux-gnueabihf", 4, 0),
     ("powerpc64-linux-gnu", "powerpc64-linux-gnu", 8, 4),
 ]

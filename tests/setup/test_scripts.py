@@ -238,6 +238,23 @@ def test_headers_source_is_only_read_and_out_follows_it(tmp_path):
     assert sorted(p.name for p in tmp_path.glob(".fio-headers*")) == []
 
 
+def test_headers_are_configured_again_for_another_machine(tmp_path):
+    """make CC=aarch64-linux-gnu-gcc, in the folder of an earlier build."""
+    tree = fake_tree(tmp_path / "tree", "fio-9.99",
+                     "echo > config-host.h; $CC -dumpmachine > target")
+    env = {"FIO": str(fake_fio(tmp_path, "fio-9.99")), "FIO_SRC": str(tree)}
+    out = tmp_path / "out"
+    for machine, again in (("x86_64-any", True), ("x86_64-other", False),
+                           ("aarch64-any", True)):
+        compiler = write_program(
+            tmp_path / machine, f'[ "$1" = -dumpmachine ] && echo {machine} '
+            '|| exec cc "$@"\n')
+        result = run("fio-headers", out, env={**env, "CC": str(compiler)})
+        assert result.returncode == 0, result.stderr
+        assert ("configuring" in result.stderr) == again
+        assert ((out / "target").read_text() == machine + "\n") == again
+
+
 def git(directory, *args):
     subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t",
                     "-C", directory, *args], check=True, timeout=300,

@@ -23,9 +23,8 @@ struct kaio {
 	char *name, *stats_file;
 	bool print_stats;
 	glue_cmdprio_state cmdprio;
-	bool stamp_before;	/* stamp=before */
-	struct timespec before; /* the last submission began */
-	int read_flags;		/* RWF_* */
+	bool stamp_before; /* stamp=before */
+	int read_flags;	   /* RWF_* */
 	int write_flags;
 	struct rwf_known known; /* what files took so far */
 	bool vectored;
@@ -53,8 +52,16 @@ int kaio_post_init(struct thread_data *td);
  */
 int kaio_open_file(struct thread_data *td, struct fio_file *f);
 
-/* Stamp what has left the queue. */
-void kaio_stamp(struct thread_data *td, const struct queue_issued *issued);
+/* fio's clock, in ns; and as fio wants it. */
+static inline uint64_t kaio_clock(struct timespec *now)
+{
+	fio_gettime(now, NULL);
+	return (uint64_t)now->tv_sec * 1000000000 + (uint64_t)now->tv_nsec;
+}
+
+/* Stamp what has left the queue, at now. */
+void kaio_stamp(struct thread_data *td, const struct queue_issued *issued,
+		const struct timespec *now);
 
 /* Submit.  What fails for good comes back as the io_u's error. */
 void kaio_submit(struct thread_data *td);

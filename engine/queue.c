@@ -183,7 +183,7 @@ uint64_t queue_stalled_ms(const struct queue *q)
 static bool stall_pause(struct queue *q)
 {
 	struct timespec pause = {0, 100000};
-	uint64_t lasted;
+	uint64_t start = clock_now(), lasted;
 
 	if (!q->stall_start)
 		q->stall_start = now_ms();
@@ -193,6 +193,7 @@ static bool stall_pause(struct queue *q)
 	if (lasted)
 		pause.tv_nsec = 1000000L * (long)(lasted < 10 ? lasted : 10);
 	nanosleep(&pause, NULL);
+	q->paused_ns += clock_now() - start;
 	return true;
 }
 
@@ -229,19 +230,23 @@ static int ready(const struct queue *q)
 	return q->ring ? io_ring_ready(q->ctx) : 0;
 }
 
+static int submit_pending(struct queue *q, unsigned nr)
+{
+	return io_submit(q->ctx, (long)nr, q->pending + q->first);
+}
+
 /*
- * io_submit() with its times.  What completes meanwhile is surely of this call
- * only if nothing else was in flight.
+ * io_submit(), and what completed meanwhile: surely of this call only if
+ * nothing else was in flight.
  */
 static int timed_submit(struct queue *q, unsigned nr)
 {
 	unsigned unread = (unsigned)ready(q);
 	bool alone = q->ring && unread == q->inflight;
-	uint64_t start = clock_now();
-	int ret = io_submit(q->ctx, (long)nr, q->pending + q->first);
+	int ret = submit_pending(q, nr);
 
-	stats_submit_time(&q->stats, start, clock_now(),
-			  alone ? (unsigned)ready(q) - unread : 0);
+	if (alone)
+		q->stats.done_inside += (unsigned)ready(q) - unread;
 	return ret;
 }
 
@@ -249,9 +254,7 @@ static int timed_submit(struct queue *q, unsigned nr)
 static inline int submit(struct queue *q)
 {
 	unsigned nr = q->again ? q->again : q->queued;
-	int ret = q->config.timed
-			  ? timed_submit(q, nr)
-			  : io_submit(q->ctx, (long)nr, q->pending + q->first);
+	int ret = q->config.timed ? timed_submit(q, nr) : submit_pending(q, nr);
 
 	stats_submitted(&q->stats, nr, ret);
 	return ret;

@@ -45,9 +45,9 @@ struct queue_config {
 	bool spin_auto;	    /* whether to is learned; spin_ns is not used */
 	unsigned hold;	    /* how many queued may be held back; 0: none */
 	unsigned hold_busy; /* the same while the device works on others */
-	bool timed;	    /* fill in the times of struct queue_stats, too */
-	uint64_t wait_ns;   /* the longest wait in the kernel; 0: no limit */
-	bool again;	    /* what RWF_NOWAIT makes fail is sent again */
+	bool timed; /* by the owner: count what is done in io_submit, too */
+	uint64_t wait_ns; /* the longest wait in the kernel; 0: no limit */
+	bool again;	  /* what RWF_NOWAIT makes fail is sent again */
 };
 
 struct queue {
@@ -78,6 +78,7 @@ struct queue {
 	unsigned unwaited;     /* completions that were there, since a wait */
 	struct queue_stats stats;
 
+	uint64_t paused_ns;   /* in pauses within queue_submit() */
 	uint64_t stall_start; /* ms, 0: not stalled */
 	uint64_t stall_limit; /* ms, QUEUE_STALL_MS but in tests */
 	bool gave_up; /* on this stall; the next refusal fails at once */

@@ -168,8 +168,6 @@ static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 		q->inflight -= (unsigned)ret;
 	if (ret > 0 && q->config.again)
 		ret = (int)queue_again(q, to, (unsigned)ret);
-	if (q->config.timed)
-		stats_runs(&q->stats, clock_now());
 	return ret == -EINTR || ret == -EAGAIN ? 0 : ret;
 }
 

@@ -37,7 +37,7 @@ struct queue_stats {
 	uint64_t stuck;	       /* requests in flight for longer than stuck= */
 	uint64_t stuck_max_ns; /* the oldest of them, when last looked at */
 
-	/* The rest only with queue_config.timed; times in ns. */
+	/* The rest only with queue_config.timed; ns of the owner's clock. */
 	uint64_t submit_ns;	/* inside io_submit */
 	uint64_t submit_max_ns; /* the longest call */
 	uint64_t done_inside;	/* surely complete when io_submit returned */
@@ -82,20 +82,24 @@ static inline void stats_submitted(struct queue_stats *s, unsigned nr, int ret)
 /* At now (ns) the job still runs. */
 static inline void stats_runs(struct queue_stats *s, uint64_t now)
 {
-	s->run_ns = s->first_ns ? now - s->first_ns : 0;
+	s->run_ns = s->first_ns && now > s->first_ns ? now - s->first_ns : 0;
 }
 
-/* It began at start (ns), ended at end, and done requests completed in it. */
+/*
+ * Submission began at start (ns) and was over at end, of which it slept for
+ * paused ns, by another clock.
+ */
 static inline void stats_submit_time(struct queue_stats *s, uint64_t start,
-				     uint64_t end, unsigned done)
+				     uint64_t end, uint64_t paused)
 {
+	uint64_t inside = end > start + paused ? end - start - paused : 0;
+
 	if (!s->first_ns)
 		s->first_ns = start;
 	stats_runs(s, end);
-	s->submit_ns += end - start;
-	if (end - start > s->submit_max_ns)
-		s->submit_max_ns = end - start;
-	s->done_inside += done;
+	s->submit_ns += inside;
+	if (inside > s->submit_max_ns)
+		s->submit_max_ns = inside;
 }
 
 /* Share of the run that was spent inside io_submit, 0 to 1. */

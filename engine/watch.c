@@ -70,6 +70,7 @@ static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
 {
 	unsigned *slots = calloc(k->stuck.depth, sizeof(*slots)), nr = 0;
 	struct queue_issued failed;
+	struct timespec stamp;
 
 	if (!slots)
 		return;
@@ -84,8 +85,9 @@ static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
 		name_io(k, slots[i], now);
 	name_more(k, nr);
 	failed = queue_abandon(&k->queue, slots, nr, -ETIMEDOUT);
+	fio_gettime(&stamp, NULL);
 	if (failed.nr)
-		kaio_stamp(td, &failed);
+		kaio_stamp(td, &failed, &stamp);
 	free(slots);
 	k->gave_up = true;
 	k->judged = false;

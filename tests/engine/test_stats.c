@@ -184,15 +184,21 @@ static void test_submit_time(void **state)
 	(void)state;
 	stats_runs(&s, 900);
 	assert_int_equal(s.run_ns, 0);
-	stats_submit_time(&s, 1000, 1100, 2);
+	stats_submit_time(&s, 1000, 1100, 0);
 	stats_submit_time(&s, 1500, 1900, 0);
-	stats_submit_time(&s, 1950, 2000, 1);
+	stats_submit_time(&s, 1940, 2000, 10);
 	assert_int_equal(s.submit_ns, 550);
 	assert_int_equal(s.submit_max_ns, 400);
 	assert_int_equal(s.run_ns, 1000);
-	assert_int_equal(s.done_inside, 3);
 	stats_runs(&s, 2100);
 	assert_true(stats_submit_share(&s) == 0.5);
+	/* Clocks that disagree, or are set back: nothing below 0. */
+	stats_submit_time(&s, 2100, 2110, 11);
+	assert_int_equal(s.submit_ns, 550);
+	stats_submit_time(&s, 2200, 900, 0);
+	assert_int_equal(s.submit_ns, 550);
+	assert_int_equal(s.submit_max_ns, 400);
+	assert_int_equal(s.run_ns, 0);
 }
 
 static void test_add(void **state)

@@ -86,7 +86,7 @@ QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_reap queue_again spin_au
 		 stats stats_file explain rwf stuck keeper)
 # The half that knows fio's headers, and what is there once (engine/half.h).
 H           ?= $(O)
-FIO_OBJS    := $(patsubst %,$(H)/engine/%.o,kaio kaio_reap job report aiolimit \
+FIO_OBJS    := $(patsubst %,$(H)/engine/%.o,kaio kaio_reap job hold report aiolimit \
 	       open_file options guard table layout watch)
 ONCE_OBJS   := $(O)/engine/pick.o $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \

@@ -9,16 +9,10 @@
 
 #include "explain.h"
 #include "guard.h"
+#include "hold.h"
 #include "job.h"
 #include "libaio_ext.h"
 #include "options.h"
-
-/*
- * How many I/Os submit=adaptive may hold: on a device that does its work inside
- * io_submit, and on others; README.md here has the measurements.
- */
-#define HOLD_MAX 64
-#define HOLD_BUSY_MAX 2
 
 static void free_kaio(struct kaio *k)
 {
@@ -97,48 +91,18 @@ int kaio_init(struct thread_data *td)
 	return 0;
 }
 
-/*
- * fio leaves out a sync unless something has completed since the last one
- * (last_was_sync).  With several completions at a time that depends on how
- * many there are when it looks, so on what is held.
- */
-static bool holding_moves_syncs(const struct thread_options *o)
-{
-	return o->iodepth_batch_complete_max > 1 &&
-	       (o->fsync_blocks || o->fdatasync_blocks || o->sync_file_range);
-}
-
-/*
- * Holding I/Os back is for jobs that run as fast as they can: one that sleeps
- * by itself (rate, thinktime, a replay) would leave the held ones behind, and
- * at the end of a replay fio does not wait for them.  Offload workers have
- * depth 1, which leaves nothing to hold.
- */
-static unsigned hold_limit(const struct thread_data *td)
-{
-	const struct thread_options *o = &td->o;
-	unsigned limit = o->iodepth / 2;
-
-	if (o->thinktime || glue_thinkcycles(td) || o->read_iolog_file ||
-	    holding_moves_syncs(o))
-		return 0;
-	for (int d = 0; d < DDIR_RWDIR_CNT; d++)
-		if (o->rate[d] || o->rate_iops[d])
-			return 0;
-	return limit < HOLD_MAX ? limit : HOLD_MAX;
-}
-
 int kaio_post_init(struct thread_data *td)
 {
 	const struct kaio_options *o = td->eo;
 	struct kaio *k = td->io_ops_data;
-	unsigned hold = o->adaptive ? hold_limit(td) : 0;
+	const struct hold none = {0},
+			  hold = o->adaptive ? hold_limits(td) : none;
 	const struct queue_config config = {
 		.reap = (enum queue_reap)o->reap,
 		.spin_ns = o->spin_ns,
 		.spin_auto = o->spin_auto,
-		.hold = hold,
-		.hold_busy = hold < HOLD_BUSY_MAX ? hold : HOLD_BUSY_MAX,
+		.hold = hold.in_step,
+		.hold_busy = hold.busy,
 		.timed = o->stats || o->stats_file,
 		.again = o->nowait == NOWAIT_FALLBACK,
 		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,

@@ -20,6 +20,7 @@ from abi_tools import need, output_of, run
 import browser as browsers
 import faketools
 import fiorun
+import fiotrees
 import qualifyloop
 import qualifyrun
 import targets
@@ -220,16 +221,10 @@ def loop(tmp_path):
 @pytest.fixture
 def other_tree(build_dir, fio_binary, tmp_path):
     """The fio under test in its source tree, as another version."""
-    path = tmp_path / "tree"
-    shutil.copytree(build_dir / "fio", path, symlinks=True)
-    version = (path / ".version").read_text(encoding="utf-8").strip()
+    version = fiotrees.version_of(build_dir / "fio")
     other = "fio-9" + version[len("fio-9"):]
-    binary = Path(fio_binary).read_bytes()
-    assert version != other and version.encode() in binary
-    (path / "fio").write_bytes(binary.replace(version.encode(),
-                                              other.encode()))
-    (path / "fio").chmod(0o755)
-    (path / "version").write_text(other + "\n", encoding="utf-8")
+    path = fiotrees.built(build_dir / "fio", fio_binary, tmp_path / "tree",
+                          other)
     return path, version, other
 
 

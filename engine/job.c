@@ -22,6 +22,7 @@ static void free_kaio(struct kaio *k)
 	free(k->name);
 	free(k->stats_file);
 	stuck_exit(&k->stuck);
+	free(k->lateness);
 	free(k);
 }
 
@@ -32,7 +33,7 @@ static struct kaio *new_kaio(const char *name, const struct kaio_options *o)
 	if (!k)
 		return NULL;
 	pthread_mutex_init(&k->lock, NULL);
-	k->print_stats = o->stats;
+	k->print_stats = o->stats || (o->due_stats && !o->stats_file);
 	k->name = strdup(name ? name : "");
 	k->stats_file = o->stats_file ? strdup(o->stats_file) : NULL;
 	if (k->name && (k->stats_file || !o->stats_file))
@@ -71,12 +72,6 @@ int kaio_init(struct thread_data *td)
 		glue_error(td, -ret, "kaio_init");
 		return 1;
 	}
-	if (o->stuck_ns && stuck_init(&k->stuck, td->o.iodepth, o->stuck_ns)) {
-		queue_exit(&k->queue, false);
-		free_kaio(k);
-		glue_error(td, ENOMEM, "kaio_init");
-		return 1;
-	}
 	k->vectored = o->vectored;
 	k->stamp_before = o->stamp_before;
 	k->read_flags = (o->nowait ? RWF_NOWAIT : 0) |
@@ -84,6 +79,12 @@ int kaio_init(struct thread_data *td)
 	k->write_flags = k->read_flags | (o->dsync ? RWF_DSYNC : 0) |
 			 glue_write_flags(td);
 	td->io_ops_data = k;
+	if ((o->stuck_ns &&
+	     stuck_init(&k->stuck, td->o.iodepth, o->stuck_ns)) ||
+	    (o->due_stats && kaio_due_init(td))) {
+		glue_error(td, ENOMEM, "kaio_init");
+		return 1;
+	}
 	if (glue_cmdprio_init(td, &k->cmdprio, &o->cmdprio_options)) {
 		glue_error(td, EINVAL, "kaio_init: cmdprio");
 		return 1;
@@ -103,8 +104,9 @@ int kaio_post_init(struct thread_data *td)
 		.spin_auto = o->spin_auto,
 		.hold = hold.in_step,
 		.hold_busy = hold.busy,
-		.timed = o->stats || o->stats_file,
+		.timed = k->print_stats || k->stats_file,
 		.again = o->nowait == NOWAIT_FALLBACK,
+		.arrivals = k->lateness,
 		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,
 	};
 	char why[420];
@@ -123,9 +125,10 @@ int kaio_post_init(struct thread_data *td)
 	if (!ret)
 		return 0;
 	if (k->queue.ctx) {
-		/* That was made, so it is the eventfd. */
-		log_err("kaio: reap=eventfd: no eventfd or epoll: %s; raise "
-			"the limit of open files, or use reap=ring\n",
+		/* That was made, so it is the eventfd, or the thread. */
+		log_err("kaio: %s: no eventfd, epoll or thread: %s; raise the "
+			"limit of open files or processes, or leave it out\n",
+			k->lateness ? "due_stats=1" : "reap=eventfd",
 			strerror(-ret));
 		glue_error(td, -ret, "eventfd");
 		return 1;

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "fio_glue.h"
+#include "lateness.h"
 #include "rwf.h"
 #include "queue.h"
 #include "stuck.h"
@@ -33,6 +34,7 @@ struct kaio {
 	bool judged;	  /* guard_request() has let the first request pass */
 	bool gave_up;	  /* on what is stuck; nothing is submitted any more */
 	struct stuck stuck;
+	struct lateness *lateness; /* of due_stats=; NULL: off */
 };
 
 extern struct ioengine_ops kaio_ops;
@@ -81,6 +83,14 @@ struct io_u *kaio_event(struct thread_data *td, int nr);
  */
 void kaio_watch_submit(struct kaio *k);
 void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr);
+
+/*
+ * due_stats=: prepare for a job that has a schedule (0 or -ENOMEM); an I/O of
+ * it is queued; nr events from at on have been reaped.
+ */
+int kaio_due_init(struct thread_data *td);
+void kaio_due(struct thread_data *td, const struct io_u *io_u, unsigned slot);
+void kaio_arrived(struct kaio *k, unsigned at, unsigned nr);
 
 /* For the end of a job that gave up, so that its process can end. */
 void kaio_watch_end(struct thread_data *td);

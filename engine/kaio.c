@@ -247,6 +247,8 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 		q->iocbs[slot].aio_reqprio = (short)io_u->ioprio;
 		q->iocbs[slot].u.c.flags |= IOCB_FLAG_IOPRIO;
 	}
+	if (k->lateness)
+		kaio_due(td, io_u, slot);
 	k->uncommitted = true;
 	return queue_add(q, slot) ? FIO_Q_BUSY : FIO_Q_QUEUED;
 }

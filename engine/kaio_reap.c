@@ -41,6 +41,8 @@ int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 			return got ? (int)got : ret;
 		if (k->stuck.slots)
 			kaio_watch_reaped(td, got, (unsigned)ret);
+		if (k->lateness)
+			kaio_arrived(k, got, (unsigned)ret);
 		got += (unsigned)ret;
 		if (q->again)
 			kaio_send_again(td);

@@ -66,12 +66,16 @@ static bool file_takes(const struct thread_data *td, const struct fio_file *f)
 	const char *nowait =
 		k->queue.config.again ? "nowait=fallback" : "nowait=1";
 	struct rwf taken;
+	bool known;
 
 	if (!(wanted.reads | wanted.writes) || !k->queue.ctx)
 		return true;
 	if (!rwf_is_known(&k->known, f->fd) && queue_drain(&k->queue))
 		return true;
-	if (rwf_ask(&k->known, k->queue.ctx, f->fd, wanted, &taken))
+	queue_lend(&k->queue);
+	known = !rwf_ask(&k->known, k->queue.ctx, f->fd, wanted, &taken);
+	queue_take_back(&k->queue);
+	if (!known)
 		return true;
 	return flags_taken(wanted.reads, taken.reads, f->file_name, "reads",
 			   nowait, "") &&

@@ -211,6 +211,10 @@ struct fio_option kaio_option_table[] = {
 			"ETIMEDOUT (0: never)",
 		IN_GROUP,
 	},
+	FLAG("due_stats", due_stats, "Latencies from when I/Os were due",
+	     "With rate or rate_iops: latencies from when an I/O was due, and "
+	     "was queued, to when it arrived (stamped by a thread), in the "
+	     "object of engine_stats, printed unless there is a stats_file"),
 	GLUE_CMDPRIO_OPTIONS(struct kaio_options),
 	{
 		.name = NULL,

@@ -30,6 +30,7 @@ struct kaio_options {
 	unsigned dsync;
 	unsigned vectored;
 	unsigned stats;
+	unsigned due_stats;
 	char *stats_file;
 	glue_cmdprio_options cmdprio_options;
 };

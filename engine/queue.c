@@ -148,7 +148,7 @@ static int submit_pending(struct queue *q, unsigned nr)
 static int timed_submit(struct queue *q, unsigned nr)
 {
 	unsigned unread = (unsigned)ready(q);
-	bool alone = q->ring && unread == q->inflight;
+	bool alone = q->ring && !q->config.arrivals && unread == q->inflight;
 	int ret = submit_pending(q, nr);
 
 	if (alone)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "arrival.h"
 #include "spin_auto.h"
 #include "libaio.h"
 #include "stats.h"
@@ -48,6 +49,7 @@ struct queue_config {
 	bool timed; /* by the owner: count what is done in io_submit, too */
 	uint64_t wait_ns; /* the longest wait in the kernel; 0: no limit */
 	bool again;	  /* what RWF_NOWAIT makes fail is sent again */
+	bool arrivals;	  /* stamp them by a thread; reap is not used */
 };
 
 struct queue {
@@ -70,9 +72,10 @@ struct queue {
 	unsigned nfailed;  /* entries of failed[] */
 
 	struct queue_config config;
-	bool ring;	  /* its layout is known */
-	int eventfd;	  /* signalled by each completion; -1: none */
-	int epoll;	  /* watches eventfd */
+	bool ring;		/* its layout is known */
+	int eventfd;		/* signalled by each completion; -1: none */
+	int epoll;		/* watches eventfd */
+	struct arrival arrival; /* of arrivals */
 	unsigned in_step; /* submits in a row that left nothing in flight */
 	struct spin_auto spin; /* of spin_auto */
 	unsigned unwaited;     /* completions that were there, since a wait */
@@ -98,7 +101,7 @@ int queue_init(struct queue *q, unsigned depth, queue_stopping *stopping,
  * Create the context; after fork(), in the thread that will use it.  Where
  * the ring's layout is not known, reap becomes QUEUE_SYSCALL, and nothing
  * spins or is held back.
- * 0, or -errno as io_setup(), eventfd() and epoll_create1().
+ * 0, or -errno as io_setup(), eventfd(), epoll_create1(), pthread_create().
  */
 int queue_start(struct queue *q, const struct queue_config *config);
 
@@ -177,6 +180,22 @@ int queue_drain(struct queue *q);
  */
 struct queue_issued queue_abandon(struct queue *q, const unsigned *slots,
 				  unsigned nr, int err);
+
+/*
+ * Let somebody else read events of the context, which must be idle: those that
+ * do not signal the queue's eventfd.
+ */
+static inline void queue_lend(struct queue *q)
+{
+	if (q->config.arrivals)
+		pthread_mutex_lock(&q->arrival.lock);
+}
+
+static inline void queue_take_back(struct queue *q)
+{
+	if (q->config.arrivals)
+		pthread_mutex_unlock(&q->arrival.lock);
+}
 
 /* The slot of the i-th that is queued. */
 static inline unsigned queue_pending(const struct queue *q, unsigned i)

@@ -156,13 +156,33 @@ static int reap_ring(struct queue *q, struct io_event *to, unsigned min,
 	return ret > 0 ? (int)got + ret : got ? (int)got : ret;
 }
 
+/* What the thread of arrivals has stamped. */
+static int take_arrivals(struct queue *q, struct io_event *to, unsigned min,
+			 unsigned max)
+{
+	int ret = arrival_take(&q->arrival, to, min, max, q->config.wait_ns);
+
+	if (ret > 0)
+		q->stats.arrived += (unsigned)ret;
+	return ret;
+}
+
+/* From wherever this queue finds completions. */
+static int reap_events(struct queue *q, struct io_event *to, unsigned min,
+		       unsigned max)
+{
+	if (q->config.arrivals)
+		return take_arrivals(q, to, min, max);
+	return q->config.reap == QUEUE_SYSCALL ? getevents(q, to, min, max)
+					       : reap_ring(q, to, min, max);
+}
+
 /* The same contract as queue_reap(), without the failed ones. */
 static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 		       unsigned max)
 {
 	unsigned need = lesser(min, q->inflight);
-	int ret = q->config.reap == QUEUE_SYSCALL ? getevents(q, to, need, max)
-						  : reap_ring(q, to, need, max);
+	int ret = reap_events(q, to, need, max);
 
 	if (ret > 0)
 		q->inflight -= (unsigned)ret;
@@ -174,8 +194,9 @@ static int reap_kernel(struct queue *q, struct io_event *to, unsigned min,
 int queue_drain(struct queue *q)
 {
 	while (q->inflight) {
-		int ret = getevents(q, q->failed + q->nfailed, q->inflight,
-				    q->inflight);
+		struct io_event *to = q->failed + q->nfailed;
+		int ret = (q->config.arrivals ? take_arrivals : getevents)(
+			q, to, q->inflight, q->inflight);
 
 		if (ret < 0 && ret != -EINTR)
 			return ret;
@@ -183,8 +204,7 @@ int queue_drain(struct queue *q)
 			continue;
 		q->inflight -= (unsigned)ret;
 		q->nfailed += q->config.again
-				      ? queue_again(q, q->failed + q->nfailed,
-						    (unsigned)ret)
+				      ? queue_again(q, to, (unsigned)ret)
 				      : (unsigned)ret;
 	}
 	return 0;

@@ -63,6 +63,25 @@ static int start_eventfd(struct queue *q)
 	return 0;
 }
 
+/* The eventfd, and the thread that reads it. */
+static int start_arrivals(struct queue *q)
+{
+	int ret;
+
+	q->config.arrivals = false; /* until there is something to stop */
+	q->eventfd = eventfd(0, EFD_CLOEXEC);
+	if (q->eventfd < 0)
+		return -errno;
+	q->arrival = (struct arrival){.ctx = q->ctx,
+				      .iocbs = q->iocbs,
+				      .depth = q->depth,
+				      .ring = q->ring,
+				      .eventfd = q->eventfd};
+	ret = arrival_start(&q->arrival);
+	q->config.arrivals = !ret;
+	return ret;
+}
+
 int queue_start(struct queue *q, const struct queue_config *config)
 {
 	int ret;
@@ -80,13 +99,18 @@ int queue_start(struct queue *q, const struct queue_config *config)
 		q->config = (struct queue_config){.reap = QUEUE_SYSCALL,
 						  .timed = config->timed,
 						  .again = config->again,
-						  .wait_ns = config->wait_ns};
+						  .wait_ns = config->wait_ns,
+						  .arrivals = config->arrivals};
 	io_ring_disable(q->ctx); /* one consumer needs no gate */
+	if (q->config.arrivals)
+		return start_arrivals(q);
 	return q->config.reap == QUEUE_EVENTFD ? start_eventfd(q) : 0;
 }
 
 void queue_exit(struct queue *q, bool destroy)
 {
+	if (q->config.arrivals)
+		arrival_stop(&q->arrival);
 	if (q->ctx && destroy)
 		io_destroy(q->ctx);
 	if (q->epoll >= 0)

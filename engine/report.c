@@ -56,6 +56,7 @@ static char *job_stats(const struct thread_data *td, const struct kaio *k)
 		.spin_ns = config->spin_ns,
 		.hold = config->hold,
 		.stamp_before = k->stamp_before,
+		.lateness = k->lateness,
 	};
 
 	job.refill = io_refill(&job.why);

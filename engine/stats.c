@@ -136,6 +136,7 @@ static void print_completions(const struct queue_stats *s, FILE *out)
 	print_number("io_getevents_calls", s->getevents, out);
 	print_number("io_getevents_events", s->got, out);
 	print_number("epoll_and_read_calls", s->waits, out);
+	print_number("arrival_events", s->arrived, out);
 	print_number("ios_stuck", s->stuck, out);
 	print_number("stuck_max_ns", s->stuck_max_ns, out);
 }
@@ -147,7 +148,6 @@ static void print_times(const struct queue_stats *s, FILE *out)
 	print_number("run_ns", s->run_ns, out);
 	fprintf(out, ", \"submit_share\": %.4f", stats_submit_share(s));
 	print_number("ios_done_in_submit", s->done_inside, out);
-	fprintf(out, "}\n");
 }
 
 static uint64_t greater(uint64_t a, uint64_t b)
@@ -181,6 +181,9 @@ char *stats_text(const struct queue_stats *s, const struct stats_job *job)
 	print_submits(s, out);
 	print_completions(s, out);
 	print_times(s, out);
+	if (job->lateness)
+		lateness_print(job->lateness, out);
+	fprintf(out, "}\n");
 	if (!fclose(out))
 		return text;
 	free(text);

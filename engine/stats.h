@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lateness.h"
 #include "libaio_ext.h"
 
 /* Batches of 1, 2, 3-4, 5-8 ... 513-1024, more. */
@@ -34,6 +35,7 @@ struct queue_stats {
 	uint64_t spin_misses; /* those that did not */
 	uint64_t spun;	      /* completions that spins found */
 	uint64_t batch[STATS_BATCHES]; /* calls by requests taken */
+	uint64_t arrived;      /* completions that a thread has stamped */
 	uint64_t stuck;	       /* requests in flight for longer than stuck= */
 	uint64_t stuck_max_ns; /* the oldest of them, when last looked at */
 
@@ -59,6 +61,7 @@ struct stats_job {
 	bool stamp_before;
 	bool refill; /* system calls refill the return stack, because: */
 	struct io_refill why;
+	const struct lateness *lateness; /* NULL: not kept */
 };
 
 /* io_submit() of nr requests has returned ret. */

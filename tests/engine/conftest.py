@@ -3,6 +3,7 @@
 import pytest
 
 from aiolimits import DEEPEST, MAX, read
+import throttle
 
 
 @pytest.fixture
@@ -10,6 +11,13 @@ def server(fio):
     """The address of a fio server."""
     with fio.server() as (address, _):
         yield address
+
+
+@pytest.fixture
+def hanging(loop_device):
+    """A device on which I/O hangs, and what lets it go."""
+    with throttle.hang(loop_device) as let_go:
+        yield loop_device, let_go
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ static const struct queue_stats counts = {
 	.spin_misses = 12,
 	.spun = 25,
 	.batch = {1, 0, 2, 3, [10] = 4, [11] = UINT64_MAX},
+	.arrived = 28,
 	.stuck = 26,
 	.stuck_max_ns = 27,
 	.submit_ns = 1,
@@ -111,6 +112,7 @@ static void test_text(void **state)
 		 "\"spin_hits\": 11, \"spin_misses\": 12, "
 		 "\"spin_events\": 25, \"io_getevents_calls\": 7, "
 		 "\"io_getevents_events\": 24, \"epoll_and_read_calls\": 8, "
+		 "\"arrival_events\": 28, "
 		 "\"ios_stuck\": 26, \"stuck_max_ns\": 27, "
 		 "\"submit_ns\": 1, \"submit_max_ns\": 14, \"run_ns\": 3, "
 		 "\"submit_share\": 0.3333, \"ios_done_in_submit\": 15}\n",

@@ -7,7 +7,10 @@ LINE = re.compile(r"kaio: (\{.*\})$", re.MULTILINE)
 # All but these are whole numbers.
 WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit", "stamp")
 SHARES = ("events_per_reap", "submit_share")
-FOUND = ("ring_events", "spin_events", "io_getevents_events")
+# Only with due_stats=1: latencies.
+TIMES = ("from_due_ns", "from_queue_ns")
+FOUND = ("ring_events", "spin_events", "io_getevents_events",
+         "arrival_events")
 # Ways to submit and to wait, for jobs that should work in all of them.
 MODES = [
     {"reap": "ring", "submit": "immediate", "spin": "0"},
@@ -37,12 +40,19 @@ def bounds(bucket):
     return int(low), int(high or low)
 
 
+def check_numbers(values):
+    for key, value in values.items():
+        assert isinstance(value, int) and value >= 0, (key, value)
+
+
 def check(stats):
     """What holds of any object; gives it back.  (A job that is ended leaves
     completions unread.)"""
     for key, value in stats.items():
-        if key not in WORDS + SHARES:
-            assert isinstance(value, int) and value >= 0, (key, value)
+        if key in TIMES:
+            check_numbers(value)
+        elif key not in WORDS + SHARES:
+            check_numbers({key: value})
     buckets = stats["ios_per_submit"].items()
     calls = sum(count for _, count in buckets)
     least = sum(bounds(name)[0] * count for name, count in buckets)

@@ -146,6 +146,14 @@ class Running:
             texts.append(file.read().decode("utf-8", "replace"))
         return texts
 
+    def until_it_says(self, text, times=1):
+        """Wait until that is on stderr so many times."""
+        end = time.monotonic() + self.timeout
+        while self.output()[1].count(text) < times:
+            assert time.monotonic() < end and self.process.poll() is None, \
+                "".join(self.output())
+            time.sleep(0.02)
+
     def kill(self):
         kill_tree(self.process)
 

@@ -107,7 +107,7 @@ ifeq ($(SAN),address,undefined)
 KAIO_PYTEST ?= --ignore=tests/ab --ignore=tests/qualify
 endif
 export KAIO_PYTEST
-LOOPS       := $(addprefix $(O)/loops/,bareloop callloop)
+LOOPS       := $(addprefix $(O)/loops/,bareloop callloop returns)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
@@ -203,8 +203,9 @@ $(O)/engines/fio-kaio.so: $(HALVES) $(ONCE_OBJS) $(O)/libaio.a \
 		  engine/engine.map FORCE
 	$(LINK_ENGINE)
 
-# --- the loops without fio, which bench and bench-lib compare with ---
-$(O)/loops/bareloop: $(O)/libaio.a
+# --- the loops without fio, which bench and bench-lib compare with, and what
+# tells of the return stack ---
+$(O)/loops/bareloop $(O)/loops/returns: $(O)/libaio.a
 $(O)/loops/callloop: $(O)/libaio.so.1
 $(LOOPS): $(O)/loops/%: jobs/loops/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
@@ -256,7 +257,7 @@ coverage:
 	$(Q).ci/coverage $(O) $(T)
 
 # --- jobs ---
-ab: engine
+ab: engine loops
 	$(Q).setup/packages ab
 	$(Q)jobs/ab --build $(O) $(AB_ARGS)
 

@@ -239,3 +239,22 @@ def test_a_campaign_that_drifts_is_warned_of():
         pair["values"]["B"]["iops"] *= 1 + i / 20
     said, = (s for s in twocampaigns.warnings(old, new) if "alike" in s)
     assert "in NEW neighbouring pairs are alike (correlation 0." in said
+
+
+@pytest.mark.parametrize("old, new, shown", [
+    (None, None, None), ("1", "1", None),
+    ("1", "0", "LIBAIO_REFILL of {} (is the return stack refilled after "
+     "system calls?) is 1 in OLD and 0 in NEW"),
+    (None, "1", "is not said in OLD and 1 in NEW")])
+def test_campaigns_that_differ_by_the_return_stack(old, new, shown):
+    pair = []
+    for value in (old, new):
+        data = copy.deepcopy(GOOD)
+        if value is not None:
+            data["sides"][1]["environment"]["LIBAIO_REFILL"] = value
+        pair.append(data)
+    said = [text for text in twocampaigns.warnings(*pair)
+            if "LIBAIO_REFILL" in text]
+    text = GOOD["sides"][1]["text"]
+    assert len(said) == (shown is not None)
+    assert not said or shown.format(text) in said[0]

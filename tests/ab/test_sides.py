@@ -6,7 +6,7 @@ import pytest
 
 from fiolab.base import process
 from fiolab.base.problem import Problem
-from fiolab.fio import asking, fiorun, jobfile, sidespec, streams as checks
+from fiolab.fio import asking, fiorun, jobfile, returnstack, sidespec, streams as checks
 from fiolab.target.target import Target
 
 
@@ -193,3 +193,67 @@ def test_sides_that_do_other_io_are_refused(monkeypatch):
     with pytest.raises(Problem, match="unfair"):
         checks.same_stream(None, sides, jobfile.Job("x", ""),
                            Target("/dev/null", 1 << 20, True, ""))
+
+
+# --- the return stack ---
+
+@pytest.fixture
+def decides(tmp_path, monkeypatch):
+    """A build folder whose program tells what it is asked to."""
+    monkeypatch.delenv(returnstack.VARIABLE, raising=False)
+    (tmp_path / "fio-kaio.so").write_bytes(b"elf LIBAIO_REFILL elf")
+    (tmp_path / "libaio.so.1").write_bytes(b"elf LIBAIO_RING elf")
+    (tmp_path / "loops").mkdir()
+
+    def say(line):
+        program = tmp_path / "loops" / returnstack.PROGRAM
+        program.write_text(f"#!/bin/sh\n{line}\n")
+        program.chmod(0o755)
+        return str(tmp_path)
+    return say
+
+
+def said_of(texts, build):
+    sides = [sidespec.parse(text, build) for text in texts]
+    return [dict(side.environment).get(returnstack.VARIABLE)
+            for side in returnstack.decided(sides, build)]
+
+
+@pytest.mark.parametrize("word", "01")
+def test_sides_with_our_library_say_whether_calls_are_refilled(word, decides):
+    build = decides(f'[ "$1" = decision ] && echo {word}')
+    assert said_of(["kaio", "libaio", "libaio@our-library", "kaio@X=1",
+                    "kaio@LIBAIO_REFILL=7"],
+                   build) == [word, None, None, word, "7"]
+
+
+def test_a_variable_of_the_user_decides(decides, monkeypatch):
+    monkeypatch.setenv(returnstack.VARIABLE, "0")
+    assert said_of(["kaio"], decides('echo "$LIBAIO_REFILL"')) == ["0"]
+
+
+@pytest.mark.parametrize("line, word", [
+    ("exit 1", "set LIBAIO_REFILL to 0 or 1"), ("echo 2", "says '2"),
+    ("echo", "says"), ("kill -9 $$", "does not say whether")])
+def test_a_program_that_does_not_tell(line, word, decides):
+    with pytest.raises(Problem, match=word):
+        said_of(["kaio"], decides(line))
+
+
+def test_without_the_program_each_run_decides(decides, tmp_path, monkeypatch):
+    side = sidespec.parse("kaio", str(tmp_path))
+    assert returnstack.decided([side], str(tmp_path)) == (side,)
+    text, = returnstack.doubts([side, sidespec.parse("libaio", "")])
+    assert "each run of kaio decides for itself" in text
+    monkeypatch.setenv(returnstack.VARIABLE, "1")
+    assert returnstack.doubts([side]) == []
+    monkeypatch.delenv(returnstack.VARIABLE)
+    decided = returnstack.decided([side], decides("echo 1"))
+    assert returnstack.doubts(decided) == []
+
+
+def test_the_engine_and_the_library_look_at_the_variable(build_dir):
+    """By which they are known."""
+    for name in ("fio-kaio.so", "libaio.so.1"):
+        assert returnstack.VARIABLE.encode() in (
+            build_dir / name).read_bytes()

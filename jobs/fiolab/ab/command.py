@@ -12,7 +12,7 @@ import sys
 from ..base import commandline, privatefolder, progress
 from ..base.files import fingerprint
 from ..base.problem import Problem
-from ..fio import asking, clientrun, fairness, fiorun
+from ..fio import asking, clientrun, fairness, fiorun, returnstack
 from ..fio.metrics import METRICS
 from ..stats.verdict import count_pairs, fewest_pairs
 from ..target import scratchfile
@@ -78,6 +78,8 @@ def _begin(given, stack):
     asked = cli.request(given)
     commandline.step_aside(asked.cpu)
     campaign = planning.begun(asked, given.get("destroy_data", False))
+    if not campaign.clients:        # else each host decides for itself
+        campaign.sides = returnstack.decided(campaign.sides, asked.build)
     _know_files(campaign, _ask_fio(campaign, asked.fio, campaign.sides, stack))
     file = _output(campaign, given.get("json"), stack)
     for job in campaign.jobs:

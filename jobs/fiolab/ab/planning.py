@@ -12,7 +12,7 @@ from typing import Any
 from ..base import commandline, machine, runfolder
 from ..base.files import fingerprint
 from ..base.problem import Problem
-from ..fio import clientrun, fairness, jobfile, sidespec
+from ..fio import clientrun, fairness, jobfile, returnstack, sidespec
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats import paired, pairing
@@ -133,6 +133,7 @@ def _warnings(campaign):
     found = restore.warnings(campaign.jobs, asked.restore)
     if here:        # else nothing is measured on this machine
         found += fairness.machine(asked.cpu, campaign.environment)
+        found += returnstack.doubts(campaign.sides)
     for target in campaign.targets:
         found += target.doubts()
         for job in campaign.jobs if here else ():

@@ -16,6 +16,7 @@ import sys
 
 from ..base import commandline
 from ..base.problem import Problem
+from ..fio import returnstack
 from ..fio.metrics import CHANGES, METRICS, PRIMARY
 from ..stats import paired, twosample, verdict
 from . import schema
@@ -176,6 +177,17 @@ def _alike(old, new):
             if p * len(found) < ALIKE]
 
 
+def _return_stacks(old, new):
+    """Of the sides that both have: are system calls refilled in one only?"""
+    before, after = ({side["text"]: side["environment"].get(
+        returnstack.VARIABLE, "not said") for side in data["sides"]}
+        for data in (old, new))
+    return [f"{returnstack.VARIABLE} of {text} (is the return stack refilled "
+            f"after system calls?) is {before[text]} in OLD and {value} in NEW"
+            for text, value in after.items()
+            if before.get(text, value) != value]
+
+
 def warnings(old: dict, new: dict) -> list[str]:
     """What differs between the campaigns, beside the cells."""
     said = [f"{name} is {old[name]} in OLD and {new[name]} in NEW"
@@ -184,6 +196,7 @@ def warnings(old: dict, new: dict) -> list[str]:
     if old["fio"]["version"] != new["fio"]["version"]:
         said.append(f"OLD ran with {old['fio']['version']}, NEW with "
                     f"{new['fio']['version']}")
+    said += _return_stacks(old, new)
     for key in ("kernel", "cpu_model"):
         if old["environment"][key] != new["environment"][key]:
             said.append(f"the {key} is not the same")

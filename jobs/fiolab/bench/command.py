@@ -14,7 +14,7 @@ import tempfile
 from ..ab import evaluation, runner
 from ..base import commandline, progress, version
 from ..base.problem import Problem
-from ..fio import asking, fiorun, streams
+from ..fio import asking, fiorun, returnstack, streams
 from ..report.terminal import fitted
 from ..stats.verdict import count_pairs
 from ..target import loopdevice, scratchfile
@@ -232,7 +232,9 @@ def _head(campaign, made):
     lines = [f"{campaign.fio.version}, {pin}; {count_pairs(asked.pairs)} of "
              f"{asked.runtime:g} s runs after {asked.ramp:g} s ramp",
              "B : A is the ratio of B to A: Hodges-Lehmann, 95% CI; A/A is the "
-             "noise floor."]
+             "noise floor.",
+             "return stack refilled after system calls (kaio, bare loop): " +
+             ("yes" if os.environ[returnstack.VARIABLE] == "1" else "no")]
     for name, each in made.items():
         lines += fitted(f"{name}: {each.describe()}", "")
         for text in each.doubts():
@@ -246,6 +248,9 @@ def _begin(args, specs, stack):
         args, args.pairs or (QUICK_PAIRS if args.quick else PAIRS),
         args.runtime or (0.2 if args.quick else 0.25), 0.05)
     asked = replace(asked, target=[args.target] if args.target else None)
+    # Of all that is run from here on, the bare loop included.
+    os.environ[returnstack.VARIABLE] = returnstack.decision(
+        asked.build, os.environ)
     campaign = presets.campaign(asked, specs)
     campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
         tempfile.TemporaryDirectory(prefix="kaio-bench-")))
@@ -279,6 +284,7 @@ def bench(args: argparse.Namespace, stack: ExitStack) -> None:
     print("\n".join([*lines, *textreport.end(goals, asked.seed)]))
     if file:
         file.save({"version": version.VERSION, "fio": campaign.fio.version,
+                   "refill": int(os.environ[returnstack.VARIABLE]),
                    "cpu": asked.cpu, "seed": asked.seed, "pairs": asked.pairs,
                    "runtime": asked.runtime,
                    "rows": [row.data() for row in rows], "goals": goals,

@@ -15,7 +15,7 @@ import tempfile
 from ..ab import evaluation, planning, runner
 from ..ab.campaign import Campaign, Request
 from ..base import commandline, progress, version
-from ..fio import asking, fiorun, jobfile, sidespec
+from ..fio import asking, fiorun, jobfile, returnstack, sidespec
 from ..fio.metrics import PRIMARY
 from ..stats.verdict import fewest_pairs
 from . import callkinds, callloop, libreport, libtargets, rowset, textreport
@@ -86,7 +86,8 @@ def _begin(args):
     short = args.quick
     asked = request(args, args.pairs or (10 if short else 20),
                     *((0.2, 0.05) if short else (0.4, 0.1)))
-    sides = tuple(sidespec.parse(text, asked.build) for text in SIDES)
+    sides = returnstack.decided(
+        [sidespec.parse(text, asked.build) for text in SIDES], asked.build)
     loop = (callloop.Loop(asked.build, asked.cpu, 8 if short else 15)
             if "loop" in _parts(args) else None)
     if loop:

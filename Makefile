@@ -207,9 +207,14 @@ $(O)/engines/fio-kaio.so: $(HALVES) $(ONCE_OBJS) $(O)/libaio.a \
 # tells of the return stack ---
 $(O)/loops/bareloop $(O)/loops/returns: $(O)/libaio.a
 $(O)/loops/callloop: $(O)/libaio.so.1
+# Since Debian 13 the distribution's library is called libaio.so.1t64, as it is in
+# our build folder: what is linked to it runs on either.
+t64       = $(if $(KERNEL),,$(filter /%,$(shell \
+	      $(CC) -print-file-name=libaio.so.1t64)))
 $(LOOPS): $(O)/loops/%: jobs/loops/%.c $(O)/.flags
 	$(call say,CC,$<)mkdir -p $(@D) && $(LINK) $(filter-out -fPIC, \
-		$(ALLFLAGS)) -MF $@.d -o $@ $< $(filter %.a %.so.1,$^)
+		$(ALLFLAGS)) -MF $@.d -o $@ $< $(filter %.a,$^) \
+		$(if $(filter %.so.1,$^),$(or $(t64),$(filter %.so.1,$^)))
 
 # fio's own bare loop, t/io_uring of the tree that the headers are from, by
 # fio's make and on the distribution's libaio, whether that tree knows it or not.

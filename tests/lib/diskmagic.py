@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The least that libblkid takes for a file system, an array's member or a table:
-# {offset, from the end if below 0: bytes}.
+# {offset, from the end if below 0: bytes}.  Since util-linux 2.41 it asks more of
+# btrfs, exFAT and ZFS than a magic number.
+import hashlib
 import os
 import struct
 import zlib
@@ -17,6 +19,41 @@ def _gpt(own, other):
     return made[:16] + struct.pack("<I", zlib.crc32(made)) + made[20:]
 
 
+def _btrfs():
+    """A superblock with its checksum, of the kind that hashlib has."""
+    block = bytearray(4096)
+    block[0x40:0x48] = b"_BHRfS_M"
+    struct.pack_into("<I", block, 0x90, 4096)       # sectorsize
+    struct.pack_into("<H", block, 0xc4, 2)          # csum_type: SHA-256
+    block[:32] = hashlib.sha256(block[32:]).digest()
+    return bytes(block)
+
+
+def _exfat():
+    """The boot region: 11 sectors and one of their checksum, repeated."""
+    boot = bytearray(11 * 512)
+    boot[:11] = b"\xeb\x76\x90EXFAT   "
+    # FAT's offset and length, heap, clusters, root; sectors of 1 << 9.
+    struct.pack_into("<5I", boot, 80, 24, 8, 32, 64, 2)
+    boot[108:111] = b"\x09\0\1"
+    boot[120:512] = b"\xf4" * 390 + b"\x55\xaa"
+    total = 0
+    for place, byte in enumerate(boot):
+        if place not in (106, 107, 112):
+            total = ((total << 31 | total >> 1) + byte) & 0xffffffff
+    return bytes(boot) + struct.pack("<I", total) * 128
+
+
+def _zfs_label():
+    """The list of a label (XDR), which only recent libblkid looks at."""
+    pairs = b""
+    for name, value in ((b"guid", 1), (b"state", 0), (b"txg", 1)):
+        padded = name.ljust(-len(name) % 4 + len(name), b"\0")
+        pairs += struct.pack(">3I", 28 + len(padded), 0, len(name)) + padded
+        pairs += struct.pack(">IIQ", 8, 1, value)
+    return b"\1\1" + bytes(10) + pairs
+
+
 LAST = SIZE // 512 - 1
 DOS = {446: b"\0\1\1\0\x83\1\1\1" + struct.pack("<II", 1, 100),
        510: b"\x55\xaa"}
@@ -30,12 +67,12 @@ KINDS = [
         0: bytes.fromhex("58465342000010"), 14: b"\x10",
         83: bytes.fromhex("10000010"), 91: b"\1",
         102: bytes.fromhex("020001"), 120: bytes.fromhex("0c090804")}),
-    ("a btrfs file system", {0x10040: b"_BHRfS_M"}),
+    ("a btrfs file system", {0x10000: _btrfs()}),
     ("an F2FS file system", {0x400: b"\x10\x20\xf5\xf2"}),
     ("an NTFS file system", {
         3: b"NTFS    \0\2\x08", 41: b"O", 48: b"\4", 64: b"\xf6",
         16384: b"FILE", 19456: b"FILE"}),
-    ("an exFAT file system", {3: b"EXFAT   "}),
+    ("an exFAT file system", {0: _exfat()}),
     ("a FAT file system", {
         12: bytes.fromhex("02010100020000000bf0"), 54: b"FAT12   "}),
     ("a FAT file system", {
@@ -54,7 +91,8 @@ KINDS = [
     ("a member of an md array", {
         -8192: MD + b"\1", -8048: struct.pack("<Q", SIZE // 512 - 16)}),
     ("a member of an md array", {-65536: MD + struct.pack("<II", 0, 90)}),
-    *(("a ZFS pool", {(128 + n) << 10: magic for n in range(8)})
+    *(("a ZFS pool", {16 << 10: _zfs_label(),
+                      **{(128 + n) << 10: magic for n in range(8)}})
       for magic in (b"\x0c\xb1\xba\0", b"\0\0\0\0\0\xba\xb1\x0c")),
     ("a bcache device", {
         4104: b"\x08",

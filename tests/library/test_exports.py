@@ -51,9 +51,10 @@ def test_shared_object_exports_nothing_else_but_the_version_nodes():
 
 
 def test_distribution_exports_the_same(distribution_library):
+    """Debian 13's has one more node, for its 32-bit machines: empty here."""
     assert exported_functions(distribution_library) == LIBAIO
-    ours, theirs = sorted(exported(SHARED)), sorted(exported(distribution_library))
-    assert ours == theirs
+    ours, theirs = set(exported(SHARED)), set(exported(distribution_library))
+    assert theirs - {("A", "LIBAIO_0.6")} == ours
 
 
 def test_soname(distribution_library):

@@ -267,3 +267,32 @@ def test_environment_is_not_for_setuid(mode, forced, program, open_directory):
         "--regid", "65534", "--clear-groups", copy, "decided", refill="1",
     )  # fmt: skip
     assert case["forced"] == forced
+
+
+# --- the program that tells of a machine ---
+
+RETURNS = BUILD / "loops/returns"
+FIGURES = re.compile(r"^(\w[\w, ]*\w) +((?: *\d+\.\d){5})$", re.M)
+
+
+@needs_call
+@pytest.mark.parametrize("said", ["0", "1"])
+def test_program_says_the_decision_alone(said):
+    assert output_of(RETURNS, "decision", env={"LIBAIO_REFILL": said}) == said + "\n"
+
+
+@needs_call
+def test_program_tells_of_the_machine():
+    text = output_of(RETURNS, env={"LIBAIO_REFILL": "1"})
+    assert f"kernel       {platform.release()} x86_64\n" in text
+    assert "decision     on: calls refill the return stack (LIBAIO_REFILL=1)\n" in text
+    rows = {name: [float(x) for x in values.split()]
+            for name, values in FIGURES.findall(text)}  # fmt: skip
+    assert list(rows) == ["getppid", "io_submit of nothing", "io_submit of one read",
+                          "io_getevents, none, 0 s"]  # fmt: skip
+    assert all(10 < value < 1e6 for values in rows.values() for value in values)
+
+
+def test_program_refuses_other_words():
+    done = run(RETURNS, "verdict")
+    assert done.returncode == 2 and "usage: returns [decision]" in done.stderr

@@ -12,7 +12,7 @@ import packagebuild
 pytestmark = [pytest.mark.long, pytest.mark.skipif(
     bool(SAN), reason="an archive has none")]
 BUILT = ("libaio.so.1", "libaio.a", "fio-kaio.so", "loops/bareloop",
-         "loops/callloop")
+         "loops/callloop", "loops/returns")
 
 
 @pytest.fixture(scope="module")

@@ -210,7 +210,7 @@ def test_installed_commands(installed, tmp_path):
         assert said == f"kaio-{name} (kaio) {version}\n"
         page = installed.prefix / f"share/man/man1/kaio-{name}.1"
         assert f"kaio-{name}" in page.read_text(encoding="utf-8")
-    for name in ("fio-kaio.so", "libaio.so.1", "loops/bareloop",
+    for name in ("fio-kaio.so", "libaio.so.1", "loops/returns", "loops/bareloop",
                  "loops/callloop"):
         assert (share / "build" / name).read_bytes() == (
             BUILD / name).read_bytes()

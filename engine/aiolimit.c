@@ -33,6 +33,16 @@ static bool same_text(const char *a, const char *b)
 }
 
 /*
+ * Does this job come here before any has a context?  With create_serialize=0
+ * it comes when others may have started, and a replay may have no file yet.
+ */
+static bool is_asked(const struct thread_data *td)
+{
+	return td->io_ops == &kaio_ops && td->o.create_serialize &&
+	       !td->o.read_iolog_file;
+}
+
+/*
  * The jobs of one group, which stonewall begins, start together if they wait
  * for the same.  What else may overlap, later, is not counted: it need not.
  */
@@ -78,13 +88,13 @@ static struct start start_of(const struct thread_data *td)
 
 		if (i > first && one->o.stonewall)
 			break;
-		if (one->io_ops != &kaio_ops || !start_together(one, td))
+		if (!is_asked(one) || !start_together(one, td))
 			continue;
 		if (one->runstate == TD_REAPED) {
 			found.refused |= strstr(one->verror, REFUSED) != NULL;
 			continue;
 		}
-		if (!found.first && one->o.create_serialize)
+		if (!found.first)
 			found.first = one;
 		found.jobs++;
 		found.requests += requests_of(one);
@@ -128,8 +138,7 @@ static bool fit_together(const struct thread_data *td)
 
 int kaio_get_file_size(struct thread_data *td, struct fio_file *f)
 {
-	/* In fio's own process, before any job has a context? */
-	if (td->o.create_serialize && !fit_together(td)) {
+	if (is_asked(td) && !fit_together(td)) {
 		glue_error(td, EAGAIN, REFUSED);
 		return 1;
 	}

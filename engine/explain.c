@@ -169,8 +169,9 @@ void explain_error(const struct explain_io *io, char *text, size_t size)
 		break;
 	case EAGAIN:
 		why = "the I/O would have blocked and nowait=1 is set "
-		      "(ignore_error=EAGAIN goes on past it), or the kernel "
-		      "kept refusing to take it";
+		      "(nowait=fallback sends it again, ignore_error=EAGAIN "
+		      "goes on past it), or the kernel kept refusing to take "
+		      "it";
 		break;
 	case EOPNOTSUPP:
 		why = "the kernel or the file system does not support a flag "

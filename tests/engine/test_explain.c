@@ -43,6 +43,7 @@ static void test_each_error(void **state)
 {
 	(void)state;
 	says((struct explain_io){.error = EAGAIN}, "nowait=1");
+	says((struct explain_io){.error = EAGAIN}, "nowait=fallback");
 	says((struct explain_io){.error = EOPNOTSUPP}, "does not support");
 	says((struct explain_io){.error = ENOSPC}, "is full");
 	says((struct explain_io){.error = EIO}, "dmesg");

@@ -201,12 +201,23 @@ def test_jobs_of_other_names(limited, shm_file):
     {"stonewall": None}, {"wait_for": "a"}, {"startdelay": 1},
     {"create_serialize": 0}], ids=lambda wait: "".join(wait))
 def test_jobs_that_need_not_overlap(limited, shm_file, wait):
-    """They are no sum.  (With create_serialize=0 nothing is asked.)"""
-    first = wait if "create_serialize" in wait else {}
-    result = start_all(limited(1000), shm_file, {"iodepth": 600, **first},
+    """They are no sum.  (Those with create_serialize=0 are not asked.)"""
+    result = start_all(limited(1000), shm_file, {"iodepth": 600},
                        {"iodepth": 600, **wait})
     result.ok()
     assert reads(result) == [128, 128]
+
+
+def test_a_replay(limited, shm_file, tmp_path):
+    """fio may know its files only when it runs: it is not asked."""
+    log = tmp_path / "iolog"
+    log.write_text("fio version 2 iolog\n%s add\n%s open\n%s read 0 512\n"
+                   "%s close\n" % ((shm_file,) * 4), encoding="ascii")
+    with open(shm_file, "wb") as file:
+        file.write(bytes(65536))
+    result = start_all(limited(1000), shm_file,
+                       {"iodepth": 600, "read_iolog": log}, {"iodepth": 600})
+    assert reads(result.ok()) == [1, 128]
 
 
 def test_another_engine(limited, shm_file):

@@ -45,7 +45,7 @@ static struct kaio *new_kaio(const char *name, const struct kaio_options *o)
 /* Until 3.29 fio stamps an I/O once queue() has returned, whatever we did. */
 static bool can_stamp(const struct kaio_options *o)
 {
-	if (!o->stamp_before || GLUE_ISSUE_TIME_FLAG)
+	if (!o->stamp_before || GLUE_ISSUE_TIME_FLAG != 0)
 		return true;
 	log_err("kaio: stamp=before: a fio before 3.30 takes the time of issue "
 		"itself, after io_submit; use a later one, or stamp=after\n");

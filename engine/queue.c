@@ -39,7 +39,7 @@ static struct queue_issued issue(struct queue *q, unsigned nr)
 	const struct queue_issued issued = {
 		.iocbs = q->pending + q->first + again,
 		.nr = nr - again,
-		.again = again,
+		.again = again > 0,
 	};
 
 	q->again -= again;
@@ -108,7 +108,7 @@ static struct queue_issued give_up(struct queue *q, int err)
 {
 	struct queue_issued issued = fail(q, q->queued, err);
 
-	issued.error = q->gave_up ? 0 : err;
+	issued.error = q->gave_up ? 0 : (short)err;
 	q->gave_up = true;
 	return issued;
 }

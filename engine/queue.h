@@ -29,9 +29,12 @@ typedef bool queue_stopping(void *arg);
 struct queue_issued {
 	struct iocb *const *iocbs; /* [nr], until the next queue_add() */
 	unsigned nr;		   /* left the queue: each gets its event */
-	unsigned again;		   /* left it as well, as second tries */
-	int error;		   /* 0, or why it gave up */
+	bool again;		   /* others left it, too: second tries */
+	short error;		   /* 0, or why it gave up: a -errno */
 };
+
+/* So that it is returned in registers. */
+_Static_assert(sizeof(struct queue_issued) <= 2 * sizeof(void *), "two words");
 
 /* How to find completions, and how to wait when there are too few. */
 enum queue_reap {

@@ -87,7 +87,7 @@ static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
 	failed = queue_abandon(&k->queue, slots, nr, -ETIMEDOUT);
 	fio_gettime(&stamp, NULL);
 	if (failed.nr)
-		kaio_stamp(td, &failed, &stamp);
+		kaio_stamp(td, failed, &stamp);
 	free(slots);
 	k->gave_up = true;
 	k->judged = false;

@@ -109,13 +109,13 @@ static void put(struct fixture *f, unsigned slot, const char *text)
 	assert_int_equal(write(f->fds[slot][1], text, (size_t)len), len);
 }
 
-/* How many left the queue for the first time, and how many for the second. */
+/* How many left the queue for the first time; and did any for the second? */
 static void submitted(struct fixture *f, unsigned nr, unsigned again)
 {
 	struct queue_issued issued = queue_submit(&f->q);
 
 	assert_int_equal(issued.nr, nr);
-	assert_int_equal(issued.again, again);
+	assert_int_equal(issued.again, again > 0);
 	assert_int_equal(issued.error, 0);
 }
 

@@ -25,7 +25,8 @@
 #> make lint       formatting, include rules, rooms, linters, -Werror
 #> make deps       install what the targets need (each does so itself too)
 #> make man        the manual pages of jobs/, into O/man
-#> make install    into prefix=/usr/local (DESTDIR=, libdir=); make uninstall
+#> make install    into prefix=/usr/local (DESTDIR=, libdir=, enginedir=); with
+#>                 FIO_SRCS= the engine for all of them; make uninstall
 #> make install-tools  the commands, as kaio-ab and so on, and kaio-run
 #> make dist       the source archive O/kaio-VERSION.tar.xz; the same each time
 #> make deb        Debian packages, in O/deb
@@ -42,6 +43,8 @@ O        ?= build
 FIO      ?= fio
 prefix   ?= /usr/local
 libdir   ?= $(prefix)/lib
+# Where a fio with dynamic engines looks for ioengine=kaio: .setup/engine-dir.
+enginedir ?= $(libdir)/fio
 # As kaio-run names it; a package for several architectures uses $LIB (ld.so(8)).
 any_libdir ?= $(libdir)
 CFLAGS   ?= -O2 -g
@@ -52,8 +55,8 @@ export FIO FIO_SRC NO_INSTALL
 ifneq ($(words $(O)),1)
 $(error O='$(O)' must be one folder name without spaces)
 endif
-ifneq ($(filter-out /%,$(libdir) $(prefix)),)
-$(error prefix='$(prefix)' and libdir='$(libdir)' must begin with /)
+ifneq ($(filter-out /%,$(libdir) $(prefix) $(enginedir)),)
+$(error prefix='$(prefix)', libdir='$(libdir)' and enginedir='$(enginedir)' must begin with /)
 endif
 export O CC CXX SAN
 
@@ -303,10 +306,11 @@ lint:
 D = "$(DESTDIR)"
 
 # One engine for each fio, side by side; fio-kaio.so is the last installed.
-ENGINE = fio-kaio-$(patsubst fio-%,%,$(shell cat $(O)/fio/.version)).so
+ENGINE = fio-kaio-$(if $(FIO_SRCS),several,$(patsubst fio-%,%,$(shell \
+	 cat $(O)/fio/.version))).so
 
-install: all
-	$(Q)install -d $D$(libdir)/fio $D$(libdir)/kaio $D$(libdir)/pkgconfig \
+install: all $(if $(FIO_SRCS),engines)
+	$(Q)install -d $D$(enginedir) $D$(libdir)/kaio $D$(libdir)/pkgconfig \
 		$D$(prefix)/include/kaio
 	$(Q)install -d $D$(prefix)/share/kaio/man/man3 \
 		$D$(prefix)/share/kaio/man/man7
@@ -315,8 +319,9 @@ install: all
 	$(Q)sed -i 's|/usr/local/lib|$(libdir)|; s|/usr/local|$(prefix)|' \
 		$D$(prefix)/share/kaio/man/man7/*
 	$(Q)install -m 644 aio/man/man3/*.3 $D$(prefix)/share/kaio/man/man3/
-	$(Q)install -m 755 $(O)/fio-kaio.so $D$(libdir)/fio/$(ENGINE)
-	$(Q)ln -sf $(ENGINE) $D$(libdir)/fio/fio-kaio.so
+	$(Q)install -m 755 $(O)/$(if $(FIO_SRCS),engines/)fio-kaio.so \
+		$D$(enginedir)/$(ENGINE)
+	$(Q)ln -sf $(ENGINE) $D$(enginedir)/fio-kaio.so
 	$(Q)install -m 755 $(O)/libaio.so.1 $D$(libdir)/kaio/
 	$(Q)install -m 644 $(O)/libaio.a $D$(libdir)/kaio/
 	$(Q)ln -sf libaio.so.1 $D$(libdir)/kaio/libaio.so
@@ -333,8 +338,16 @@ install: all
 	$(MAKE) --no-print-directory -s $(PAGES) && \
 	install -d $D$(prefix)/share/kaio/man/man1 && \
 	install -m 644 $(PAGES) $D$(prefix)/share/kaio/man/man1/
-	@echo "installed the engine as $(libdir)/fio/$(ENGINE)" \
+	@echo "installed the engine as $(enginedir)/$(ENGINE)" \
 		"and its link fio-kaio.so"
+	@looks=$$(.setup/engine-dir '$(FIO)'); \
+	case $$looks in \
+	'') ;; \
+	'$(enginedir)') \
+		echo "$(FIO) finds it there by its name alone: ioengine=kaio" ;; \
+	*) echo "$(FIO) looks for ioengine=kaio in $$looks: to put it there," \
+		"make install enginedir=$$looks" ;; \
+	esac
 
 # A tree like this one: jobs/, version, and build, which holds what make makes.
 SHARE = $D$(prefix)/share/kaio
@@ -351,7 +364,7 @@ install-tools: all
 		-exec install -D -m 644 {} $(SHARE)/{} \;
 	$(Q)install -m 644 .setup/version $(SHARE)/version
 	$(Q)install -m 755 $(LOOPS) $D$(libdir)/kaio/loops/
-	$(Q)ln -sf ../fio/fio-kaio.so $D$(libdir)/kaio/
+	$(Q)ln -sfr $D$(enginedir)/fio-kaio.so $D$(libdir)/kaio/fio-kaio.so
 	$(Q)ln -sfnr $D$(libdir)/kaio $(SHARE)/build
 	$(Q)for tool in $(TOOLS); do \
 		ln -sf ../share/kaio/jobs/$$tool $D$(prefix)/bin/kaio-$$tool && \
@@ -365,12 +378,12 @@ install-tools: all
 
 # The folders that others may use, too, go only when they are empty.
 uninstall:
-	$(Q)rm -f $D$(libdir)/fio/fio-kaio.so $D$(libdir)/fio/fio-kaio-*.so \
+	$(Q)rm -f $D$(enginedir)/fio-kaio.so $D$(enginedir)/fio-kaio-*.so \
 		$D$(libdir)/pkgconfig/kaio-libaio.pc
 	$(Q)rm -f $D$(prefix)/bin/kaio-run $D$(prefix)/share/man/man1/kaio-*.1 \
 		$(addprefix $D$(prefix)/bin/kaio-,$(TOOLS))
 	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio $(SHARE)
-	$(Q)rmdir $D$(libdir)/fio $D$(libdir)/pkgconfig $D$(prefix)/include \
+	$(Q)rmdir $D$(enginedir) $D$(libdir)/pkgconfig $D$(prefix)/include \
 		$D$(prefix)/bin $D$(prefix)/share/man/man1 \
 		$D$(prefix)/share/man $D$(prefix)/share 2>/dev/null || true
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import fiorun
+import fiotrees
 from abi_tools import (
     AIO, BUILD, CC, CXX, HERE, ROOT, SAN, SAN_FLAGS, STATIC, WARNINGS, need,
     output_of, run,
@@ -274,4 +275,22 @@ def test_two_side_by_side(fio_binary, shm_file, tmp_path, other_tree):
                 assert result.rc == 1
                 assert "built for %s" % built_for in result.text
     make("uninstall", prefix, *own)
+    assert list(prefix.rglob("*kaio*")) == []
+
+
+@pytest.mark.slow
+def test_one_for_several(fio_binary, shm_file, tmp_path, other_tree):
+    """make install with FIO_SRCS."""
+    tree, version, other = other_tree
+    own = fiotrees.built(BUILD / "fio", fio_binary, tmp_path / "own")
+    words = f"FIO={own}/fio", f"FIO_SRC={own}", f"FIO_SRCS={own} {tree}"
+    prefix, out = tmp_path / "prefix", tmp_path / "out"
+    make("install", prefix, *words, out=out)
+    folder = prefix / "lib" / "fio"
+    assert os.readlink(folder / "fio-kaio.so") == "fio-kaio-several.so"
+    for binary in (own / "fio", tree / "fio"):
+        fiorun.Fio(str(binary), folder / "fio-kaio.so", tmp_path,
+                   fiorun.sanitizer_env(SAN))(
+            shm_file, rw="randrw", size=1 << 20, iodepth=8).ok()
+    make("uninstall", prefix, *words, out=out)
     assert list(prefix.rglob("*kaio*")) == []

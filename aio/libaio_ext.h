@@ -96,7 +96,7 @@ struct io_limits_holder {
  * *unknown (unless NULL): how many processes may not be read.
  * Returns how many hold contexts, which may be more than nr; -EINVAL (nr < 0,
  * or holders is NULL), -ENOMEM, or -errno of reading /proc (-ENOENT without
- * it).  Takes some microseconds for each process of the system.  Any thread.
+ * it).  Takes about 0.1 ms for each process of the system.  Any thread.
  */
 extern int io_limits_holders(struct io_limits_holder *holders, int nr,
 			     int *unknown);

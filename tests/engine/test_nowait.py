@@ -112,30 +112,33 @@ def test_without_the_flag(fio, cold_file, need_strace):
     assert (True, False) in map(tuple, tries.values())
 
 
-@pytest.fixture
-def half_cold(cold_file):
+def make_half_cold(path):
     """The first page of each 64 KiB is in the page cache, and no other."""
-    with open(cold_file, "rb") as file:
+    with open(path, "rb") as file:
         fd = file.fileno()
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
         for offset in range(0, MIB, 65536):
             os.pread(fd, 4096, offset)
     pages = subprocess.check_output(
-        ["fincore", "--bytes", "--noheadings", "--output", "PAGES", cold_file],
+        ["fincore", "--bytes", "--noheadings", "--output", "PAGES", path],
         text=True)
     assert int(pages) == 16
-    return cold_file
 
 
 @pytest.mark.parametrize("vectored", [0, 1])
-def test_only_the_rest(fio, half_cold, need_strace, vectored):
-    """What was there is not read again, and fio sees no short read."""
+def test_only_the_rest(fio, ext4_file, need_strace, vectored):
+    """What was there is not read again, what was not goes where it belongs, and
+    fio sees no short read."""
     trace = os.path.join(fio.cwd, "trace")
-    result = fio(half_cold, nowait="fallback", engine_stats=1, invalidate=0,
+    job = {**COLD, "bs": "64k", "verify": "crc32c", "verify_fatal": 1}
+    fio(ext4_file, **{**job, "rw": "write", "do_verify": 0,
+                      "end_fsync": 1}).ok()
+    make_half_cold(ext4_file)
+    result = fio(ext4_file, nowait="fallback", engine_stats=1, invalidate=0,
                  libaio_vectored=vectored, iodepth=4, strace=(
                      "-o", trace, "-v", "-e", "trace=io_submit"),
-                 **{**COLD, "rw": "read", "bs": "64k"})
+                 **{**job, "rw": "read"})
     assert whole(result, ios=16)["ios_sent_again"] == 16
     rest = [one for call in straceout.calls(trace)
             for one in call.args.split("aio_data")[1:]
@@ -143,6 +146,8 @@ def test_only_the_rest(fio, half_cold, need_strace, vectored):
     sizes = {re.search(r"(?:aio_nbytes|iov_len)=(\d+)", one).group(1)
              for one in rest}
     assert len(rest) == 16 and sizes == {"61440"}
+    assert sorted(int(re.search(r"aio_offset=(\d+)", one).group(1))
+                  for one in rest) == list(range(4096, MIB, 65536))
 
 
 def test_that_the_data_is_right(fio, ext4_file):

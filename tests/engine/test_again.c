@@ -19,7 +19,7 @@
 #include "fault.h"
 #include "queue.h"
 
-#define DEPTH 4
+#define DEPTH 6
 #define SIZE 8
 
 struct fixture {
@@ -251,11 +251,40 @@ static void test_others_wait(void **state)
 	put(f, 0, "12345678");
 	put(f, 1, "12345678");
 	submitted(f, 0, 2);
-	assert_int_equal(f->q.queued, 2);
-	submitted(f, 2, 0);
+	assert_int_equal(f->q.queued, DEPTH - 2);
+	submitted(f, DEPTH - 2, 0);
 	assert_int_equal(queue_reap(&f->q, 0, DEPTH, DEPTH), DEPTH);
 	for (unsigned i = 0; i < DEPTH; i++)
 		ended(f, i, i, SIZE, "12345678");
+}
+
+/* The same where the queue begins further back, as some of it has left. */
+static void test_room_in_front(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, 0, false, RWF_NOWAIT);
+	add(f, 1, false, RWF_NOWAIT);
+	submitted(f, 2, 0);
+	for (unsigned i = 2; i < 5; i++)
+		add(f, i, false, RWF_NOWAIT);
+	inject(SYS_io_submit, 0, 2, EBADF);
+	submitted(f, 1, 0);
+	submitted(f, 1, 0);
+	assert_int_equal(queue_reap(&f->q, 0, 4, 4), 2);
+	ended(f, 0, 2, -EBADF, "");
+	ended(f, 1, 3, -EBADF, "");
+	assert_int_equal(f->q.queued, 3);
+	assert_int_equal(queue_pending(&f->q, 0), 0);
+	assert_int_equal(queue_pending(&f->q, 1), 1);
+	assert_int_equal(queue_pending(&f->q, 2), 4);
+	put(f, 0, "12345678");
+	put(f, 1, "12345678");
+	put(f, 4, "12345678");
+	submitted(f, 0, 2);
+	submitted(f, 1, 0);
+	assert_int_equal(queue_reap(&f->q, 0, 3, 3), 3);
+	assert_true(queue_idle(&f->q));
 }
 
 /* io_submit() takes none for a while. */
@@ -331,10 +360,11 @@ static void test_drained(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_sent_again),	     EACH(test_the_rest),
-		EACH(test_what_is_not),	     EACH(test_errors_of_the_second),
-		EACH(test_others_wait),	     EACH(test_refused),
-		EACH(test_refused_for_long), EACH(test_drained),
+		EACH(test_sent_again),	EACH(test_the_rest),
+		EACH(test_what_is_not), EACH(test_errors_of_the_second),
+		EACH(test_others_wait), EACH(test_room_in_front),
+		EACH(test_refused),	EACH(test_refused_for_long),
+		EACH(test_drained),
 	};
 
 	return cmocka_run_group_tests_name("again", tests, NULL, NULL);

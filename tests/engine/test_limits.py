@@ -133,17 +133,15 @@ def limited(fio, need_root, tmp_path):
             file = tmp_path / os.path.basename(path)
             file.write_text("%08d\n" % number, encoding="ascii")
             lines.append("mount --bind %s %s || exit 99" % (file, path))
-        lines.append('exec %s "$@"\n' % shlex.quote(fio.binary))
+        env = ["%s=%s" % item for item in fio.san_env.items()]
+        lines.append('exec env %s "$@"\n' % shlex.join([*env, fio.binary]))
         script = tmp_path / "limited"
         script.write_text("\n".join(lines), encoding="utf-8")
         script.chmod(0o755)
         other = copy.copy(fio)
-        other.binary = str(script)
         other.argv = lambda args, strace=(): (
-            ["unshare", "--mount", *fio_argv(other, args)[0]],
-            dict(other.san_env))
+            ["unshare", "--mount", str(script), *map(str, args)], {})
         return other
-    fio_argv = type(fio).argv
     return make
 
 

@@ -114,8 +114,9 @@ static void explain_stall(const struct queue *q, int err)
  * the moment before it.  engine_stats takes the same readings of fio's clock,
  * which is one more, of 10 ns.
  */
-static struct queue_issued timed_submit(struct thread_data *td, struct kaio *k,
-					struct timespec *stamp)
+static QUEUE_FLAT struct queue_issued timed_submit(struct thread_data *td,
+						   struct kaio *k,
+						   struct timespec *stamp)
 {
 	bool timed = k->queue.config.timed, stamped = fio_fill_issue_time(td);
 	uint64_t paused = k->queue.paused_ns, start = 0, end = 0;
@@ -138,7 +139,7 @@ static struct queue_issued timed_submit(struct thread_data *td, struct kaio *k,
  * Has anything left the queue?  A second try keeps the time of its first.  A
  * job that the user ends needs no explanation.
  */
-static bool submit_once(struct thread_data *td, struct kaio *k)
+static QUEUE_FLAT bool submit_once(struct thread_data *td, struct kaio *k)
 {
 	struct timespec now = {0};
 	const struct queue_issued issued = timed_submit(td, k, &now);
@@ -150,14 +151,17 @@ static bool submit_once(struct thread_data *td, struct kaio *k)
 	return issued.nr || issued.again;
 }
 
-void kaio_submit(struct thread_data *td)
+static QUEUE_FLAT void submit_all(struct thread_data *td, struct kaio *k)
 {
-	struct kaio *k = td->io_ops_data;
-
 	if (k->stuck.slots)
 		kaio_watch_submit(k);
 	while (k->queue.queued && submit_once(td, k))
 		;
+}
+
+void kaio_submit(struct thread_data *td)
+{
+	submit_all(td, td->io_ops_data);
 }
 
 void kaio_send_again(struct thread_data *td)
@@ -259,7 +263,7 @@ static int kaio_commit(struct thread_data *td)
 
 	k->uncommitted = false;
 	if (!queue_holds(&k->queue))
-		kaio_submit(td);
+		submit_all(td, k);
 	return 0;
 }
 

@@ -145,7 +145,7 @@ static int submit_pending(struct queue *q, unsigned nr)
  * io_submit(), and what completed meanwhile: surely of this call only if
  * nothing else was in flight.
  */
-static int timed_submit(struct queue *q, unsigned nr)
+static QUEUE_FLAT int timed_submit(struct queue *q, unsigned nr)
 {
 	unsigned unread = (unsigned)ready(q);
 	bool alone = q->ring && !q->config.arrivals && unread == q->inflight;
@@ -157,7 +157,7 @@ static int timed_submit(struct queue *q, unsigned nr)
 }
 
 /* io_submit() of all that is queued, with its statistics. */
-static inline int submit(struct queue *q)
+static QUEUE_FLAT int submit(struct queue *q)
 {
 	unsigned nr = q->again ? q->again : q->queued;
 	int ret = q->config.timed ? timed_submit(q, nr) : submit_pending(q, nr);

@@ -32,8 +32,8 @@ static unsigned take_failed(struct queue *q, struct io_event *to, unsigned max)
 	return nr;
 }
 
-static int getevents(struct queue *q, struct io_event *to, unsigned min,
-		     unsigned max)
+static QUEUE_FLAT int getevents(struct queue *q, struct io_event *to,
+				unsigned min, unsigned max)
 {
 	uint64_t limit = min ? q->config.wait_ns : 0;
 	struct timespec most = {.tv_sec = (time_t)(limit / 1000000000),
@@ -115,8 +115,8 @@ static int block(struct queue *q, struct io_event *to, unsigned min,
 }
 
 /* The spin, then the kernel, if still short. */
-static int await(struct queue *q, struct io_event *to, unsigned min,
-		 unsigned max)
+static QUEUE_FLAT int await(struct queue *q, struct io_event *to, unsigned min,
+			    unsigned max)
 {
 	int ret, got = spin(q, to, min, max);
 
@@ -151,8 +151,11 @@ static int reap_ring(struct queue *q, struct io_event *to, unsigned min,
 	q->unwaited += got;
 	if (got >= min)
 		return (int)got;
-	ret = (q->config.spin_auto ? await_learning
-				   : await)(q, to + got, min - got, max - got);
+	to += got;
+	if (q->config.spin_auto)
+		ret = await_learning(q, to, min - got, max - got);
+	else
+		ret = await(q, to, min - got, max - got);
 	return ret > 0 ? (int)got + ret : got ? (int)got : ret;
 }
 

@@ -248,9 +248,6 @@ def _begin(args, specs, stack):
         args, args.pairs or (QUICK_PAIRS if args.quick else PAIRS),
         args.runtime or (0.2 if args.quick else 0.25), 0.05)
     asked = replace(asked, target=[args.target] if args.target else None)
-    # Of all that is run from here on, the bare loop included.
-    os.environ[returnstack.VARIABLE] = returnstack.decision(
-        asked.build, os.environ)
     campaign = presets.campaign(asked, specs)
     campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
         tempfile.TemporaryDirectory(prefix="kaio-bench-")))
@@ -265,6 +262,9 @@ def bench(args: argparse.Namespace, stack: ExitStack) -> None:
     asked, rows = campaign.asked, campaign.cells
     if {"defaults", "spin", "cpu"} & set(parts):
         loops.program(loops.BARE, asked.build)
+    # For all that is measured, the bare loop included.
+    os.environ[returnstack.VARIABLE] = returnstack.decision(
+        asked.build, os.environ)
     file = commandline.output(
         args.json, 3 * asked.pairs * (len(specs) + len(SWEEP)), stack)
     made = _targets(names, asked, stack)

@@ -25,7 +25,8 @@ int io_ring_usable(io_context_t ctx)
 
 	return ring && ring->magic == AIORING_MAGIC &&
 	       ring->incompat_features == 0 &&
-	       ring->header_length >= sizeof(*ring) && !aioring_under_valgrind();
+	       ring->header_length >= sizeof(*ring) &&
+	       !aioring_under_valgrind();
 }
 
 int io_ring_ready(io_context_t ctx)

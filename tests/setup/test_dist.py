@@ -96,8 +96,9 @@ def test_a_bare_copy_says_what_is_missing(tree, tmp_path):
 
 @pytest.mark.fio
 def test_builds_are_the_same(tree, archive, tmp_path):
-    """In another place, under another umask."""
-    there = packagebuild.unpacked(archive, tmp_path / "another" / "place")
+    """In another place, whose name make and the shell would take apart, under
+    another umask."""
+    there = packagebuild.unpacked(archive, tmp_path / "another place")
     packagebuild.make("build", "all", tree=tree)
     packagebuild.make("build", "all", tree=there, umask=0o077)
     for name in BUILT:

@@ -29,7 +29,7 @@
 #>                 FIO_SRCS= the engine for all of them; make uninstall
 #> make install-tools  the commands, as kaio-ab and so on, and kaio-run
 #> make dist       the source archive O/kaio-VERSION.tar.xz; the same each time
-#> make deb        Debian packages, in O/deb
+#> make deb        Debian packages, in O/deb      make rpm  RPMs, in O/rpm
 #> make clean      remove O               make version  say which this is
 #>
 #> FIO=PATH        the fio to build for (default: the one on PATH)
@@ -74,7 +74,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer \
 	      -fno-sanitize-recover=all)
 VERSION  := $(shell cat .setup/version)
 # The same sources make the same files, wherever they lie.
-HERE      = -ffile-prefix-map=$(CURDIR)=.
+HERE      = "-ffile-prefix-map=$(CURDIR)=."
 ALLFLAGS  = -std=gnu11 -fPIC $(WARN) $(SANFLAGS) $(HERE) -Iaio \
 	    -D_FILE_OFFSET_BITS=64 -D_GNU_SOURCE -MMD -MP $(KERNEL) $(CFLAGS) \
 	    -fvisibility=default
@@ -115,7 +115,7 @@ LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
 	engines check coverage test-slow test-conformance lint man install install-tools uninstall clean help deps version \
-	dist deb \
+	dist deb rpm \
 	build-tests \
 	FORCE
 .DELETE_ON_ERROR:
@@ -396,6 +396,10 @@ dist: $(O)/.flags
 deb: dist
 	$(Q).setup/packages deb ab man
 	$(Q).setup/build-deb $(ARCHIVE) $(O)/deb
+
+rpm: dist
+	$(Q).setup/packages rpm ab man
+	$(Q).setup/build-rpm $(ARCHIVE) $(O)/rpm
 
 # Only what a build of ours has marked.
 clean:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import fiotrees
 from enginepairs import pair
 from setuprun import fake_tree, write_program
 
@@ -90,21 +91,29 @@ def test_selection(matrix):
 
 @pytest.mark.slow
 def test_matrix(other_tree, build_dir, fio_binary, tmp_path):
-    """One is built and tested, and each refuses the other's engine."""
+    """Two are built and tested, each refuses each other's engine, and one for
+    both runs in both."""
     path, version, other = other_tree
+    third = "fio-8" + version[len("fio-9"):]
+    second = fiotrees.built(build_dir / "fio", fio_binary, tmp_path / "third",
+                            third)
     out = tmp_path / "out"
     out.mkdir()
     for name in ("fio", "fio-kaio.so"):
         (out / name).symlink_to(build_dir / name)
-    result = run(path, out=out, FIO=fio_binary,
+    result = run(path, second, out=out, FIO=fio_binary,
                  KAIO_PYTEST="-k test_option_table")
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result
-    assert lines[-1] == "14 passed, 0 failed"  # 1, the tree, 2 x 6 ways
-    new, old = other[len("fio-"):], version[len("fio-"):] + " (FIO)"
-    assert [line.split() for line in lines[-3:-1]] == [
-        [new, "2", "passed", "-", "refused"],
-        [*old.split(), "not", "run", "refused", "-"]]
+    # 2 tests on 2, 6 ways for 6 pairs, for 2 left out, and 1 more for 2 inside.
+    assert lines[-1] == "66 passed, 0 failed"
+    assert [line.split() for line in lines[-4:-1]] == [
+        [other[len("fio-"):], "2", "passed", "-", "refused", "refused",
+         "runs", "refused"],
+        [third[len("fio-"):], "2", "passed", "refused", "-", "refused",
+         "runs", "refused"],
+        [version[len("fio-"):], "(FIO)", "not", "run", "refused", "refused",
+         "-", "-", "-"]]
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ import subprocess
 
 import pytest
 
-from abi_tools import BUILD, HERE, SAN, STATIC, compile_program, need, output_of, run
+from abi_tools import (
+    AIO, BUILD, HERE, SAN, STATIC, compile_program, need, output_of, run, symbols,
+)  # fmt: skip
 from answers import answers, results
 from libsymbols import exported
 
@@ -184,6 +186,20 @@ def test_object_keeps_ibt_and_shadow_stacks():
     assert re.search(r"x86 feature: IBT, SHSTK\n", output_of("readelf", "-n", call))
     assert re.search(r"\.note\.GNU-stack +PROGBITS +0+ \w+ 0+ 00 +0",
                      output_of("readelf", "-SW", call))  # fmt: skip
+
+
+TARGETS = ["aarch64", "armv7", "i686", "powerpc", "riscv64", "s390x"]
+
+
+@pytest.mark.parametrize("target", [*(f"{t}-linux-gnu" for t in TARGETS),
+                                    "x86_64-linux-gnux32"])  # fmt: skip
+def test_assembly_is_empty_elsewhere(target, tmp_path):
+    """And no reason for an executable stack there either."""
+    clang = need("clang", "it assembles for other processors")
+    made = tmp_path / "call.o"
+    output_of(clang, f"--target={target}", "-c", AIO / "refill_call.S", "-o", made)
+    assert symbols(made) == []
+    assert ".note.GNU-stack" in output_of("readelf", "-SW", made)
 
 
 # --- the decision ---

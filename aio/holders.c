@@ -15,7 +15,7 @@
 
 /* One mapping of a ring. */
 struct mapping {
-	unsigned long inode; /* of the ring; children share their parent's */
+	unsigned long long inode;   /* children share their parent's ring */
 	unsigned long long started; /* the process, in ticks */
 	struct io_limits_holder by; /* one context */
 };
@@ -87,21 +87,21 @@ static int identify(struct mapping *one)
  * it, and adds two, before it rounds up to pages; its header is as long as an
  * event.
  */
-static unsigned long most_events(unsigned long bytes)
+static unsigned long most_events(unsigned long long bytes)
 {
-	unsigned long slots = bytes / sizeof(struct io_event);
+	unsigned long long slots = bytes / sizeof(struct io_event);
 
-	return slots > 3 ? (slots - 3) / 2 : 0;
+	return slots > 3 ? (unsigned long)(slots - 3) / 2 : 0;
 }
 
-/* A line of maps; 1: of a ring. */
+/* A line of maps, of a process of 64 bits, too; 1: of a ring. */
 static int is_ring(const char *line, struct mapping *one)
 {
-	unsigned long from, to;
+	unsigned long long from, to;
 	int path = 0;
 
-	if (sscanf(line, "%lx-%lx %*s %*s %*s %lu %n", &from, &to, &one->inode,
-		   &path) != 3 ||
+	if (sscanf(line, "%llx-%llx %*s %*s %*s %llu %n", &from, &to,
+		   &one->inode, &path) != 3 ||
 	    !path || strncmp(line + path, "/[aio]", 6) != 0)
 		return 0;
 	one->by.contexts = 1;

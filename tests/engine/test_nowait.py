@@ -150,6 +150,17 @@ def test_only_the_rest(fio, ext4_file, need_strace, vectored):
                   for one in rest) == list(range(4096, MIB, 65536))
 
 
+def test_a_rest_that_is_refused(fio, cold_file, need_strace):
+    """Then the I/O is as short as the first try was, and fio asks for the rest
+    by itself."""
+    make_half_cold(cold_file)
+    job = fio(cold_file, nowait="fallback", invalidate=0, iodepth=1, strace=(
+        "-o", os.devnull, "-e", "trace=io_submit", "-e",
+        "inject=io_submit:error=EIO:when=3"),
+        **{**COLD, "rw": "read", "bs": "64k"}).ok().job
+    assert (job["read"]["clat_ns"]["N"], job["read"]["short_ios"]) == (16, 1)
+
+
 def test_that_the_data_is_right(fio, ext4_file):
     """Written and read so: new blocks, which a direct write may not allocate
     without waiting, syncs between, and the verifying reads."""

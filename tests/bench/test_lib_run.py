@@ -41,13 +41,13 @@ def test_both_libraries_under_fio_and_in_the_loop(bench, build_dir, tmp_path):
 
 
 def check_calls(kinds):
-    """Ours makes no call for events; {}: strace does not work here."""
-    if kinds["A"]:
-        assert kinds["A"]["io_getevents"] == pytest.approx(1, abs=0.1)
-        assert kinds["A"]["io_submit"] == pytest.approx(1, abs=0.1)
-    if kinds["B"]:
-        assert kinds["B"]["io_getevents"] <= 0.05
-        assert kinds["B"]["io_submit"] == pytest.approx(1, abs=0.1)
+    """Ours makes no call for events; {}: strace does not work here.  The
+    library of Debian 13 gets them by io_pgetevents."""
+    for side, least, most in (("A", 0.9, 1.1), ("B", 0, 0.05)):
+        if kinds[side]:
+            gets = kinds[side]["io_getevents"] + kinds[side]["io_pgetevents"]
+            assert least <= gets <= most
+            assert kinds[side]["io_submit"] == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.smoke

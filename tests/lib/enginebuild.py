@@ -20,6 +20,15 @@ def copy_headers(headers, to):
     return str(to)
 
 
+def unconfigured(tree, to):
+    """A copy of the source tree of a fio that is not configured for any machine
+    or C library."""
+    shutil.copytree(tree, to, symlinks=True)
+    for name in ("config-host.h", "config-host.mak", ".stamp", ".version"):
+        (to / name).unlink(missing_ok=True)
+    return to
+
+
 def insert(path, before, line):
     """Insert line before the first match of the pattern."""
     with open(path, encoding="utf-8") as file:

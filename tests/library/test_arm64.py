@@ -5,7 +5,6 @@ processor, which has none of these calls.
 """
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from abi_tools import (
     AIO, BUILD, HERE, ROOT, WARNINGS, make, need, output_of, run, symbols,
 )  # fmt: skip
+import enginebuild
 from libsymbols import LIBAIO, dynamic_entries, exported_functions
 
 pytestmark = pytest.mark.long
@@ -28,20 +28,12 @@ CMOCKA_HAS = ["ASSERT_H", "INTTYPES_H", "MALLOC_H", "SIGNAL_H", "STDINT_H",
               "CLOCK_GETTIME_REALTIME", "STRUCT_TIMESPEC"]  # fmt: skip
 
 
-def fio_source(folder):
-    """The tree of the fio under test, not yet configured for any machine."""
-    shutil.copytree(BUILD / "fio", folder, symlinks=True)
-    for name in ("config-host.h", "config-host.mak", ".stamp", ".version"):
-        (folder / name).unlink(missing_ok=True)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     """The build folder of all that make makes."""
     need(CC, f"it builds programs for arm64 (gcc-{TARGET})")
     folder = tmp_path_factory.mktemp("arm64")
-    source = fio_source(folder / "source")
+    source = enginebuild.unconfigured(BUILD / "fio", folder / "source")
     make(folder / "build", CC, f"FIO={os.environ.get('FIO', 'fio')}",
          f"FIO_SRC={source}", "all")  # fmt: skip
     return folder / "build"

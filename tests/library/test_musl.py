@@ -2,9 +2,11 @@
 """The library and the engine built with musl, by Debian's musl-gcc; programs of
 musl with the library, static and dynamic, give the answers that others get.
 
-The engine is not run: that takes a fio built with musl, which takes minutes.
-All that it wants of a C library has to be in musl's.
+All that the engine wants of a C library has to be in musl's.  It is run in a
+fio that is built with musl, without what needs other libraries: that takes a
+minute.
 """
+import json
 import os
 import re
 import shutil
@@ -12,9 +14,10 @@ import shutil
 import pytest
 
 from abi_tools import (
-    AIO, BUILD, HERE, ROOT, WARNINGS, compile_shared, make, need, output_of,
-    symbols,
+    AIO, BUILD, HERE, NOT_OURS, ROOT, WARNINGS, compile_shared, make, need,
+    output_of, symbols,
 )  # fmt: skip
+import enginebuild
 from answers import MASKED, answers, assert_errno_left_alone, results
 from libsymbols import LIBAIO, dynamic_entries, exported_functions
 
@@ -34,16 +37,19 @@ def out(tmp_path_factory):
     return folder
 
 
+def kernel():
+    """The words by which musl-gcc finds the kernel's headers."""
+    multiarch = output_of("gcc", "-print-multiarch").strip()
+    return ("-idirafter", "/usr/include", "-idirafter",
+            f"/usr/include/{multiarch}")
+
+
 @pytest.fixture(params=LINKED)
 def build(out, request, tmp_path):
-    multiarch = output_of("gcc", "-print-multiarch").strip()
-    kernel = ("-idirafter", "/usr/include", "-idirafter",
-              f"/usr/include/{multiarch}")
-
     def compile_musl(source):
         program = tmp_path / source.stem
         output_of(
-            CC, "-O1", "-g", "-D_GNU_SOURCE", *WARNINGS, *kernel, f"-I{AIO}",
+            CC, "-O1", "-g", "-D_GNU_SOURCE", *WARNINGS, *kernel(), f"-I{AIO}",
             source, "-o", program, *[w.format(out=out) for w in LINKED[request.param]],
         )  # fmt: skip
         return program
@@ -102,3 +108,33 @@ def test_engine_wants_nothing_that_musl_lacks(out, tmp_path):
     wanted = re.findall(r"^ +U (\w+)", output_of("nm", "-D", "-u", engine), re.M)
     assert "dladdr" in wanted
     assert set(wanted) - {name for _, name in symbols(musl, "-D")} == set()
+
+
+@pytest.fixture(scope="module")
+def musl_fio(tmp_path_factory):
+    """The source tree of the fio under test, with a fio built with musl."""
+    need(CC, "it builds programs for musl (musl-tools)")
+    tree = enginebuild.unconfigured(BUILD / "fio",
+                                    tmp_path_factory.mktemp("musl-fio") / "tree")
+    output_of("./configure", f"--cc={' '.join((CC, *kernel()))}",
+              "--disable-native", "--disable-optimizations", cwd=tree)  # fmt: skip
+    output_of("env", *[f"--unset={name}" for name in NOT_OURS], "make", "-j2",
+              "fio", cwd=tree, timeout=600)  # fmt: skip
+    return tree
+
+
+@pytest.mark.fio
+@pytest.mark.slow
+@pytest.mark.parametrize("reap", ["ring", "syscall", "eventfd"])
+def test_engine_in_a_fio_of_musl(musl_fio, tmp_path, reap):
+    out = musl_fio.parent / "engine"
+    make(out, CC, f"FIO={musl_fio}/fio", f"FIO_SRC={musl_fio}", "engine")
+    assert "ld-musl" in output_of("readelf", "-l", musl_fio / "fio")
+    done = json.loads(output_of(
+        musl_fio / "fio", f"--ioengine=external:{out}/fio-kaio.so",
+        f"--reap={reap}", "--name=x", f"--filename={tmp_path}/x", "--size=4m",
+        "--rw=randrw", "--iodepth=16", "--verify=crc32c", "--thread",
+        "--output-format=json", cwd=tmp_path, timeout=120))  # fmt: skip
+    job, = done["jobs"]
+    assert (job["error"], job["write"]["total_ios"] > 100) == (0, True)
+    assert job["read"]["total_ios"] == 1024

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How tests/run counts what a cmocka program prints (TAP)."""
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+
+import pytest
+
+from setuprun import ROOT, write_program
+
+
+@pytest.fixture(scope="module")
+def runner():
+    spec = spec_from_loader("runner", SourceFileLoader(
+        "runner", str(ROOT / "tests/run")))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("lines, status, counted", [
+    (["ok 1 - test_a", "ok 2 - test_b"], 0, (2, 0, 0)),
+    (["ok 1 - test_a", "not ok 2 # SKIP test_b"], 0, (1, 0, 1)),
+    (["ok 1 - test_a", "ok 2 # SKIP test_b"], 0, (1, 0, 1)),
+    (["ok 1 - test_a", "not ok 2 - test_b", "# not ok - all"], 1, (1, 1, 0)),
+    (["ok 1 - test_a"], 139, (1, 1, 0)), ([], 0, (0, 1, 0))])
+def test_passed_failed_and_skipped(runner, lines, status, counted, tmp_path):
+    program = write_program(tmp_path / "test_x", "".join(
+        f"echo '{line}'\n" for line in lines) + f"exit {status}\n")
+    assert runner.run_cmocka(str(program)) == counted

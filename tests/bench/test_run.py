@@ -52,6 +52,8 @@ def test_rows_goals_and_the_json(bench, tmp_path):
     check_stdout(done)
     check_nothing_left(done)
     data = json.loads(out.read_text())
+    told = re.search(r"^return stack refilled .*: (yes|no)$", done.stdout, re.M)
+    assert data["refill"] == {"yes": 1, "no": 0}[told[1]]
     rows = {row["name"]: row for row in data["rows"]}
     batch = rows["kaio : libaio, tmpfs, depth 64"]
     assert "iodepth_batch=16\n" in batch["job_text"]

@@ -139,6 +139,28 @@ def check_runs(ab, pairs):
     assert len({runs[0]["seed"] for runs in blocks.values()}) == pairs
 
 
+@pytest.mark.skipif(os.uname().machine != "x86_64",
+                    reason="calls are refilled on x86-64 alone")
+def test_all_runs_of_a_side_refill_or_none(ab, shm):
+    """What the environment says, and where it is silent what was decided once:
+    in every report, and in the command that repeats a run."""
+    sides = ["kaio@LIBAIO_REFILL=0", "kaio", "libaio"]
+    done = ab(*(word for side in sides for word in ("--side", side)), "--pairs",
+              "1", "--target", f"{shm}/scratch", *FAST, LIBAIO_REFILL="")
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    zero, asked, none = (side["environment"] for side in report["sides"])
+    assert zero == {"LIBAIO_REFILL": "0"} and none == {}
+    decided = asked["LIBAIO_REFILL"]
+    assert decided in ("0", "1")
+    word = f"LIBAIO_REFILL={decided}"
+    assert report["cells"][0]["command"]["B"].startswith(f"env {word} ")
+    assert "\nB = kaio (external:" in done.stdout
+    assert f"\n    {word}\n" in done.stdout
+    page = Path(ab.out, "report.html").read_text(encoding="utf-8")
+    assert word in page and "LIBAIO_REFILL=0" in page
+
+
 @pytest.mark.slow
 def test_an_engine_against_itself_on_two_targets(ab, shm, tmp_path):
     """One pair: no verdict, but the same I/O and the same system calls."""

@@ -86,7 +86,7 @@ FIOFLAGS  = -isystem $(H)/fio -include $(H)/fio/config-host.h -DFIO_INTERNAL \
 AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts refill \
 		 refill_call wait limits holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_setup queue_reap \
-		 queue_again spin_auto stats stats_file explain rwf stuck keeper \
+		 queue_again spin_auto stats stats_file explain rwf stuck keeper inside \
 		 arrival lateness)
 # The half that knows fio's headers, and what is there once (engine/half.h).
 H           ?= $(O)

@@ -25,12 +25,14 @@ static int reap(struct arrival *a)
 		    : 0;
 }
 
-/* What is there has arrived at now. */
-static void hand_over(struct arrival *a, uint64_t now)
+/* What is there has arrived at now.  False: it is to end. */
+static bool hand_over(struct arrival *a, uint64_t now)
 {
+	bool stop;
 	int got;
 
 	pthread_mutex_lock(&a->lock);
+	stop = a->stop;
 	while ((got = reap(a)) > 0)
 		for (; got; got--)
 			a->at[a->events[a->nr++].obj - a->iocbs] = now;
@@ -38,6 +40,7 @@ static void hand_over(struct arrival *a, uint64_t now)
 		a->error = got;
 	pthread_cond_signal(&a->more);
 	pthread_mutex_unlock(&a->lock);
+	return !stop;
 }
 
 static void *stamp(void *arg)
@@ -45,12 +48,10 @@ static void *stamp(void *arg)
 	struct arrival *a = arg;
 	uint64_t count;
 
-	/* Pairs with the one in arrival_stop(). */
-	while (!__atomic_load_n(&a->stop, __ATOMIC_ACQUIRE)) {
-		/* A tracer may interrupt it: then there is nothing to stamp. */
-		if (read(a->eventfd, &count, sizeof(count)) == sizeof(count))
-			hand_over(a, clock_now());
-	}
+	/* A tracer may interrupt it: then there is nothing to stamp. */
+	while (read(a->eventfd, &count, sizeof(count)) < 0 ||
+	       hand_over(a, clock_now()))
+		;
 	return NULL;
 }
 
@@ -100,8 +101,9 @@ void arrival_stop(struct arrival *a)
 {
 	const uint64_t one = 1;
 
-	/* Pairs with the one in stamp(). */
-	__atomic_store_n(&a->stop, true, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&a->lock);
+	a->stop = true;
+	pthread_mutex_unlock(&a->lock);
 	/* It cannot fail: a count so large that it would block is never had. */
 	while (write(a->eventfd, &one, sizeof(one)) != sizeof(one))
 		;

@@ -23,10 +23,10 @@ struct arrival {
 	bool ring;   /* it can be read; else io_getevents is asked */
 	int eventfd; /* a blocking one, which each request signals */
 	pthread_t thread;
-	bool stop; /* written before the eventfd, read after it */
 
 	pthread_mutex_t lock; /* of what follows */
 	pthread_cond_t more;
+	bool stop;
 	struct io_event *events; /* [depth]: arrived, not yet taken */
 	unsigned nr;
 	int error;    /* -errno that ended the thread, or 0 */

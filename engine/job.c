@@ -123,7 +123,7 @@ int kaio_post_init(struct thread_data *td)
 			"layout (or valgrind runs fio), so this job uses "
 			"reap=syscall, without spin= and submit=adaptive\n");
 	if (!ret)
-		return 0;
+		return kaio_watch_start(td);
 	if (k->queue.ctx) {
 		/* That was made, so it is the eventfd, or the thread. */
 		log_err("kaio: %s: no eventfd, epoll or thread: %s; raise the "
@@ -178,6 +178,8 @@ void kaio_cleanup(struct thread_data *td)
 		add_to_parent(td, k);
 	else if (k->started && k->queue.config.timed)
 		kaio_report(td, k);
+	if (k->watching)
+		inside_stop(&k->inside);
 	if (k->gave_up)
 		kaio_watch_end(td);
 	queue_exit(&k->queue, !worker && !k->gave_up);

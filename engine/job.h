@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "fio_glue.h"
+#include "inside.h"
 #include "lateness.h"
 #include "rwf.h"
 #include "queue.h"
@@ -34,6 +35,10 @@ struct kaio {
 	bool judged;	  /* guard_request() has let the first request pass */
 	bool gave_up;	  /* on what is stuck; nothing is submitted any more */
 	struct stuck stuck;
+	struct inside inside;	   /* io_submit; started with stuck.slots */
+	uint64_t inside_told;	   /* ns: when a call was last named */
+	bool watching;		   /* inside has been started */
+	bool let_go;		   /* by fio, as io_submit holds it */
 	struct lateness *lateness; /* of due_stats=; NULL: off */
 };
 
@@ -81,7 +86,9 @@ struct io_u *kaio_event(struct thread_data *td, int nr);
  * from at on have been reaped, at what is still in flight: name what is stuck,
  * or give it up where the job should have ended.
  */
+int kaio_watch_start(struct thread_data *td);
 void kaio_watch_submit(struct kaio *k);
+void kaio_watch_submitted(struct kaio *k);
 void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr);
 
 /*

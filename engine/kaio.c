@@ -157,6 +157,8 @@ static QUEUE_FLAT void submit_all(struct thread_data *td, struct kaio *k)
 		kaio_watch_submit(k);
 	while (k->queue.queued && submit_once(td, k))
 		;
+	if (k->stuck.slots)
+		kaio_watch_submitted(k);
 }
 
 void kaio_submit(struct thread_data *td)

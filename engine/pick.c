@@ -4,6 +4,7 @@
  * for a fio of its own, the one that fits the fio that runs.
  * Source: dlopen_ioengine() in ioengines.c of fio.
  */
+#include <stdint.h>
 #include <stdio.h>
 
 #include "half.h"
@@ -14,17 +15,23 @@ extern const struct half *const __start_kaio_halves[]
 extern const struct half *const __stop_kaio_halves[]
 	__attribute__((visibility("hidden")));
 
+/* How many there are; as numbers, since C knows no array that has both ends. */
+static size_t nr_halves(void)
+{
+	return ((uintptr_t)__stop_kaio_halves -
+		(uintptr_t)__start_kaio_halves) /
+	       sizeof(*__start_kaio_halves);
+}
+
 /* "fio-3.28, fio-3.33 and fio-3.36"; it is cut if it does not fit. */
 static void list_versions(char *text, size_t size)
 {
-	const struct half *const *h = __start_kaio_halves;
-	size_t len = 0;
+	size_t len = 0, nr = nr_halves();
 
-	for (; h < __stop_kaio_halves && len < size; h++) {
-		const char *sep = h + 1 < __stop_kaio_halves ? ", " : " and ";
-		int ret = snprintf(text + len, size - len, "%s%s",
-				   h == __start_kaio_halves ? "" : sep,
-				   (*h)->version);
+	for (size_t i = 0; i < nr && len < size; i++) {
+		const char *sep = i + 1 < nr ? ", " : " and ";
+		int ret = snprintf(text + len, size - len, "%s%s", i ? sep : "",
+				   __start_kaio_halves[i]->version);
 
 		len += ret > 0 ? (size_t)ret : 0;
 	}
@@ -41,19 +48,14 @@ void get_ioengine(struct ioengine_ops **ops)
 {
 	char why[HALF_WHY] = "", versions[1024];
 
-	for (const struct half *const *h = __start_kaio_halves;
-	     h < __stop_kaio_halves; h++) {
-		char said[HALF_WHY] = "";
+	for (size_t i = 0; i < nr_halves(); i++) {
+		const struct half *h = __start_kaio_halves[i];
 
-		if ((*h)->fits(said)) {
-			*ops = (*h)->ops;
+		if (!*why && h->fits(why)) {
+			*ops = h->ops;
 			return;
 		}
-		if (*said)
-			snprintf(why, sizeof(why), "%s", said);
 	}
 	list_versions(versions, sizeof(versions));
-	(*__start_kaio_halves)
-		->refuse(versions, __stop_kaio_halves - __start_kaio_halves > 1,
-			 why);
+	__start_kaio_halves[0]->refuse(versions, nr_halves() > 1, why);
 }

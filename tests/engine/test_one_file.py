@@ -187,8 +187,8 @@ def without_sanitizer(san):
                     "sanitizers")
 
 
-def test_a_real_fio_that_is_left_out(without_sanitizer, later, held, engine,
-                                     shm_file, tmp_path):
+@pytest.mark.usefixtures("without_sanitizer")
+def test_a_real_fio_that_is_left_out(later, held, engine, shm_file, tmp_path):
     """By the engine for one fio, and by that for several."""
     binary, running = later
     one = refused(binary, engine, shm_file, tmp_path)
@@ -199,8 +199,8 @@ def test_a_real_fio_that_is_left_out(without_sanitizer, later, held, engine,
                for said in (one, several))
 
 
-def test_a_real_fio_with_other_options(without_sanitizer, later, build_dir,
-                                       shm_file, tmp_path):
+@pytest.mark.usefixtures("without_sanitizer")
+def test_a_real_fio_with_other_options(later, build_dir, shm_file, tmp_path):
     """Built for its version, but from an older source: what is new there is
     named."""
     binary, running = later

@@ -131,7 +131,7 @@ void aiorefill_decide(io_context_t ctx)
 
 static unsigned measured(uint64_t word, int first_bit)
 {
-	return (unsigned)(word >> first_bit) & MOST_NS;
+	return (unsigned)(word >> first_bit) & AIOREFILL_MOST_NS;
 }
 
 int io_refill(struct io_refill *found)

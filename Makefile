@@ -148,7 +148,7 @@ $(O)/aio/%.o: aio/%.c $(O)/.flags
 # Assembly: empty but on x86-64.  Not all options of a compiler are its own.
 $(O)/aio/%.o: aio/%.S $(O)/.flags
 	$(call say,AS,$<)mkdir -p $(@D) && \
-		$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+		$(CC) $(HERE) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(O)/libaio.a: $(AIO_OBJS) Makefile
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(AIO_OBJS)

@@ -313,7 +313,7 @@ def test_a_device_or_file_under_a_loop_device_is_refused(loop, stack,
 
 @pytest.mark.root
 def test_partitions_that_were_left_over_are_removed(loop):
-    real.run("addpart", loop, "3", "2048", "2048")
+    real.tell_partition(loop, real.ADD, 3, 1 * MIB, 1 * MIB)
     remove_partitions(loop)
     with partition(loop, 3, 1 * MIB, 1 * MIB) as path:
         assert path == f"{loop}p3"

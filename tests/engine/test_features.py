@@ -45,7 +45,8 @@ def test_paced(fio, fio_has, shm_file, pace):
     assert way["total_ios"] == way["lat_ns"]["N"] == 8
     assert enginestats.objects(result.stderr)[0]["held_at_most"] == 0
     assert way["slat_ns"]["mean"] < PAUSE * 1000 / 4
-    assert way["clat_ns"]["percentile"]["50.000000"] < PAUSE * 1000 / 4
+    if "thinkcycles" not in pace:       # fio reaps after it, on any engine
+        assert way["clat_ns"]["percentile"]["50.000000"] < PAUSE * 1000 / 4
 
 
 def test_paced_replay(fio, shm_file, extra):

@@ -34,12 +34,15 @@ def find():
 class Browser:
     def __enter__(self):
         from selenium import webdriver      # other tests need none
+        from selenium.webdriver.chrome.service import Service
         options = webdriver.ChromeOptions()
         options.binary_location = find()
         for flag in FLAGS:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", dict.fromkeys(LOGS, "ALL"))
-        self.driver = webdriver.Chrome(options=options)
+        # Without its path, later seleniums ask a program of their own for it.
+        self.driver = webdriver.Chrome(options=options, service=Service(
+            executable_path=shutil.which("chromedriver")))
         self.driver.set_page_load_timeout(TIMEOUT)
         return self
 

@@ -2,11 +2,13 @@
 # Files and block devices for tests to write to: tmpfs, loop devices, and
 # ext4 on one.  Each is a context manager that removes what it made.
 import contextlib
+import ctypes
 import errno
 import fcntl
 import itertools
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
@@ -15,12 +17,13 @@ from pathlib import Path
 import pytest
 
 LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81     # <linux/loop.h>
+BLKPG, ADD, DELETE = 0x1269, 1, 2                   # <linux/blkpg.h>
 
 
 def run(*argv):
     done = subprocess.run(argv, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, "%s: %s" % (" ".join(argv), done.stdout)
+    assert done.returncode == 0, "%s: %s" % (" ".join(map(str, argv)), done.stdout)
     return done.stdout.strip()
 
 
@@ -191,21 +194,34 @@ def under_device_mapper(device, size):
         run("dmsetup", "remove", "--retry", name)
 
 
+def tell_partition(disk, how, number, start=0, length=0):
+    """To the kernel, in bytes, as addpart and delpart did, which Debian 13 no
+    longer has (<linux/blkpg.h>)."""
+    what = ctypes.create_string_buffer(struct.pack(
+        "qqi64s64s", start, length, number, b"", b""), 152)
+    told = struct.pack("iiiP", how, 0, len(what), ctypes.addressof(what))
+    descriptor = os.open(disk, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, BLKPG, told)
+    finally:
+        os.close(descriptor)
+
+
 def remove_partitions(disk):
     """Those that an earlier user of a loop device left over."""
     name = os.path.basename(disk)
     for part in Path(f"/sys/block/{name}").glob(f"{name}p*"):
-        run("delpart", disk, (part / "partition").read_text().strip())
+        tell_partition(disk, DELETE, int((part / "partition").read_text()))
 
 
 @contextlib.contextmanager
 def partition(disk, number, start, length):
     """A partition made in the kernel only (BLKPG), as partx -a does."""
-    run("addpart", disk, str(number), str(start // 512), str(length // 512))
+    tell_partition(disk, ADD, number, start, length)
     try:
         yield await_node(f"{disk}p{number}")
     finally:
-        run("delpart", disk, str(number))
+        tell_partition(disk, DELETE, number)
 
 
 def await_node(path):

@@ -191,7 +191,9 @@ def test_stopped_and_continued(library, case, expected, programs, library_paths)
     else:
         env = {"LD_LIBRARY_PATH": str(library_paths[library])}
         found = results(programs["shared"], "stopped", case, env=env)
-    assert found == [("get", expected)]
+    # Debian 13's gets events by io_pgetevents alone.
+    assert found == [("get", expected)] or (
+        library == "theirs" and found == [("get", 1)])
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -3,9 +3,11 @@
 # nor changed.  Loop devices; there are no others here to be destroyed.
 from contextlib import ExitStack
 import os
+from pathlib import Path
 import re
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -166,8 +168,10 @@ def test_mounts_that_cannot_be_told(loop, stack, fake):
         refused(loop, "what is mounted cannot be told: findmnt says", stack)
 
 
-def test_swap_in_a_file_of_an_odd_name(stack, tmp_path):
-    path = tmp_path / "a b\u2003c"
+def test_swap_in_a_file_of_an_odd_name(stack):
+    """Not in /tmp, which may be a tmpfs."""
+    folder = stack.enter_context(tempfile.TemporaryDirectory(dir="/var/tmp"))
+    path = Path(folder) / "a b\u2003c"
     path.write_bytes(bytes(2 * MIB))
     path.chmod(0o600)
     targets.run("mkswap", path)

@@ -92,6 +92,25 @@ int kaio_init(struct thread_data *td)
 	return 0;
 }
 
+/* Why queue_start() failed with ret. */
+static void explain_start(struct thread_data *td, const struct kaio *k, int ret)
+{
+	char why[420];
+
+	if (k->queue.ctx) {
+		/* That was made, so it is the eventfd, or the thread. */
+		log_err("kaio: %s: no eventfd, epoll or thread: %s; raise the "
+			"limit of open files or processes, or leave it out\n",
+			k->lateness ? "due_stats=1" : "reap=eventfd",
+			strerror(-ret));
+		glue_error(td, -ret, "eventfd");
+		return;
+	}
+	io_setup_explain(ret, (int)td->o.iodepth, why, sizeof(why));
+	log_err("kaio: %s\n", why);
+	glue_error(td, -ret, "io_setup");
+}
+
 int kaio_post_init(struct thread_data *td)
 {
 	const struct kaio_options *o = td->eo;
@@ -109,7 +128,6 @@ int kaio_post_init(struct thread_data *td)
 		.arrivals = k->lateness,
 		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,
 	};
-	char why[420];
 	int ret;
 
 	if (!guard_io_us(td)) {
@@ -124,18 +142,7 @@ int kaio_post_init(struct thread_data *td)
 			"reap=syscall, without spin= and submit=adaptive\n");
 	if (!ret)
 		return kaio_watch_start(td);
-	if (k->queue.ctx) {
-		/* That was made, so it is the eventfd, or the thread. */
-		log_err("kaio: %s: no eventfd, epoll or thread: %s; raise the "
-			"limit of open files or processes, or leave it out\n",
-			k->lateness ? "due_stats=1" : "reap=eventfd",
-			strerror(-ret));
-		glue_error(td, -ret, "eventfd");
-		return 1;
-	}
-	io_setup_explain(ret, (int)td->o.iodepth, why, sizeof(why));
-	log_err("kaio: %s\n", why);
-	glue_error(td, -ret, "io_setup");
+	explain_start(td, k, ret);
 	return 1;
 }
 

@@ -33,7 +33,8 @@ def test_it_is_one():
 
 
 def test_make():
-    assert said("make", "-s", "-C", ROOT, "version") == VERSION + "\n"
+    assert said("make", "-s", "--no-print-directory", "-C", ROOT,
+                "version") == VERSION + "\n"
 
 
 @pytest.mark.parametrize("name", ["ab", "bench", "bench-lib", "qualify"])

@@ -185,7 +185,10 @@ $(O)/fio-kaio.so: $(FIO_OBJS) $(ONCE_OBJS) $(O)/libaio.a engine/engine.map \
 	$(LINK_ENGINE)
 
 # --- one engine for many fios ---
-# Each half is one object, whose symbols are its own.
+# Each half is one object, whose symbols are its own; LTO would join them again.
+ifneq ($(H),$(O))
+$(FIO_OBJS): private ALLFLAGS += -fno-lto
+endif
 OBJCOPY    ?= $(shell $(CC) -print-prog-name=objcopy)
 HALVES     ?=
 

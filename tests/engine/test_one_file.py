@@ -38,6 +38,14 @@ def make(*words, **how):
                           stdin=subprocess.DEVNULL, timeout=600, **how)
 
 
+def made(trees, out, *words):
+    """The path of the engine for these trees."""
+    done = make("engines", "O=%s" % out, *words,
+                "FIO_SRCS=%s" % " ".join(map(str, trees)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / "engines/fio-kaio.so"
+
+
 @pytest.fixture(scope="module")
 def held(build_dir, fio_binary, san, tmp_path_factory):
     """The engine for the fio under test and for the same as another."""
@@ -47,10 +55,7 @@ def held(build_dir, fio_binary, san, tmp_path_factory):
     versions = [own, renamed(own, 9)]
     trees = [fiotrees.built(headers, fio_binary, top / version, version)
              for version in versions]
-    done = make("engines", "O=%s" % (top / "out"), "SAN=" + san,
-                "FIO_SRCS=%s" % " ".join(map(str, trees)))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Held(top / "out/engines/fio-kaio.so", trees, versions)
+    return Held(made(trees, top / "out", "SAN=" + san), trees, versions)
 
 
 def side(held, binary, version, san):
@@ -105,6 +110,17 @@ def test_what_is_there_how_often(held):
     seen = subprocess.run(["nm", "-D", "--defined-only", held.engine],
                           check=True, text=True, stdout=subprocess.PIPE).stdout
     assert [line.split()[-1] for line in seen.splitlines()] == ["get_ioengine"]
+
+
+def test_with_lto(held, san, shm_file, tmp_path):
+    """It leaves the halves apart."""
+    if san:
+        pytest.skip("the sanitizers' objects are tried without LTO")
+    engine = made(held.trees, tmp_path / "out", "CFLAGS=-O2 -flto")
+    assert symbols(engine)["kaio_ops"] == 2
+    for tree in held.trees:
+        fiorun.Fio(str(tree / "fio"), str(engine), tmp_path, {})(
+            shm_file, rw="write", size=1 << 20, verify="crc32c").ok()
 
 
 # --- what cannot be used ---

@@ -25,9 +25,7 @@
 #define ROUNDS 400 /* of each kind, in turn */
 
 static io_context_t ctx;
-static struct iocb iocb, *list = &iocb;
-static struct io_event events[MOST];
-static struct timespec zero;
+static struct iocb iocb;
 
 /* The first line of a file, or with a word that of it; "" without. */
 static void print_line(const char *what, const char *path, const char *word)
@@ -93,6 +91,10 @@ static void print_decision(void)
 }
 
 #if AIOREFILL
+
+static struct iocb *list = &iocb;
+static struct io_event events[MOST];
+static struct timespec zero;
 
 /* A call to be measured: arguments, and whether events are to be read. */
 static const struct kind {

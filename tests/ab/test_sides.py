@@ -223,8 +223,21 @@ def said_of(texts, build):
 def test_sides_with_our_library_say_whether_calls_are_refilled(word, decides):
     build = decides(f'[ "$1" = decision ] && echo {word}')
     assert said_of(["kaio", "libaio", "libaio@our-library", "kaio@X=1",
-                    "kaio@LIBAIO_REFILL=7"],
-                   build) == [word, None, None, word, "7"]
+                    "kaio@LIBAIO_REFILL=0"],
+                   build) == [word, None, None, word, "0"]
+
+
+def test_sides_decide_alike(decides):
+    """Though another measurement would have told the opposite."""
+    build = decides('rm "$0.again" && echo 1 && exit; >"$0.again"; echo 0')
+    assert said_of(["kaio", "kaio,submit=adaptive", "kaio@X=1"], build) == [
+        "0", "0", "0"]
+
+
+@pytest.mark.parametrize("value", ["", "7", "on"])
+def test_a_value_that_decides_nothing_is_refused(value, decides):
+    with pytest.raises(Problem, match=f"of kaio@LIBAIO_REFILL={value} is 0 or 1"):
+        said_of([f"kaio@LIBAIO_REFILL={value}"], decides("echo 1"))
 
 
 def test_a_variable_of_the_user_decides(decides, monkeypatch):
@@ -245,6 +258,8 @@ def test_without_the_program_each_run_decides(decides, tmp_path, monkeypatch):
     assert returnstack.decided([side], str(tmp_path)) == (side,)
     text, = returnstack.doubts([side, sidespec.parse("libaio", "")])
     assert "each run of kaio decides for itself" in text
+    monkeypatch.setenv(returnstack.VARIABLE, "yes")
+    assert len(returnstack.doubts([side])) == 1
     monkeypatch.setenv(returnstack.VARIABLE, "1")
     assert returnstack.doubts([side]) == []
     monkeypatch.delenv(returnstack.VARIABLE)

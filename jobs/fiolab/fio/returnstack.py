@@ -9,11 +9,11 @@ import os
 import subprocess
 
 from ..base.problem import Problem
-from . import fiorun
 from .sidespec import Side
 
 VARIABLE = "LIBAIO_REFILL"
 PROGRAM = "returns"         # jobs/loops/returns.c, in the build folder
+WORDS = "0", "1"
 PATIENCE = 20               # seconds; it takes a hundredth of one
 
 
@@ -38,7 +38,7 @@ def decision(build: str, environment: Mapping[str, str]) -> str:
         raise Problem(f"{path} does not say whether system calls refill the "
                       f"return stack ({error}): set {VARIABLE} to 0 or 1."
                       ) from None
-    if done.stdout not in ("0\n", "1\n"):
+    if done.stdout.rstrip("\n") not in WORDS:
         raise Problem(f"{path} says {done.stdout[:40]!r}, and not whether "
                       "system calls refill the return stack: run `make` "
                       "again.")
@@ -58,18 +58,25 @@ def _looks_at_it(side):
 
 
 def _is_open(side):
-    return VARIABLE not in dict(side.environment) and _looks_at_it(side)
+    value = dict(side.environment).get(VARIABLE)
+    if value not in (None, *WORDS):
+        raise Problem(f"{VARIABLE} of {side.text} is 0 or 1: for anything else "
+                      "each run would decide for itself.")
+    return value is None and _looks_at_it(side)
 
 
 def decided(sides: Iterable[Side], build: str) -> tuple[Side, ...]:
-    """The sides, each with its decision in the environment; as they are where
-    nothing was built that could tell."""
-    if not os.path.exists(_program(build)):
-        return tuple(sides)
-    return tuple(
-        replace(side, environment=(*side.environment, (
-            VARIABLE, decision(build, fiorun.side_environment(side)))))
-        if _is_open(side) else side for side in sides)
+    """The sides, those that leave it open all with one decision, as two could
+    differ where it hardly pays; as they are where nothing was built that could
+    tell."""
+    sides = tuple(sides)
+    still_open = list(filter(_is_open, sides))
+    if not still_open or not os.path.exists(_program(build)):
+        return sides
+    word = decision(build, os.environ)
+    return tuple(replace(side, environment=(
+        *side.environment, (VARIABLE, word))) if side in still_open else side
+                 for side in sides)
 
 
 def doubts(sides: Iterable[Side]) -> list[str]:
@@ -77,4 +84,4 @@ def doubts(sides: Iterable[Side]) -> list[str]:
     return [f"each run of {side.text} decides for itself whether system calls "
             "refill the return stack, and may not decide the same: run `make`, "
             f"or set {VARIABLE} to 0 or 1." for side in sides
-            if VARIABLE not in os.environ and _is_open(side)]
+            if os.environ.get(VARIABLE) not in WORDS and _is_open(side)]

@@ -312,15 +312,15 @@ D = "$(DESTDIR)"
 ENGINE = fio-kaio-$(if $(FIO_SRCS),several,$(patsubst fio-%,%,$(shell \
 	 cat $(O)/fio/.version))).so
 
-install: all $(if $(FIO_SRCS),engines)
+install: lib $(if $(FIO_SRCS),engines,engine)
 	$(Q)install -d $D$(enginedir) $D$(libdir)/kaio $D$(libdir)/pkgconfig \
 		$D$(prefix)/include/kaio
 	$(Q)install -d $D$(prefix)/share/kaio/man/man3 \
 		$D$(prefix)/share/kaio/man/man7
 	$(Q)install -m 644 engine/man/*.7 aio/man/man7/*.7 \
 		$D$(prefix)/share/kaio/man/man7/
-	$(Q)sed -i 's|/usr/local/lib|$(libdir)|; s|/usr/local|$(prefix)|' \
-		$D$(prefix)/share/kaio/man/man7/*
+	$(Q)sed -i -e 's|/usr/local/lib/fio|$(enginedir)|; t' \
+		-e 's|/usr/local|$(prefix)|' $D$(prefix)/share/kaio/man/man7/*
 	$(Q)install -m 644 aio/man/man3/*.3 $D$(prefix)/share/kaio/man/man3/
 	$(Q)install -m 755 $(O)/$(if $(FIO_SRCS),engines/)fio-kaio.so \
 		$D$(enginedir)/$(ENGINE)
@@ -356,7 +356,7 @@ install: all $(if $(FIO_SRCS),engines)
 SHARE = $D$(prefix)/share/kaio
 TOOLS = ab bench bench-lib qualify
 
-install-tools: all
+install-tools: install loops
 	$(Q).setup/packages ab man
 	$(Q)install -d $D$(prefix)/bin $D$(prefix)/share/man/man1 \
 		$D$(libdir)/kaio/loops $(SHARE)/jobs/docs
@@ -367,7 +367,8 @@ install-tools: all
 		-exec install -D -m 644 {} $(SHARE)/{} \;
 	$(Q)install -m 644 .setup/version $(SHARE)/version
 	$(Q)install -m 755 $(LOOPS) $D$(libdir)/kaio/loops/
-	$(Q)ln -sfr $D$(enginedir)/fio-kaio.so $D$(libdir)/kaio/fio-kaio.so
+	$(Q)to=$$(realpath -m --relative-to=$D$(libdir)/kaio $D$(enginedir)) && \
+		ln -sf "$$to/fio-kaio.so" $D$(libdir)/kaio/fio-kaio.so
 	$(Q)ln -sfnr $D$(libdir)/kaio $(SHARE)/build
 	$(Q)for tool in $(TOOLS); do \
 		ln -sf ../share/kaio/jobs/$$tool $D$(prefix)/bin/kaio-$$tool && \
@@ -379,16 +380,14 @@ install-tools: all
 	$(Q)chmod 755 $D$(prefix)/bin/kaio-run
 	$(Q)install -m 644 aio/man/man1/kaio-run.1 $D$(prefix)/share/man/man1/
 
-# The folders that others may use, too, go only when they are empty.
+# Folders that others may use, too, stay: bin that is gone is a file's name for cp.
 uninstall:
 	$(Q)rm -f $D$(enginedir)/fio-kaio.so $D$(enginedir)/fio-kaio-*.so \
 		$D$(libdir)/pkgconfig/kaio-libaio.pc
 	$(Q)rm -f $D$(prefix)/bin/kaio-run $D$(prefix)/share/man/man1/kaio-*.1 \
 		$(addprefix $D$(prefix)/bin/kaio-,$(TOOLS))
 	$(Q)rm -rf $D$(libdir)/kaio $D$(prefix)/include/kaio $(SHARE)
-	$(Q)rmdir $D$(enginedir) $D$(libdir)/pkgconfig $D$(prefix)/include \
-		$D$(prefix)/bin $D$(prefix)/share/man/man1 \
-		$D$(prefix)/share/man $D$(prefix)/share 2>/dev/null || true
+	$(Q)rmdir $D$(enginedir) 2>/dev/null || true
 
 # --- packages ---
 ARCHIVE = $(O)/kaio-$(VERSION).tar.xz

@@ -184,6 +184,16 @@ def test_modes_do_not_follow_the_umask(umask, tmp_path):
             if mode != (0o755 if path in run_or_enter else 0o644)} == {}  # fmt: skip
 
 
+def test_all_can_use_the_commands_whatever_the_umask(tmp_path):
+    """And make install-tools alone installs all that they need."""
+    root = tmp_path / "the root"
+    make("install-tools", "/opt", destdir=root, umask=0o077)
+    for path in root.rglob("*"):
+        assert path.exists(), path  # where links lead, too
+        assert path.stat().st_mode & 0o7044 == 0o044, path
+    output_of(root / "opt/bin/kaio-ab", "--version", env={"O": ""})
+
+
 def test_destdir_and_uninstall(installed, tmp_path):
     """The same below DESTDIR, whose name is in no file; then nothing is left
     but what was there before."""
@@ -191,12 +201,31 @@ def test_destdir_and_uninstall(installed, tmp_path):
     mine = top / "opt/lib/pkgconfig/mine.pc"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
+    folders = [top / "opt" / name for name in ("bin", "include", "share/man/man1")]
+    for folder in folders:
+        folder.mkdir(parents=True)
     before = files(top)
     make("install", "/opt", destdir=top)
     assert files(top / "opt") - {"lib/pkgconfig/mine.pc"} == files(installed.prefix)
     assert "the root" not in (mine.parent / "kaio-libaio.pc").read_text()
     make("uninstall", "/opt", destdir=top)
     assert files(top) == before
+    assert all(folder.is_dir() for folder in folders)
+
+
+def test_the_engine_in_a_folder_of_its_own(tmp_path):
+    """Its manual says where, and the commands use the one installed last."""
+    own, prefix = tmp_path / "modules", tmp_path / "prefix"
+    make("install-tools", prefix, f"enginedir={own}")
+    page = (prefix / "share/kaio/man/man7/fio-kaio.7").read_text(encoding="utf-8")
+    assert f"external:{own}/fio\\-kaio.so" in page
+    (own / "fio-kaio-9.99.so").write_text("another fio's")
+    (own / "fio-kaio.so").unlink()
+    (own / "fio-kaio.so").symlink_to("fio-kaio-9.99.so")
+    used = prefix / "share/kaio/build/fio-kaio.so"
+    assert used.read_text() == "another fio's"
+    make("uninstall", prefix, f"enginedir={own}")
+    assert not own.exists() and files(prefix) == set()
 
 
 def test_installed_commands(installed, tmp_path):
@@ -283,7 +312,7 @@ def test_one_for_several(fio_binary, shm_file, tmp_path, other_tree):
     """make install with FIO_SRCS."""
     tree, version, other = other_tree
     own = fiotrees.built(BUILD / "fio", fio_binary, tmp_path / "own")
-    words = f"FIO={own}/fio", f"FIO_SRC={own}", f"FIO_SRCS={own} {tree}"
+    words = "FIO=/nowhere/fio", f"FIO_SRCS={own} {tree}"  # no other is needed
     prefix, out = tmp_path / "prefix", tmp_path / "out"
     make("install", prefix, *words, out=out)
     folder = prefix / "lib" / "fio"

@@ -83,6 +83,36 @@ def test_the_archive_makes_itself(archive, tree, tmp_path):
     assert again.read_bytes() == archive.read_bytes()
 
 
+def test_a_conflict_is_no_reason_to_leave_a_file_out(archive, tmp_path):
+    """git then has it three times."""
+    clone = tmp_path / "clone"
+    of_git()
+    done = packagebuild.run("git", "clone", "-q", ROOT, clone)
+    assert done.returncode == 0, done.stderr
+    shutil.copy(ROOT / ".setup/dist", clone / ".setup")
+    blob = packagebuild.run("git", "-C", clone, "rev-parse", "HEAD:Makefile")
+    stages = "".join(f"100644 {blob.stdout.strip()} {stage}\tMakefile\n"
+                     for stage in (1, 2, 3))
+    packagebuild.run("sh", "-c", 'cd "$0" && git rm -q --cached Makefile && '
+                     'printf %s "$1" | git update-index --index-info', clone,
+                     stages)
+    listed = packagebuild.run("git", "-C", clone, "ls-files", "Makefile")
+    assert listed.stdout == "Makefile\n" * 3
+    tree = packagebuild.unpacked(packagebuild.archive(tmp_path / "out", clone),
+                                 tmp_path / "t")
+    assert (tree / "Makefile").exists()
+
+
+@pytest.mark.parametrize("place", ["a b/kaio.tar.xz", "c/kaio.tar.xz"])
+def test_rpmbuild_takes_no_blanks(place, tmp_path):
+    (tmp_path / place).parent.mkdir()
+    done = packagebuild.run(ROOT / ".setup/build-rpm", tmp_path / place,
+                            tmp_path / "an other")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("rpm: rpmbuild takes no path with blanks")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_bare_copy_says_what_is_missing(tree, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(tree, copy)

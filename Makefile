@@ -7,7 +7,7 @@
 #>                 for all these built fio trees; it picks what fits
 #> make ab         kaio against fio's built-in libaio, about 2 minutes
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
-#> make bench      kaio against fio's own engines and a bare loop, ~6 minutes
+#> make bench      kaio against fio's own engines and a bare loop, ~8 minutes
 #>                 (BENCH_ARGS="..." passes options on; see jobs/bench --help)
 #> make bench-lib  our libaio.so.1 against the distribution's, 2-3 minutes
 #>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)

@@ -159,7 +159,7 @@ def test_program_of_a_newer_distribution(installed, tmp_path):
     output_of(
         *CC, "-shared", "-fPIC", *SAN_FLAGS, f"-I{AIO}", "-D_GNU_SOURCE",
         "-Wl,-soname,libaio.so.1t64", f"-Wl,--version-script={AIO}/libaio.map",
-        *AIO.glob("*.c"), "-o", stub,
+        *AIO.glob("*.[cS]"), "-o", stub,
     )  # fmt: skip
     output_of(*CC, *SAN_FLAGS, f"-I{AIO}", HELLO, "-o", program, stub)
     stub.unlink()

@@ -149,6 +149,14 @@ def test_trees_that_cannot_be_used(tmp_path):
     assert "odd/fio cannot be run, or does not print a version" in odd
 
 
+def test_a_link_to_a_path_with_blanks(tmp_path):
+    """Which FIO_SRCS cannot hold."""
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "a b")
+    line, = engines(tmp_path / "link")
+    assert "a b has blanks, which make would take apart" in line
+
+
 def test_one_version_twice(held, tmp_path):
     first, second = held.trees[0], tmp_path / "second"
     line, = engines(first, "%s/." % first)
@@ -173,8 +181,11 @@ def test_make_passes_the_sentence_on(tmp_path):
 # --- Debian's later fios ---
 
 @pytest.fixture(scope="module", params=LATER)
-def later(request, build_dir):
+def later(request, build_dir, san):
     """The command that runs it, and its version."""
+    if san:
+        pytest.skip("Debian's fio has a C library of its own, without the "
+                    "sanitizers")
     try:
         path = debianfio.fetch(request.param, build_dir / "debian-fio")
     except debianfio.Unreachable as why:
@@ -196,14 +207,6 @@ def refused(binary, engine, target, tmp_path):
     return said.pop()
 
 
-@pytest.fixture
-def without_sanitizer(san):
-    if san:
-        pytest.skip("Debian's fio has a C library of its own, without the "
-                    "sanitizers")
-
-
-@pytest.mark.usefixtures("without_sanitizer")
 def test_a_real_fio_that_is_left_out(later, held, engine, shm_file, tmp_path):
     """By the engine for one fio, and by that for several."""
     binary, running = later
@@ -215,7 +218,6 @@ def test_a_real_fio_that_is_left_out(later, held, engine, shm_file, tmp_path):
                for said in (one, several))
 
 
-@pytest.mark.usefixtures("without_sanitizer")
 def test_a_real_fio_with_other_options(later, build_dir, shm_file, tmp_path):
     """Built for its version, but from an older source: what is new there is
     named."""

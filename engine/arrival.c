@@ -25,17 +25,24 @@ static int reap(struct arrival *a)
 		    : 0;
 }
 
-/* What is there has arrived at now.  False: it is to end. */
-static bool hand_over(struct arrival *a, uint64_t now)
+/*
+ * What is there has arrived by now, which is read once it has been taken: while
+ * this thread waits for the lock, requests are submitted and complete, and none
+ * may be stamped before it began.  False: it is to end.
+ */
+static bool hand_over(struct arrival *a)
 {
 	bool stop;
 	int got;
 
 	pthread_mutex_lock(&a->lock);
 	stop = a->stop;
-	while ((got = reap(a)) > 0)
+	while ((got = reap(a)) > 0) {
+		uint64_t now = clock_now();
+
 		for (; got; got--)
 			a->at[a->events[a->nr++].obj - a->iocbs] = now;
+	}
 	if (got < 0 && got != -EINTR)
 		a->error = got;
 	pthread_cond_signal(&a->more);
@@ -49,8 +56,7 @@ static void *stamp(void *arg)
 	uint64_t count;
 
 	/* A tracer may interrupt it: then there is nothing to stamp. */
-	while (read(a->eventfd, &count, sizeof(count)) < 0 ||
-	       hand_over(a, clock_now()))
+	while (read(a->eventfd, &count, sizeof(count)) < 0 || hand_over(a))
 		;
 	return NULL;
 }

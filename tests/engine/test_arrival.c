@@ -95,6 +95,28 @@ static void test_stamped_when_they_arrive(void **state)
 	end(&f);
 }
 
+/* The thread has seen the first, and cannot take it before the other is there,
+ * too: that has not arrived before it was submitted. */
+static void test_none_arrives_before_it_began(void **state)
+{
+	struct fixture f;
+	uint64_t before;
+
+	(void)state;
+	start(&f, 0);
+	assert_int_equal(write(f.fds[1], "x", 1), 1);
+	queue_lend(&f.q);
+	submit(&f, 0);
+	nap(100 * MS);
+	before = clock_now();
+	submit(&f, 1);
+	queue_take_back(&f.q);
+	while (!queue_idle(&f.q))
+		assert_true(queue_reap(&f.q, 0, 2, DEPTH) >= 0);
+	assert_true(f.q.arrival.taken[1] >= before);
+	end(&f);
+}
+
 static void test_each_once_round_after_round(void **state)
 {
 	struct fixture f;
@@ -193,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stamped_when_they_arrive),
+		cmocka_unit_test(test_none_arrives_before_it_began),
 		cmocka_unit_test(test_each_once_round_after_round),
 		cmocka_unit_test(test_a_wait_has_a_limit),
 		cmocka_unit_test(test_the_thread_ends),

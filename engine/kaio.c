@@ -174,6 +174,8 @@ void kaio_send_again(struct thread_data *td)
 		kaio_watch_submit(k);
 	while (k->queue.again && submit_once(td, k))
 		;
+	if (k->stuck.slots)
+		kaio_watch_submitted(k);
 }
 
 /*

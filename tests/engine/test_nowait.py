@@ -189,6 +189,27 @@ def test_the_end_of_the_runtime(fio, cold_file):
     assert read["total_ios"] == read["clat_ns"]["N"] > 0
 
 
+def test_a_pause_after_a_second_try(fio, ext4_file, need_strace):
+    """stuck= watches io_submit for as long as it lasts: not what fio does between
+    a second try and the next commit, here a slow sync.  Of two writes one is
+    sent again, and both are reaped at once, as each io_submit is slow, too."""
+    with open(ext4_file, "wb") as file:
+        for offset in (0, 8192):
+            os.pwrite(file.fileno(), bytes(4096), offset)
+        os.truncate(file.fileno(), 16384)
+        os.fsync(file.fileno())
+    result = fio(ext4_file, nowait="fallback", stuck="200ms", engine_stats=1,
+                 strace=("-o", os.devnull, "-e",
+                         "trace=sync_file_range,io_submit",
+                         "-e", "inject=sync_file_range:delay_enter=600000",
+                         "-e", "inject=io_submit:delay_exit=20000"),
+                 sync_file_range="write:2", iodepth=2, iodepth_batch=2,
+                 iodepth_batch_complete_max=2, thread=1, direct=1,
+                 fallocate="none", rw="write", bs="4k", size=16384)
+    assert stats_of(result.ok())["ios_sent_again"] == 2
+    assert "inside io_submit for" not in result.text
+
+
 @pytest.mark.parametrize("error", ["EIO", "EAGAIN"])
 def test_a_second_try_that_is_refused(fio, cold_file, need_strace, error):
     """EIO is that I/O's result; EAGAIN of io_submit itself passes."""

@@ -45,17 +45,19 @@ void kaio_stamp(struct thread_data *td, struct queue_issued issued,
 /*
  * Is the job, or an offload worker's job, to end?  At the end of its runtime
  * fio only looks between two I/Os, so look here too, with a second for a
- * shortage that passes.
+ * shortage that passes.  A job that has left ramp_time is TD_RUNNING, and its
+ * epoch is when it did; of a worker nothing tells, so it waits for longer.
  */
 bool kaio_stopping(void *arg)
 {
 	const struct thread_data *td = arg;
 	const struct thread_options *o = &td->o;
+	bool ramped = td->runstate == TD_RUNNING && !td->parent;
+	uint64_t most = o->timeout + 1000000 + (ramped ? 0 : o->ramp_time);
 
 	if (td->terminate || (td->parent && td->parent->terminate))
 		return true;
-	return o->timeout && utime_since_now(&td->epoch) >=
-				     o->timeout + o->ramp_time + 1000000;
+	return o->timeout && utime_since_now(&td->epoch) >= most;
 }
 
 static void prep_rw(const struct kaio *k, struct iocb *iocb, struct iovec *iov,

@@ -66,6 +66,20 @@ def test_runtime_is_honoured(fio, hanging, as_thread, way):
         time.sleep(0.02)
 
 
+def test_runtime_begins_behind_ramp_time(fio, hanging):
+    """As fio's epoch does then: ramp_time is not waited for once more."""
+    device, hold = hanging
+    hold()
+    running = fio.start(["--output-format=json", *fio.job_args(
+        {"filename": device, "stuck": "200ms", "runtime": 3, "ramp_time": 6,
+         **JOB})])
+    time.sleep(7.5)
+    hold(True)
+    result = running.wait()
+    assert result.job["error"] == 110 and GAVE_UP in result.text
+    assert result.job["job_runtime"] < 8000, result.text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it(fio, hanging, as_thread, number):
     """As runtime does; without stuck=, nothing would."""

@@ -8,6 +8,7 @@ import pytest
 
 from abi_tools import ROOT, SAN
 import packagebuild
+import setuprun
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(
     bool(SAN), reason="an archive has none")]
@@ -111,6 +112,24 @@ def test_rpmbuild_takes_no_blanks(place, tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("rpm: rpmbuild takes no path with blanks")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind, tool, made", [
+    ("deb", "dpkg-buildpackage", "../x.deb"),
+    ("rpm", "rpmbuild", "$TOP/out/RPMS/x/x.rpm")])
+def test_packages_find_the_source_of_fio(kind, tool, made, archive, tmp_path):
+    """Though it was named from the folder of who asked for them."""
+    (tmp_path / "fio source").mkdir()
+    setuprun.write_program(tmp_path / "fio", "echo fio-9.99\n")
+    setuprun.write_program(
+        tmp_path / tool, f'echo "$FIO_SRC" >$TOP/seen\n'
+        f'mkdir -p "$(dirname {made})" && touch "{made}"\n')
+    done = packagebuild.run(
+        "env", "FIO_SRC=fio source", f"TOP={tmp_path}",
+        f"PATH={tmp_path}:{os.environ['PATH']}", ROOT / f".setup/build-{kind}",
+        archive, "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "seen").read_text() == f"{tmp_path}/fio source\n"
 
 
 def test_a_bare_copy_says_what_is_missing(tree, tmp_path):

@@ -69,12 +69,13 @@ def watched_program(tmp_path_factory):
     directory = tmp_path_factory.mktemp("watched")
     flags = ["-std=gnu11", "-O1", "-g", *WARNINGS, "-fsanitize=thread", *INCLUDE]
     objects = []
-    for name in ("libaio", "ring", "gate", "contexts"):
+    for name in ("libaio", "ring", "gate", "contexts", "refill"):
         objects.append(directory / f"{name}.o")
         output_of(*CC, *flags, "-D_GNU_SOURCE", "-finstrument-functions",
                   "-c", AIO / f"{name}.c", "-o", objects[-1])  # fmt: skip
     program = directory / "consumers"
-    output_of(*CC, *flags, SOURCE, *objects, "-o", program, *FLAGS)
+    output_of(*CC, *flags, SOURCE, *objects, AIO / "refill_call.S", "-o", program,
+              *FLAGS)  # fmt: skip
     return program
 
 

@@ -176,6 +176,17 @@ def test_version_that_left_the_archive(package_fio, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("place", ["", "/dev/null/no/folder"])
+def test_nowhere_to_keep_it(package_fio, tmp_path, place):
+    """As for a user without a home; another mirror would not help."""
+    result = run("fio-headers", tmp_path / "out", env={
+        "FIO": package_fio, "HOME": "", "XDG_CACHE_HOME": place})
+    assert result.returncode == 1 and not (tmp_path / "out").exists()
+    last = result.stderr.splitlines()[-1]
+    assert re.search(r"^source-package: .* set XDG_CACHE_HOME to", last)
+    assert place in last and "mirror" not in result.stderr
+
+
 def test_private_source_list_of_both_formats(package_fio, tmp_path):
     parts = tmp_path / "etc" / "sources.list.d"
     parts.mkdir(parents=True)

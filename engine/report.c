@@ -51,9 +51,9 @@ static char *job_stats(const struct thread_data *td, const struct kaio *k)
 		.time_s = (uint64_t)time(NULL),
 		.fio = KAIO_FIO_VERSION,
 		.depth = k->queue.depth,
-		.reap = reaps[config->reap],
-		.spin_auto = config->spin_auto,
-		.spin_ns = config->spin_ns,
+		.reap = k->lateness ? "arrival" : reaps[config->reap],
+		.spin_auto = config->spin_auto && !k->lateness,
+		.spin_ns = k->lateness ? 0 : config->spin_ns,
 		.hold = config->hold,
 		.stamp_before = k->stamp_before,
 		.lateness = k->lateness,
@@ -75,7 +75,7 @@ void kaio_report(const struct thread_data *td, const struct kaio *k)
 
 	if (text && k->stats_file)
 		ret = stats_file_append(text, k->stats_file);
-	if (text && k->print_stats)
+	if (text && (k->print_stats || ret))
 		log_err("kaio: %s", text);
 	free(text);
 	if (ret)

@@ -60,7 +60,7 @@ def test_arrival_is_not_when_fio_looks(fio, shm_file, need_strace):
     # The last is sent when seven have taken 50 ms each.
     assert stats["from_due_ns"]["max"] > 340 * MS
     assert stats["behind_ns"] > 340 * MS
-    assert stats["arrival_events"] == 8
+    assert stats["arrival_events"] == 8 and stats["reap"] == "arrival"
 
 
 @pytest.mark.parametrize("process", SCHEDULES)

@@ -79,14 +79,15 @@ def check_spin(rows, goals, messages):
 
 def test_memory_of_a_unit_of_depth(bench, build_dir, fio_binary, tmp_path,
                                    shm_file, monkeypatch):
-    """152 bytes by the structures; reads of one size never use some."""
+    """152 bytes by the structures, none of which are touched before an I/O
+    needs them; some never are, and some lie where fio's have been."""
     with open(shm_file, "wb") as file:
         file.truncate(16 << 20)
     monkeypatch.setattr(costs, "ENGINES", ("null", "kaio"))
     fio = fiorun.Fio(fio_binary, None, str(tmp_path))
     found = costs.memory(fio, str(build_dir), Target(
         shm_file, 16 << 20, True, "RAM"))
-    assert 40 < found["kaio"] - found["null"] < 160
+    assert 8 < found["kaio"] - found["null"] < 160
 
 
 def test_fewer_targets_are_a_sentence_each(bench, need_root):

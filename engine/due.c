@@ -19,8 +19,12 @@
 static bool has_schedule(const struct thread_data *td)
 {
 	const struct thread_options *o = &td->o;
+	bool rate = false;
 
-	return td->flags & TD_F_CHECK_RATE && !o->read_iolog_file &&
+	/* TD_F_CHECK_RATE is set for a least rate, too, which paces nothing. */
+	for (int d = 0; d < DDIR_RWDIR_CNT; d++)
+		rate |= o->rate[d] || o->rate_iops[d];
+	return rate && !o->read_iolog_file &&
 	       o->io_submit_mode == IO_MODE_INLINE && !o->experimental_verify;
 }
 

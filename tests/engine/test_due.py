@@ -130,8 +130,9 @@ def test_it_prints_unless_there_is_a_file(fio, shm_file, tmp_path):
 
 
 @pytest.mark.parametrize("job", [
-    {}, {"rate_iops": 1000, "experimental_verify": 1, "verify": "crc32c"}],
-    ids=["no-rate", "experimental_verify"])
+    {}, {"rate_min": "1k"},
+    {"rate_iops": 1000, "experimental_verify": 1, "verify": "crc32c"}],
+    ids=["no-rate", "least-rate", "experimental_verify"])
 def test_a_job_without_a_schedule_is_told(fio, shm_file, job):
     result = fio(shm_file, rw="write", size="64k", **job, **PACED).ok()
     assert "has no schedule that due_stats=1 could follow" in result.text

@@ -35,11 +35,12 @@ static bool same_text(const char *a, const char *b)
 /*
  * Does this job come here before any has a context?  With create_serialize=0
  * it comes when others may have started, and a replay may have no file yet.
+ * With create_only files are laid out, and no I/O follows.
  */
 static bool is_asked(const struct thread_data *td)
 {
 	return td->io_ops == &kaio_ops && td->o.create_serialize &&
-	       !td->o.read_iolog_file;
+	       !td->o.create_only && !td->o.read_iolog_file;
 }
 
 /*

@@ -165,6 +165,14 @@ def reads(result):
     return [job["read"]["total_ios"] for job in result.jobs]
 
 
+def test_files_are_laid_out(limited, shm_file):
+    """Where no I/O follows, depth is no reason not to."""
+    result = start_all(limited(1000), shm_file, {
+        "iodepth": 200, "numjobs": 6, "create_only": 1})
+    assert errors(result) == reads(result) == [0] * 6, result.text
+    assert os.path.getsize(shm_file) == 65536
+
+
 @pytest.mark.parametrize("thread", [0, 1])
 def test_clones_that_do_not_fit(limited, shm_file, thread):
     """None of them starts, and one sentence says why."""

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from abi_tools import (
-    AIO, BUILD, HERE, ROOT, WARNINGS, make, need, output_of, run, symbols,
+    AIO, BUILD, HERE, ROOT, SAN, WARNINGS, make, need, output_of, run, symbols,
 )  # fmt: skip
 import enginebuild
 from libsymbols import LIBAIO, dynamic_entries, exported_functions
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.skipif(
+    bool(SAN), reason="it is built here, whatever SAN is")]  # fmt: skip
 TARGET = "aarch64-linux-gnu"
 CC = f"{TARGET}-gcc"
 # What each needs of the kernel's AIO.

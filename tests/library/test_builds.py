@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from abi_tools import AIO, BUILD, HERE, ROOT, make, need, output_of, run, symbols
+from abi_tools import (
+    AIO, BUILD, HERE, ROOT, SAN, make, need, output_of, run, symbols,
+)  # fmt: skip
 from answers import OLD, answers, results
 from libsymbols import ARGUMENTS, EXTENSION, LIBAIO, exported_functions, probes
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.skipif(
+    bool(SAN), reason="it is built here, whatever SAN is")]  # fmt: skip
 FLAGS = {"none": "-O0", "most": "-O3", "lto": "-O2 -flto",
          "hidden": "-O2 -fvisibility=hidden"}  # fmt: skip
 WAYS = [(compiler, name) for compiler in ("gcc", "clang") for name in FLAGS]

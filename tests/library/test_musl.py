@@ -14,14 +14,15 @@ import shutil
 import pytest
 
 from abi_tools import (
-    AIO, BUILD, HERE, NOT_OURS, ROOT, WARNINGS, compile_shared, make, need,
+    AIO, BUILD, HERE, NOT_OURS, ROOT, SAN, WARNINGS, compile_shared, make, need,
     output_of, symbols,
 )  # fmt: skip
 import enginebuild
 from answers import MASKED, answers, assert_errno_left_alone, results
 from libsymbols import LIBAIO, dynamic_entries, exported_functions
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.skipif(
+    bool(SAN), reason="it is built here, whatever SAN is")]  # fmt: skip
 CC = "musl-gcc"
 HELLO = ROOT / "tests/lib/hello_aio.c"
 LINKED = {"dynamic": ("-L{out}", "-laio"), "static": ("-static", "{out}/libaio.a")}

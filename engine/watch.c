@@ -195,7 +195,8 @@ void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr)
 
 /*
  * That error again, as ignore_error and continue_on_error take it back; and
- * somebody else to wait for the device.
+ * somebody else to wait for the device.  The buffers of an offload worker's
+ * I/Os are its job's, which waits for the end of its workers.
  */
 void kaio_watch_end(struct thread_data *td)
 {
@@ -203,6 +204,8 @@ void kaio_watch_end(struct thread_data *td)
 	int ret = keeper_start();
 
 	glue_error(td, ETIMEDOUT, "kaio: I/Os never came back");
+	if (td->parent)
+		glue_keep_buffers(td->parent);
 	if (ret)
 		log_err("kaio: job %s: its process cannot end before the "
 			"device answers: no process to wait instead: %s\n",

@@ -113,6 +113,39 @@ def test_what_comes_back_in_time_is_whole(fio, hanging):
     assert "given up" not in result.text
 
 
+BUFFERS = """#include <malloc.h>
+#include <unistd.h>
+void __libc_free(void *p);
+void free(void *p)
+{
+	if (p && malloc_usable_size(p) >> 20 == 5)
+		(void)!write(2, "a buffer was freed\\n", 19);
+	__libc_free(p);
+}
+"""
+
+
+@pytest.mark.parametrize("job", [{}, {"io_submit_mode": "offload"}],
+                         ids=lambda job: "-".join(job.values()))
+@pytest.mark.parametrize("given_up", [True, False])
+def test_buffers_stay(fio, hanging, tmp_path, job, given_up):
+    """What comes back late overwrites nothing of a fio that goes on: what was
+    given up is not freed, and all else is."""
+    if fio.san_env:
+        pytest.skip("a sanitizer has a free() of its own")
+    device, let_go = hanging
+    if not given_up:
+        let_go()
+    source = tmp_path / "free.c"
+    source.write_text(BUFFERS, encoding="utf-8")
+    library = tmp_path / "free.so"
+    assert run("cc", "-shared", "-fPIC", "-o", library, source).returncode == 0
+    result = fio(device, stuck="200ms", runtime=1, thread=1, env={
+        "LD_PRELOAD": str(library)}, **{**JOB, "iodepth": 1, "bs": "5m", **job})
+    assert (GAVE_UP in result.text) == given_up, result.text
+    assert result.text.count("a buffer was freed") == (not given_up)
+
+
 def test_errors_that_are_ignored_do_not_hide_it(fio, hanging):
     device, _ = hanging
     result = fio(device, stuck="200ms", runtime=1, continue_on_error="all",

@@ -179,7 +179,8 @@ int queue_reap(struct queue *q, unsigned at, unsigned min, unsigned max);
 
 /*
  * Wait for all that is in flight, so that the context is idle; queue_reap()
- * gives their events next.  0, or -errno as io_getevents().
+ * gives their events next.  0, or -errno as io_getevents(); -EINTR: with
+ * config.wait_ns, when stopping() before all were there.
  */
 int queue_drain(struct queue *q);
 

@@ -203,6 +203,8 @@ int queue_drain(struct queue *q)
 
 		if (ret < 0 && ret != -EINTR)
 			return ret;
+		if (ret <= 0 && q->config.wait_ns && q->stopping(q->arg))
+			return -EINTR;
 		if (ret <= 0)
 			continue;
 		q->inflight -= (unsigned)ret;

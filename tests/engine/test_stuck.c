@@ -117,6 +117,32 @@ static void test_a_wait_ends_in_time(void **state)
 	}
 }
 
+static bool once_asked(void *arg)
+{
+	return ++*(unsigned *)arg > 1;
+}
+
+/* What is in flight still is, to be reaped or given up. */
+static void test_a_drain_ends_when_the_job_should(void **state)
+{
+	(void)state;
+	for (unsigned reap = QUEUE_RING; reap <= QUEUE_EVENTFD; reap++) {
+		struct fixture f;
+		unsigned asked = 0;
+
+		start(&f, (enum queue_reap)reap);
+		f.q.stopping = once_asked;
+		f.q.arg = &asked;
+		assert_int_equal(queue_drain(&f.q), -EINTR);
+		assert_int_equal(asked, 2);
+		assert_int_equal(f.q.inflight, 2);
+		assert_int_equal(write(f.fds[1], "x", 1), 1);
+		assert_int_equal(queue_drain(&f.q), 0);
+		assert_int_equal(queue_reap(&f.q, 0, 2, DEPTH), 2);
+		end(&f);
+	}
+}
+
 static void test_all_is_given_up_once(void **state)
 {
 	const unsigned lost[] = {0, 1};
@@ -204,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_named_at_once_and_each_minute),
 		cmocka_unit_test(test_looks_are_rare),
 		cmocka_unit_test(test_a_wait_ends_in_time),
+		cmocka_unit_test(test_a_drain_ends_when_the_job_should),
 		cmocka_unit_test(test_all_is_given_up_once),
 		cmocka_unit_test(test_who_is_held_is_told_of),
 	};

@@ -11,8 +11,8 @@
 /*
  * get_file_size: as fio's.  It is what fio calls first for each job, before it
  * starts any, so it refuses jobs that do not fit, all of them, with a sentence
- * for the first and EAGAIN for each.  Jobs with create_serialize=0, replays, and
- * jobs that only lay out files are neither counted nor refused.
+ * for the first and EAGAIN for each.  Jobs with create_serialize=0, replays,
+ * and jobs that only lay out files are neither counted nor refused.
  */
 int kaio_get_file_size(struct thread_data *td, struct fio_file *f);
 

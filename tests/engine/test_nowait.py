@@ -50,7 +50,7 @@ def whole(result, way="read", ios=IOS):
     stats = stats_of(result)
     assert stats["ios_submitted"] == ios + stats["ios_sent_again"]
     assert ours(result) == [line for line in ours(result) if "{" in line
-                            or "inside io_submit" in line]
+                            or "of its run inside" in line]
     return stats
 
 

@@ -25,6 +25,7 @@ struct start {
 	unsigned long requests;		 /* that their contexts ask for */
 	const struct thread_data *first; /* it is judged, for all of them */
 	bool refused;			 /* it was */
+	bool offload;			 /* one of them asks twice */
 };
 
 static bool same_text(const char *a, const char *b)
@@ -99,6 +100,7 @@ static struct start start_of(const struct thread_data *td)
 			found.first = one;
 		found.jobs++;
 		found.requests += requests_of(one);
+		found.offload |= requests_of(one) > one->o.iodepth;
 	}
 	return found;
 }
@@ -132,8 +134,9 @@ static bool fit_together(const struct thread_data *td)
 			 start.jobs - 1);
 	io_setup_explain(-EAGAIN, sum, why, sizeof(why));
 	log_err("kaio: job %s%s would need %lu AIO requests (numjobs x "
-		"iodepth), so none starts: %s\n",
-		td->o.name, more, start.requests, why);
+		"iodepth%s), so none starts: %s\n",
+		td->o.name, more, start.requests,
+		start.offload ? ", twice with offload" : "", why);
 	return false;
 }
 

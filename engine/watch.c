@@ -157,8 +157,9 @@ static void give_up(struct thread_data *td, struct kaio *k, uint64_t now)
 		if (k->stuck.slots[slot].since)
 			slots[nr++] = slot;
 	log_err("kaio: job %s should have ended, but I/Os never came back, so "
-		"these %u are given up as failed; find out why what is below "
-		"does not answer: the device, its driver or its server\n",
+		"what is in flight (%u) is given up as failed; find out why "
+		"what is below does not answer: the device, its driver or its "
+		"server\n",
 		k->name, nr);
 	for (unsigned i = 0; i < nr && i < NAMED_MAX; i++)
 		name_io(k, slots[i], now);

@@ -179,7 +179,8 @@ def test_clones_that_do_not_fit(limited, shm_file, thread):
     result = start_all(limited(1000), shm_file, {
         "iodepth": 200, "numjobs": 6, "thread": thread})
     text = sentence(result)
-    assert "job a and 5 that start with it would need 1200 AIO" in text
+    assert "job a and 5 that start with it would need 1200 AIO requests " \
+        "(numjobs x iodepth), so" in text
     advice = re.search(r"sysctl -w fs\.aio-max-nr=(\d+)", text)
     assert int(advice.group(1)) >= 1200
     assert errors(result) == [11] * 6
@@ -257,7 +258,8 @@ def test_offload_workers_count(limited, shm_file):
     """Each has a context of its own, for one request."""
     result = start_all(limited(1000), shm_file, {
         "iodepth": 600, "io_submit_mode": "offload", "thread": 1}).failed()
-    assert "would need 1200" in sentence(result)
+    assert "need 1200 AIO requests (numjobs x iodepth, twice with " \
+        "offload)" in sentence(result)
 
 
 def test_all_or_none(limited, shm_file, tmp_path):

@@ -84,7 +84,7 @@ def test_a_side_with_our_library(ab, shm, build_dir, san):
     assert f"LD_LIBRARY_PATH={build_dir}" in cell["command"]["B"]
 
 
-@pytest.mark.parametrize("how", ["the environment", "set-gid"])
+@pytest.mark.parametrize("how", ["the environment", "set-gid", "beside kaio"])
 def test_the_wrong_library_is_found_out(how, ab, shm, build_dir, san, tmp_path,
                                         fio_binary):
     if san:
@@ -97,7 +97,8 @@ def test_the_wrong_library_is_found_out(how, ab, shm, build_dir, san, tmp_path,
         os.chown(fio_binary, -1, 65534)
         os.chmod(fio_binary, 0o2755)
         env, word = {}, "ignores LD_LIBRARY_PATH"
-    done = ab("--b", "libaio@our-library", "--build", str(build_dir), "--fio",
+    other = "kaio" if how == "beside kaio" else "libaio@our-library"
+    done = ab("--b", other, "--build", str(build_dir), "--fio",
               str(fio_binary), "--target", f"{shm}/s", *FAST, **env)
     sentence(done, word)
     assert "writing" not in done.stderr and os.listdir(shm) == []

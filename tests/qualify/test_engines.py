@@ -11,7 +11,7 @@ import qualifybench
 from fiolab.fio import sidespec
 from fiolab.qualify import engines
 from fiolab.qualify.limits import specfile
-from fiolab.qualify.qualification import Qualification, Request
+from fiolab.qualify.qualification import Qualification, Request, sides
 from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
 
 FAST = replace(QUICK, minute=0.1, shortest=0.1, threads=1, depth=1)
@@ -36,6 +36,17 @@ def test_the_other_engine():
     assert engines.other_text("kaio") == "libaio"
     assert engines.other_text("kaio,reap=ring") == "libaio"
     assert engines.other_text("libaio") == "kaio"
+
+
+def test_all_runs_refill_the_return_stack_or_none(build_dir, san):
+    if san:
+        pytest.skip("a sanitized engine needs the sanitizer preloaded")
+    asked = Request(engine="kaio", build=str(build_dir), ab=True)
+    ours, other = sides(asked)
+    assert dict(ours.environment)["LIBAIO_REFILL"] in ("0", "1")
+    assert not other.environment
+    hosts, _ = sides(replace(asked, client="host"))
+    assert not hosts.environment        # each decides
 
 
 @pytest.mark.fio

@@ -252,6 +252,7 @@ def _begin(args, specs, stack):
     campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
         tempfile.TemporaryDirectory(prefix="kaio-bench-")))
     asking.check(campaign.fio, campaign.sides[1:2], [], asked.size)
+    asking.check_libraries(campaign.fio, campaign.sides[:1])
     return campaign
 
 

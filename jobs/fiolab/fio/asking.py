@@ -153,7 +153,8 @@ def check_library(side: Side, mapped: str, program: str) -> None:
         if mapped and _is_ours(mapped):
             raise Problem(f"side {side.text} is to run without our library, "
                           f"but {program} uses {mapped}: unset "
-                          "LD_LIBRARY_PATH and LD_PRELOAD.")
+                          "LD_LIBRARY_PATH and LD_PRELOAD, and take our "
+                          "folder out of /etc/ld.so.conf.d.")
     elif not mapped:
         raise Problem(f"{program} uses no libaio.so.1 on side {side.text}: it "
                       "is linked statically or without libaio, so no library "
@@ -171,10 +172,13 @@ def check_library(side: Side, mapped: str, program: str) -> None:
 
 
 def check_libraries(fio: Fio, sides: Sequence[Side]) -> tuple[str, ...]:
-    """The libaio.so.1 of each side, checked; () if no side asks for one."""
-    if not any(side.library for side in sides):
-        return ()
-    mapped = tuple(mapped_library(fio, side) for side in sides)
+    """The libaio.so.1 of each side, checked; () if no side asks for one.  A
+    side of fio's libaio is to run on the distribution's even then, whatever
+    this shell or the system's list of folders would put in its place."""
+    asked = any(side.library for side in sides)
+    mapped = tuple(mapped_library(fio, side)
+                   if asked or side.ioengine == "libaio" else ""
+                   for side in sides)
     for side, library in zip(sides, mapped):
         check_library(side, library, "fio")
-    return mapped
+    return mapped if asked else ()

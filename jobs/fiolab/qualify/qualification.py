@@ -12,7 +12,7 @@ from typing import Any
 
 from ..base import privatefolder
 from ..base.problem import Problem
-from ..fio import asking, fiorun, sidespec
+from ..fio import asking, fiorun, returnstack, sidespec
 from ..fio.sidespec import Side
 from . import engines, planning, readings
 from .limits import specfile
@@ -124,18 +124,27 @@ def _has_stats(fio, side):
     return {"stats_file", "engine_stats"} <= known
 
 
+def sides(asked):
+    """The engine and, with --ab, the other one.  Hosts decide for themselves
+    about the return stack."""
+    texts = [asked.engine]
+    if asked.ab:
+        texts.append(engines.other_text(asked.engine))
+    sides = tuple(sidespec.parse(text, asked.build) for text in texts)
+    return sides if asked.client else returnstack.decided(sides, asked.build)
+
+
 def begun(asked, fio, stack, destroy=False):
     """The Qualification that was asked for, without targets yet; fio: its
     path."""
-    made = Qualification(asked, *_tests(asked),
-                         sidespec.parse(asked.engine, asked.build), stack,
+    side, *others = sides(asked)
+    made = Qualification(asked, *_tests(asked), side, stack,
                          destroy or asked.scratch)
     made.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
     made.has_stats = _has_stats(made.fio, made.side)
-    if asked.ab:
-        made.other_side = sidespec.parse(engines.other_text(asked.engine),
-                                         asked.build)
-        made.other_has_stats = _has_stats(made.fio, made.other_side)
+    for other in others:
+        made.other_side = other
+        made.other_has_stats = _has_stats(made.fio, other)
     return made
 
 

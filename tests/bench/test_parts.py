@@ -311,7 +311,7 @@ def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
     monkeypatch.setattr(loops, "printed", lambda *_: {
         "iops": 1e6, "cpu_us": 1.0})
     looks_at_the_name(monkeypatch)
-    row = planted(spec_of("defaults", a=loops.CEILING.text))
+    row = planted(spec_of("defaults", a=loops.SUM.text))
     found = loops.one_run(campaign_of(), row, "A'", 7)
     assert found["iops"] == pytest.approx(0.8e6)
     assert found["cpu_us"] == 1.25

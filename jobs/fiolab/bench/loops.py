@@ -98,7 +98,7 @@ def _polling_run(campaign, row, role, seed):
     return bare_run(campaign, row, role, seed, True)
 
 
-def _ceiling_run(campaign, row, role, seed):
+def _sum_run(campaign, row, role, seed):
     """Half as long each: fio with an engine that does nothing, and the loop.
     The time of an I/O is the sum."""
     half = replace(row, runtime=max((row.runtime or campaign.runtime) / 2,
@@ -196,12 +196,12 @@ def check_fio_loop(campaign: Campaign) -> None:
 
 BARE_LOOP = Side("bare loop", "")
 POLLING = Side("polling bare loop", "")     # what a spin can reach at most
-CEILING = Side("fio's null + bare loop", "null")    # what any engine can
+SUM = Side("fio's null + bare loop", "null")     # one I/O in each of both
 # How many I/Os at most each submits, and waits for, at a time.
 FIO_LOOPS = {Side("fio's bare loop", ""): 1,
              Side("fio's bare loop by 32", ""): 32}
 KINDS: dict[Side, Callable[..., dict]] = {
-    BARE_LOOP: bare_run, POLLING: _polling_run, CEILING: _ceiling_run,
+    BARE_LOOP: bare_run, POLLING: _polling_run, SUM: _sum_run,
     **{side: partial(_fio_loop_run, batch=batch)
        for side, batch in FIO_LOOPS.items()}}
 

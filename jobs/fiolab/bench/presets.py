@@ -78,7 +78,7 @@ def specs(cpus: str = "0,1") -> list[rowset.Spec]:
             spec("defaults", "io_uring", "kaio", on, fast, (at_least(1.05),)),
             spec("defaults", loops.BARE_LOOP.text, "kaio", on, fast,
                  (at_least(0.85),)),
-            spec("defaults", loops.CEILING.text, "kaio", on, fast,
+            spec("defaults", loops.SUM.text, "kaio", on, fast,
                  (at_least(0.95),))]
     rows += [spec("adaptive", "libaio", ADAPTIVE, "zram", fast,
                   (at_least(1.9),)),

@@ -67,7 +67,7 @@ static int explain_again(int maxevents, char *text, size_t size)
 				maxevents);
 	name_holder(l.aio_nr, holder, sizeof(holder));
 	return snprintf(text, size,
-			"io_setup(%d): fs.aio-max-nr is exhausted: %d more "
+			"io_setup(%d): fs.aio-max-nr has no room: %d more "
 			"requested, aio-nr %lu%s, aio-max-nr %lu; raise it "
 			"with sysctl -w fs.aio-max-nr=%lu, or ask for less "
 			"depth or fewer jobs",

@@ -108,6 +108,7 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
             "--spec", "vendor.toml", "--destroy-data"], "seed": 401341546,
         "engine": "kaio", "ioengine": "external:/usr/lib/fio/fio-kaio.so",
         "kaio": "kaio 1.0, built for fio-3.33",
+        "refill": "1",
         "fio": {"path": "/usr/bin/fio", "version": "fio-3.33"},
         "environment": {
             "kernel": "6.18.1", "machine": "x86_64", "cpus": 32,

@@ -348,6 +348,14 @@ def test_warnings_of_what_else_differs():
     assert len(said) == 14
 
 
+@pytest.mark.parametrize("here, there, count", [
+    ("0", "1", 1), ("1", "1", 0), (None, "1", 0)])
+def test_another_return_stack_is_said(here, there, count):
+    said = against.compare(run(cell("a"), refill=here),
+                           run(cell("a"), refill=there))["warnings"]
+    assert len([text for text in said if "LIBAIO_REFILL" in text]) == count
+
+
 def test_a_scaled_profile_is_said():
     one, two = run(cell("a")), run(cell("a"))
     for each in (one, two):

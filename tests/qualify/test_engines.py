@@ -45,6 +45,8 @@ def test_all_runs_refill_the_return_stack_or_none(build_dir, san):
     ours, other = sides(asked)
     assert dict(ours.environment)["LIBAIO_REFILL"] in ("0", "1")
     assert not other.environment
+    again, _ = sides(asked, "0")        # of a run that goes on
+    assert dict(again.environment)["LIBAIO_REFILL"] == "0"
     hosts, _ = sides(replace(asked, client="host"))
     assert not hosts.environment        # each decides
 

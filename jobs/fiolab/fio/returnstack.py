@@ -65,18 +65,25 @@ def _is_open(side):
     return value is None and _looks_at_it(side)
 
 
-def decided(sides: Iterable[Side], build: str) -> tuple[Side, ...]:
+def decided(sides: Iterable[Side], build: str,
+            word: str | None = None) -> tuple[Side, ...]:
     """The sides, those that leave it open all with one decision, as two could
     differ where it hardly pays; as they are where nothing was built that could
-    tell."""
+    tell.  word: what was decided before."""
     sides = tuple(sides)
     still_open = list(filter(_is_open, sides))
-    if not still_open or not os.path.exists(_program(build)):
+    if not still_open or not (word or os.path.exists(_program(build))):
         return sides
-    word = decision(build, os.environ)
+    word = word or decision(build, os.environ)
     return tuple(replace(side, environment=(
         *side.environment, (VARIABLE, word))) if side in still_open else side
                  for side in sides)
+
+
+def in_force(sides: Iterable[Side]) -> str | None:
+    """What the first side that says it says."""
+    return next((value for side in sides for name, value in side.environment
+                 if name == VARIABLE), None)
 
 
 def doubts(sides: Iterable[Side]) -> list[str]:

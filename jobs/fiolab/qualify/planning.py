@@ -9,6 +9,7 @@ import sys
 from ..base import machine
 from ..base.files import fingerprint
 from ..base.problem import Problem
+from ..fio import returnstack
 from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
 from .suite import integrity, pts, queuetests
@@ -132,6 +133,8 @@ def new(qualification, before):
             "seed": qualification.seed, **tests_and_profile(qualification),
             "engine": _engine(qualification.side),
             "other_engine": _engine(qualification.other_side),
+            "refill": returnstack.in_force(filter(None, (
+                qualification.side, qualification.other_side))),
             "fio": {"path": fio.path, "version": fio.version,
                     "sha256": fingerprint(fio.path)},
             "targets": [

@@ -124,20 +124,21 @@ def _has_stats(fio, side):
     return {"stats_file", "engine_stats"} <= known
 
 
-def sides(asked):
-    """The engine and, with --ab, the other one.  Hosts decide for themselves
-    about the return stack."""
+def sides(asked, refill=None):
+    """The engine and, with --ab, the other one.  refill: what a resumed run has
+    decided about the return stack; hosts decide for themselves."""
     texts = [asked.engine]
     if asked.ab:
         texts.append(engines.other_text(asked.engine))
-    sides = tuple(sidespec.parse(text, asked.build) for text in texts)
-    return sides if asked.client else returnstack.decided(sides, asked.build)
+    found = tuple(sidespec.parse(text, asked.build) for text in texts)
+    return found if asked.client else returnstack.decided(found, asked.build,
+                                                          refill)
 
 
-def begun(asked, fio, stack, destroy=False):
+def begun(asked, fio, stack, destroy=False, refill=None):
     """The Qualification that was asked for, without targets yet; fio: its
-    path."""
-    side, *others = sides(asked)
+    path; refill: see sides()."""
+    side, *others = sides(asked, refill)
     made = Qualification(asked, *_tests(asked), side, stack,
                          destroy or asked.scratch)
     made.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))

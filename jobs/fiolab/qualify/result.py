@@ -84,6 +84,7 @@ def _measured(qualification, finished):
         "finished": finished, "command": plan["command"],
         "seed": plan["seed"], "engine": plan["engine"]["text"],
         "ioengine": plan["engine"]["ioengine"], "kaio": _kaio(plan["engine"]),
+        "refill": plan.get("refill"),
         "fio": {key: plan["fio"][key] for key in ("path", "version")},
         "environment": plan["environment"],
         "profile": _profile(qualification.profile),

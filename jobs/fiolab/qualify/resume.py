@@ -20,7 +20,8 @@ def _begun(known, given, stack):
     """The Qualification that a plan.json is of."""
     fio = (commandline.find_fio(given["fio"]) if "fio" in given
            else known["fio"]["path"])
-    return begun(asked(known), fio, stack, "destroy_data" in given)
+    return begun(asked(known), fio, stack, "destroy_data" in given,
+                 known.get("refill"))
 
 
 def _finished(folder, known):

@@ -255,6 +255,9 @@ def _warnings(this, other, partners):
             if here != there]
     said += [f"the {key} is not the same" for key in ("kernel", "cpu_model")
              if this["environment"].get(key) != other["environment"].get(key)]
+    if {this.get("refill"), other.get("refill")} == {"0", "1"}:
+        said.append("one of the runs refilled the return stack after system "
+                    "calls (LIBAIO_REFILL), the other did not")
     said += _unlike(partners)
     left = len(this["targets"]) - len(partners)
     if left:

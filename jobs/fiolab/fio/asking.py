@@ -176,9 +176,8 @@ def check_libraries(fio: Fio, sides: Sequence[Side]) -> tuple[str, ...]:
     side of fio's libaio is to run on the distribution's even then, whatever
     this shell or the system's list of folders would put in its place."""
     asked = any(side.library for side in sides)
-    mapped = tuple(mapped_library(fio, side)
-                   if asked or side.ioengine == "libaio" else ""
-                   for side in sides)
-    for side, library in zip(sides, mapped):
+    mapped = {side: mapped_library(fio, side) for side in dict.fromkeys(sides)
+              if asked or side.ioengine == "libaio"}
+    for side, library in mapped.items():
         check_library(side, library, "fio")
-    return mapped if asked else ()
+    return tuple(mapped[side] for side in sides) if asked else ()

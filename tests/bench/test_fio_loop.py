@@ -219,7 +219,7 @@ def built(build_dir, san, fio_binary, tmp_path):
 
 
 @pytest.mark.fio
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_rows_beside_fios_own_loop(built, tmp_path):
     out = tmp_path / "out.json"
     done = built("--pairs", "1", "--quick", "--size", "16M", "--only",

@@ -112,6 +112,7 @@ def test_what_is_there_how_often(held):
     assert [line.split()[-1] for line in seen.splitlines()] == ["get_ioengine"]
 
 
+@pytest.mark.slow
 def test_with_lto(held, san, shm_file, tmp_path):
     """It leaves the halves apart."""
     if san:

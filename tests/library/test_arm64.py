@@ -16,7 +16,7 @@ from abi_tools import (
 import enginebuild
 from libsymbols import LIBAIO, dynamic_entries, exported_functions
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(
     bool(SAN), reason="it is built here, whatever SAN is")]  # fmt: skip
 TARGET = "aarch64-linux-gnu"
 CC = f"{TARGET}-gcc"
@@ -112,7 +112,6 @@ def cmocka(tmp_path_factory):
     return folder, source / "include"
 
 
-@pytest.mark.slow
 def test_units_that_need_no_kernel_aio(out, emulator, cmocka):
     library, header = cmocka
     programs = {name: out / "tests" / name for name in UNITS}
@@ -128,7 +127,6 @@ def test_units_that_need_no_kernel_aio(out, emulator, cmocka):
         assert len(passed) > 3 and not set(failed) - set(UNITS[name]), done.stdout
 
 
-@pytest.mark.slow
 def test_machine_without_aio_gets_the_sentence(out, emulator, tmp_path):
     """The emulator answers ENOSYS, as a kernel without CONFIG_AIO does."""
     program = tmp_path / "hello"

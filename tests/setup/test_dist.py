@@ -144,6 +144,7 @@ def test_a_bare_copy_says_what_is_missing(tree, tmp_path):
 
 
 @pytest.mark.fio
+@pytest.mark.slow
 def test_builds_are_the_same(tree, archive, tmp_path):
     """In another place, whose name make and the shell would take apart, under
     another umask."""

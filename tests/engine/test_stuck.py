@@ -132,11 +132,27 @@ void free(void *p)
 """
 
 
+def preload(fio, library, *sources):
+    """What lets a fio run with these sources in a library before all others."""
+    assert run("cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library,
+               *sources, "-ldl").returncode == 0
+    return {"LD_PRELOAD": ":".join(filter(None, [
+        fio.san_env.get("LD_PRELOAD"), str(library)]))}
+
+
+@pytest.fixture
+def late_threads(root):
+    """The source of what keeps a fio before 3.42 from hanging as it starts its
+    offload workers."""
+    return root / "tests" / "lib" / "late_threads.c"
+
+
+@pytest.mark.parametrize("job", [{}, {"io_submit_mode": "offload"}],
+                         ids=lambda job: "-".join(job.values()))
 @pytest.mark.parametrize("given_up", [True, False])
-def test_buffers_stay(fio, hanging, tmp_path, given_up):
+def test_buffers_stay(fio, hanging, tmp_path, late_threads, job, given_up):
     """What comes back late overwrites nothing of a fio that goes on: what was
-    given up is not freed, and all else is.  (Without io_submit_mode=offload, in
-    which fio itself hangs now and then.)"""
+    given up is not freed, and all else is."""
     if fio.san_env:
         pytest.skip("a sanitizer has a free() of its own")
     device, let_go = hanging
@@ -144,12 +160,27 @@ def test_buffers_stay(fio, hanging, tmp_path, given_up):
         let_go()
     source = tmp_path / "free.c"
     source.write_text(BUFFERS, encoding="utf-8")
-    library = tmp_path / "free.so"
-    assert run("cc", "-shared", "-fPIC", "-o", library, source).returncode == 0
-    result = fio(device, stuck="200ms", runtime=1, thread=1, env={
-        "LD_PRELOAD": str(library)}, **{**JOB, "iodepth": 1, "bs": "5m"})
+    env = preload(fio, tmp_path / "free.so", source, late_threads)
+    result = fio(device, stuck="200ms", runtime=1, thread=1, env=env,
+                 **{**JOB, "iodepth": 1, "bs": "5m", **job})
     assert (GAVE_UP in result.text) == given_up, result.text
     assert result.text.count("a buffer was freed") == (not given_up)
+
+
+def test_offload_workers(fio, hanging, tmp_path, late_threads, as_thread):
+    """Each gives up its own, and their job fails and ends."""
+    device, let_go = hanging
+    env = preload(fio, tmp_path / "late.so", late_threads)
+    result = fio(device, stuck="300ms", runtime=1, thread=as_thread, env=env,
+                 io_submit_mode="offload", **JOB)
+    assert result.rc == 1 and result.job["error"] == 110, result.text
+    assert result.text.count(GAVE_UP) == 4 and len(named(result)) == 8
+    stats, = enginestats.objects(result.stderr)
+    assert stats["ios_submitted"] == stats["ios_stuck"] == 4
+    assert keepers(fio), "somebody else has to wait"
+    let_go()
+    while keepers(fio):     # or the test's own time limit
+        time.sleep(0.02)
 
 
 def test_errors_that_are_ignored_do_not_hide_it(fio, hanging):

@@ -17,7 +17,7 @@ SANITIZER = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error: ")
 # After so many seconds a fio that should have ended hangs: many times what it
 # takes, as other programs may have the processors.
 HANGS = 180
-# Of offloaded jobs, one after the other: most that hang do so from the start.
+# Of offloaded jobs, one after the other: those that hang do so from the start.
 OFFLOADED = (2, 2, 3, 3, 5, 10, 20)
 RUNTIMES = {"address": "libasan.so", "undefined": "libubsan.so",
             "thread": "libtsan.so"}

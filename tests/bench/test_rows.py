@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from benchrun import Bench
 from plantedrows import judged, planted, spec_of
 
 from fiolab.ab.campaign import Request
@@ -214,14 +213,6 @@ def test_the_shape_of_a_null_device(stand_in, tmp_path, monkeypatch):
 # Real runs
 
 SHORT = ("--pairs", "1", "--quick", "--size", "16M")
-
-
-@pytest.fixture
-def bench(build_dir, san, fio_binary, tmp_path):
-    if san:
-        pytest.skip("a sanitized engine needs the sanitizer preloaded")
-    (tmp_path / "tmp").mkdir()
-    return Bench("bench", build_dir, tmp_path / "tmp", fio_binary)
 
 
 def measured(bench, tmp_path, *arguments):

@@ -12,21 +12,11 @@ import subprocess
 
 import pytest
 
-from benchrun import Bench
-
 from fiolab.bench import costs
 from fiolab.fio import fiorun
 from fiolab.target.target import Target
 
 SHORT = ("--pairs", "1", "--quick", "--size", "16M")
-
-
-@pytest.fixture
-def bench(build_dir, san, fio_binary, tmp_path):
-    if san:
-        pytest.skip("a sanitized engine needs the sanitizer preloaded")
-    (tmp_path / "tmp").mkdir()
-    return Bench("bench", build_dir, tmp_path / "tmp", fio_binary)
 
 
 def check_nothing_left(done):

@@ -12,7 +12,8 @@ import abrun
 import hostile
 import pagechecks
 from browser import HEIGHT
-from fiolab.ab import htmlreport, schema
+from fiolab.ab import schema
+from fiolab.ab.report import htmlreport
 
 pytestmark = pytest.mark.browser
 BOTTOM = """[...document.querySelectorAll('h1, .card')].slice(0, 2).map(

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import abreport
-from fiolab.ab import textreport
+from fiolab.ab.report import textreport
 from fiolab.base.problem import Problem
 from fiolab.qualify import prewritten
 from fiolab.target import extents, loopdevice, scratchfile

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 import abreport
 import hostile
-from fiolab.ab import htmlreport, schema
+from fiolab.ab import schema
+from fiolab.ab.report import htmlreport
 from fiolab.fio.metrics import SHARES
 from fiolab.report import latencyplots, plotting, svg
 from outline import (Outline, is_well_formed,

@@ -25,7 +25,8 @@ PROGRAM = """
 import re, resource, sys, time
 sys.path.insert(0, sys.argv[1])
 start = time.monotonic()
-from fiolab.ab import csvreport, htmlreport, schema, textreport
+from fiolab.ab import schema
+from fiolab.ab.report import csvreport, htmlreport, textreport
 folder = sys.argv[2]
 data = schema.load(folder + "/report.json")
 text = textreport.text(data)

@@ -11,7 +11,8 @@ import pytest
 
 import abreport
 import hostile
-from fiolab.ab import csvreport, schema, textreport
+from fiolab.ab import schema
+from fiolab.ab.report import csvreport, textreport
 from fiolab.base import files
 from fiolab.base.problem import Problem
 from fiolab.report import wording

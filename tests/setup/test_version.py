@@ -9,10 +9,10 @@ import pytest
 
 import abreport
 import qualifydata
-from fiolab.ab import htmlreport as ab_page
-from fiolab.ab import reportdata
+from fiolab.ab.report import htmlreport as ab_page
+from fiolab.ab.report import reportdata
 from fiolab.ab import schema as ab_schema
-from fiolab.ab import textreport as ab_text
+from fiolab.ab.report import textreport as ab_text
 from fiolab.base import version
 from fiolab.qualify import result
 from fiolab.qualify.report import htmlreport as qualify_page

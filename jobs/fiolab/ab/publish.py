@@ -6,8 +6,9 @@ from typing import Any
 
 from ..base.problem import Problem
 from ..fio import fairness
-from . import csvreport, reportdata, selfcheck, textreport
+from . import selfcheck
 from .campaign import Campaign
+from .report import csvreport, reportdata, textreport
 from .runner import Stopped
 
 
@@ -30,7 +31,7 @@ def _warnings(campaign, ending):
 
 def _write(campaign, found):
     # Half of the time that the command takes to start is matplotlib's.
-    from . import htmlreport
+    from .report import htmlreport
     folder = campaign.folder
     folder.save_report(found)
     folder.save_jobs(reportdata.plain_jobs(campaign))

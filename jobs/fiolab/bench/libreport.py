@@ -6,8 +6,8 @@ import platform
 
 from ..ab.campaign import Campaign
 from ..ab.campaignfolder import side_data
-from ..ab.reportdata import found_data, frame
-from ..ab.textreport import cell_lines, head, rule
+from ..ab.report.reportdata import found_data, frame
+from ..ab.report.textreport import cell_lines, head, rule
 from ..fio.sidespec import LETTERS, Side
 from ..report import terminal
 from . import callkinds, loops, textreport

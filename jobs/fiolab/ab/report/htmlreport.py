@@ -7,10 +7,10 @@ import math
 
 from markupsafe import Markup
 
-from ..base import files
-from ..fio.metrics import PERCENTILES
-from ..report import latencyplots, plotting, svg, wording
-from ..report.page import environment
+from ...base import files
+from ...fio.metrics import PERCENTILES
+from ...report import latencyplots, plotting, svg, wording
+from ...report.page import environment
 
 DRAWN_CELLS = 12
 OPEN_CELLS = 2              # with more of them, a cell opens on a click

@@ -5,10 +5,10 @@
 # quarter more I/Os, -20% CPU that B spends a fifth less CPU time on each.
 import re
 
-from ..report import wording
-from ..report.terminal import (LISTED, _column, fitted, narrow, side_lines,
-                               warnings)
-from ..report.wording import figure, percent, span
+from ...report import wording
+from ...report.terminal import (LISTED, _column, fitted, narrow, side_lines,
+                                warnings)
+from ...report.wording import figure, percent, span
 
 FULL_CELLS = 6              # with more of them, one line each
 NAME = 14

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import csv
 import io
 
-from ..base import files
-from ..report import wording
+from ...base import files
+from ...report import wording
 
 COLUMNS = (
     "cell", "job", "target", "a", "b", "host", "metric", "unit", "role",

@@ -7,15 +7,15 @@ import shlex
 import statistics
 from typing import Any
 
-from ..base.version import VERSION
-from ..fio import fiorun, timedrun
-from ..fio.metrics import METRICS
-from ..fio.sidespec import LETTERS
-from ..stats import paired, verdict
-from ..target.target import CAMPAIGN, REPORT
-from . import campaignfolder, evaluation, schema
-from .campaign import Campaign
-from .results import Cell
+from ...base.version import VERSION
+from ...fio import fiorun, timedrun
+from ...fio.metrics import METRICS
+from ...fio.sidespec import LETTERS
+from ...stats import paired, verdict
+from ...target.target import CAMPAIGN, REPORT
+from .. import campaignfolder, evaluation, schema
+from ..campaign import Campaign
+from ..results import Cell
 
 
 def _ratios(interval):

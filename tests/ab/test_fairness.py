@@ -11,7 +11,8 @@ from abrun import FAST, sentence
 
 from fiolab.ab import cli, planning
 from fiolab.base.problem import Problem
-from fiolab.fio import fiorun, jobfile, sidespec, streams as checks
+from fiolab.fio import (fiorun, jobfile, jobgroups, sidespec,
+                        streams as checks)
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
@@ -47,7 +48,7 @@ def streams(path, shm, tmp_path, fio_binary):
     scratch = Target(f"{shm}/s", 16 << 20, True, "", writable=True)
     Path(scratch.path).write_bytes(bytes(scratch.size))
     _, found = checks._streams(runner, sidespec.parse("libaio", ""),
-                               jobfile.load(str(path)), scratch)
+                               jobgroups.load(str(path))[0], scratch)
     return found
 
 
@@ -78,7 +79,7 @@ def test_buffers_are_aligned_alike(engine, shm, tmp_path, fio_binary,
     runner = fiorun.Fio(fio_binary, None, str(tmp_path))
     one = sidespec.parse(engine, str(build_dir))
     trace = tmp_path / "trace"
-    fiorun.run(runner, one, jobfile.load(str(path)), there,
+    fiorun.run(runner, one, jobgroups.load(str(path))[0], there,
             fiorun.base_options(one, there, 1), 20,
             ["strace", "-f", "-o", str(trace), "-e", "trace=io_submit"])
     places = re.findall(r"aio_buf=(0x[0-9a-f]+)", trace.read_text())
@@ -92,7 +93,7 @@ def test_one_of_several_jobs_that_does_other_io_is_named(
     other = [*found[:2], found[2][:7] + found[2][8:] + found[2][7:8],
              found[3]]
     sides = sidespec.parse("libaio", ""), sidespec.parse("psync", "")
-    job = jobfile.load(str(several))
+    job = jobgroups.load(str(several))[0]
     assert checks._same_streams(sides, job, found, found) == 125
     with pytest.raises(Problem, match="several, its job 3: I/O 8 is write"):
         checks._same_streams(sides, job, found, other)

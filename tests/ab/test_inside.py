@@ -12,7 +12,7 @@ import targets as real
 from fiolab.ab import results, runner
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
-from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
+from fiolab.fio import fiorun, inside, jobfile, jobgroups, sidespec, streams
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
@@ -119,7 +119,7 @@ def test_what_leads_out_is_refused_by_name(tmp_path, line, word):
     path = tmp_path / "j.fio"
     path.write_text(f"[a]\nrw=write\n{line}\n")
     with pytest.raises(Problem, match=word):
-        jobfile.load(str(path))
+        jobgroups.load(str(path))
 
 
 def test_the_manner_of_the_io_is_not_rehearsed():

@@ -16,7 +16,7 @@ from benchrun import JOBS
 from fioserver import Server
 from qualifyrun import Qualify
 
-from fiolab.fio import fiorun, jobfile, sidespec, streams
+from fiolab.fio import fiorun, jobgroups, sidespec, streams
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
@@ -120,7 +120,7 @@ def test_files_that_a_job_names_are_found_from_here(here, tmp_path, fio_binary,
     (tmp_path / "f").write_bytes(b"x" * (16 << 20))
     (tmp_path / "run").mkdir()
     monkeypatch.chdir(here)
-    job, psync = jobfile.load("j.fio"), sidespec.parse("psync", "")
+    job, psync = jobgroups.load("j.fio")[0], sidespec.parse("psync", "")
     streams.same_stream(fiorun.Fio(fio_binary, None, str(tmp_path / "run")),
                        (psync, psync), job, Target(
                            str(tmp_path / "f"), 16 << 20, True, "file",

@@ -2,6 +2,7 @@
 # --matrix AXIS=VALUE,VALUE ...: a job for every combination of the values,
 # made from a job file by setting these options in all of its sections.
 from collections.abc import Sequence
+from dataclasses import replace
 import itertools
 import re
 
@@ -47,8 +48,8 @@ def _job(job, options):
     lines = [f"{name}={value}" for name, value in options.items()]
     kept = [line for line in jobfile.lines(job.text)
             if jobfile.option_of(line) not in gone]
-    return jobfile.Job(job.path, "\n".join(["[global]", *lines, "", *kept, ""]),
-                       " ".join(lines))
+    return replace(job, label=" ".join(lines), text="\n".join(
+        ["[global]", *lines, "", *kept, ""]))
 
 
 def expand(jobs: list[jobfile.Job],

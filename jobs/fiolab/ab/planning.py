@@ -12,7 +12,8 @@ from typing import Any
 from ..base import commandline, machine, runfolder
 from ..base.files import fingerprint
 from ..base.problem import Problem
-from ..fio import clientrun, fairness, jobfile, returnstack, sidespec
+from ..fio import (clientrun, fairness, jobfile, jobgroups, returnstack,
+                   sidespec)
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats import paired, pairing
@@ -56,7 +57,8 @@ def _pinned(asked, jobs):
 
 
 def jobs_of(asked: Request) -> list[Job]:
-    jobs = [jobfile.load(path) for path in asked.job or ["randread"]]
+    jobs = [job for path in asked.job or ["randread"]
+            for job in jobgroups.load(path)]
     jobs = _pinned(asked, matrix.expand(jobs, asked.matrix))
     if asked.self_check:
         selfcheck.refuse(asked, jobs)
@@ -130,7 +132,8 @@ def _cells(campaign):
 
 def _warnings(campaign):
     here, asked = not campaign.clients, campaign.asked
-    found = restore.warnings(campaign.jobs, asked.restore)
+    found = jobgroups.notes(campaign.jobs)
+    found += restore.warnings(campaign.jobs, asked.restore)
     if here:        # else nothing is measured on this machine
         found += fairness.machine(asked.cpu, campaign.environment)
         found += returnstack.doubts(campaign.sides)

@@ -15,7 +15,7 @@ import tempfile
 from ..ab import evaluation, planning, runner
 from ..ab.campaign import Campaign, Request
 from ..base import commandline, progress, version
-from ..fio import asking, fiorun, jobfile, returnstack, sidespec
+from ..fio import asking, fiorun, jobgroups, returnstack, sidespec
 from ..fio.metrics import PRIMARY
 from ..stats.verdict import fewest_pairs
 from . import callkinds, callloop, libreport, libtargets, rowset, textreport
@@ -92,7 +92,7 @@ def _begin(args):
             if "loop" in _parts(args) else None)
     if loop:
         loop.check(sides)
-    return Campaign(asked, sides, [jobfile.load("randread")]), loop
+    return Campaign(asked, sides, jobgroups.load("randread")), loop
 
 
 def _parts(args):

@@ -3,7 +3,7 @@
 # takes options on its command line as defaults that the job file overrides,
 # before and after the file's name alike.  So what the comparison decides is
 # written into a copy: every such line is removed from all sections and set
-# once, in a [global] section in front.
+# once, in a [global] section in front.  jobgroups.py makes Jobs of files.
 from collections.abc import Iterable
 from dataclasses import dataclass
 import os
@@ -30,9 +30,8 @@ DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
 PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 # Refused: they bring in other files or make a timed window meaningless.
 # (mem and iomem can map a file, which reads would then overwrite.)
-REFUSED = {"read_iolog", "replay_redirect", "stonewall", "wait_for_previous",
-           "wait_for", "startdelay", "steadystate", "ss", "include", "mem",
-           "iomem", "mmapfile"}
+REFUSED = {"read_iolog", "replay_redirect", "startdelay", "steadystate", "ss",
+           "mem", "iomem", "mmapfile"}
 # Refused likewise: they put I/O beyond the part of the target that --size
 # names, which was neither prepared nor given away.  inside.py looks for those
 # that are not known here.
@@ -50,8 +49,7 @@ def reserved(key: str) -> bool:
 
 
 def refused(key: str) -> bool:
-    return (key in REFUSED or key.startswith("include") or
-            bool(BEYOND.fullmatch(key)))
+    return key in REFUSED or bool(BEYOND.fullmatch(key))
 
 
 def lines(text: str) -> list[str]:
@@ -66,7 +64,8 @@ def option_of(line: str) -> str:
     return "" if line.startswith("[") else words[0].lower()
 
 
-def _value(line):
+def value_of(line: str) -> str:
+    """What a job file line sets its option to; '' for nothing."""
     return re.split(r"[;#]", line.partition("=")[2])[0].strip()
 
 
@@ -106,7 +105,7 @@ def _on(line):
 
     Only a plain number counts; anything else is taken for buffered.
     """
-    value = os.path.expandvars(_value(line))
+    value = os.path.expandvars(value_of(line))
     if not value.isdigit():
         return False
     return bool(int(value)) == CACHING[option_of(line)]
@@ -140,7 +139,7 @@ def in_force(text: str, *keys: str) -> list[dict[str, str]]:
             here = default if _is_global(line) else dict(default)
             found += [here] if here is not default else []
         elif option_of(line) in keys:
-            here[option_of(line)] = os.path.expandvars(_value(line))
+            here[option_of(line)] = os.path.expandvars(value_of(line))
     return found
 
 
@@ -152,6 +151,29 @@ def _section(line):
 
 def _is_global(line):
     return _section(line).startswith("[global")     # as fio compares
+
+
+def sections(text: str) -> list[list[str]]:
+    """The lines of each section, its header first; what is before the first
+    goes with it."""
+    found: list[list[str]] = [[]]
+    for line in lines(text):
+        if line.strip().startswith("[") and any(found[-1]):
+            found.append([])
+        found[-1].append(line)
+    return found
+
+
+def name_of(section: list[str]) -> str:
+    """'' for what has no header."""
+    header = next((x for x in section if x.strip().startswith("[")), "[]")
+    return _section(header)[1:-1]
+
+
+def is_job(section: list[str]) -> bool:
+    """Is it a section of its own, and not [global]?"""
+    name = name_of(section)
+    return bool(name) and not name.startswith("global")
 
 
 class JobText(Protocol):
@@ -169,15 +191,19 @@ class Job:
     text: str
     label: str = ""             # of a cell of a matrix
     pinned: bool = False        # the comparison says on which CPU it runs
+    group: str = ""             # of a file that is several jobs, one after
+                                # the other
+    notes: tuple = ()           # on what of the file is in no job
 
     @property
     def name(self) -> str:
         name = os.path.splitext(os.path.basename(self.path))[0]
+        name = f"{name}/{self.group}" if self.group else name
         return f"{name} {self.label}" if self.label else name
 
     def values(self, *keys: str) -> list[str]:
         """The values that any section gives to an option."""
-        return [_value(line) for line in lines(self.text)
+        return [value_of(line) for line in lines(self.text)
                 if option_of(line) in keys]
 
     def _dropped(self):
@@ -185,14 +211,14 @@ class Job:
 
     def changes(self, options: Iterable[str]) -> str:
         """What of this file was replaced by option lines, or dropped."""
-        new = {option_of(option): _value(option) for option in options}
+        new = {option_of(option): value_of(option) for option in options}
         replaced, dropped = {}, {}
         for line in lines(self.text):
             key = ALIASES.get(option_of(line), option_of(line))
             if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
             elif key in new:
-                replaced[_replacement(key, _value(line), new[key])] = True
+                replaced[_replacement(key, value_of(line), new[key])] = True
         parts = [", ".join(filter(None, replaced))]
         parts += ["dropped: " + ", ".join(dropped)] if dropped else []
         return "; ".join(filter(None, parts))
@@ -211,47 +237,8 @@ class Job:
         return "\n".join(["[global]", *options, "", *body, ""])
 
 
-def _absolute(line):
-    """A line whose files do not depend on where fio runs, which is a folder of
-    ours: patterns have a file's name in quotes."""
-    key = option_of(line)
-    if key in PATTERNS:
-        return re.sub("'([^']+)'", lambda m: f"'{os.path.abspath(m[1])}'",
-                      line)
-    if key == STATS and _value(line):
-        return f"{STATS}={os.path.abspath(_value(line))}\n"
-    return line
-
-
-def load(path: str) -> Job:
-    """The Job in a file; a bare name means the job shipped under it."""
-    shipped = os.path.join(os.path.dirname(__file__), "..", "..",
-                           path + ".fio")
-    if not os.path.exists(path) and os.path.exists(shipped):
-        path = os.path.realpath(shipped)
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape",
-                  newline="\n") as file:    # the bytes are for fio to read
-            text = file.read()
-    except OSError as error:
-        raise Problem(f"cannot read the job file {path}: "
-                      f"{error.strerror}.") from None
-    job = Job(path, "".join(_absolute(line)
-                            for line in re.findall(r"[^\n]*\n|[^\n]+", text)))
-    _check(job)
-    return job
-
-
-def _sections(job):
-    """The names of the job's own sections, in brackets."""
-    return [_section(line) for line in lines(job.text)
-            if line.strip().startswith("[") and not _is_global(line)]
-
-
-def _check(job):
-    if not _sections(job):
-        raise Problem(f"{job.path} has no job in it: add a section such as "
-                      "[randread].")
+def check(job: Job) -> None:
+    """Refuse what a comparison cannot honour."""
     for line in lines(job.text):
         key = option_of(line)
         if "$" in key:

@@ -23,25 +23,10 @@ def unlike(job: Job) -> Problem:
                    "a section with a plain numjobs.")
 
 
-def _sections(text):
-    """[lines] of each section, its header first; what is before goes with
-    the first."""
-    found = [[]]
-    for line in jobfile.lines(text):
-        if line.strip().startswith("[") and any(found[-1]):
-            found.append([])
-        found[-1].append(line)
-    return found
-
-
-def _is_job(lines):
-    return not lines[0].strip().startswith("[global")
-
-
 def counts(job: Job, result: dict) -> tuple[int, ...]:
     """How many jobs each section of a job file is, by fio's own account."""
     jobs, found, place = result["jobs"], [], 0
-    for _ in filter(_is_job, _sections(job.effective([]))):
+    for _ in filter(jobfile.is_job, jobfile.sections(job.effective([]))):
         if place >= len(jobs):
             raise unlike(job)
         options = {**result.get("global options", {}),
@@ -67,11 +52,11 @@ class Apart(Job):
 
     def effective(self, options: Iterable[str]) -> str:
         numbers, place, lines = iter(self.counts), 0, []
-        for section in _sections(super().effective(options)):
+        for section in jobfile.sections(super().effective(options)):
             kept = [x for x in section if option_of(x) != "numjobs"]
-            for _ in range(next(numbers) if _is_job(section) else 1):
+            for _ in range(next(numbers) if jobfile.is_job(section) else 1):
                 lines += kept
-                if _is_job(section):
+                if jobfile.is_job(section):
                     lines += [f"write_iolog={logs(place + 1)[-1]}"]
                     place += 1
         return "\n".join([*lines, ""])

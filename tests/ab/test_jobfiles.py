@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Job files as people publish them: each shape of tests/ab/jobfiles, made small,
+# is so many cells, or one sentence.
+import os
+from pathlib import Path
+
+import pytest
+
+from abrun import FAST
+from fiolab.base.problem import Problem
+from fiolab.fio import jobfile, jobgroups
+
+HERE = Path(__file__).parent / "jobfiles"
+
+
+def load(name):
+    return jobgroups.load(str(HERE / f"{name}.fio"))
+
+
+@pytest.mark.parametrize("name, cells", [
+    ("groups", {"groups/a+b": {"rw": ["randread", "randwrite"], "bs": ["4k"]},
+                "groups/c": {"rw": ["read"]},
+                "groups/c+d": {"rw": ["read", "randread"],
+                               "bs": ["4k", "64k"]},
+                "groups/e": {"bs": ["4k", "64k"]}}),
+    ("every", {"every/seq": {"rw": ["read"]}, "every/rand": {}}),
+    ("global-only", {"global-only": {"bs": ["8k"], "rw": ["randread"]}}),
+    ("include", {"include/read": {"direct": ["1"], "iodepth": ["8"],
+                                  "bs": []},
+                 "include/write": {"iodepth": ["8"], "bs": ["16k"]}}),
+    ("engines", {"engines/load": {"rw": ["randwrite"]}})])
+def test_a_file_is_a_cell_for_each_group(name, cells):
+    jobs = load(name)
+    assert [job.name for job in jobs] == list(cells)
+    for job in jobs:
+        for key, values in cells[job.name].items():
+            assert job.values(key) == values, (job.name, key)
+        assert not job.values("stonewall", "wait_for", "wait_for_previous")
+        assert "include" not in job.text.replace("Includes", "").split()
+
+
+@pytest.mark.parametrize("name, sentence", [
+    ("loop", "loop.fio includes {0}/parts/loop.fio includes "
+     "{0}/parts/../loop.fio, without end: take one of these lines out."),
+    ("sections", "every.fio has a section of its own ([global]), which fio "
+     "takes from no file that another one includes, as {0}/sections.fio "
+     "does: name it as a job file of its own."),
+    ("beside", "beside.fio runs the engine cpuio, which burns CPU time, "
+     "beside the jobs that are to be compared (load+burn): remove its "
+     "section, or put a stonewall between."),
+    ("nothing", "nothing.fio has no job to compare engines by: job layout of "
+     "{0}/nothing.fio is left out: it only makes files (create_only), and the "
+     "target is there.")])
+def test_what_cannot_be_run_is_one_sentence(name, sentence):
+    with pytest.raises(Problem) as problem:
+        load(name)
+    assert str(problem.value) == f"{HERE}/{sentence.format(HERE)}"
+
+
+def test_what_is_left_out_is_named():
+    said = jobgroups.notes(load("engines"))
+    assert [" ".join(one.split()[1:2]) for one in said] == [
+        "layout", "burn", "net", "check"]
+    assert "cpuio, burns CPU time" in said[1]
+    assert "verifies what a run before it has written" in said[3]
+
+
+def test_groups_of_one_name_are_told_apart(tmp_path):
+    path = tmp_path / "x.fio"
+    path.write_text("[global]\nstonewall\n[a]\nbs=4k\n[a]\nbs=8k\n")
+    assert [job.name for job in jobgroups.load(str(path))] == ["x/a.1",
+                                                               "x/a.2"]
+
+
+def test_a_section_keeps_what_was_in_force(tmp_path):
+    """Whatever stands between it and its [global]."""
+    jobs = load("groups")
+    assert [one["bs"] for job in jobs for one in
+            jobfile.in_force(job.text, "bs")] == ["4k", "4k", "4k", "64k",
+                                                  "64k", "64k"]
+
+
+@pytest.mark.fio
+def test_a_campaign_of_groups(ab, shm):
+    done = ab("--b", "psync", "--pairs", "1", "--job", HERE / "include.fio",
+              "--job", HERE / "engines.fio", "--target", f"{shm}/s", *FAST)
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    assert [cell["job"] for cell in report["cells"]] == [
+        "include/read", "include/write", "engines/load"]
+    assert sum("is left out: " in one for one in report["warnings"]) == 4
+    assert os.listdir(shm) == []

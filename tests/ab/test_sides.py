@@ -81,7 +81,8 @@ def test_a_side_with_variables(library):
 
 @pytest.mark.parametrize("text, word", [
     ("libaio@ENGINE=x", "'ENGINE' in .* is set by the comparison"),
-    ("libaio@A=1@TARGET=/x", "is not an engine name"),
+    ("libaio@A=1@TARGET=/x", "'TARGET=/x' in .* is not an environment"),
+    ("libaio@our-library@our-library", "has @our-library twice"),
     ("libaio@TARGET=x@A=1", "'TARGET' in"),
     ("libaio@LD_LIBRARY_PATH=x", "@our-library runs a side"),
     ("libaio@our-library@LIBAIO_RING=0", "'LIBAIO_RING' in"),
@@ -155,6 +156,9 @@ class FakeFio:
 
     def __init__(self, folder):
         self.folder = str(folder)
+
+    def of(self, _side):
+        return self
 
 
 def asked(monkeypatch, tmp_path, text, says):

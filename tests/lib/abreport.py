@@ -127,6 +127,9 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
             "B": latency_of(rng, 420e3 / (1 + effect))}}}
 
 
+OWN = {"cpu": 1, "nice": 0}
+
+
 def report(cells, sides=2, **changes):
     """The whole report around cells."""
     effects = [e for c in cells for e in c["effects"]]
@@ -149,7 +152,8 @@ def report(cells, sides=2, **changes):
             "virtual": "kvm"},
         "sides": [{"letter": "ABCD"[i], "text": SIDES[i], "options": [],
                    "ioengine": SIDES[i].split(",")[0], "environment": {},
-                   "library": None} for i in range(sides)],
+                   "library": None, "own": OWN if i else {}, "fio": None}
+                  for i in range(sides)],
         "cells": cells, "warnings": [], "self_check": None, **changes}
 
 

@@ -18,6 +18,7 @@ class Request:
     side: list | None = None
     a: str | None = None
     b: str | None = None
+    own: list | None = None
     job: list | None = None
     matrix: list | None = None
     aa: bool = False
@@ -47,6 +48,7 @@ class Campaign:
     targets: list = field(default_factory=list)     # as they were at first
     cells: list = field(default_factory=list)       # of results.Cell
     files: list = field(default_factory=list)       # sums of the sides' files
+    fios: list = field(default_factory=list)    # of each side; see below
     binary: dict = field(default_factory=dict)      # fio: path, version, sum
     id: str = ""
     title: str = ""
@@ -77,6 +79,19 @@ class Campaign:
     def side(self, cell: Cell, role: str) -> Side:
         """The Side that a role of a cell is."""
         return self.sides[cell.b if role == "B" else cell.a]
+
+    def other_fios(self) -> list[dict | None]:
+        """Of each side the fio that it has for itself, as .binary; None: the
+        campaign's."""
+        return self.fios or [None] * len(self.sides)
+
+    def cpu(self, side: Side) -> int | None:
+        """The CPU to which the fio of a side is pinned."""
+        return self.asked.cpu if side.own.cpu is None else side.own.cpu
+
+    def cpus(self) -> set[int]:
+        """Those to which the sides are pinned."""
+        return {cpu for cpu in map(self.cpu, self.sides) if cpu is not None}
 
     def letter(self, cell: Cell) -> str:
         """That of the side that is B in a cell."""

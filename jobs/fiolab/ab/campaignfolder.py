@@ -13,6 +13,7 @@ from ..base.problem import Problem
 from ..base.runfolder import RUNS
 from ..fio import clientrun
 from ..fio.jobfile import Job
+from ..fio.sidesettings import Own
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import planned_orders
 from ..target.target import CAMPAIGN, Target
@@ -80,18 +81,20 @@ def how(campaign: Campaign) -> dict:
             "runtime_s": asked.runtime, "ramp_s": asked.ramp}
 
 
-def side_data(letter: str, side: Side) -> dict:
-    """A side as campaign.json and report.json have it."""
+def side_data(letter: str, side: Side, fio: dict | None = None) -> dict:
+    """A side as campaign.json and report.json have it; fio: another than the
+    campaign's."""
     return {"letter": letter, "text": side.text, "ioengine": side.ioengine,
             "options": list(side.options),
             "environment": dict(side.environment),
-            "library": side.library or None}
+            "library": side.library or None, "own": side.own.given(),
+            "fio": fio}
 
 
 def _side_of(data):
     return Side(data["text"], data["ioengine"], tuple(data["options"]),
                 tuple(data["environment"].items()), data["library"] or "",
-                tuple(data["plant"]))
+                tuple(data["plant"]), Own(**data.get("own", {})))
 
 
 def _numbers(things):
@@ -114,9 +117,10 @@ def written(campaign: Campaign) -> dict:
         **{name: getattr(campaign, name) for name in SAME},
         "arguments": asdict(campaign.asked), **how(campaign),
         "cpu": campaign.asked.cpu, "fio": campaign.binary, "self_check": None,
-        "sides": [{**side_data(letter, side), "plant": list(side.plant),
-                   "files": files} for letter, side, files in zip(
-                       LETTERS, campaign.sides, campaign.files)],
+        "sides": [{**side_data(letter, side, fio), "plant": list(side.plant),
+                   "files": files} for letter, side, fio, files in zip(
+                       LETTERS, campaign.sides, campaign.other_fios(),
+                       campaign.files)],
         "clients": campaign.clients,
         "jobs": [asdict(job) for job in campaign.jobs],
         "targets": [target.data(CAMPAIGN) for target in campaign.targets],
@@ -134,6 +138,7 @@ def read(found: dict) -> Campaign:
     return Campaign(
         asked, tuple(map(_side_of, found["sides"])), jobs,
         files=[side["files"] for side in found["sides"]],
+        fios=[side.get("fio") for side in found["sides"]],
         binary=found["fio"], targets=targets,
         cells=[Cell(cell["id"], jobs[cell["job"]], planned_orders(
             asked.seed, cell["id"], asked.pairs, asked.looks or ()),

@@ -29,6 +29,13 @@ ENGINE,options@our-library runs that side on BUILD/libaio.so.1 instead of the
 distribution's libaio, and makes sure that fio really uses it.
 ENGINE,options@VARIABLE=VALUE runs that side with this in its environment.
 
+A side may have more for itself; all else is the same, and checked to be:
+  @fio=PATH     another fio; kaio then means what fits it of the engine files
+                in BUILD and, of `make engines`, in BUILD/engines
+  @cpu=N        its fio is pinned to another CPU than --cpu
+  @nice=N       its fio runs with this nice value
+VALUE ends at the next @; --own B:NAME=VALUE gives side B one that has an @.
+
 Without --target there are two: a file in /dev/shm (no device: shows the
 engine's own cost) and a scratch file in the build folder (a disk: the device
 sets the pace, so it hides the engines' difference).  With the defaults that
@@ -117,6 +124,9 @@ def _what(new):
         "(libaio, kaio)")
     add("--a", metavar="ENGINE", help="short for the first --side")
     add("--b", metavar="ENGINE", help="short for the second --side")
+    add("--own", action="append", metavar="LETTER:NAME=VALUE",
+        help="@NAME=VALUE of the side with that letter (A, B and so on), for "
+        "any VALUE; may be repeated")
     add("--job", action="append", metavar="FILE",
         help="a job file, or the name of one here (randread); may be repeated")
     add("--matrix", nargs="+", metavar="OPTION=VALUE,VALUE",

@@ -23,12 +23,15 @@ from .campaignfolder import CampaignFolder
 STAND_IN = 64 << 20     # bytes, for what is checked of a host's target here
 
 
-def _ask_fio(campaign, path, sides, stack):
+def _find_fio(campaign, path, stack):
+    campaign.fio = fiorun.Fio(commandline.find_fio(path), campaign.asked.cpu,
+                              privatefolder.folder(stack))
+
+
+def _ask_fio(campaign, sides):
     """Find the mistakes that fio can name, before anything is written; the
     libaio.so.1 of each side, if any asks for one."""
     asked = campaign.asked
-    campaign.fio = fiorun.Fio(commandline.find_fio(path), asked.cpu,
-                              privatefolder.folder(stack))
     asking.check(campaign.fio, sides, campaign.jobs, asked.size)
     libraries = asking.check_libraries(campaign.fio, sides)
     if campaign.clients:
@@ -49,6 +52,16 @@ def _save(campaign):
     campaign.folder.save_plan(campaignfolder.written(campaign))
 
 
+def _check_cpus(campaign):
+    """May the CPUs be used to which the campaign is pinned?"""
+    allowed = sorted(os.sched_getaffinity(0))
+    for cpu in sorted(campaign.cpus()):
+        if cpu not in allowed:
+            raise Problem(f"the campaign is pinned to CPU {cpu}, which may "
+                          f"not be used here ({allowed}): go on where it may, "
+                          "or begin one on another.")
+
+
 # A new one
 
 def _warn_of_few_pairs(campaign):
@@ -62,25 +75,34 @@ def _warn_of_few_pairs(campaign):
               f"{need} pairs.", file=sys.stderr)
 
 
+def _known(fio):
+    return {"path": fio.path, "version": fio.version,
+            "sha256": fingerprint(fio.path)}
+
+
 def _know_files(campaign, libraries):
     """What the campaign runs on, which must be the same if it goes on."""
     campaign.files = list(map(planning.files_of, campaign.sides))
     if libraries:
         campaign.sides = tuple(replace(side, library=library) for
                                side, library in zip(campaign.sides, libraries))
-    path = campaign.fio.path
-    campaign.binary = {"path": path, "version": campaign.fio.version,
-                       "sha256": fingerprint(path)}
+    campaign.binary = _known(campaign.fio)
+    campaign.fios = [_known(campaign.fio.of(side)) if side.own.fio else None
+                     for side in campaign.sides]
 
 
 def _begin(given, stack):
     """(a new campaign, the file of --json)"""
     asked = cli.request(given)
-    commandline.step_aside(asked.cpu)
     campaign = planning.begun(asked, given.get("destroy_data", False))
+    _check_cpus(campaign)
+    commandline.step_aside(campaign.cpus())
+    _find_fio(campaign, asked.fio, stack)
+    campaign.sides = tuple(asking.fitted(campaign.fio, side, asked.build)
+                           for side in campaign.sides)
     if not campaign.clients:        # else each host decides for itself
         campaign.sides = returnstack.decided(campaign.sides, asked.build)
-    _know_files(campaign, _ask_fio(campaign, asked.fio, campaign.sides, stack))
+    _know_files(campaign, _ask_fio(campaign, campaign.sides))
     file = _output(campaign, given.get("json"), stack)
     for job in campaign.jobs:
         fairness.in_flight(job)     # before a mistake costs a target
@@ -94,15 +116,6 @@ def _begin(given, stack):
 
 
 # One that goes on
-
-def _check_cpu(cpu):
-    """Is there still the CPU to which the campaign is pinned?"""
-    allowed = sorted(os.sched_getaffinity(0))
-    if cpu is not None and cpu not in allowed:
-        raise Problem(f"the campaign is pinned to CPU {cpu}, which may "
-                      f"not be used here ({allowed}): go on where it may, or "
-                      "begin a new one.")
-
 
 def _same_fio(fio, known):
     if fio.version != known["version"]:
@@ -120,8 +133,9 @@ def _same(campaign, sides):
     _same_fio(campaign.fio, campaign.binary)
     for side, known, files in zip(sides, campaign.sides, campaign.files):
         if planning.files_of(side) != files:
-            raise Problem(f"the engine or library of side {known.text} has "
-                          "changed since the campaign began: begin a new one.")
+            raise Problem("the engine, library or fio of side "
+                          f"{known.text} has changed since the campaign "
+                          "began: begin a new one.")
 
 
 def _go_on(given, stack):
@@ -134,12 +148,12 @@ def _go_on(given, stack):
     campaign.load(folder)
     left = not campaign.complete()
     if left:
-        _check_cpu(campaign.asked.cpu)  # before this process leaves it to fio
-    commandline.step_aside(campaign.asked.cpu)
+        _check_cpus(campaign)       # before this process leaves them to fio
+    commandline.step_aside(campaign.cpus())
     if left:
-        sides = planning.sides_of(campaign.asked)
-        _ask_fio(campaign, given.get("fio", campaign.binary["path"]), sides,
-                 stack)
+        sides = planning.sides_again(campaign)
+        _find_fio(campaign, given.get("fio", campaign.binary["path"]), stack)
+        _ask_fio(campaign, sides)
         _same(campaign, sides)
     file = _output(campaign, given.get("json"), stack)
     if left:

@@ -13,7 +13,7 @@ from ..base import commandline, machine, runfolder
 from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import (clientrun, fairness, jobfile, jobgroups, returnstack,
-                   sidespec)
+                   sidesettings, sidespec)
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats import paired, pairing
@@ -42,24 +42,38 @@ def texts(asked: Request) -> list[str]:
 
 
 def sides_of(asked: Request) -> tuple[Side, ...]:
-    return tuple(sidespec.parse(text, asked.build) for text in texts(asked))
+    """What --own says of A holds for all that A is compared with itself as."""
+    given = texts(asked)
+    same = asked.aa or asked.self_check
+    letters = "A" * len(given) if same else LETTERS[:len(given)]
+    own = sidesettings.of_letters(asked.own, "".join(dict.fromkeys(letters)))
+    return tuple(sidespec.parse(text, asked.build, own[letter])
+                 for text, letter in zip(given, letters))
 
 
-def _pinned(asked, jobs):
+def sides_again(campaign: Campaign) -> tuple[Side, ...]:
+    """Those of a campaign that goes on, as they asked to be run."""
+    return tuple(replace(side, library=sidespec.asked_library(side))
+                 for side in campaign.sides)
+
+
+def _pinned(asked, sides, jobs):
     """The jobs as --cpu has them, which pins nothing on other machines."""
-    if asked.cpu is None or asked.client:
+    cpus = [asked.cpu, *(side.own.cpu for side in sides)]
+    cpu = next((cpu for cpu in cpus if cpu is not None), None)
+    if cpu is None or asked.client:
         return jobs
     for name, _ in matrix.axes(asked.matrix or []):
         if name in jobfile.PINNING:
             raise Problem(f"'{name}' cannot be an axis of a matrix, as fio is "
-                          f"pinned to CPU {asked.cpu}: add --cpu all.")
+                          f"pinned to CPU {cpu}: add --cpu all.")
     return [replace(job, pinned=True) for job in jobs]
 
 
-def jobs_of(asked: Request) -> list[Job]:
+def jobs_of(asked: Request, sides: Sequence[Side]) -> list[Job]:
     jobs = [job for path in asked.job or ["randread"]
             for job in jobgroups.load(path)]
-    jobs = _pinned(asked, matrix.expand(jobs, asked.matrix))
+    jobs = _pinned(asked, sides, matrix.expand(jobs, asked.matrix))
     if asked.self_check:
         selfcheck.refuse(asked, jobs)
     return jobs
@@ -67,7 +81,8 @@ def jobs_of(asked: Request) -> list[Job]:
 
 def begun(asked: Request, destroy: bool) -> Campaign:
     """The Campaign that was asked for, before fio is asked anything."""
-    jobs, sides = jobs_of(asked), sides_of(asked)
+    sides = sides_of(asked)
+    jobs = jobs_of(asked, sides)
     return Campaign(
         asked, sides, jobs, clientrun.parse(asked.client), destroy=destroy,
         alpha=paired.look_alpha(len(asked.looks or ())),
@@ -106,7 +121,7 @@ def refuse_buffered(asked: Request, jobs: Sequence[Job]) -> None:
 def files_of(side: Side) -> list[str | None]:
     """The sums of the files that a side is made of."""
     return [fingerprint(path) for path in (
-        side.ioengine.removeprefix("external:"), side.library)
+        side.ioengine.removeprefix("external:"), side.library, side.own.fio)
         if path.startswith("/")]
 
 

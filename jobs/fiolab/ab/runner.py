@@ -65,11 +65,12 @@ def timed(campaign: Campaign, cell: Cell, role: str, seed: int) -> dict:
     """One timed run of fio on this machine."""
     if cell.restore:
         cell.restore(cell.target)
-    stolen, ticks = steal(campaign.fio.cpu)
-    found = _undisturbed(campaign.fio, campaign.side(cell, role), cell.job,
+    side = campaign.side(cell, role)
+    stolen, ticks = steal(campaign.cpu(side))
+    found = _undisturbed(campaign.fio, side, cell.job,
                          cell.target, seed, cell.runtime or campaign.runtime,
                          campaign.ramp)
-    stolen_after, ticks_after = steal(campaign.fio.cpu)
+    stolen_after, ticks_after = steal(campaign.cpu(side))
     cell.target.check_size(cell.job)
     passed = max(1, ticks_after - ticks)
     return {**found, "steal": (stolen_after - stolen) / passed}

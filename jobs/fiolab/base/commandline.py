@@ -73,9 +73,9 @@ def find_fio(name: str) -> str:
     return os.path.abspath(found) if found else name
 
 
-def step_aside(fio_cpu: int | None) -> None:
-    """Leave fio's CPU to fio, where there is another."""
-    others = os.sched_getaffinity(0) - {fio_cpu}
+def step_aside(fio_cpus: set[int]) -> None:
+    """Leave fio's CPUs to fio, where there is another."""
+    others = os.sched_getaffinity(0) - fio_cpus
     if others:
         os.sched_setaffinity(0, others)
 

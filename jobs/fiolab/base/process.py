@@ -49,7 +49,7 @@ def cpu_clock(pid: int) -> float:
     return time.clock_gettime(clock.value)
 
 
-def _prepared(cpu):
+def _prepared(cpu, nice):
     """What the child does before it becomes the command."""
     parent = os.getpid()
 
@@ -59,6 +59,8 @@ def _prepared(cpu):
             os.kill(os.getpid(), signal.SIGKILL)
         if cpu is not None:
             os.sched_setaffinity(0, {cpu})
+        if nice is not None:
+            os.setpriority(os.PRIO_PROCESS, 0, nice)
     return prepare
 
 
@@ -66,9 +68,9 @@ class Child:
     """A running command.  Use as a context manager: on leaving, it is gone."""
 
     def __init__(self, command: Sequence[str], cpu: int | None = None,
-                 **popen: Any):
+                 nice: int | None = None, **popen: Any):
         self.process = subprocess.Popen(command, start_new_session=True,
-                                        preexec_fn=_prepared(cpu),
+                                        preexec_fn=_prepared(cpu, nice),
                                         stdin=subprocess.DEVNULL, **popen)
         self.pid = self.process.pid
         self.pidfd = os.pidfd_open(self.pid)

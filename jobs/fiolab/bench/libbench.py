@@ -72,7 +72,7 @@ def common(new: argparse.ArgumentParser) -> None:
 def request(args: argparse.Namespace, pairs: int, runtime: float,
             ramp: float) -> Request:
     """What was asked for, of every benchmark; leaves fio its CPU."""
-    commandline.step_aside(args.cpu)
+    commandline.step_aside({args.cpu})
     return Request(build=args.build, fio=commandline.find_fio(args.fio),
                    pairs=pairs, runtime=runtime, ramp=ramp, cpu=args.cpu,
                    size=args.size, quick=args.quick,

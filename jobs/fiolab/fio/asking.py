@@ -4,6 +4,7 @@
 # a side's environment promises?  An option that is no engine's own belongs in
 # the job file, where both sides get it.
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 import os
 import re
 import subprocess
@@ -12,7 +13,7 @@ from ..base import process
 from ..base.problem import Problem
 from ..target.scratchfile import DEFAULT_SIZE
 from ..target.target import Target
-from . import fiorun, jobfile, timedrun
+from . import fiorun, jobfile, sidespec, timedrun
 from .fiorun import Fio
 from .jobfile import Job
 from .sidespec import Side
@@ -42,16 +43,37 @@ def _ask(fio, *arguments, env=None):
     return done.returncode, done.stdout
 
 
+def _engine_help(fio, side):
+    """(does fio take the engine, what it says of it)"""
+    name = side.ioengine.removeprefix("external:")
+    _, text = _ask(fio.of(side), f"--enghelp={name}",
+                   env=fiorun.side_environment(side))
+    return bool(OPTION.search(text) or "has no options" in text), text
+
+
 def engine_options(fio: Fio, side: Side) -> set[str]:
     """The names of the engine's own options."""
-    name = side.ioengine.removeprefix("external:")
-    _, text = _ask(fio, f"--enghelp={name}",
-                   env=fiorun.side_environment(side))
-    known = set(OPTION.findall(text))
-    if not known and "has no options" not in text:
+    taken, text = _engine_help(fio, side)
+    if not taken:
         raise Problem(f"fio refuses the engine {side.text}: "
                       f"{fiorun.words(text) or 'no message'}")
-    return known
+    return set(OPTION.findall(text))
+
+
+def fitted(fio: Fio, side: Side, build: str) -> Side:
+    """A side of our engine with the file of the build folder that fits its
+    fio: that of `make`, or that of `make engines`, which fits several."""
+    files = sidespec.engine_files(build)
+    if side.ioengine not in files or len(files) == 1 and not side.own.fio:
+        return side
+    for file in files:
+        one = replace(side, ioengine=file)
+        taken, text = _engine_help(fio, one)
+        if taken:
+            return one
+    raise Problem(f"no engine in {build} fits the fio of side {side.text} "
+                  f"({fiorun.words(text)}): `make engines FIO_SRCS=DIR`, with "
+                  "its source tree, makes one, or name it: external:PATH.")
 
 
 def _check_side(fio, side):
@@ -73,7 +95,7 @@ def _check_job(fio, side, job, size):
             file.write(job.effective(fiorun.base_options(side, target, 1)))
     except OSError as error:
         raise fiorun.no_room(path, error.strerror) from None
-    status, text = _ask(fio, "--parse-only", path,
+    status, text = _ask(fio.of(side), "--parse-only", path,
                         env=fiorun.environment(side, target))
     if status:
         raise Problem(f"fio refuses job {job.name} with engine {side.text}: "
@@ -98,9 +120,9 @@ def _check_offload(fio, job):
 def check(fio: Fio, sides: Iterable[Side], jobs: Sequence[Job],
           size: int | None) -> None:
     """Find mistakes in the sides and the jobs before anything is written."""
-    for job in jobs:
-        _check_offload(fio, job)
     for side in dict.fromkeys(sides):
+        for job in jobs:
+            _check_offload(fio.of(side), job)
         _check_side(fio, side)
         for job in jobs:
             _check_job(fio, side, job, size)

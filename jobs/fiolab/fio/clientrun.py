@@ -109,6 +109,10 @@ def check(clients: Iterable[Client], sides: Iterable[Side],
             raise Problem(f"side {side.text} has an environment of its own, "
                           "which cannot be sent to another machine: start "
                           "fio --server in it, and leave out @NAME.")
+        if side.own.given():
+            raise Problem(f"side {side.text} has a setting of its own, which "
+                          "cannot be sent to another machine: leave out "
+                          f"@{next(iter(side.own.given()))}=.")
     if cells_write and not destroy:
         raise Problem(f"job {cells_write[0]} writes on other machines, where "
                       "this command cannot see what a target holds: give "

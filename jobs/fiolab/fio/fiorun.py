@@ -2,6 +2,7 @@
 # One run of fio: writes the effective job file into a private folder, runs fio
 # there with a time limit, and returns what fio wrote.
 from collections.abc import Iterable, Sequence
+import copy
 import errno
 import json
 import os
@@ -49,7 +50,25 @@ class Fio:
 
     def __init__(self, path: str, cpu: int | None, folder: str):
         self.path, self.cpu, self.folder = path, cpu, folder
-        self.version = version(path)
+        self._versions = {path: version(path)}
+
+    @property
+    def version(self) -> str:
+        if self.path not in self._versions:
+            self._versions[self.path] = version(self.path)
+        return self._versions[self.path]
+
+    def of(self, side: Side) -> Self:
+        """The fio of a side, on its CPU."""
+        own = side.own
+        if not own.fio and own.cpu is None:
+            return self
+        found = copy.copy(self)
+        if own.cpu is not None:
+            found.cpu = own.cpu
+        if own.fio:
+            found.path = own.fio
+        return found
 
 
 def version(path: str) -> str:
@@ -139,6 +158,7 @@ class Run:
     def __init__(self, fio: Fio, side: Side, job: JobText, target: Target,
                  options: Iterable[str], wrap: Sequence[str] = ()):
         self.side, self.job, self.target = side, job, target
+        fio = fio.of(side)
         self.check_target()
         try:
             self.folder = tempfile.mkdtemp(dir=fio.folder)
@@ -152,7 +172,8 @@ class Run:
         try:
             with open(self.file("messages"), "wb") as messages:
                 return process.Child(command, cwd=self.folder, cpu=cpu,
-                                     env=env, stdout=messages,
+                                     nice=self.side.own.nice, env=env,
+                                     stdout=messages,
                                      stderr=subprocess.STDOUT)
         except (OSError, subprocess.SubprocessError) as error:
             shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One side of a comparison: an engine, its options and its environment, as
-# given to --side: ENGINE[,option=value...][@NAME], where "kaio" is the engine
-# in the build folder, "external:PATH" any other engine file, and anything else
-# an engine built into fio.  NAME is one of ENVIRONMENTS or VARIABLE=VALUE, a
-# simple value; @VARIABLE=VALUE may be repeated.
+# given to --side: ENGINE[,option=value...][@NAME...], where "kaio" is the
+# engine in the build folder, "external:PATH" any other engine file, and
+# anything else an engine built into fio.  NAME is one of ENVIRONMENTS,
+# VARIABLE=VALUE, a simple value, or one of the settings of sidesettings.py.
+from collections.abc import Iterable
 from dataclasses import dataclass
 import os
 import re
 
 from ..base.problem import Problem
 from ..target import claimable
-from . import jobfile
+from . import jobfile, sidesettings
+from .sidesettings import NAMES, SETTING, Own
 
 ENGINE_FILE = "fio-kaio.so"
 LIBRARY_FILE = "libaio.so.1"
@@ -30,6 +32,7 @@ class Side:
     environment: tuple = ()     # (variable, value) pairs, beside our own
     library: str = ""           # the libaio.so.1 that fio must then use
     plant: tuple = ()           # job options: a handicap, see selfcheck.py
+    own: Own = Own()            # what else it has for itself
 
 
 def _our_library(build):
@@ -45,6 +48,15 @@ def _our_library(build):
     others = os.environ.get("LD_LIBRARY_PATH")
     path = f"{folder}:{others}" if others else folder
     return (("LD_LIBRARY_PATH", path), ("LIBAIO_RING", "1")), library
+
+
+def asked_library(side: Side) -> str:
+    """The libaio.so.1 on which a side asked to be run, "" for none; its
+    .library is that which fio was seen to use."""
+    known = dict(side.environment)
+    if "LIBAIO_RING" not in known:
+        return ""
+    return os.path.join(known["LD_LIBRARY_PATH"].split(":")[0], LIBRARY_FILE)
 
 
 # name after @ -> function of the build folder: (variables, library or "")
@@ -65,24 +77,54 @@ def _variable(match, text):
     return match[1], match[2]
 
 
-def _environment(text, build):
-    """(text before @NAME, variables, library); an @ of a path is none."""
-    before, mark, name = text.rpartition("@")
-    variable = VARIABLE.fullmatch(name)
-    if not mark or "/" in name:
-        return text, (), ""
-    if variable:
-        one = _variable(variable, text)
-        before, others, library = _environment(before, build)
-        if one[0] in dict(others):
-            raise Problem(f"'{text}' sets {one[0]} twice: leave one out.")
-        return before, (*others, one), library
-    if name not in ENVIRONMENTS:
-        raise Problem(f"'{ascii(name)[1:-1]}' in '{text}' is not an "
-                      "environment: write ENGINE,option=value@NAME with NAME "
-                      f"{', '.join(ENVIRONMENTS)} or VARIABLE=VALUE, where "
-                      "VALUE has only letters, digits and _.:%+-.")
-    return before, *ENVIRONMENTS[name](build)
+def _pieces(text):
+    """(the engine and its options, what is behind each @); an @ of a path in
+    these is none."""
+    head, *pieces = text.split("@")
+    while pieces and "/" in pieces[0] and not SETTING.fullmatch(pieces[0]) and (
+            "/" in head or head.startswith("external:")):
+        head += "@" + pieces.pop(0)
+    return head, pieces
+
+
+def _not_known(piece, text):
+    return Problem(
+        f"'{ascii(piece)[1:-1]}' in '{text}' is not an environment: write "
+        f"ENGINE,option=value@NAME with NAME {', '.join(ENVIRONMENTS)}, "
+        "VARIABLE=VALUE, where VALUE has only letters, digits and _.:%+-, or "
+        f"one of {', '.join(f'{name}=' for name in NAMES)} (one whose value "
+        "has an @ is given by --own).")
+
+
+def _around(pieces, text, build):
+    """(variables, library, Own) of what is behind each @."""
+    variables, library, own = (), "", Own()
+    for piece in pieces:
+        setting = SETTING.fullmatch(piece)
+        match = VARIABLE.fullmatch(piece)
+        if setting:
+            own = sidesettings.with_setting(own, *setting.groups(), text)
+        elif match:
+            one = _variable(match, text)
+            if one[0] in dict(variables):
+                raise Problem(f"'{text}' sets {one[0]} twice: leave one out.")
+            variables += (one,)
+        elif piece in ENVIRONMENTS:
+            if library:
+                raise Problem(f"'{text}' has @{piece} twice: leave one out.")
+            more, library = ENVIRONMENTS[piece](build)
+            variables += more
+        else:
+            raise _not_known(piece, text)
+    return variables, library, own
+
+
+def engine_files(build: str) -> list[str]:
+    """ioengine= of the files of our engine in a build folder: that of `make`,
+    for one fio, and that of `make engines`, for several."""
+    paths = (os.path.realpath(os.path.join(build, folder, ENGINE_FILE))
+             for folder in ("", "engines"))
+    return ["external:" + path for path in paths if os.path.isfile(path)]
 
 
 def _external(path):
@@ -112,17 +154,24 @@ def _option(text, whole):
     return text
 
 
-def parse(text: str, build: str) -> Side:
-    """The Side that a --side value means."""
-    before, *environment = _environment(text, build)
+def parse(text: str, build: str,
+          more: Iterable[tuple[str, str]] = ()) -> Side:
+    """The Side that a --side value means; more: (name, value) of --own."""
+    before, pieces = _pieces(text)
+    variables, library, own = _around(pieces, text, build)
     engine, *options = before.split(",")
     options = tuple(_option(o, text) for o in options)
-    return Side(text, _ioengine(engine, build), options, *environment)
+    ioengine = _ioengine(engine, build)
+    for name, value in more:
+        own = sidesettings.with_setting(own, name, value, text)
+        text += f"@{name}={value}"
+    return Side(text, ioengine, options, variables, library, own=own)
 
 
 def _ioengine(engine, build):
     if engine == "kaio":
-        return _external(os.path.join(build, ENGINE_FILE))
+        first, *_ = [*engine_files(build), ""]
+        return first or _external(os.path.join(build, ENGINE_FILE))
     if engine.startswith("external:"):
         return _external(engine[len("external:"):])
     if engine in NO_IO:

@@ -131,6 +131,10 @@ def sides(asked, refill=None):
     if asked.ab:
         texts.append(engines.other_text(asked.engine))
     found = tuple(sidespec.parse(text, asked.build) for text in texts)
+    for one in found:
+        for name in one.own.given():
+            raise Problem(f"@{name}= of {one.text} is for sides of jobs/ab: "
+                          "leave it out.")
     return found if asked.client else returnstack.decided(found, asked.build,
                                                           refill)
 

@@ -38,6 +38,9 @@ def side_lines(sides: Iterable[dict], program: str = "fio") -> list[str]:
             lines += fitted(f"{name}={value}", "    ")
         if one["library"]:
             lines += fitted(f"{program} uses {one['library']}", "    ")
+        if one["fio"]:
+            lines += fitted(f"runs {one['fio']['path']}, "
+                            f"{one['fio']['version']}", "    ")
     return lines
 
 

@@ -82,12 +82,14 @@ def plain_jobs(campaign: Campaign) -> dict[str, str]:
 
 def _command(campaign, cell, letter):
     """A shell line; every word of it is quoted."""
-    side, cpu = campaign.side(cell, letter), campaign.asked.cpu
+    side = campaign.side(cell, letter)
+    cpu, nice = campaign.cpu(side), side.own.nice
     env = [f"{name}={value}" for name, value in side.environment]
     pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
     words = [*(["env", *env] if env else []),
              *([] if campaign.clients else pin),
-             campaign.binary["path"], "--output-format=json+",
+             *([] if nice is None else ["nice", "-n", str(nice)]),
+             side.own.fio or campaign.binary["path"], "--output-format=json+",
              *([] if cell.place.writable else ["--readonly"])]
     path = os.path.join(campaign.folder.path, "jobs", _job_name(cell, letter))
     if campaign.clients:
@@ -149,8 +151,9 @@ def frame(campaign: Campaign, comparisons: int, **more: Any) -> dict:
         "cpu": None if campaign.clients else campaign.asked.cpu, **more,
         "comparisons": comparisons, "fio": campaign.binary,
         "clients": [client["name"] for client in campaign.clients],
-        "sides": [campaignfolder.side_data(letter, side)
-                  for letter, side in zip(LETTERS, campaign.sides)]}
+        "sides": [campaignfolder.side_data(letter, side, fio)
+                  for letter, side, fio in zip(
+                      LETTERS, campaign.sides, campaign.other_fios())]}
 
 
 def make(campaign: Campaign, finished: bool, warnings: list[str]) -> dict:

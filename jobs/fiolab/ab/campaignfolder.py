@@ -131,7 +131,8 @@ def read(found: dict) -> Campaign:
     """The Campaign of the content of a campaign.json that was checked."""
     asked = Request(**{field.name: found["arguments"].get(
         field.name, field.default) for field in fields(Request)})
-    jobs = [Job(**job) for job in found["jobs"]]
+    jobs = [Job(**{**job, "notes": tuple(job.get("notes", ()))})
+            for job in found["jobs"]]
     clients = clientrun.parse(asked.client)
     targets = [Target.of(one, CAMPAIGN, clients=tuple(clients))
                for one in found["targets"]]

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "explain.h"
 #include "guard.h"
@@ -13,12 +14,15 @@
 #include "job.h"
 #include "libaio_ext.h"
 #include "options.h"
+#include "stats_file.h"
 
 static void free_kaio(struct kaio *k)
 {
 	if (!k)
 		return;
 	pthread_mutex_destroy(&k->lock);
+	if (k->stats_fd >= 0)
+		close(k->stats_fd);
 	free(k->name);
 	free(k->stats_file);
 	stuck_exit(&k->stuck);
@@ -33,6 +37,7 @@ static struct kaio *new_kaio(const char *name, const struct kaio_options *o)
 	if (!k)
 		return NULL;
 	pthread_mutex_init(&k->lock, NULL);
+	k->stats_fd = -1;
 	k->print_stats = o->stats || (o->due_stats && !o->stats_file);
 	k->name = strdup(name ? name : "");
 	k->stats_file = o->stats_file ? strdup(o->stats_file) : NULL;
@@ -40,6 +45,22 @@ static struct kaio *new_kaio(const char *name, const struct kaio_options *o)
 		return k;
 	free_kaio(k);
 	return NULL;
+}
+
+/* Now, and not after hours, as what is wrong with the path is known now. */
+static int open_stats(const struct thread_data *td, struct kaio *k)
+{
+	int fd;
+
+	if (!k->stats_file || td->flags & TD_F_CHILD)
+		return 0;
+	fd = stats_file_open(k->stats_file);
+	if (fd < 0)
+		log_err("kaio: the statistics of job %s cannot be appended to "
+			"%s, so it does not start: %s\n",
+			k->name, k->stats_file, stats_file_error(fd));
+	k->stats_fd = fd;
+	return fd < 0 ? fd : 0;
 }
 
 /* Until 3.29 fio stamps an I/O once queue() has returned, whatever we did. */
@@ -65,8 +86,9 @@ int kaio_init(struct thread_data *td)
 		return 1;
 	}
 	k = new_kaio(td->o.name, o);
-	ret = k ? queue_init(&k->queue, td->o.iodepth, kaio_stopping, td)
-		: -ENOMEM;
+	ret = k ? open_stats(td, k) : -ENOMEM;
+	if (!ret)
+		ret = queue_init(&k->queue, td->o.iodepth, kaio_stopping, td);
 	if (ret) {
 		free_kaio(k);
 		glue_error(td, -ret, "kaio_init");
@@ -127,6 +149,7 @@ int kaio_post_init(struct thread_data *td)
 		.again = o->nowait == NOWAIT_FALLBACK,
 		.arrivals = k->lateness,
 		.wait_ns = o->stuck_ns ? stuck_pause_ns(o->stuck_ns) : 0,
+		.pause = o->stuck_ns ? kaio_watch_pause : NULL,
 	};
 	int ret;
 

@@ -23,6 +23,7 @@ struct kaio {
 	struct queue queue;
 	pthread_mutex_t lock; /* of queue.stats, when offload workers end */
 	char *name, *stats_file;
+	int stats_fd; /* of stats_file; -1: none, or its job has it */
 	bool print_stats;
 	glue_cmdprio_state cmdprio;
 	bool stamp_before; /* stamp=before */
@@ -82,13 +83,15 @@ int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 struct io_u *kaio_event(struct thread_data *td, int nr);
 
 /*
- * stuck=: note when what is queued is submitted; and look, now that nr events
+ * stuck=: note when what is queued is submitted, but for a pause in which the
+ * kernel takes nothing (arg: the job's thread_data); and look, now that nr events
  * from at on have been reaped, at what is still in flight: name what is stuck,
  * or give it up where the job should have ended.
  */
 int kaio_watch_start(struct thread_data *td);
 void kaio_watch_submit(struct kaio *k);
 void kaio_watch_submitted(struct kaio *k);
+void kaio_watch_pause(void *arg, const struct timespec *time);
 void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr);
 
 /*

@@ -98,7 +98,10 @@ static bool stall_pause(struct queue *q)
 		return false;
 	if (lasted)
 		pause.tv_nsec = 1000000L * (long)(lasted < 10 ? lasted : 10);
-	nanosleep(&pause, NULL);
+	if (q->config.pause)
+		q->config.pause(q->arg, &pause);
+	else
+		nanosleep(&pause, NULL);
 	q->paused_ns += clock_now() - start;
 	return true;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "arrival.h"
 #include "spin_auto.h"
@@ -32,6 +33,9 @@
 
 /* Does the owner want to end?  Asked while submission is stalled. */
 typedef bool queue_stopping(void *arg);
+
+/* The owner's pause while it is, with the arg of stopping(). */
+typedef void queue_pause(void *arg, const struct timespec *time);
 
 /* What one queue_submit() did. */
 struct queue_issued {
@@ -58,9 +62,10 @@ struct queue_config {
 	unsigned hold;	    /* how many queued may be held back; 0: none */
 	unsigned hold_busy; /* the same while the device works on others */
 	bool timed; /* by the owner: count what is done in io_submit, too */
-	uint64_t wait_ns; /* the longest wait in the kernel; 0: no limit */
-	bool again;	  /* what RWF_NOWAIT makes fail is sent again */
-	bool arrivals;	  /* stamp them by a thread; reap is not used */
+	uint64_t wait_ns;   /* the longest wait in the kernel; 0: no limit */
+	bool again;	    /* what RWF_NOWAIT makes fail is sent again */
+	bool arrivals;	    /* stamp them by a thread; reap is not used */
+	queue_pause *pause; /* while submission is stalled; NULL: nanosleep() */
 };
 
 struct queue {

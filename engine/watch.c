@@ -110,6 +110,16 @@ void kaio_watch_submitted(struct kaio *k)
 	inside_leave(&k->inside);
 }
 
+/* What the kernel has refused is neither inside io_submit nor in flight. */
+void kaio_watch_pause(void *arg, const struct timespec *time)
+{
+	struct kaio *k = ((const struct thread_data *)arg)->io_ops_data;
+
+	kaio_watch_submitted(k);
+	nanosleep(time, NULL);
+	kaio_watch_submit(k);
+}
+
 static void name_io(const struct kaio *k, unsigned slot, uint64_t now)
 {
 	name_io_u(k, "in flight", now - k->stuck.slots[slot].since,

@@ -296,3 +296,16 @@ def test_blocking_in_io_submit_that_passes(fio, ext4_dir, ext4_file):
     result = running.wait().ok()
     assert result.job["write"]["total_ios"] == 16
     assert "should have ended" not in result.text
+
+
+def test_a_stall_is_no_hang(fio, need_strace, loop_device):
+    """What the kernel refuses for want of resources is not inside io_submit,
+    and in flight only once it has been taken."""
+    result = fio(loop_device, stuck="300ms", thread=1, **{
+        **JOB, "time_based": 0, "size": "64k", "iodepth": 16,
+        "iodepth_batch": 16},
+        strace=("-o", os.devnull, "-e", "trace=io_submit", "-e",
+                "inject=io_submit:error=EAGAIN:when=1..99")).ok()
+    stats, = enginestats.objects(result.stderr)
+    assert stats["submits_refused"] == 99
+    assert (len(ours(result)), stats["ios_stuck"]) == (1, 0), result.text

@@ -74,7 +74,7 @@ void kaio_report(const struct thread_data *td, const struct kaio *k)
 	int ret = text ? 0 : -ENOMEM;
 
 	if (text && k->stats_file)
-		ret = stats_file_append(text, k->stats_file);
+		ret = stats_file_append(k->stats_fd, text);
 	if (text && (k->print_stats || ret))
 		log_err("kaio: %s", text);
 	free(text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Appending to the file of the statistics.  fio often runs as root and writes
+ * The file of the statistics.  fio often runs as root and writes
  * where others may, such as /tmp: so no symbolic link is followed, anywhere in
  * the path, and a slip of the finger does not write to a disk.
  */
@@ -61,7 +61,7 @@ static int enter_all(char *path, char **name)
 	return dir;
 }
 
-static int open_file(const char *path)
+int stats_file_open(const char *path)
 {
 	char *parts = strdup(path), *name = NULL;
 	int dir = parts ? enter_all(parts, &name) : -ENOMEM, fd = dir;
@@ -83,19 +83,14 @@ static int open_file(const char *path)
 	return fd;
 }
 
-int stats_file_append(const char *text, const char *path)
+int stats_file_append(int fd, const char *text)
 {
 	ssize_t size = (ssize_t)strlen(text), wrote;
-	int fd = open_file(path), ret = 0;
 
-	if (fd < 0)
-		return fd;
 	wrote = write(fd, text, (size_t)size);
 	if (wrote != size)
-		ret = wrote < 0 ? -errno : -ENOSPC;
-	if (close(fd) && !ret)
-		ret = -errno;
-	return ret;
+		return wrote < 0 ? -errno : -ENOSPC;
+	return 0;
 }
 
 const char *stats_file_error(int err)

@@ -7,12 +7,15 @@
 #define KAIO_STATS_FILE_H
 
 /*
- * Append text to the file at path, in one write, so that jobs do not mix.  No
+ * A descriptor of the file at path, which is made if it is not there.  No
  * symbolic link is followed, not even to a folder on the way, and no block
- * device is written.
- * 0 or -errno, which stats_file_error() explains.
+ * device is opened.
+ * >= 0, or -errno, which stats_file_error() explains.
  */
-int stats_file_append(const char *text, const char *path);
+int stats_file_open(const char *path);
+
+/* Append text, in one write, so that jobs do not mix.  0 or -errno, as above. */
+int stats_file_append(int fd, const char *text);
 const char *stats_file_error(int err);
 
 #endif /* KAIO_STATS_FILE_H */

@@ -178,28 +178,25 @@ def bad_place(kind, tmp_path):
         os.mkdir(path)
     elif kind == "missing":
         path += "/file"
-    return "/dev/full" if kind == "full" else path
+    return path
 
 
 LINK = "a part of the path is a symbolic link"
 BAD = {"symlink": LINK, "dangling": LINK, "linked": LINK,
-       "folder": "Is a directory", "missing": "No such file",
-       "full": "No space left"}
+       "folder": "Is a directory", "missing": "No such file"}
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_file_cannot_be_written(fio, loop_device, tmp_path, kind):
-    """One sentence, and what the file lacks; the job and its exit status stay
-    as they were."""
+def test_file_that_cannot_be_written(fio, loop_device, tmp_path, kind,
+                                     as_thread):
+    """Said before the first I/O, and not after the last."""
     path = bad_place(kind, tmp_path)
     result = fio(loop_device, rw="randread", size=MIB, direct=1,
-                 stats_file=path).ok()
-    assert result.job["read"]["total_ios"] == 256
-    one, = enginestats.objects(result.stderr)
-    assert one["ios_submitted"] == 256
-    line, = [line for line in ours(result)
-             if INSIDE not in line and not line.startswith("kaio: {")]
-    assert "cannot be appended to " + path in line and BAD[kind] in line
+                 thread=as_thread, stats_file=path).failed()
+    assert result.job["read"]["total_ios"] == 0
+    line, = ours(result)
+    assert f"cannot be appended to {path}, so it does not start" in line
+    assert BAD[kind] in line
     if kind == "symlink":
         assert os.path.islink(path)
         assert (tmp_path / "target").read_text(encoding="utf-8") == "mine"
@@ -207,9 +204,39 @@ def test_file_cannot_be_written(fio, loop_device, tmp_path, kind):
     assert not (tmp_path / "real" / "new").exists()
 
 
+def test_file_that_becomes_unwritable(fio, loop_device):
+    """What only the write tells: one sentence, and what the file lacks; the
+    job and its exit status stay as they were."""
+    result = fio(loop_device, rw="randread", size=MIB, direct=1,
+                 stats_file="/dev/full").ok()
+    assert result.job["read"]["total_ios"] == 256
+    one, = enginestats.objects(result.stderr)
+    assert one["ios_submitted"] == 256
+    line, = [line for line in ours(result)
+             if INSIDE not in line and not line.startswith("kaio: {")]
+    assert "cannot be appended to /dev/full: No space left" in line
+
+
+def test_file_is_found_once(fio, loop_device, tmp_path):
+    """What was opened before the start is what is written, wherever its name
+    leads by then."""
+    path = tmp_path / "numbers"
+    running = fio.start(["--output-format=json", *fio.job_args(
+        {"filename": loop_device, "rw": "randread", "direct": 1, "runtime": 4,
+         "time_based": 1, "stats_file": path, "verify_state_save": 0})])
+    while not path.exists():    # or the test's own time limit
+        time.sleep(0.02)
+    os.rename(path, tmp_path / "moved")
+    os.symlink(tmp_path / "elsewhere", path)
+    running.wait().ok()
+    assert len(enginestats.in_file(tmp_path / "moved")) == 1
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_file_is_a_block_device(fio, shm_file, loop_device):
     """A slip of the finger does not cost a disk."""
-    result = fio(shm_file, rw="read", size=MIB, stats_file=loop_device).ok()
+    result = fio(shm_file, rw="read", size=MIB,
+                 stats_file=loop_device).failed()
     assert [line for line in ours(result) if "it is a block device" in line]
     with open(loop_device, "rb") as device:
         assert device.read(MIB) == bytes(MIB)

@@ -13,6 +13,7 @@ import time
 import pytest
 
 import fiorun
+from abi_tools import need
 from fioserver import Server
 from qualifyrun import SPEC, sentence
 import targets
@@ -33,7 +34,8 @@ def left(qualify):
     target, = json.loads((qualify.out / "plan.json").read_text())["targets"]
     file = target["identity"].get("backing_file") or target["path"]
     assert Path(file).name.startswith("kaio-ab-"), target
-    loops = subprocess.run(["losetup", "-l", "-n", "-O", "NAME,BACK-FILE"],
+    losetup = need("losetup", "it lists what is left")
+    loops = subprocess.run([losetup, "-l", "-n", "-O", "NAME,BACK-FILE"],
                            capture_output=True, text=True, check=False)
     return [file] * os.path.exists(file) + [
         line for line in loops.stdout.split("\n") if file in line]

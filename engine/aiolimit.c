@@ -22,9 +22,10 @@
 /* Jobs that start together. */
 struct start {
 	unsigned jobs;
-	unsigned long requests;		 /* that their contexts ask for */
-	const struct thread_data *first; /* it is judged, for all of them */
-	bool refused;			 /* it was */
+	unsigned long requests; /* that their contexts ask for */
+	const struct thread_data *first;
+	const struct thread_data *asked; /* the first of those that are */
+	bool refused;			 /* they were, all of them */
 	bool offload;			 /* one of them asks twice */
 };
 
@@ -33,15 +34,19 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
+/* With create_only files are laid out, and no I/O follows. */
+static bool counts(const struct thread_data *td)
+{
+	return td->io_ops == &kaio_ops && !td->o.create_only;
+}
+
 /*
  * Does this job come here before any has a context?  With create_serialize=0
  * it comes when others may have started, and a replay may have no file yet.
- * With create_only files are laid out, and no I/O follows.
  */
 static bool is_asked(const struct thread_data *td)
 {
-	return td->io_ops == &kaio_ops && td->o.create_serialize &&
-	       !td->o.create_only && !td->o.read_iolog_file;
+	return counts(td) && td->o.create_serialize && !td->o.read_iolog_file;
 }
 
 /*
@@ -79,7 +84,36 @@ static unsigned group_of(const struct thread_data *td)
 	return first;
 }
 
-/* Those that start with td, itself included.  A reaped one does not start. */
+static void add(struct start *start, const struct thread_data *one)
+{
+	if (!start->first)
+		start->first = one;
+	if (!start->asked && is_asked(one))
+		start->asked = one;
+	start->jobs++;
+	start->requests += requests_of(one);
+	start->offload |= requests_of(one) > one->o.iodepth;
+}
+
+/*
+ * Does verror have the word?  Its job, if that is another thread, may be
+ * writing it, and then still has its engine, for which it counts.
+ */
+__attribute__((no_sanitize("thread"))) static bool was_refused(
+	const struct thread_data *td)
+{
+	unsigned same = 0;
+
+	for (const char *at = td->verror; *at && REFUSED[same]; at++)
+		same = *at == REFUSED[same] ? same + 1 : *at == REFUSED[0];
+	return !REFUSED[same];
+}
+
+/*
+ * Those that start with td, itself included.  A reaped one does not start, but
+ * those that were refused are of the sum.  That is asked last, as fio takes
+ * their engine away after it.
+ */
 static struct start start_of(const struct thread_data *td)
 {
 	struct start found = {.jobs = 0};
@@ -90,17 +124,12 @@ static struct start start_of(const struct thread_data *td)
 
 		if (i > first && one->o.stonewall)
 			break;
-		if (!is_asked(one) || !start_together(one, td))
+		if (!start_together(one, td))
 			continue;
-		if (one->runstate == TD_REAPED) {
-			found.refused |= strstr(one->verror, REFUSED) != NULL;
-			continue;
-		}
-		if (!found.first)
-			found.first = one;
-		found.jobs++;
-		found.requests += requests_of(one);
-		found.offload |= requests_of(one) > one->o.iodepth;
+		if ((counts(one) && one->runstate != TD_REAPED) ||
+		    was_refused(one))
+			add(&found, one);
+		found.refused |= was_refused(one);
 	}
 	return found;
 }
@@ -111,7 +140,8 @@ static struct start start_of(const struct thread_data *td)
  */
 static bool fits(const struct thread_data *td, unsigned long requests)
 {
-	bool now = !group_of(td) && !td->o.start_delay && !td->o.wait_for;
+	bool now = is_asked(td) && !group_of(td) && !td->o.start_delay &&
+		   !td->o.wait_for;
 	struct io_limits limits;
 
 	if (io_limits(&limits))
@@ -119,32 +149,47 @@ static bool fits(const struct thread_data *td, unsigned long requests)
 	return requests + (now ? limits.aio_nr : 0) <= limits.aio_max_nr;
 }
 
-static bool fit_together(const struct thread_data *td)
+static void explain(const struct start *start)
 {
-	struct start start = start_of(td);
 	char why[420], more[64] = "";
-	int sum = start.requests < INT_MAX ? (int)start.requests : INT_MAX;
+	int sum = start->requests < INT_MAX ? (int)start->requests : INT_MAX;
 
-	if (start.refused || start.first != td)
-		return !start.refused;
-	if (fits(td, start.requests))
-		return true;
-	if (start.jobs > 1)
+	if (start->jobs > 1)
 		snprintf(more, sizeof(more), " and %u that start with it",
-			 start.jobs - 1);
+			 start->jobs - 1);
 	io_setup_explain(-EAGAIN, sum, why, sizeof(why));
 	log_err("kaio: job %s%s would need %lu AIO requests (numjobs x "
 		"iodepth%s), so none starts: %s\n",
-		td->o.name, more, start.requests,
-		start.offload ? ", twice with offload" : "", why);
+		start->first->o.name, more, start->requests,
+		start->offload ? ", twice with offload" : "", why);
+}
+
+/*
+ * The first that is asked answers for all.  If none is, each does, and finds
+ * the same, as the sum is all that it takes; one of them says so.
+ */
+static bool fit_together(struct thread_data *td)
+{
+	struct start start = start_of(td);
+	bool told = start.asked && start.asked != td;
+
+	if (!start.refused && (told || fits(td, start.requests)))
+		return true;
+	if (td == (start.asked ? start.asked : start.first))
+		explain(&start);
+	glue_error(td, EAGAIN, REFUSED);
 	return false;
 }
 
 int kaio_get_file_size(struct thread_data *td, struct fio_file *f)
 {
-	if (is_asked(td) && !fit_together(td)) {
-		glue_error(td, EAGAIN, REFUSED);
+	if (is_asked(td) && !fit_together(td))
 		return 1;
-	}
 	return generic_get_file_size(td, f);
+}
+
+bool kaio_fits_late(struct thread_data *td)
+{
+	return is_asked(td) || !counts(td) || (td->flags & TD_F_CHILD) ||
+	       fit_together(td);
 }

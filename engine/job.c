@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aiolimit.h"
 #include "explain.h"
 #include "guard.h"
 #include "hold.h"
@@ -85,6 +86,8 @@ int kaio_init(struct thread_data *td)
 		glue_error(td, EINVAL, "kaio_init: stamp");
 		return 1;
 	}
+	if (!kaio_fits_late(td))
+		return 1;
 	k = new_kaio(td->o.name, o);
 	ret = k ? open_stats(td, k) : -ENOMEM;
 	if (!ret)

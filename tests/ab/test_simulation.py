@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from fiolab.fio.metrics import CHANGES, METRICS
+from fiolab.fio.metrics import CHANGES, COMMON
 from fiolab.stats import paired, pairing, twosample, verdict
 
 CAMPAIGNS = 2000
@@ -43,7 +43,7 @@ def differences(rng, count, pairs, effect=0.0, looks=()):
 
 def reports(rng, cells, pairs=PAIRS, effect=0.0):
     """The judged effects of campaigns, a list for each."""
-    metrics = list(METRICS) * cells
+    metrics = list(COMMON) * cells
     d, floor = differences(rng, CAMPAIGNS * len(metrics), pairs, effect)
     return judged(metrics, d, floor)
 
@@ -117,7 +117,7 @@ def test_planned_looks_err_no_more_than_one(looks):
 @pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
 def test_reports_with_looks_claim_no_more(looks):
     """Whole verdicts on all metrics, a claim at any look being one."""
-    rng, metrics = np.random.default_rng(20 + len(looks)), list(METRICS)
+    rng, metrics = np.random.default_rng(20 + len(looks)), list(COMMON)
     d, floor = differences(rng, CAMPAIGNS * len(metrics), looks[-1],
                            looks=looks)
     wrong = np.zeros(CAMPAIGNS, dtype=bool)

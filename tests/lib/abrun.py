@@ -59,18 +59,19 @@ class Ab:
             time.sleep(0.02)
 
 
-def handicap(folder):
-    """Words for a fio that, for a side with @SLOW=1, sleeps in each io_submit:
-    so much slower that no load of the machine hides it."""
-    library, fio = folder / "slow_submit.so", folder / "fio"
+def handicap(folder, source="slow_submit.c", engine="libaio"):
+    """Words for a fio that, for a side with @SLOW=1, sleeps in each io_submit
+    (or in what else a source of tests/lib makes slow): so much slower that no
+    load of the machine hides it."""
+    library, fio = folder / "slow.so", folder / "fio"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, ROOT / "tests" /
-                    "lib" / "slow_submit.c"], check=True)
+                    "lib" / source], check=True)
     fio.write_text(f"""#!/bin/sh
 [ -z "$SLOW" ] || export LD_PRELOAD={library}
 exec {shutil.which(os.environ.get("FIO", "fio"))} "$@"
 """)
     fio.chmod(0o755)
-    return ["--fio", str(fio), "--a", "libaio", "--b", "libaio@SLOW=1"]
+    return ["--fio", str(fio), "--a", engine, "--b", f"{engine}@SLOW=1"]
 
 
 def sentence(done, word):

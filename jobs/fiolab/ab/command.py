@@ -13,7 +13,7 @@ from ..base import commandline, privatefolder, progress
 from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import asking, clientrun, fairness, fiorun, returnstack
-from ..fio.metrics import METRICS
+from ..fio.metrics import COMMON
 from ..stats.verdict import count_pairs, fewest_pairs
 from ..target import scratchfile
 from . import (campaignfolder, cli, evaluation, places, planning, publish,
@@ -34,6 +34,8 @@ def _ask_fio(campaign, sides):
     asked = campaign.asked
     asking.check(campaign.fio, sides, campaign.jobs, asked.size)
     libraries = asking.check_libraries(campaign.fio, sides)
+    campaign.sides = asking.check_syncs(campaign.fio, campaign.sides,
+                                        campaign.jobs)
     if campaign.clients:
         places.remote(campaign)
         clientrun.check(campaign.clients, sides, campaign.writing(),
@@ -67,7 +69,7 @@ def _check_cpus(campaign):
 def _warn_of_few_pairs(campaign):
     """The comparisons are those of the cells, and of each host in each."""
     comparisons = (len(campaign.cells) * (1 + len(campaign.clients)) *
-                   len(METRICS))
+                   len(COMMON))
     need = fewest_pairs(comparisons, campaign.alpha)
     if campaign.pairs < need:
         print(f"ab: {count_pairs(campaign.pairs)} cannot tell faster from "

@@ -19,7 +19,7 @@ class Effects(dict):
         self.pairs = {}
         for metric in metrics:
             measured = [pair for pair in pairs if all(
-                values[metric] is not None
+                values.get(metric) is not None
                 for values in pair["values"].values())]
             if measured:
                 self.pairs[metric] = measured
@@ -75,6 +75,6 @@ def evaluate(cells: Sequence[Cell],
 
 def decided(cells: Sequence[Cell]) -> bool:
     """Has every primary effect of the combined figures a verdict?"""
-    return all(cell.effects[m].verdict not in ("inconclusive", "no verdict")
-               for cell in cells for m in ("iops", "cpu_us")
-               if m in cell.effects)
+    return all(effect.verdict not in ("inconclusive", "no verdict")
+               for cell in cells for metric, effect in cell.effects.items()
+               if cell.role(metric) == "primary")

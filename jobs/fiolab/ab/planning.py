@@ -12,7 +12,7 @@ from typing import Any
 from ..base import commandline, machine, runfolder
 from ..base.files import fingerprint
 from ..base.problem import Problem
-from ..fio import (clientrun, fairness, jobfile, jobgroups, returnstack,
+from ..fio import (asking, clientrun, fairness, jobfile, jobgroups, returnstack,
                    sidesettings, sidespec)
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
@@ -149,6 +149,7 @@ def _warnings(campaign):
     here, asked = not campaign.clients, campaign.asked
     found = jobgroups.notes(campaign.jobs)
     found += restore.warnings(campaign.jobs, asked.restore)
+    found += asking.uncounted(campaign.fio, campaign.sides)
     if here:        # else nothing is measured on this machine
         found += fairness.machine(asked.cpu, campaign.environment)
         found += returnstack.doubts(campaign.sides)

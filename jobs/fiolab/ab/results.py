@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import math
 from typing import Any
 
+from ..fio import jobfile
 from ..fio.jobfile import Job
-from ..fio.metrics import CHANGES, METRICS, percentiles
+from ..fio.metrics import CHANGES, METRICS, SPECIAL, SYNC, percentiles
 from ..stats.pairing import ROLES
 
 
@@ -69,6 +70,12 @@ class Cell:
     options: list | None = None
     effects: Any = field(default_factory=dict)      # see evaluation.py
     host_effects: dict = field(default_factory=dict)
+
+    def role(self, metric: str) -> str:
+        """primary or secondary: a job that syncs each write is about that."""
+        if metric == SYNC and jobfile.syncs_each_write(self.job.text):
+            return "primary"
+        return METRICS[metric].role
 
     def done(self, pair: int) -> bool:
         return pair in self.pairs or pair in self.discarded
@@ -159,8 +166,10 @@ def sound(run: dict) -> None:
 
 def values_of(figures: dict,
               metrics: Iterable[str]) -> dict[str, float | None]:
-    """The metrics among a run's figures; None where one was not measured."""
-    found = {name: figures.get(name) for name in metrics}
+    """The metrics among a run's figures; None where one was not measured.
+    Those of what only some jobs do are there where a run did it."""
+    found = {name: figures.get(name) for name in metrics
+             if name in figures or name not in SPECIAL}
     for name, value in found.items():
         if value is not None and (value is True or not 0 < value < math.inf):
             raise ValueError(f"{name} is {value}")

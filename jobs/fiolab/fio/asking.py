@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What fio is asked before anything is written: does it know each engine and
-# its options, does it accept each job, and does it run on the libaio.so.1 that
-# a side's environment promises?  An option that is no engine's own belongs in
-# the job file, where both sides get it.
+# its options, does it accept each job, does it run on the libaio.so.1 that a
+# side's environment promises, and how does it count syncs?  An option that is
+# no engine's own belongs in the job file, where both sides get it.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 import os
@@ -26,6 +26,9 @@ LIBRARY_JOB = Job("library", "[library]\nrw=read\nbs=4k\n")
 LIBRARY_SIZE = 1 << 20
 VERSION = re.compile(r"fio-(\d+)\.(\d+)")
 OFFLOAD_WORKS = (3, 42)     # before it, threads stall above depth 1
+PAUSE = 50                  # ms between a write and its sync
+SYNC_JOB = Job("syncs", "[syncs]\nrw=write\nbs=4k\niodepth=1\nfsync=1\n"
+               f"thinktime={PAUSE}ms\n")
 LIBRARY_SECONDS = 10        # more than a look at its maps takes
 
 
@@ -142,15 +145,20 @@ def _maps(pid):
                       "with a fio that is not set-uid.") from None
 
 
-def mapped_library(fio: Fio, side: Side) -> str:
-    """The libaio.so.1 in a running job of a side; "" if there is none."""
+def _stand_in(fio):
+    """A small target of our own to ask with."""
     path = os.path.join(fio.folder, "library.tmp")
     try:
         with open(path, "wb") as file:
             file.truncate(LIBRARY_SIZE)
     except OSError as error:
         raise fiorun.no_room(path, error.strerror) from None
-    target = Target(path, LIBRARY_SIZE, False, "", direct=False, writable=True)
+    return Target(path, LIBRARY_SIZE, False, "", direct=False, writable=True)
+
+
+def mapped_library(fio: Fio, side: Side) -> str:
+    """The libaio.so.1 in a running job of a side; "" if there is none."""
+    target = _stand_in(fio)
     options = (fiorun.base_options(side, target, 1) +
                timedrun.timed_options(LIBRARY_SECONDS, 0))
     with fiorun.Run(fio, side, LIBRARY_JOB, target, options) as started:
@@ -203,3 +211,31 @@ def check_libraries(fio: Fio, sides: Sequence[Side]) -> tuple[str, ...]:
     for side, library in mapped.items():
         check_library(side, library, "fio")
     return tuple(mapped[side] for side in sides) if asked else ()
+
+
+def counts_syncs(fio: Fio, side: Side) -> bool:
+    """Does fio count the latency of a side's syncs from their submission on?
+    If from an earlier use of the request, the pause before them is in it."""
+    result, _ = fiorun.run(
+        fio, side, SYNC_JOB, target := _stand_in(fio),
+        [*fiorun.base_options(side, target, 1), f"size={3 * 4096}"], 1)
+    shortest = min(job["sync"]["lat_ns"]["min"] for job in result["jobs"])
+    return shortest < PAUSE * 1e6 / 2
+
+
+def check_syncs(fio: Fio, sides: Sequence[Side],
+                jobs: Iterable[Job]) -> tuple[Side, ...]:
+    """The sides, each with what is known of how fio counts its syncs, if any
+    job has some."""
+    if not any(jobfile.syncs(job.text) for job in jobs):
+        return tuple(sides)
+    known = {side: counts_syncs(fio, side) for side in dict.fromkeys(sides)}
+    return tuple(replace(side, syncs=known[side]) for side in sides)
+
+
+def uncounted(fio: Fio, sides: Iterable[Side]) -> list[str]:
+    """Of sides whose syncs have no latency that can be compared."""
+    return [f"{fio.of(side).version} counts the syncs of {side.text} from an "
+            "earlier use of the request, not from the call (fio 3.41 does "
+            "so): their latency is not compared."
+            for side in dict.fromkeys(sides) if not side.syncs]

@@ -22,10 +22,10 @@ from typing import Any
 
 from ..base.problem import Problem
 from ..target.target import Target
-from . import fiorun, timedrun
+from . import fiorun, runfigures, timedrun
 from .fiorun import Fio
 from .jobfile import Job
-from .metrics import entries, figures
+from .metrics import entries
 from .sidespec import Side
 
 PORT = 8765
@@ -192,8 +192,8 @@ def _is(client, job):
             and job["hostname"] == client["host"])
 
 
-def _values(jobs):
-    found = figures(jobs)
+def _values(jobs, side):
+    found = runfigures.of_run(jobs, side.syncs)
     return {**found, "cpu_us": found["fio_cpu_us"]}
 
 
@@ -218,12 +218,12 @@ def timed(plan: Any, cell: Any, role: str, seed: int) -> dict:
     options = _options(plan, side, cell.target, seed)
     found = run(plan.fio, side, cell.job, cell.target, options,
                 plan.ramp + plan.runtime)
-    hosts = {name: _values(jobs) for name, jobs in found.items()}
+    hosts = {name: _values(jobs, side) for name, jobs in found.items()}
     for name, values in hosts.items():
         if not (values["iops"] > 0 and values["cpu_us"]):
             raise Problem(f"{name} completed no I/O in a run of {side.text} on "
                           f"job {cell.job.name}: give a longer --runtime.")
-    whole = _values([job for jobs in found.values() for job in jobs])
+    whole = _values([job for jobs in found.values() for job in jobs], side)
     return {**whole, "hosts": {name: {key: value for key, value in
                                       values.items() if key != "latency"}
                                for name, values in hosts.items()},

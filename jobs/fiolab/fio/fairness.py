@@ -11,7 +11,7 @@ from ..base.problem import Problem
 from ..target.target import Target
 from . import jobfile
 from .jobfile import Job
-from .metrics import VERIFY, WITH_VERIFY
+from .metrics import IO_KINDS, VERIFY, WITH_VERIFY
 from .sidespec import Side
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
@@ -233,8 +233,8 @@ def stolen(cells: Iterable[Any]) -> list[str]:
 def _shares(cell, name):
     """What share of a cell's I/Os are of that kind, by side."""
     for role, pool in cell.pools.get(name, {}).items():
-        yield pool.n / sum(one[role].n for one in cell.pools.values()
-                           if role in one)
+        yield pool.n / sum(one[role].n for kind, one in cell.pools.items()
+                           if role in one and kind in IO_KINDS)
 
 
 def verified(cells: Iterable[Any]) -> list[str]:

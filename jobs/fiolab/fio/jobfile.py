@@ -38,6 +38,7 @@ REFUSED = {"read_iolog", "replay_redirect", "startdelay", "steadystate", "ss",
 BEYOND = re.compile("(file)?offset.*|zone.*|file_append")
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
+SYNCS = ("fsync", "fdatasync", "sync_file_range")
 PATTERNS = {"buffer_pattern", "verify_pattern"}
 STATS = "stats_file"        # of the engine kaio
 UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
@@ -141,6 +142,21 @@ def in_force(text: str, *keys: str) -> list[dict[str, str]]:
         elif option_of(line) in keys:
             here[option_of(line)] = os.path.expandvars(value_of(line))
     return found
+
+
+def syncs(text: str) -> bool:
+    """Does any section of a job text sync while it runs?"""
+    return any(value not in ("", "0") for section in in_force(text, *SYNCS)
+               for value in section.values())
+
+
+def syncs_each_write(text: str) -> bool:
+    """Does every section of a job text that writes sync after each write?"""
+    found = [section for section in in_force(text, "rw", "readwrite", *SYNCS)
+             if not READ_ONLY & {section.get("rw", section.get(
+                 "readwrite", "read")).split(":")[0]}]
+    return bool(found) and all("1" in (section.get("fsync"), section.get(
+        "fdatasync")) for section in found)
 
 
 def _section(line):

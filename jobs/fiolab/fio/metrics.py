@@ -12,7 +12,7 @@ afterwards they add up to about twice what was done, and fio 3.33 gives the
 reads of verify_backlog= a millisecond.
 """
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 import math
@@ -23,6 +23,7 @@ from ..base.problem import Problem
 # they are as shares.
 PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
 SHARES = {name: float(Decimal(name) / 100) for name in PERCENTILES}
+CLASSES = ("none", "RT", "BE", "IDLE")      # the kernel's of I/O priority
 FASTER, LONGER = ("faster", "slower"), ("longer", "shorter")
 
 
@@ -41,6 +42,7 @@ class Metric:
     key: str = ""               # of a limit on it
     percentile: str = ""        # one of PERCENTILES
     longest: bool = False       # of several, the longest and not the mean
+    of: str = ""                # what only some jobs do: runfigures.py
 
     @property
     def short(self) -> str:
@@ -72,6 +74,15 @@ def _percentile(name, role=""):
                   percentile=name)
 
 
+def _of(prefix, label, of, *marks):
+    """Latencies of what only some jobs do: the mean, and percentiles."""
+    return (Metric(f"{prefix}_mean_us", label, "us", "lower", LONGER,
+                   "secondary", of=of),
+            *(Metric(f"{prefix}_p{mark}_us", f"{label} p{mark}", "us", "lower",
+                     LONGER, "secondary", percentile=mark, of=of)
+              for mark in marks))
+
+
 # In the order of every table.
 TABLE = {metric.name: metric for metric in (
     Metric("iops", "IOPS", "1/s", "higher", FASTER, "primary", "IOPS", "IOPS",
@@ -97,6 +108,10 @@ TABLE = {metric.name: metric for metric in (
            key="max_excursion_percent"),
     Metric("ctx_per_io", "Context switches per I/O", "1", "lower",
            ("more switches", "fewer switches"), "secondary"),
+    *_of("sync", "Sync latency", "sync", "50", "99"),
+    *_of("trim", "Trim latency", "trim", "99"),
+    *(one for name in CLASSES for one in _of(
+        f"prio_{name.lower()}", f"Prio {name}", f"prio {name}", "99")),
     # As jobs/bench has always written them.
     Metric("p50_us", "p50 us", "us", "lower", LONGER),
     Metric("p99_us", "p99 us", "us", "lower", LONGER),
@@ -106,7 +121,10 @@ METRICS = {name: one for name, one in TABLE.items() if one.role}
 PRIMARY = tuple(name for name, one in METRICS.items()
                 if one.role == "primary")
 LATENCIES = {name: one.percentile for name, one in TABLE.items()
-             if one.percentile}
+             if one.percentile and not one.of}
+SPECIAL = {name: one for name, one in TABLE.items() if one.of}
+COMMON = tuple(name for name in METRICS if name not in SPECIAL)
+SYNC = "sync_mean_us"       # primary where each write is followed by a sync
 LIMITS = {one.key: one for one in TABLE.values() if one.key}
 CHANGES = {name: one.changes for name, one in TABLE.items() if one.changes}
 
@@ -115,6 +133,7 @@ DIRECTIONS = ("read", "write", "trim")
 READING = ("read", "randread")
 MIXED = ("rw", "readwrite", "randrw")
 VERIFY, WITH_VERIFY = "verify", "read and verify"
+IO_KINDS = (*DIRECTIONS, VERIFY, WITH_VERIFY)   # each I/O is of one of them
 
 
 def _total(jobs, key, directions=DIRECTIONS):
@@ -148,7 +167,7 @@ def entries(result: dict, name: str = "jobs") -> list[dict]:
     return [{**job, "global options": common} for job in result[name]]
 
 
-def _option(job, default, *names):
+def option(job: dict, default: str, *names: str) -> str:
     """What fio took for an option that has these names."""
     for options in (job.get(f"{part} options", {})
                     for part in ("job", "global")):
@@ -162,9 +181,9 @@ def _option(job, default, *names):
 def _kind(job, direction):
     """What I/Os in a direction are: itself, or the reads of a verify, which
     fio counts with the reads of a mixed load as one."""
-    pattern = _option(job, "read", "rw", "readwrite").split(":")[0]
+    pattern = option(job, "read", "rw", "readwrite").split(":")[0]
     if direction != "read" or pattern in READING or \
-            _option(job, "0", "verify") == "0":
+            option(job, "0", "verify") == "0":
         return direction
     return WITH_VERIFY if pattern in MIXED else VERIFY
 
@@ -201,10 +220,10 @@ def _latencies(jobs):
             one = job[direction]["lat_ns"]
             if one["N"]:
                 found.setdefault(_kind(job, direction), []).append(one)
-    return {name: _latency(each) for name, each in found.items()}
+    return {name: latency(each) for name, each in found.items()}
 
 
-def _latency(each):
+def latency(each: Sequence[dict]) -> dict:
     """{"n", "mean_ns", "bins"} of several of fio's."""
     count, bins = sum(one["N"] for one in each), Counter()
     for one in each:
@@ -214,17 +233,23 @@ def _latency(each):
             "bins": sorted([ns, n] for ns, n in bins.items() if n)}
 
 
-def _latency_values(latency):
-    """The latencies of METRICS, in us; None where there are no figures."""
-    count = sum(one["n"] for one in latency.values())
-    bins = Counter()
-    for one in latency.values():
+def together(latencies: Iterable[dict]) -> dict:
+    """Several of them as one; its mean is None if there is none."""
+    bins, every = Counter(), list(latencies)
+    for one in every:
         bins.update(dict(one["bins"]))
-    bins = sorted(bins.items())
-    mean = sum(one["mean_ns"] * one["n"] for one in latency.values())
-    found = {"lat_mean_us": mean / count if count else None,
-             **{name: percentile(bins, SHARES[one.percentile])
-                for name, one in METRICS.items() if one.percentile}}
+    count = sum(one["n"] for one in every)
+    total = sum(one["mean_ns"] * one["n"] for one in every)
+    return {"n": count, "mean_ns": total / count if count else None,
+            "bins": sorted(bins.items())}
+
+
+def _latency_values(latencies):
+    """The latencies of METRICS, in us; None where there are no figures."""
+    whole = together(latencies.values())
+    found = {"lat_mean_us": whole["mean_ns"],
+             **{name: percentile(whole["bins"], SHARES[LATENCIES[name]])
+                for name in LATENCIES if name in METRICS}}
     return {name: value and value / 1000 for name, value in found.items()}
 
 
@@ -232,12 +257,12 @@ def _figures(jobs, threads):
     ios, switches = _total(jobs, "total_ios"), sum(j["ctx"] for j in jobs)
     cpu_us = sum((j["usr_cpu"] + j["sys_cpu"]) / 100 * j["job_runtime"] * 1000
                  for j in jobs)
-    latency = _latencies(jobs)
+    kinds = _latencies(jobs)
     return {"iops": rate(jobs, threads=threads), "ios": ios, "ctx": switches,
             "bw_mib": rate(jobs, "io_bytes", threads=threads) / (1 << 20),
             "ctx_per_io": max(switches, NO_SWITCH) / ios if ios else None,
             "fio_cpu_us": cpu_us / ios if ios else None,
-            **_latency_values(latency), "latency": latency}
+            **_latency_values(kinds), "latency": kinds}
 
 
 def figures(jobs: Sequence[dict], threads: int = 1) -> dict:

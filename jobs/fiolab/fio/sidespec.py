@@ -33,6 +33,7 @@ class Side:
     library: str = ""           # the libaio.so.1 that fio must then use
     plant: tuple = ()           # job options: a handicap, see selfcheck.py
     own: Own = Own()            # what else it has for itself
+    syncs: bool = True          # has fio their latency? asking.check_syncs()
 
 
 def _our_library(build):

@@ -7,9 +7,10 @@ import time
 from ..base import process
 from ..base.problem import Problem
 from ..target.target import Target
+from . import runfigures
 from .fiorun import LATENCY, PATIENCE, Fio, Run, base_options
 from .jobfile import Job
-from .metrics import entries, figures
+from .metrics import entries
 from .sidespec import Side
 
 SAMPLE = 0.02           # seconds between looks at fio's CPU clocks
@@ -85,7 +86,7 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
     with Run(fio, side, job, target, options) as started:
         rate = _cpu_rate(started, runtime, ramp)
         result = started.finish(runtime + ramp + PATIENCE)
-        kept = figures(entries(result))
+        kept = runfigures.of_run(entries(result), side.syncs)
         if not kept["iops"] > 0 or not rate > 0:
             raise Idle(str(started.problem("it completed no I/O")))
     usage = started.child.usage

@@ -85,7 +85,7 @@ def cdf(found: dict, direction: str, prefix: str,
     axes.set_ylim(0, 101)
     latency_axis(axes.xaxis)
     axes.set_xlabel(f"latency, up to p{FAR}")
-    plotting.caption(axes, f"% of {direction}s done within")
+    plotting.caption(axes, f"{direction}: % done within")
     return svg.render(made, prefix, f"Distribution of {direction} latency",
                       _percentile_text(found, letter))
 

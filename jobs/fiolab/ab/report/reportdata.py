@@ -24,12 +24,12 @@ def _ratios(interval):
     return [math.exp(bound) for bound in interval]
 
 
-def _effect_data(metric, effect, pairs):
+def _effect_data(metric, effect, pairs, role):
     known = METRICS[metric]
     seen = paired.detectable(effect.d)
     return {
         "metric": known.name, "name": known.label, "unit": known.unit,
-        "role": known.role, "better": known.better,
+        "role": role, "better": known.better,
         "median": {role: statistics.median(
             pair["values"][role][metric] for pair in pairs)
             for role in "AB"},
@@ -43,8 +43,9 @@ def _effect_data(metric, effect, pairs):
         "n": len(effect.d)}
 
 
-def _effects_data(effects):
-    return [_effect_data(metric, effect, effects.pairs[metric])
+def _effects_data(cell, effects):
+    return [_effect_data(metric, effect, effects.pairs[metric],
+                         cell.role(metric))
             for metric, effect in effects.items()]
 
 
@@ -129,9 +130,9 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
         **_disturbances(campaign, cell),
         "discarded": [cell.discarded[pair]
                       for pair in sorted(cell.discarded)],
-        "pairs": cell.ordered(), "effects": _effects_data(cell.effects),
+        "pairs": cell.ordered(), "effects": _effects_data(cell, cell.effects),
         "latency": cell.latency(),
-        "hosts": {host: {"effects": _effects_data(effects)}
+        "hosts": {host: {"effects": _effects_data(cell, effects)}
                   for host, effects in cell.host_effects.items()}}
 
 

@@ -197,9 +197,8 @@ def test_which_jobs_write(line, writes):
 
 
 @pytest.mark.parametrize("line", ["read_iolog=log", "iomem=mmap:/dev/sdx",
-                                  "offset=16M", "Offset_Increment = 8M",
-                                  "fileoffset=1M", "zonemode=strided",
-                                  "zonerange=1M", "zoneskip=3M",
+                                  "zonemode=zbd", "zonecapacity=1M",
+                                  "offset_of_things=1",
                                   "mem = mmapshared:/tmp/file"])
 def test_refused_jobs(line, tmp_path):
     path = tmp_path / "x.fio"
@@ -286,8 +285,9 @@ def changes(text):
     ("[a]\nsize=1g\nruntime=30\nnrfiles=2\nloops=3\n",
      "size 1g -> 256M, runtime 30 -> 0.5 s; dropped: nrfiles, loops"),
     ("[a]\nsize=256M\nruntime=500ms\ntime_based\nramp_time=100000us\n", ""),
-    ("[a]\ntimeout=1m\n[b]\ntimeout=1m\n", "runtime 1m -> 0.5 s"),
-    ("[a]\nsize=50%\n", "size 50% -> 256M"),
+    ("[a]\ntimeout=1m\n[b]\ntimeout=1m\n",
+     "2 files -> parts of the target, runtime 1m -> 0.5 s"),
+    ("[a]\nsize=50%\n", "size 50% -> 128M"),
     ("[a]\nexec_prerun=reboot\n", "dropped: exec_prerun"),
     ("[a]\nunified_rw_reporting=1\n", "dropped: unified_rw_reporting"),
     ("[a]\nioengine=psync\nfilename=/f\nrandseed=1\n",

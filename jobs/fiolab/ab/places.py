@@ -69,6 +69,7 @@ def new(campaign: Campaign, stack: ExitStack) -> list[Target]:
             fairness.large_enough(job, target.size)
             if target.is_part():
                 fairness.ends_inside(job, target.size)
+                fairness.goes_around_inside(job)
     return _look_at_hosts(campaign, made)
 
 

@@ -50,7 +50,8 @@ class Spec(NamedTuple):
 
 def job(depth: int, rw: str = "randread", bs: str = "4k", direct: int = 1,
         more: Sequence[str] = ()) -> Job:
-    options = [f"rw={rw}", f"bs={bs}", f"direct={direct}", f"iodepth={depth}"]
+    options = [f"rw={rw}", f"bs={bs}", f"direct={direct}", f"iodepth={depth}",
+               "filename=${TARGET}"]        # which all of its jobs share
     return Job(rw + ".fio", "\n".join([f"[{rw}]", *options, *more, ""]))
 
 

@@ -181,6 +181,16 @@ def ends_inside(job: Job, size: int) -> None:
                     f"of {block + step} bytes.")
 
 
+def goes_around_inside(job: Job) -> None:
+    """Refuse a job with zones for a part of a target: fio begins anew with
+    them at the end of the whole."""
+    if job.strided():
+        raise Problem(f"job {job.name} goes through its target in zones "
+                      "(zonemode=strided), and fio begins anew with them at "
+                      "the end of the target alone: give it a target that "
+                      "ends where --size does.")
+
+
 def o_direct(job: Job, path: str) -> None:
     """Refuse a job that would measure the page cache of a disk."""
     part = NOT_DIRECT.get(jobfile.direct_io(job.text))

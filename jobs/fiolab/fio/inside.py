@@ -6,7 +6,7 @@
 # where the target is a device), of which only a part is given to the job, and
 # that is small enough for a few I/Os to get around in.  What fio logs of both,
 # the rehearsal and the first run on the target, must lie inside what was given.
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 from dataclasses import replace
 import os
@@ -14,7 +14,7 @@ import os
 from ..base.problem import Problem
 from ..target import blockdevice, loopdevice
 from ..target.target import Target
-from . import jobfile
+from . import jobfile, splitjob
 from .fairness import largest_block
 from .fiorun import Fio
 from .jobfile import Job
@@ -26,20 +26,30 @@ TIMES = 4                       # so much larger than its part is a stand-in
 MANNER = {*jobfile.CACHING, "nowait", "hipri"}
 
 
-def check(job: Job, streams: Iterable[Iterable[tuple]], size: int) -> None:
-    """Refuse a job that did an I/O outside of the first size bytes."""
-    for kind, place, length in (io for stream in streams for io in stream):
-        if kind not in ("sync", "datasync") and int(place) + int(length) > size:
-            raise Problem(
-                f"job {job.name} leaves what was given to it: a {kind} of "
-                f"{length} bytes at {place}, and --size ends at {size}: take "
-                "out of the job file what moves its offsets.")
+def check(job: Job, streams: Sequence[Iterable[tuple]], size: int,
+          begin: int = 0) -> None:
+    """Refuse a job that did an I/O outside of the size bytes from begin on
+    that were given to it, or of the range in them that is one of its jobs'."""
+    places = job.ranges(begin, size)
+    if len(places) != len(streams):
+        raise splitjob.unlike(job)
+    for number, (stream, (first, end)) in enumerate(zip(streams, places), 1):
+        for kind, place, length in stream:
+            if kind not in ("sync", "datasync") and not (
+                    first <= int(place) <= end - int(length)):
+                which = f"its job {number}" if len(places) > 1 else "it"
+                raise Problem(
+                    f"job {job.name} leaves what was given to it: a {kind} of "
+                    f"{length} bytes at {place}, and {which} was to keep to "
+                    f"the bytes from {first} to {end}: take out of the job "
+                    "file what moves its offsets.")
 
 
 def _part(job, target):
     """Bytes that a job gets of a stand-in."""
     block = largest_block(job)
-    wanted = max(min(max(BLOCKS * block, SMALLEST), LARGEST), FEWEST * block)
+    wanted = max(min(max(BLOCKS * block, SMALLEST), LARGEST), FEWEST * block,
+                 job.least())
     return min(-(-wanted // SMALLEST) * SMALLEST, target.size)
 
 
@@ -64,12 +74,13 @@ def _device(path, stack):
 def stand_in(fio: Fio, job: Job, target: Target) -> Iterator[Target]:
     """A Target of our own of which a job gets a part; gone afterwards."""
     path, part = os.path.join(fio.folder, "stand-in"), _part(job, target)
+    times = 1 if job.strided() else TIMES
     with contextlib.ExitStack() as stack:
         with open(path, "wb") as file:
             stack.callback(os.unlink, path)
-            file.truncate(TIMES * part)
+            file.truncate(times * part)
         place = (path if blockdevice.device_number(target.path) is None
                  else _device(path, stack))
         yield Target(place, part, True, "stand-in", direct=False,
                      writable=True)
-        Target(path, part, kind="file", whole=TIMES * part).check_size(job)
+        Target(path, part, kind="file", whole=times * part).check_size(job)

@@ -11,16 +11,17 @@ import re
 from typing import Protocol
 
 from ..base.problem import Problem
+from .ranges import amounts, mapping
 
 # Set by the comparison, on both sides alike.
-OURS = {"ioengine", "filename", "size", "time_based", "runtime", "timeout",
+OURS = {"ioengine", "filename", "time_based", "runtime", "timeout",
         "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun",
-        "verify_state_save"}
+        "verify_state_save", *mapping.WHERE}
 # Removed: they name other files, end a run early, run programs, log every I/O,
 # put reads and writes into one figure, or (name) would put text of the job file
 # into a shell command.
 DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
-           "filesize", "file_size", "io_size", "io_limit", "number_ios",
+           "offset_align", "file_append", "io_size", "io_limit", "number_ios",
            "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
            "exec_postrun", "name", "description", "write_iolog",
            "write_bw_log", "write_lat_log", "write_iops_log",
@@ -32,10 +33,10 @@ PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 # (mem and iomem can map a file, which reads would then overwrite.)
 REFUSED = {"read_iolog", "replay_redirect", "startdelay", "steadystate", "ss",
            "mem", "iomem", "mmapfile"}
-# Refused likewise: they put I/O beyond the part of the target that --size
-# names, which was neither prepared nor given away.  inside.py looks for those
-# that are not known here.
-BEYOND = re.compile("(file)?offset.*|zone.*|file_append")
+# Refused likewise, but for those that mapping.py puts into the part of the
+# target that is given: they may lead out of it.  inside.py looks for those that
+# are not known here.
+BEYOND = re.compile("(file)?offset.*|zone.*|.*_zone_.*|file_append")
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
 SYNCS = ("fsync", "fdatasync", "sync_file_range")
@@ -50,7 +51,8 @@ def reserved(key: str) -> bool:
 
 
 def refused(key: str) -> bool:
-    return key in REFUSED or bool(BEYOND.fullmatch(key))
+    return key in REFUSED or (key not in mapping.WHERE and
+                              bool(BEYOND.fullmatch(key)))
 
 
 def lines(text: str) -> list[str]:
@@ -75,12 +77,13 @@ def _seconds(text):
     return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
 
 
-def _mebibytes(text):
-    match = re.fullmatch(r"(\d+)([kmg]?)(i?b)?", text.lower())
-    if not match:
-        return text
-    size = int(match[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[match[2]]
-    return f"{size / (1 << 20):g}M"
+def _moved(old, new):
+    """'size 1g -> 256M', or '' where both mean the same."""
+    try:
+        same = amounts.size_of(old[1], old[0]) == new
+    except Problem:
+        same = False
+    return "" if same else f"{old[0]} {old[1]} -> {new / (1 << 20):g}M"
 
 
 def _plain(key, text):
@@ -89,7 +92,7 @@ def _plain(key, text):
         return _seconds(text)
     if key in ("time_based", "direct"):
         return text or "1"
-    return _mebibytes(text) if key == "size" else text
+    return text
 
 
 def _replacement(key, old, new):
@@ -188,8 +191,8 @@ def name_of(section: list[str]) -> str:
 
 def is_job(section: list[str]) -> bool:
     """Is it a section of its own, and not [global]?"""
-    name = name_of(section)
-    return bool(name) and not name.startswith("global")
+    return any(line.strip().startswith("[") and not _is_global(line)
+               for line in section)
 
 
 class JobText(Protocol):
@@ -225,15 +228,52 @@ class Job:
     def _dropped(self):
         return DROPPED | PINNING if self.pinned else DROPPED
 
+    def _where(self):
+        """What says of each section where it goes."""
+        return in_force(self.text, *mapping.READ)
+
+    def _mapped(self, options):
+        """Where each section goes in the part that option lines give."""
+        given = mapping.part(options)
+        try:
+            return mapping.mapped(self._where(), given[1]) if given else []
+        except Problem as problem:
+            raise Problem(f"job {self.name}: {problem}") from None
+
+    def ranges(self, begin: int, size: int) -> list[tuple[int, int]]:
+        """(first byte, byte behind the last) of each of its jobs in the size
+        bytes of a target that begin there."""
+        return mapping.ranges(self._mapped([f"size={size}"]), begin)
+
+    def least(self) -> int:
+        """Bytes that it needs, as far as its text says."""
+        return mapping.least(self._where())
+
+    def strided(self) -> bool:
+        """Must its target end where the part that it is given ends?"""
+        return mapping.strided(self._where())
+
+    def _moves(self, options):
+        """What _mapped() made of the values in the file."""
+        where, found = self._where(), {}
+        for values, one in zip(where, self._mapped(options)):
+            for key, new in one.values().items():
+                if values.get(key):
+                    found[_moved((key, values[key]), new)] = True
+        number = mapping.number_of_files(where)
+        return [*found, f"{number} files -> parts of the target"
+                if number > 1 and mapping.part(options) else ""]
+
     def changes(self, options: Iterable[str]) -> str:
         """What of this file was replaced by option lines, or dropped."""
+        options = list(options)
         new = {option_of(option): value_of(option) for option in options}
-        replaced, dropped = {}, {}
+        replaced, dropped = dict.fromkeys(self._moves(options), True), {}
         for line in lines(self.text):
             key = ALIASES.get(option_of(line), option_of(line))
             if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
-            elif key in new:
+            elif key in new and key not in mapping.WHERE:
                 replaced[_replacement(key, value_of(line), new[key])] = True
         parts = [", ".join(filter(None, replaced))]
         parts += ["dropped: " + ", ".join(dropped)] if dropped else []
@@ -245,22 +285,16 @@ class Job:
         return any(kind not in READ_ONLY for kind in kinds)
 
     def effective(self, options: Iterable[str]) -> str:
-        """The job file's text with these option lines in force everywhere."""
-        gone = OURS | self._dropped() | {option_of(option)
-                                         for option in options}
-        body = [_section(line) if line.strip().startswith("[") else line
-                for line in lines(self.text) if option_of(line) not in gone]
+        """The job file's text with these option lines in force everywhere,
+        and its offsets and sizes put into offset= and size= of these."""
+        options = list(options)
+        gone = OURS | self._dropped() | set(map(option_of, options))
+        base, size = mapping.part(options) or (0, 0)
+        places = iter(self._mapped(options))
+        body = []
+        for section in sections(self.text):
+            body += [_section(line) if line.strip().startswith("[") else line
+                     for line in section if option_of(line) not in gone]
+            if size and is_job(section):
+                body += next(places).lines(base, size)
         return "\n".join(["[global]", *options, "", *body, ""])
-
-
-def check(job: Job) -> None:
-    """Refuse what a comparison cannot honour."""
-    for line in lines(job.text):
-        key = option_of(line)
-        if "$" in key:
-            raise Problem(f"{job.path} has an option with a variable in its "
-                          f"name ({ascii(key)[1:-1]}), so that nobody sees "
-                          "which it is: write its name.")
-        if refused(key):
-            raise Problem(f"{job.path} sets '{key}', which a timed comparison "
-                          "cannot honour: remove it from the job file.")

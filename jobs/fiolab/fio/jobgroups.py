@@ -91,6 +91,39 @@ def _absolute(line):
     return line
 
 
+# What is refused
+
+def _check_places(job):
+    for values in jobfile.in_force(job.text, "zonemode", "file_append"):
+        if values.get("zonemode") == "zbd":
+            raise Problem(f"{job.path} is for zoned devices (zonemode=zbd), "
+                          "whose zones can be neither given to a job in part "
+                          "nor written anew before each run: compare on a "
+                          "device without zones, with another job file.")
+        if values.get("file_append", "0") != "0" and job.writes():
+            raise Problem(f"{job.path} appends to its file (file_append), "
+                          "which so becomes longer from run to run: a "
+                          "comparison cannot give each run the same.")
+
+
+def _check_options(job):
+    for line in jobfile.lines(job.text):
+        key = option_of(line)
+        if "$" in key:
+            raise Problem(f"{job.path} has an option with a variable in its "
+                          f"name ({ascii(key)[1:-1]}), so that nobody sees "
+                          "which it is: write its name.")
+        if jobfile.refused(key):
+            raise Problem(f"{job.path} sets '{key}', which a timed comparison "
+                          "cannot honour: remove it from the job file.")
+
+
+def check(job: Job) -> None:
+    """Refuse what a comparison cannot honour."""
+    _check_places(job)
+    _check_options(job)
+
+
 # Its groups
 
 def _is_on(section, key):
@@ -188,7 +221,7 @@ def split(path: str, text: str) -> list[Job]:
                       if left else f"{path} has no job in it: add a section "
                       "such as [randread].")
     for job in jobs:
-        jobfile.check(job)
+        check(job)
     return [replace(job, notes=tuple(left)) for job in jobs]
 
 

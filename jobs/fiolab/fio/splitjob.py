@@ -9,7 +9,7 @@ from typing import Self
 
 from ..base.problem import Problem
 from . import jobfile
-from .jobfile import Job, option_of
+from .jobfile import Job, option_of, value_of
 
 
 def logs(number: int) -> list[str]:
@@ -53,10 +53,20 @@ class Apart(Job):
     def effective(self, options: Iterable[str]) -> str:
         numbers, place, lines = iter(self.counts), 0, []
         for section in jobfile.sections(super().effective(options)):
-            kept = [x for x in section if option_of(x) != "numjobs"]
-            for _ in range(next(numbers) if jobfile.is_job(section) else 1):
-                lines += kept
-                if jobfile.is_job(section):
-                    lines += [f"write_iolog={logs(place + 1)[-1]}"]
-                    place += 1
+            if not jobfile.is_job(section):
+                lines += [x for x in section if option_of(x) != "numjobs"]
+                continue
+            for number in range(next(numbers)):
+                lines += [*_one(section, number),
+                          f"write_iolog={logs(place + 1)[-1]}"]
+                place += 1
         return "\n".join([*lines, ""])
+
+
+def _one(section, number):
+    """The section of one of its jobs, which begins where that one would."""
+    begin = {option_of(line): int(value_of(line)) for line in section
+             if option_of(line) in ("offset", "offset_increment")}
+    kept = [x for x in section if option_of(x) not in ("numjobs", *begin)]
+    return kept if not begin else [*kept, "offset={}".format(
+        begin["offset"] + number * begin.get("offset_increment", 0))]

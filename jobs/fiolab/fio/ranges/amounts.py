@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the lines of a job file say of places and sizes: bytes, shares of a file,
+# blocks, and the zones of zonemode=strided.
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+import re
+from typing import Self
+
+from ...base.problem import Problem
+
+BLOCKS = {"bs", "blocksize", "bsrange", "blocksize_range", "bssplit"}
+UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
+SIZE = re.compile(r"(\d{1,18})([kmgtp]?)(?:i?b)?", re.A | re.I)
+SECTOR = 4096
+Values = Mapping[str, str]      # of a section: {option: value}
+
+
+def size_of(text: str, key: str) -> int:
+    """Bytes of a value of this option."""
+    match = SIZE.fullmatch(text)
+    if not match:
+        raise Problem(f"{key}={ascii(text[:40])[1:-1]} in the job file is no "
+                      "size: write it plainly, such as 64m or 10%.")
+    return int(match[1]) << UNITS[match[2].lower()]
+
+
+@dataclass(frozen=True)
+class Amount:
+    """Bytes, and a share of the file beside them."""
+    bytes: int = 0
+    share: Fraction = Fraction(0)
+
+    @classmethod
+    def of(cls, values: Values, *keys: str) -> Self | None:
+        """None: not set; the last of the keys' names that is set counts."""
+        for key in keys:
+            text = values.get(key, "")
+            if text.endswith("%"):
+                return cls(share=Fraction(size_of(text[:-1], key), 100))
+            if text and text != "-1":
+                return cls(size_of(text, key))
+        return None
+
+    def times(self, number: int) -> "Amount":
+        return Amount(self.bytes * number, self.share * number)
+
+    def plus(self, other: "Amount") -> "Amount":
+        return Amount(self.bytes + other.bytes, self.share + other.share)
+
+
+NOTHING = Amount()
+
+
+def block(values: Values) -> int:
+    """Bytes of the largest I/O; a share in bssplit is never larger."""
+    sizes = [size_of(one, key) for key in BLOCKS
+             for one in re.split("[-,:/]", values.get(key, ""))
+             if SIZE.fullmatch(one)]        # fairness.py refuses others
+    return max(sizes, default=SECTOR)
+
+
+def step(values: Values) -> int:
+    """Bytes from one block to the next: rw=write:64k leaves some out."""
+    kind, _, more = values.get("rw", values.get("readwrite", "")).partition(":")
+    skip = 0 if kind.startswith("rand") or not SIZE.fullmatch(more) else \
+        size_of(more, "rw")
+    return block(values) + skip
+
+
+@dataclass(frozen=True)
+class Zones:
+    size: int
+    range: int
+    skip: int
+
+    @classmethod
+    def of(cls, values: Values) -> Self | None:
+        size, skip, extent = (Amount.of(values, key) for key in (
+            "zonesize", "zoneskip", "zonerange"))
+        if values.get("zonemode", "strided") != "strided" or not size:
+            return None
+        return cls(size.bytes, (extent or size).bytes or size.bytes,
+                   (skip or NOTHING).bytes)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The files that the sections of a job file name, and how far each section goes
+# in its own: those with the same filename have one file; without a filename
+# each job has its own.
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+import math
+
+from .amounts import NOTHING, SECTOR, Amount, Values, Zones, block, step
+
+READ = {"filename", "directory", "filename_format", "numjobs", "nrfiles",
+        "nr_files", "rw", "readwrite"}
+FEWEST = 4              # blocks that each job has to move in
+
+
+def _number(values):
+    text = values.get("numjobs", "1")
+    return max(1, int(text)) if text.isdigit() else 1
+
+
+@dataclass(eq=False)
+class File:
+    """One of those that a job file names; as many alike as it has jobs."""
+    number: int = 1
+    length: int | None = None
+    unit: int = SECTOR      # of places in it
+    least: int = SECTOR
+    begin: int = 0          # in the part of the target
+    part: int = 0           # bytes of each
+
+    def grow(self, one: "Range") -> None:
+        """So that a section finds room in it."""
+        length = one.length()
+        if length:
+            self.length = max(length, self.length or 0)
+        self.unit = max(self.unit, one.unit)
+        self.least = max(self.least, one.least())
+
+
+@dataclass
+class Range:
+    """Of a section: where each of its jobs begins, and how far it goes."""
+    values: Values
+    file: File = field(default_factory=File)
+
+    def __post_init__(self):
+        values = self.values
+        self.number = _number(values)
+        self.offset = Amount.of(values, "offset", "fileoffset") or NOTHING
+        self.increment = Amount.of(values, "offset_increment") or NOTHING
+        self.size = self._size(values)
+        self.zones = Zones.of(values)
+        self.step = step(values)
+        self.unit = -(-block(values) // SECTOR) * SECTOR
+
+    @staticmethod
+    def _size(values):
+        """None: up to the end of the file."""
+        each = Amount.of(values, "filesize", "file_size") if "-" not in \
+            values.get("filesize", values.get("file_size", "")) else None
+        files = values.get("nrfiles", values.get("nr_files", "1"))
+        whole = each.times(int(files) if files.isdigit() else 1) if each \
+            else Amount.of(values, "size")
+        return None if not whole or whole.share >= 1 else whole
+
+    def length(self) -> int | None:
+        """What the file must have for it, as far as bytes tell."""
+        last = self.offset.plus(self.increment.times(self.number - 1))
+        if self.size is None:
+            known, share = 2 * last.bytes, last.share
+        else:
+            end = last.plus(self.size)
+            known, share = end.bytes, end.share
+        return math.ceil(known / (1 - share)) if share < 1 else None
+
+    def least(self) -> int:
+        return max(FEWEST * self.unit, -(-self.step // SECTOR) * SECTOR)
+
+
+def _key(values, place, number):
+    """What names the file of a section; None: each job has one of its own."""
+    if values.get("filename"):
+        own = ":" in values.get("directory", "") and number > 1
+        return None if own else ("name", values.get("directory", ""),
+                                 values["filename"])
+    form = values.get("filename_format", "$jobnum")
+    if "$jobnum" in form or number == 1 and "$jobname" in form:
+        return None
+    return ("form", form, place if "$jobname" in form else 0)
+
+
+def laid(sections: Sequence[Values]) -> tuple[list["Range"], list[File]]:
+    """The Ranges of sections, their Files not yet placed."""
+    files: dict = {}
+    ranges = []
+    for place, values in enumerate(sections):
+        one = Range(values)
+        key = _key(values, place, one.number)
+        one.file = files.setdefault(key or place, File(
+            1 if key else one.number))
+        one.file.grow(one)
+        ranges.append(one)
+    return ranges, list(files.values())

@@ -46,7 +46,8 @@ The default runtime is short, so that 20 pairs fit into two minutes; give
 --runtime 3 or more for a device whose speed varies over seconds.
 
 Ctrl-C keeps and reports what was measured; --resume goes on with it.
-`ab compare OLD NEW` compares two campaigns; see ab compare --help."""
+`ab compare OLD NEW` compares two campaigns, `ab history DIR...` shows where a
+series of them changed; see ab compare --help, ab history --help."""
 
 
 def looks(text: str) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from ..target import scratchfile
 from . import (campaignfolder, cli, evaluation, places, planning, publish,
                runner, twocampaigns)
 from .campaignfolder import CampaignFolder
+from .series import historycommand
 
 STAND_IN = 64 << 20     # bytes, for what is checked of a host's target here
 
@@ -242,9 +243,11 @@ def compare(args: argparse.Namespace, stack: ExitStack) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """jobs/ab: a campaign, or the comparison of two."""
+    """jobs/ab: a campaign, or what is done with several."""
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["compare"]:
         twocampaigns.main(words[1:])
+    elif words[:1] == ["history"]:
+        historycommand.main(words[1:])
     else:
         commandline.main(words, cli.parser(), compare)

@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     return new
 
 
-def _load(path):
+def load(path):
     inside = os.path.join(path, "report.json")
     return schema.load(inside if os.path.isdir(path) else path)
 
@@ -68,7 +68,7 @@ def _key(data, cell):
             cell["target"]["label"], cell["target"]["size"])
 
 
-def _cells(data):
+def cells_of(data):
     """{key: cell}; equal cells of one campaign are told apart by number."""
     found = {}
     for cell in data["cells"]:
@@ -116,7 +116,7 @@ def _judge(change, comparisons):
 
 def compare(old: dict, new: dict) -> Sequence[tuple]:
     """[(key, [Change])] of the cells that both reports have, judged."""
-    first, second = _cells(old), _cells(new)
+    first, second = cells_of(old), cells_of(new)
     found = [(key, _changes(first[key], second[key])) for key in second
              if key in first]
     if not found:
@@ -135,11 +135,11 @@ def compare(old: dict, new: dict) -> Sequence[tuple]:
 
 def _only(one, other):
     """The keys of the cells that one has and the other has not."""
-    there = _cells(other)
-    return [key for key in _cells(one) if key not in there]
+    there = cells_of(other)
+    return [key for key in cells_of(one) if key not in there]
 
 
-def _named(key):
+def named(key):
     a, b, job, _, label, *_ = key
     return f"{job}: {b} against {a}, {label}"
 
@@ -149,7 +149,7 @@ def _unmeasured(old, new):
 
     A metric that both lack is none of that comparison.
     """
-    first, second = _cells(old), _cells(new)
+    first, second = cells_of(old), cells_of(new)
     found = []
     for key in (key for key in first if key in second):
         for metric in METRICS:
@@ -167,11 +167,11 @@ def _shortened(said):
 
 def _alike(old, new):
     """Cells whose pairs are not independent, as the intervals take them."""
-    both = {"OLD": _cells(old), "NEW": _cells(new)}
+    both = {"OLD": cells_of(old), "NEW": cells_of(new)}
     found = [(name, key, *paired.neighbours(differences(cells[key], "iops")))
              for name, cells in both.items()
              for key in both["OLD"] if key in both["NEW"]]
-    return [f"{_named(key)}: in {name} neighbouring pairs are alike "
+    return [f"{named(key)}: in {name} neighbouring pairs are alike "
             f"(correlation {r:.2f} of IOPS), so that its interval is too "
             "narrow" for name, key, r, p in found
             if p * len(found) < ALIKE]
@@ -201,9 +201,9 @@ def warnings(old: dict, new: dict) -> list[str]:
         if old["environment"][key] != new["environment"][key]:
             said.append(f"the {key} is not the same")
     for name, one, other in (("OLD", old, new), ("NEW", new, old)):
-        said += _shortened([f"{_named(key)} is in {name} only"
+        said += _shortened([f"{named(key)} is in {name} only"
                             for key in _only(one, other)])
-    said += _shortened([f"{_named(key)} has no {metric} in {where}"
+    said += _shortened([f"{named(key)} has no {metric} in {where}"
                         for key, metric, where in _unmeasured(old, new)])
     said += _shortened(_alike(old, new))
     if not (old["finished"] and new["finished"]):
@@ -281,7 +281,7 @@ def failures(found: Sequence[tuple], words: Sequence[str],
 
 def run(args: argparse.Namespace, stack: ExitStack) -> None:
     file = commandline.output(args.json, 0, stack)
-    old, new = _load(args.old), _load(args.new)
+    old, new = load(args.old), load(args.new)
     found = compare(old, new)
     for text in warnings(old, new):
         print(f"ab compare: warning: {ascii(text)[1:-1]}", file=sys.stderr)

@@ -139,6 +139,22 @@ def _splits(figures, level):
         ends = sorted([*ends, *where])
 
 
+def _spread(figures):
+    return float(np.abs(figures - np.median(figures)).sum())
+
+
+def _moved(figures, ends):
+    """The changes where the levels beside each leave least unexplained; ranks
+    tell that there is one better than where."""
+    ends = list(ends)
+    for i in [*range(1, len(ends) - 1)] * 2:    # as each moves its neighbours
+        first, last = ends[i - 1], ends[i + 1]
+        ends[i] = min(range(first + FEWEST, last - FEWEST + 1), key=lambda k: (
+            _spread(figures[first:k]) + _spread(figures[k:last]),
+            abs(k - ends[i])))
+    return ends
+
+
 def changes(figures: Sequence[float], series: int = 1,
             alpha: float = ALPHA) -> list[Change]:
     """The changes of one of so many series, in their order.
@@ -150,11 +166,11 @@ def changes(figures: Sequence[float], series: int = 1,
     if len(figures) < 2 * FEWEST:
         return []
     found = _splits(figures, alpha / series)
-    ends = [0, *sorted(found), len(figures)]
-    made = []
-    for before, at, after in zip(ends, ends[1:], ends[2:]):
+    ends, made = _moved(figures, [0, *sorted(found), len(figures)]), []
+    for p, before, at, after in zip((found[at] for at in sorted(found)),
+                                    ends, ends[1:], ends[2:]):
         x, y = figures[before:at], figures[at:after]
-        made.append(Change(at, min(1.0, found[at] * series), float(
+        made.append(Change(at, min(1.0, p * series), float(
             np.median(twosample.shifts(x, y))),
             twosample.interval(x, y, 0.95)))
     return made

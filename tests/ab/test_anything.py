@@ -4,6 +4,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import time
 
 import pytest
 
@@ -119,3 +122,147 @@ def test_another_fio_under_the_name_of_a_sides_is_refused(ab, shm, tmp_path):
      "cannot be sent to another machine: leave out @nice=")])
 def test_mistakes_in_settings(arguments, word, ab):
     sentence(ab("--a", "libaio", *arguments), word)
+
+
+# Commands around each run
+
+def around(tmp_path, before, after="rm {set}", **more):
+    """Words of a campaign whose B runs with something set, and what it notes:
+    a folder of what is set, and a list of what was done."""
+    names = {"set": tmp_path / "set", "log": tmp_path / "log"}
+    own = {"before": before, "after": after, **more}
+    return names, [word for name, text in own.items() for word in (
+        "--own", f"B:{name}={str(text).format(**names)}")]
+
+
+TWO = ["--a", "libaio", "--b", "libaio"]
+SET = "echo '@, = \"'; touch {set}; echo before >>{log}"
+PUT_BACK = "rm {set}; echo after >>{log}"
+
+
+def test_commands_are_run_around_each_run_of_their_side(ab, shm, tmp_path):
+    names, own = around(tmp_path, SET, PUT_BACK)
+    seen = tmp_path / "seen"
+    fio = tmp_path / "fio"      # is it set, in which of the runs?
+    fio.write_text(f'#!/bin/sh\ncase "$*" in *effective*) '
+                   f'[ -e {names["set"]} ]; echo $ENGINE $? >>{seen}; esac\n'
+                   f'exec {shutil.which("fio")} "$@"\n')
+    fio.chmod(0o755)
+    done = ab("--a", "psync", "--b", "libaio", *own, "--target", f"{shm}/s",
+              "--pairs", "2", "--fio", fio, *FAST)
+    assert done.returncode == 0, done.stderr
+    assert set(seen.read_text().split("\n")) == {"psync 1", "libaio 0", ""}
+    assert not names["set"].exists()
+    lines = names["log"].read_text().split()
+    assert lines == ["before", "after"] * (len(lines) // 2)
+    assert len(lines) // 2 == seen.read_text().count("libaio")
+    runs = {run["role"]: run for run in ab.runs()}
+    assert "commands" not in runs["A"]
+    first, second = runs["B"]["commands"]
+    assert (first["when"], first["status"], first["output"]) == (
+        "before", 0, '@, = "')
+    assert (second["when"], second["status"], second["output"]) == (
+        "after", 0, "")
+    cell, = ab.report()["cells"]
+    assert [(one["role"], one["when"], one["status"], one["runs"])
+            for one in cell["commands"]] == [("B", "after", 0, 2),
+                                             ("B", "before", 0, 2)]
+    assert "@before= of B: exit status 0 in 2 runs" in " ".join(
+        done.stdout.split())
+    assert "@before= of B: exit status 0 in 2 runs" in (
+        ab.out / "report.html").read_text()
+    assert subprocess.run(["sh", "-c", cell["command"]["B"]], check=False,
+                          capture_output=True).stdout.startswith(b'@, = "')
+    assert names["log"].read_text().split()[-2:] == ["before", "after"]
+
+
+def after_some(names, count):
+    """A command that fails from its so-manyeth run on."""
+    return (f"echo before >>{names['log']}; touch {names['set']}; "
+            f"[ $(grep -c before {names['log']}) -lt {count} ] || "
+            "{ echo no more; exit 3; }")
+
+
+def test_a_command_that_fails_costs_its_pair_and_three_the_campaign(
+        ab, shm, tmp_path):
+    names, own = around(tmp_path, "", PUT_BACK)
+    own[1] = "B:before=" + after_some(names, 6)     # two pairs or so
+    done = ab(*TWO, *own, "--target", f"{shm}/s", "--pairs", "9", *FAST)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1, done.stderr
+    assert "3 pairs in a row were lost, the last (@before= of side libaio" in (
+        last) and "failed (exit status 3): no more): mend that" in last
+    assert not names["set"].exists()
+    lost = [run for run in ab.runs() if "failed" in run]
+    assert len(lost) == 3 and all(
+        [(one["when"], one["status"]) for one in run["commands"]] ==
+        [("before", 3), ("after", 0)] for run in lost)
+    cell, = ab.report()["cells"]
+    assert len(cell["discarded"]) == 3 and cell["pairs"]
+    assert {(one["when"], one["status"], one["runs"])
+            for one in cell["commands"]} >= {("before", 3, 3)}
+    assert "exit status 3 in 3 runs" in " ".join(done.stdout.split())
+
+
+def test_a_command_that_fails_at_first_ends_it_with_a_sentence(ab, shm,
+                                                               tmp_path):
+    for before, after, word in [
+            ("touch {set}; exit 7", "rm {set}", "failed (exit status 7): no m"),
+            ("touch {set}", "rm {set}; echo a; echo b >&2; exit 1",
+             "@after= of side libaio"),
+            ("touch {set}; echo slow; sleep 99", "rm {set}",
+             "failed (still running after 1 s, ended): slow"),
+            ("kill -9 $$", "true", "failed (exit status -9)")]:
+        names, own = around(tmp_path, before, after, within=1)
+        sentence(ab(*TWO, *own, "--target", f"{shm}/s", *FAST), word)
+        assert not names["set"].exists() and os.listdir(shm) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["before", "run", "after"])
+def test_what_was_set_is_put_back_when_it_is_ended(where, number, ab, shm,
+                                                   tmp_path):
+    """Wherever it is then; a second signal changes nothing."""
+    slow = "echo {0} >>{{log}}; sleep 1.5; "
+    names, own = around(
+        tmp_path,
+        "touch {set}; " + (slow.format("before") if where == "before" else
+                           "echo {log} >/dev/null; "),
+        (slow.format("after") if where == "after" else "") + "rm {set}")
+    with ab.start(*TWO, *own, "--target", f"{shm}/s", "--pairs", "50",
+                  "--runtime", "2", "--size", "16M") as started:
+        if where == "run":
+            ab.await_runs(1, started)
+            await_text(names["set"])
+        else:
+            await_text(names["log"], 4)
+        for _ in range(2):
+            started.send_signal(number)
+            time.sleep(0.2)
+        _, said = started.communicate(timeout=120)
+    assert started.returncode == 128 + number and "Traceback" not in said
+    assert not names["set"].exists()
+
+
+def await_text(path, lines=0):
+    end = time.monotonic() + 120
+    while not path.exists() or len(path.read_text().split()) < lines:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_run_that_fails_puts_back_what_was_set(ab, shm, tmp_path):
+    names, own = around(tmp_path, "touch {set}; rm -f %s/s" % shm)
+    done = ab(*TWO, *own, "--target", f"{shm}/s", *FAST)
+    sentence(done, "is gone")
+    assert not names["set"].exists()
+
+
+def test_why_sides_cannot_run_at_once():
+    def why(*texts):
+        return sidesettings.why_apart(
+            [sidespec.parse(text, "") for text in texts])
+    assert "@before= sets" in why("libaio", "libaio@after=true")
+    assert "differ in @nice=" in why("libaio", "libaio@nice=1")
+    assert "differ in @cpu=" in why("libaio@cpu=0", "libaio@cpu=1")
+    assert why("libaio@nice=1", "psync@nice=1") == why("libaio") == ""

@@ -118,7 +118,7 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
         "calls_per_io": {"A": 2.01, "B": 1.01}, "repeats": 0,
         "order_effect": {"iops": 0.014, "cpu_us": -0.021},
         "steal": {"mean": 0.007, "max": 0.092}, "discarded": [],
-        "pairs": pairs, "hosts": {h: {"effects": [
+        "commands": COMMANDS, "pairs": pairs, "hosts": {h: {"effects": [
             effect_of(m, pairs, comparisons) for m in metrics[:2]]}
             for h in hosts},
         "effects": [effect_of(m, pairs, comparisons) for m in metrics],
@@ -127,7 +127,10 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
             "B": latency_of(rng, 420e3 / (1 + effect))}}}
 
 
-OWN = {"cpu": 1, "nice": 0}
+OWN = {"cpu": 1, "nice": 0, "before": "echo 1", "after": "true", "within": 9}
+COMMANDS = [{"role": "B", "when": when, "status": 0, "runs": 20,
+             "seconds": 0.004, "output": "", "others": False}
+            for when in ("before", "after")]
 
 
 def report(cells, sides=2, **changes):

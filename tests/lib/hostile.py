@@ -25,7 +25,7 @@ IDS = [f"attack{i}" for i in range(len(ATTACKS))]
 # What has a meaning for the program, and so no free text; of the report of a
 # comparison.
 FIXED = {"schema", "letter", "b", "order", "verdict", "role", "better",
-         "direct", "created", "metric"}
+         "direct", "created", "metric", "when"}
 
 
 def poison(value, made, fixed, name=""):
@@ -43,9 +43,12 @@ def report(data, attack):
     made = poison(data, lambda text: f"{attack}{text}{attack}", FIXED)
     made["sides"][0]["environment"] = {attack: attack}
     made["sides"][1]["library"] = attack
+    made["sides"][1]["fio"] = {"path": attack, "version": attack}
     made["self_check"] = {attack: attack, "text": attack, "passed": True}
     made["warnings"] = [attack] * 5
     for cell in made["cells"]:
+        for one in cell["commands"]:
+            one["output"] = attack
         cell["discarded"] = [{"pair": 1, "host": attack, "why": attack}]
         cell["hosts"] = {attack: {"effects": cell["effects"][:2]}}
     return made

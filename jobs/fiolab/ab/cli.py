@@ -32,6 +32,12 @@ ENGINE,options@VARIABLE=VALUE runs that side with this in its environment.
 A side may have more for itself; all else is the same, and checked to be:
   @fio=PATH     another fio; kaio then means what fits it of the engine files
                 in BUILD and, of `make engines`, in BUILD/engines
+  @before=COMMAND, @after=COMMAND
+                run by sh before and after each run of that side, such as one
+                that sets a scheduler, a sysctl or mount options, and one that
+                puts it back (also after a failure, Ctrl-C or SIGTERM); status
+                and output are kept, and one that fails, or takes longer than
+                @within=SECONDS (60), costs the pair
   @cpu=N        its fio is pinned to another CPU than --cpu
   @nice=N       its fio runs with this nice value
 VALUE ends at the next @; --own B:NAME=VALUE gives side B one that has an @.

@@ -17,8 +17,8 @@ def _warnings(campaign, ending):
              *fairness.verified(campaign.cells), *campaign.folder.strange]
     lost = sum(len(cell.discarded) for cell in campaign.cells)
     if lost:
-        found.append(f"{lost} pairs were discarded, as a host gave no result "
-                     "in one of their runs (see the cells).")
+        found.append(f"{lost} pairs were discarded, as one of their runs gave "
+                     "no result (see the cells).")
     if campaign.stopped_at:
         found.append(f"stopped at the planned look after "
                      f"{campaign.stopped_at} pairs, as every verdict "

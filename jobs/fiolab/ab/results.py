@@ -13,6 +13,8 @@ from ..fio import jobfile
 from ..fio.jobfile import Job
 from ..fio.metrics import CHANGES, METRICS, SPECIAL, SYNC, percentiles
 from ..stats.pairing import ROLES
+from . import commandtally
+from .commandtally import CommandTally
 
 
 class Pool:
@@ -65,6 +67,7 @@ class Cell:
     partial: dict = field(default_factory=dict)
     pools: dict = field(default_factory=dict)
     hosts: dict = field(default_factory=dict)
+    commands: CommandTally = field(default_factory=CommandTally)
     steal: list = field(default_factory=list)
     repeats: int = 0
     options: list | None = None
@@ -84,6 +87,7 @@ class Cell:
         """Of a run; a pair counts when all of its three runs are there."""
         pair = run["pair"]
         sound(run)
+        self.commands.add(run["role"], run.get("commands", []))
         if "failed" in run:
             self.partial.pop(pair, None)
             self.discarded[pair] = {"pair": pair, **run["failed"]}
@@ -151,6 +155,8 @@ def _whole(number):
 
 def sound(run: dict) -> None:
     """ValueError, TypeError or KeyError for what jobs/ab does not write."""
+    if not commandtally.sound(run.get("commands", [])):
+        raise ValueError("commands")
     if "failed" in run:
         if {"host", "why"} != set(run["failed"]):
             raise ValueError("failed")

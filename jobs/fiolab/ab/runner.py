@@ -8,11 +8,11 @@ number and the same balance of orders: if B behaves like A, they cannot be
 told apart.  The floor so costs half as much again, not as much again. Blocks
 go round all cells in turn, so that a drift of the machine spreads over the
 cells.  The number of pairs is fixed in advance.  A run that fails ends the
-campaign; only a client that is lost costs no more than its pair (see
-clientrun.py).  A run during which this process was starved, so that it has no
-CPU figure, is repeated in its place, whatever fio's figures are, and one
-during which fio itself was, so that it did no I/O at all; the report counts
-these.  No other run is dropped.
+campaign; only a client that is lost and a command of @before= or @after= that
+fails cost no more than their pair (see clientrun.py, sidecommand.py).  A run
+during which this process was starved, so that it has no CPU figure, is repeated
+in its place, whatever fio's figures are, and one during which fio itself was,
+so that it did no I/O at all; the report counts these.  No other run is dropped.
 """
 from collections.abc import Callable, Sequence
 import os
@@ -22,6 +22,7 @@ from typing import Any
 from ..base.problem import Problem
 from ..fio import streams, timedrun
 from ..fio.clientrun import Lost
+from ..fio.sidecommand import Failed
 from ..stats.pairing import SEQUENCES, pair_seed
 from .campaign import Campaign
 from .results import Cell
@@ -30,7 +31,8 @@ ATTEMPTS = 5
 LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
 # What a run's file has beside its values; and what is in the place of that
 # where a kind of run has it not.
-BESIDE = ("latency", "options", "steal", "repeats", "hosts", "seed")
+BESIDE = ("latency", "options", "steal", "repeats", "hosts", "seed",
+          "commands")
 WITHOUT: dict[str, Any] = {"latency": {}, "steal": None, "repeats": 0}
 
 
@@ -108,6 +110,9 @@ def _record(campaign, cell, number, role, one_run):
     except Lost as lost:
         host, why = lost.args
         return {**keep, "failed": {"host": host, "why": why}}
+    except Failed as problem:
+        return {**keep, "failed": {"host": None, "why": str(problem)},
+                "commands": problem.commands}
     return {**WITHOUT, **keep,
             "values": {name: value for name, value in found.items()
                        if name not in BESIDE},
@@ -154,8 +159,9 @@ def run(campaign: Campaign, keep: Callable[[int, dict], None],
             if lost == LOST_IN_A_ROW:
                 why = cell.discarded[number]
                 by = f"by {why['host']} " if why["host"] else ""
+                see = "look at the hosts" if campaign.clients else "mend that"
                 raise Stopped(f"{lost} pairs in a row were lost, the last "
-                              f"{by}({why['why']}): look at the hosts, then "
-                              "go on with --resume.")
+                              f"{by}({why['why']}): {see}, then go on with "
+                              "--resume.")
         if left and enough(number + 1):     # never a look of its own
             return

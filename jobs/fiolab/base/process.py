@@ -5,19 +5,44 @@
 # by parent and signalled through pidfds, which cannot hit a recycled pid.
 # Should this process be killed, the kernel asks the child to end: fio hands
 # that on to its jobs, which else went on writing, beside whatever comes next.
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+import contextlib
 import ctypes
 import os
 import resource
 import select
 import signal
 import subprocess
+import threading
 import time
 from typing import Any, Self
 
 GRACE = 3
+# Those that end a command; see commandline.py.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 PR_SET_PDEATHSIG = 1        # <linux/prctl.h>
 LIBC = ctypes.CDLL(None)    # loaded before any fork
+
+
+@contextlib.contextmanager
+def signals_later() -> Iterator[None]:
+    """What would end this command waits for the end of the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield                       # other threads get no signals
+        return
+    arrived: list[int] = []
+    kept = {}
+    try:
+        for number in ENDING:
+            kept[number] = signal.signal(
+                number, lambda number, _frame: arrived.append(number))
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, signal.SIG_DFL if handler is None
+                          else handler)
+        if arrived:
+            os.kill(os.getpid(), arrived[0])
 
 
 def _parents():

@@ -18,6 +18,7 @@ from ..base.problem import Problem
 from ..target import claim
 from ..target.target import Target
 from .jobfile import JobText
+from .sidecommand import Commands
 from .sidespec import Side
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
@@ -147,7 +148,8 @@ def check_room(folder: str) -> None:
 
 
 class Run:
-    """A fio process in its own folder; both are gone when the context ends.
+    """A fio process in its own folder; both are gone when the context ends,
+    and what the side's @before= did is put back.
 
     wrap is put in front of the command.  claim.Gone if the target's path is,
     before it or after it, not what was claimed.
@@ -164,9 +166,15 @@ class Run:
             self.folder = tempfile.mkdtemp(dir=fio.folder)
         except OSError as error:
             raise no_room(fio.folder, error.strerror) from None
-        self._write("effective.fio", job.effective(options))
-        self.child = self._start([*wrap, *self.command(fio, target)], fio.cpu,
-                                 environment(side, target))
+        self.commands = Commands(side, self.folder)
+        try:
+            self._write("effective.fio", job.effective(options))
+            self.commands.before()
+            self.child = self._start([*wrap, *self.command(fio, target)],
+                                     fio.cpu, environment(side, target))
+        except BaseException:
+            self._end(True)
+            raise
 
     def _start(self, command, cpu, env):
         try:
@@ -176,7 +184,6 @@ class Run:
                                      stdout=messages,
                                      stderr=subprocess.STDOUT)
         except (OSError, subprocess.SubprocessError) as error:
-            shutil.rmtree(self.folder, ignore_errors=True)
             raise Problem(f"cannot start {command[0]} on CPU {cpu} ({error}): "
                           "is it still there, and may that CPU be used?"
                           ) from None
@@ -190,8 +197,16 @@ class Run:
         return self
 
     def __exit__(self, *exception):
-        self.child.__exit__(*exception)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.child.__exit__(*exception)
+        finally:
+            self._end(exception[0] is not None)
+
+    def _end(self, in_vain):
+        try:
+            self.commands.after(in_vain)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def file(self, name: str) -> str:
         return os.path.join(self.folder, name)

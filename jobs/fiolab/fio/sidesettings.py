@@ -17,6 +17,9 @@ from ..base.problem import Problem
 class Own:
     """What a side has for itself; "" or None: what all sides have."""
     fio: str = ""               # an absolute path
+    before: str = ""            # commands around each run: sidecommand.py
+    after: str = ""
+    within: int | None = None   # seconds that each of these may take
     cpu: int | None = None      # to which its fio is pinned
     nice: int | None = None
 
@@ -47,7 +50,26 @@ def _number(low, high):
     return parse
 
 
-READ = {"fio": _fio, "cpu": _number(0, 99999), "nice": _number(-20, 19)}
+def _command(text):
+    if "\0" in text:
+        raise Problem("a command has no character NUL.")
+    return text
+
+
+READ = {"fio": _fio, "before": _command, "after": _command,
+        "within": _number(1, 86400), "cpu": _number(0, 99999),
+        "nice": _number(-20, 19)}
+
+
+def why_apart(sides: Iterable[Any]) -> str:
+    """Why runs of these sides cannot go on at once; "" if they can."""
+    owns = [side.own for side in sides]
+    if any(own.before or own.after for own in owns):
+        return "what @before= sets for one side would hold for the other"
+    for name in ("cpu", "nice"):
+        if len({getattr(own, name) for own in owns}) > 1:
+            return f"they differ in @{name}="
+    return ""
 
 
 def with_setting(own: Own, name: str, value: str, text: str) -> Own:

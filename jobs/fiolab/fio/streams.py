@@ -12,6 +12,7 @@ from . import fairness, fiorun, inside, splitjob
 from .fiorun import Fio
 from .jobfile import Job
 from .metrics import DIRECTIONS, figures
+from .sidecommand import Failed
 from .sidespec import Side
 
 STREAM_IOS = 500
@@ -148,6 +149,8 @@ def calls_per_io(fio: Fio, side: Side, job: Job,
     try:
         (calls0, ios0), (calls1, ios1) = (
             _calls(fio, side, job, target, ios) for ios in CALL_IOS)
+    except Failed:
+        raise
     except (Problem, ValueError):
         return None
     return (calls1 - calls0) / (ios1 - ios0) if ios1 > ios0 else None

@@ -89,7 +89,7 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
         kept = runfigures.of_run(entries(result), side.syncs)
         if not kept["iops"] > 0 or not rate > 0:
             raise Idle(str(started.problem("it completed no I/O")))
-    usage = started.child.usage
+    usage, done = started.child.usage, started.commands.done
     return {**kept, "cpu_us": rate * 1e6 / kept["iops"],
             "rusage_s": usage.ru_utime + usage.ru_stime, "seed": seed,
-            "options": options}
+            "options": options, **({"commands": done} if done else {})}

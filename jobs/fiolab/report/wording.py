@@ -155,6 +155,22 @@ def tally_text(effects: Sequence[dict]) -> str:
     return f"{', '.join(parts)} of {several(len(effects), 'cell')}"
 
 
+def _command_text(one, letter):
+    status = ("ended, as it took too long," if one["status"] is None
+              else f"exit status {one['status']}")
+    said = f", said {short(one['output'])}" if one["output"] else ""
+    more = " and more" if one["others"] else ""
+    return (f"@{one['when']}= of {letter}: {status} in "
+            f"{several(one['runs'], 'run')} ({one['seconds']:.2g} s each)"
+            f"{said}{more}")
+
+
+def commands(cell: dict) -> list[str]:
+    """What came of the commands around a cell's runs, a line for each."""
+    return [_command_text(one, cell["b"] if one["role"] == "B" else "A")
+            for one in cell.get("commands", ())]
+
+
 # Names
 
 def side(data: dict, letter: str) -> dict:

@@ -134,6 +134,7 @@ def _cell(data, cell, name, with_pictures):
             "target_text": wording.target_text(cell["target"]),
             "count": len(cell["pairs"]), "far": _far(cell),
             "primaries": wording.primaries(cell), "order": _order(cell),
+            "commands": wording.commands(cell),
             "side_b": wording.side(data, cell["b"]),
             "drift": any(map(wording.floor_excludes_one,
                              wording.primaries(cell))),

@@ -82,7 +82,8 @@ def plain_jobs(campaign: Campaign) -> dict[str, str]:
 
 
 def _command(campaign, cell, letter):
-    """A shell line; every word of it is quoted."""
+    """A shell line; every word of it is quoted, but for commands of the user's
+    around it."""
     side = campaign.side(cell, letter)
     cpu, nice = campaign.cpu(side), side.own.nice
     env = [f"{name}={value}" for name, value in side.environment]
@@ -98,7 +99,9 @@ def _command(campaign, cell, letter):
             words += [f"--client={client['address']}", path]
     else:
         words.append(path)
-    return shlex.join(words)
+    before = f"{{ {side.own.before}; }} && " if side.own.before else ""
+    after = f"; {side.own.after}" if side.own.after else ""
+    return f"{before}{shlex.join(words)}{after}"
 
 
 # One cell
@@ -130,6 +133,7 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
         **_disturbances(campaign, cell),
         "discarded": [cell.discarded[pair]
                       for pair in sorted(cell.discarded)],
+        "commands": cell.commands.data(),
         "pairs": cell.ordered(), "effects": _effects_data(cell, cell.effects),
         "latency": cell.latency(),
         "hosts": {host: {"effects": _effects_data(cell, effects)}

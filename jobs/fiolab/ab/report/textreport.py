@@ -119,6 +119,10 @@ def _discarded(cell):
     return [part for text in lines for part in fitted(text)]
 
 
+def _commands(cell):
+    return [part for text in wording.commands(cell) for part in fitted(text)]
+
+
 def _noise(cell):
     names = {e["metric"]: e["name"] for e in wording.primaries(cell)}
     order = ", ".join(
@@ -167,7 +171,8 @@ def cell_lines(data: dict, cell: dict) -> list[str]:
             *_changes(cell), title, *map(_metric_row, cell["effects"]),
             _calls_row(cell), *_verdicts(cell),
             *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
-            *_tails(cell), *_discarded(cell), *_noise(cell)]
+            *_tails(cell), *_discarded(cell), *_commands(cell),
+            *_noise(cell)]
 
 
 def _short_cells(data):

@@ -27,7 +27,8 @@ def three_sides():
              abreport.cell(rng, 1, effect=-0.1, b="C"),
              abreport.cell(rng, 2, b="C")]
     cells[2].update(pairs=[], effects=[], latency={}, order_effect={})
-    return abreport.report(cells, 3, finished=False, looks=[10, 20, 30],
+    return abreport.report(cells, 3, finished=False, pairs=None,
+                           max_time_s=60,
                            self_check=abreport.SELF_CHECK)
 
 

@@ -209,7 +209,7 @@ def test_a_damaged_plan_is_one_sentence(ab, shm):
     one = plan["targets"][0]
     for bad in [{"pairs": "x"}, {"cells": 5}, {"cells": []}, {"seed": -3},
                 {"cells": [{**cell, "job": 9}]}, {"sides": []}, {"fio": 3},
-                {"cells": [{**cell, "id": 1}]}, {"title": None}, {"looks": [2]},
+                {"cells": [{**cell, "id": 1}]}, {"title": None}, {"pairs": [2]},
                 {"environment": {}}, {"arguments": {}}, {"sides": [side]},
                 {"targets": [{**one, "size": None}]}, {"clients": [1]}]:
         (ab.out / "campaign.json").write_text(json.dumps({**plan, **bad}))
@@ -356,16 +356,32 @@ def test_a_self_check_that_cannot_find_it_fails(ab, shm):
 
 
 @pytest.mark.slow
-def test_planned_looks_stop_at_a_clear_difference(ab, shm, tmp_path):
-    done = ab(*handicap(tmp_path), "--looks", "9,18", "--target", f"{shm}/s",
-              *LATENCY)
+def test_a_clear_difference_ends_a_campaign(ab, shm, tmp_path):
+    done = ab(*handicap(tmp_path), "--target", f"{shm}/s", *LATENCY)
     assert done.returncode == 0, done.stderr
-    report = ab.report()
-    assert (report["looks"], report["alpha"]) == ([9, 18], 0.0294)
-    assert len(report["cells"][0]["pairs"]) == 9 and report["finished"]
-    assert any("stopped at the planned look" in s for s in report["warnings"])
+    report, (cell,) = ab.report(), ab.report()["cells"]
+    assert report["pairs"] is None and report["max_time_s"] == 60
+    n = len(cell["pairs"])
+    assert cell["closed"] and report["finished"] and n >= 10
+    assert cell["seconds"] < 60
+    assert f"decided after {n} pairs" in done.stdout
     again = ab("--resume", ab.out)      # finished is finished
-    assert again.returncode == 0 and len(ab.runs()) == 3 * 9
+    assert again.returncode == 0 and len(ab.runs()) == 3 * n
+
+
+@pytest.mark.slow
+def test_time_that_was_up_may_be_given_anew(ab, shm):
+    """And verdicts of a campaign that ends by the clock are not withheld."""
+    done = ab("--aa", "--max-time", "6", "--precision", "0.01%", "--target",
+              f"{shm}/s", *LATENCY)
+    assert done.returncode == 0, done.stderr
+    (cell,), n = ab.report()["cells"], len(ab.runs())
+    assert not cell["closed"] and cell["seconds"] < 6.5
+    assert "--max-time S" in done.stderr and ab.report()["finished"]
+    assert ab("--resume", ab.out).returncode == 0 and len(ab.runs()) == n
+    more = ab("--resume", ab.out, "--max-time", "9")
+    assert more.returncode == 0 and len(ab.runs()) > n, more.stderr
+    assert ab.report()["max_time_s"] == 9
 
 
 # Writes, and what stands before each of them

@@ -14,6 +14,7 @@ import pytest
 
 JOBS = str(Path(__file__).resolve().parents[2] / "jobs")
 from fiolab.ab import cli, matrix, planning
+from fiolab.ab.campaign import Campaign
 from fiolab.base import commandline, process
 from fiolab.base.problem import Problem
 from fiolab.fio import asking, fiorun, jobfile, jobgroups, timedrun
@@ -70,7 +71,7 @@ def test_defaults_and_repeats():
     assert vars(args) == {"job": ["a", "b"], "cpu": None}
     asked = cli.request(vars(args))
     assert asked.job == ["a", "b"]
-    assert asked.cpu is None and asked.pairs == 20
+    assert asked.cpu is None and asked.pairs == 0
     assert (asked.runtime, asked.ramp) == (0.5, 0.1)
     assert asked.build == os.path.abspath(commandline.BUILD)
     assert planning.texts(asked) == ["libaio", "kaio"]
@@ -87,10 +88,20 @@ def settled(*arguments):
 
 
 @pytest.mark.parametrize("arguments, pairs", [
-    ([], 20), (["--quick"], 6), (["--pairs", "7"], 7),
-    (["--quick", "--pairs", "9"], 9), (["--looks", "10,20,30"], 30)])
-def test_the_number_of_pairs_is_fixed_in_advance(arguments, pairs):
-    assert settled(*arguments).pairs == pairs
+    ([], 0), (["--quick"], 6), (["--pairs", "7"], 7),
+    (["--quick", "--pairs", "9"], 9), (["--precision", "1%"], 0)])
+def test_the_number_of_pairs_may_be_fixed_in_advance(arguments, pairs):
+    asked = settled(*arguments)
+    assert asked.pairs == pairs
+    assert Campaign(asked, (), []).anytime == (not pairs)
+
+
+@pytest.mark.parametrize("arguments, cells, seconds", [
+    ([], 1, 60), ([], 6, 60), ([], 20, 200), (["--runtime", "2.9"], 2, 300),
+    (["--max-time", "7"], 20, 7)])
+def test_the_time_of_a_campaign(arguments, cells, seconds):
+    campaign = Campaign(settled(*arguments), (), [], cells=[None] * cells)
+    assert campaign.max_time == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("arguments, sides", [
@@ -107,7 +118,8 @@ def test_the_sides_that_are_compared(arguments, sides):
 @pytest.mark.parametrize("arguments, word", [
     (["--side", "x", "--a", "y"], "give either"),
     (["--aa", "--self-check"], "leave out --aa"),
-    (["--looks", "10,20", "--quick"], "leave out --pairs"),
+    (["--max-time", "9", "--quick"], "leave out --max-time"),
+    (["--precision", "1", "--pairs", "9"], "leave out --max-time"),
     (["--client", "h"], "needs --target"),
     (["--resume", "d", "--pairs", "9"], "leave out --pairs"),
     (["--resume", "d", "--out", "e"], "leave out --out")])
@@ -118,13 +130,13 @@ def test_options_that_contradict_each_other(arguments, word):
 
 def test_resume_refuses_every_option_that_it_would_ignore():
     """Also one that is given as what it is anyway, or as 0 or 'all'."""
-    values = {"looks": "6,12", "size": "16M", "matrix": "bs=4k",
+    values = {"precision": "1%", "size": "16M", "matrix": "bs=4k",
               "cpu": "all", "seed": "0", "restore": "fill", "runtime": "0.5",
               "ramp": "0.1", "pairs": "20"}
     named = [word for action in cli.parser()._actions
              for word in action.option_strings[:1]]
     allowed = {"-h", "--version", "--resume", "--json", "--destroy-data",
-               "--fio"}
+               "--fio", "--max-time"}
     assert allowed < set(named) and len(named) > 20
     for word in set(named) - allowed:
         flag = word in ("--aa", "--self-check", "--quick", "--buffered")
@@ -151,11 +163,11 @@ def test_one_side_or_too_many():
         planning.texts(settled(*["--side", "x"] * 27))
 
 
-@pytest.mark.parametrize("text", ["10", "5,10", "10,20,25", "10,10", "x,20",
-                                  "6,12,18,24,30,36,42", "-6,0", "10,,30"])
-def test_looks_that_are_not_equally_far_apart(text):
+@pytest.mark.parametrize("text", ["", "x", "0", "-1%", "101%", "nan", "1%%"])
+def test_what_is_no_percentage(text):
     with pytest.raises(argparse.ArgumentTypeError):
-        cli.looks(text)
+        commandline.percentage(text)
+    assert commandline.percentage("1.5%") == commandline.percentage("1.5")
 
 
 JOB = """# purpose

@@ -104,7 +104,7 @@ def test_discards_warnings_and_an_early_stop():
     data.update(finished=False, warnings=[f"warning {i}." for i in range(7)])
     text = Outline(page_of(data)).words()
     assert "7 warnings" in text and "4 more" in text and "Warning 6." in text
-    assert "Stopped early: 40 of 40 pairs" in text
+    assert "Stopped early after 40 of 40 pairs" in text
     assert "8 this machine fio did no I/O" in text
 
 

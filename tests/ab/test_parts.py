@@ -19,7 +19,7 @@ from fiolab.base.problem import Problem
 from fiolab.fio import (clientrun, clienttarget, fairness, fiorun, metrics,
                         sidespec as side, timedrun)
 from fiolab.fio.jobfile import Job
-from fiolab.stats import pairing
+from fiolab.stats import pairing, sequential
 from fiolab.target import claim
 from fiolab.target.target import Target
 
@@ -219,7 +219,7 @@ def campaign(pairs=2, cells=1):
 def run_of(found, cell, pair, position):
     role = pairing.SEQUENCES[found.cells[cell].orders[pair]][position]
     return {"campaign": "me", "cell": cell, "pair": pair, "role": role,
-            "seed": pairing.pair_seed(7, cell, pair), "start": 1.0,
+            "seed": pairing.pair_seed(7, cell, pair), "start": 1.0, "end": 2.5,
             "steal": 0, "repeats": 0, "latency": {},
             "values": {"iops": 100.0, "cpu_us": 1.0}}
 
@@ -283,11 +283,15 @@ def test_a_file_is_whole_or_absent_on_a_full_disk(folder, monkeypatch):
     assert sorted(os.listdir(folder.path)) == ["campaign.json", "runs"]
 
 
-def test_orders_are_balanced_up_to_each_look():
+def test_orders_without_a_fixed_number_are_balanced_after_every_second():
+    seen = set()
     for seed in range(20):
-        found = pairing.planned_orders(seed, 3, 30, (10, 20, 30))
-        for look in (10, 20, 30):
-            assert found[:look].count("AB") == look / 2
+        found = pairing.planned_orders(seed, 3, 0)
+        assert len(found) == sequential.LAST
+        for n in range(2, 100, 2):
+            assert found[:n].count("AB") == n / 2
+        seen.add(tuple(found[:60]))
+    assert len(seen) == 20
 
 
 def test_seeds_differ_between_pairs_and_cells():

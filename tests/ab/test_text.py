@@ -97,16 +97,37 @@ def test_discarded_pairs_are_named(data):
     assert "  pair 8 discarded: fio did no I/O\n" in text
 
 
-def test_hosts_looks_calls_and_an_early_stop(data):
-    data.update(finished=False, looks=[10, 20, 30], clients=["h1", "h2"])
+def test_hosts_calls_and_an_early_stop(data):
+    data.update(finished=False, clients=["h1", "h2"])
     cell = data["cells"][0]
     cell["hosts"] = {"h1": {"effects": [effect()]}}
     cell["calls_per_io"]["A"] = None
     text = textreport.text(data)
     assert "Stopped early, after 40 of 40 pairs" in text
-    assert "looks after 10, 20, 30 pairs" in plain(text)
+    assert "one look, at the end" in plain(text)
     assert "clients: h1, h2" in text and "h1: IOPS +21.6% faster" in text
     assert "system calls per I/O: not counted" in text
+
+
+def test_a_sequential_campaign_says_how_long_it_took(data):
+    data.update(pairs=None, max_time_s=60, precision=None)
+    first, second = data["cells"]
+    first.update(closed=True, seconds=42.0)
+    second.update(closed=False, seconds=40.0)
+    for one in second["effects"]:
+        one["detectable"] = 0.04
+    text = plain(textreport.text(schema.check(data)))
+    assert "pairs, until decided or for 1 min, of 0.5 s runs" in text
+    assert "decided after 20 pairs, 42 s" in text
+    # 40 s for 4% are 160 for 2%.
+    assert ("inconclusive after 20 pairs, 40 s; effects of 2% need about "
+            "--max-time 210") in text
+    assert "hold after every pair" in text
+    data["finished"] = False
+    text = plain(textreport.text(data))
+    assert ("Stopped early, after 40 pairs: the verdicts that are reached "
+            "hold") in text
+    assert "stopped after 20 pairs, 40 s" in text
 
 
 def test_the_self_check_is_told(data):

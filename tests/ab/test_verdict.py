@@ -7,6 +7,7 @@ import pytest
 
 from fiolab.ab import evaluation, results
 from fiolab.fio import streams
+from fiolab.fio.jobfile import Job
 from fiolab.fio.metrics import CHANGES
 from fiolab.stats import paired, pairing
 from fiolab.stats.verdict import Effect, fewest_pairs, judge_all
@@ -34,11 +35,31 @@ def test_a_clear_effect_is_named_for_its_metric(metric, d, word):
     assert verdict(spread(d, 0.05), metric=metric).verdict == word
 
 
-def test_a_small_certain_effect_is_equivalent():
-    """Significant, and yet inside the margin: equivalence goes first."""
+def test_a_small_certain_effect_is_found_and_called_small():
+    """Significant, though inside the margin: what is there goes first."""
     found = verdict(spread(0.01, 0.005))
-    assert found.ci95[0] > 0 and found.p_holm < 0.05
+    assert found.tost_p <= 0.05
+    assert (found.verdict, found.reason) == (
+        "faster", f"p {found.p_holm:.2g}, yet within +-2%")
+
+
+def test_what_is_not_there_is_equivalent():
+    found = verdict(spread(0.0001, 0.005), spread(0, 0.005))
     assert found.verdict == "equivalent"
+
+
+def test_primary_effects_do_not_pay_for_secondary_ones():
+    """Five of these cost them a quarter more p, not six times as much."""
+    d, floor = spread(0.2, 0.01, 7), spread(0, 0.01, 7)
+    effects = [Effect("iops", d, floor) for _ in range(6)]
+    for one in effects[1:]:
+        one.secondary = True
+    judge_all(effects, CHANGES)
+    first, *others = effects
+    assert first.p_holm == pytest.approx(first.p / 0.8)
+    assert first.verdict == "faster"
+    assert [one.p_holm for one in others] == pytest.approx([25 * first.p] * 5)
+    assert {one.verdict for one in others} == {"inconclusive"}
 
 
 @pytest.mark.parametrize("center", [0.03, -0.03])
@@ -129,12 +150,12 @@ def test_both_pairs_of_a_block_are_back_to_back():
 
 
 def test_differences_pair_the_runs_of_a_block():
-    cell = results.Cell(0, None, ["AB", "BA"])
+    cell = results.Cell(0, Job("job", ""), ["AB", "BA"])
     for block, (a, other, b) in enumerate([(100, 101, 120), (50, 49, 40)]):
         for role, value in zip(("B", "A", "A'"), (b, a, other)):
             cell.add({"pair": block, "role": role, "values": {"iops": value},
-                      "start": 1.0, "seed": 1, "steal": 0, "repeats": 0,
-                      "latency": {}})
+                      "start": 1.0, "end": 2.0, "seed": 1, "steal": 0,
+                      "repeats": 0, "latency": {}})
     evaluation.evaluate([cell])
     found, = cell.effects.values()
     assert found.d == [math.log(1.2), math.log(0.8)]

@@ -59,7 +59,7 @@ def loop_cell(pairs=10, **speed):
                   (speed.get(kind, 1) if by else 1)
                   for kind in callloop.KINDS}
             cell.add({**runner.WITHOUT, "pair": block, "role": role,
-                      "seed": 1, "start": 1.0, "values": {
+                      "seed": 1, "start": 1.0, "end": 2.0, "values": {
                           **{kind: 1e9 / cost for kind, cost in ns.items()},
                           "costs": {kind: {"ns": cost}
                                     for kind, cost in ns.items()}}})

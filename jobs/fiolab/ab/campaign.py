@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..fio.sidespec import LETTERS, Side
-from ..stats import verdict
+from ..stats import sequential, verdict
 from ..stats.pairing import ROLES, SEQUENCES, pair_seed
 from .results import Cell
+
+# Seconds of measuring without --max-time: of a campaign, of a cell of many,
+# and the length of a run for which these are.
+MINUTE, CELL, RUN = 60, 10, 0.6
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Request:
     fio: str = ""
     pairs: int = 0
     quick: bool = False
-    looks: tuple | None = None
+    max_time: float | None = None
+    precision: float | None = None
     runtime: float = 0.5
     ramp: float = 0.1
     cpu: int | None = None
@@ -58,15 +63,31 @@ class Campaign:
     margin: float = verdict.MARGIN
     environment: dict = field(default_factory=dict)
     warnings: list = field(default_factory=list)
-    stopped_at: int | None = None       # a look at which all was decided
     # Of this command alone:
     fio: Any = None         # fiorun.Fio, where there is something to run
     folder: Any = None      # CampaignFolder
     destroy: bool = False   # may what is on the targets be overwritten?
 
     @property
+    def anytime(self) -> bool:
+        """Do its verdicts hold whenever it stops?  Else the number of pairs
+        is fixed."""
+        return not self.asked.pairs
+
+    @property
     def pairs(self) -> int:
-        return self.asked.pairs
+        """The most that a cell may have."""
+        return self.asked.pairs or sequential.LAST
+
+    @property
+    def max_time(self) -> float:
+        """Seconds of measuring, after which a sequential campaign ends: what
+        was asked for, else a minute, and longer for more than six cells and
+        for longer runs."""
+        if self.asked.max_time:
+            return self.asked.max_time
+        more = max(1, (self.ramp + self.runtime) / RUN)
+        return max(MINUTE, CELL * len(self.cells)) * more
 
     @property
     def runtime(self) -> float:
@@ -130,8 +151,16 @@ class Campaign:
     def whole_pairs(self) -> int:
         return sum(len(cell.pairs) for cell in self.cells)
 
+    def measured(self) -> float:
+        """Seconds of measuring so far."""
+        return sum(cell.seconds for cell in self.cells)
+
+    def wants(self, cell: Cell) -> bool:
+        """Is a cell still to get pairs, and is there time for one?"""
+        return not self.anytime or not cell.closed and (
+            self.measured() + cell.next_seconds() <= self.max_time)
+
     def complete(self) -> bool:
         """Is there nothing left to run?"""
-        return bool(self.stopped_at) or all(
-            cell.done(pair) for cell in self.cells
-            for pair in range(self.pairs))
+        return not any(self.wants(cell) and not all(
+            map(cell.done, range(self.pairs))) for cell in self.cells)

@@ -23,7 +23,7 @@ from .results import Cell
 
 # What campaign.json and a Campaign call the same.
 SAME = ("id", "title", "created", "command", "alpha", "margin", "environment",
-        "warnings", "stopped_at")
+        "warnings")
 RUN_NAME = re.compile(r"(\d{6,})\.json")
 
 
@@ -75,10 +75,11 @@ class CampaignFolder(runfolder.Folder):
 def how(campaign: Campaign) -> dict:
     """How it is run and judged, as campaign.json and report.json have it."""
     asked = campaign.asked
-    return {"seed": asked.seed, "pairs": asked.pairs,
-            "looks": asked.looks and list(asked.looks),
-            "alpha": campaign.alpha, "margin": campaign.margin,
-            "runtime_s": asked.runtime, "ramp_s": asked.ramp}
+    return {"seed": asked.seed, "pairs": asked.pairs or None,
+            "max_time_s": campaign.max_time if campaign.anytime else None,
+            "precision": asked.precision, "alpha": campaign.alpha,
+            "margin": campaign.margin, "runtime_s": asked.runtime,
+            "ramp_s": asked.ramp}
 
 
 def side_data(letter: str, side: Side, fio: dict | None = None) -> dict:
@@ -142,7 +143,7 @@ def read(found: dict) -> Campaign:
         fios=[side.get("fio") for side in found["sides"]],
         binary=found["fio"], targets=targets,
         cells=[Cell(cell["id"], jobs[cell["job"]], planned_orders(
-            asked.seed, cell["id"], asked.pairs, asked.looks or ()),
+            asked.seed, cell["id"], asked.pairs),
             targets[cell["target"]], b=LETTERS.index(cell["b"]),
             direct=cell["direct"], why=cell["why"], seed=cell["seed"],
             stream=cell["stream"], calls=cell["calls"])

@@ -4,18 +4,17 @@
 import argparse
 from dataclasses import fields, replace
 import os
-import re
 
 from ..base import commandline
-from ..base.commandline import cpu, number, size
+from ..base.commandline import cpu, number, percentage, size
 from ..base.problem import Problem
 from ..base.version import add_option
 from . import restore
 from .campaign import Request
 
-PAIRS, QUICK_PAIRS = 20, 6
+QUICK_PAIRS = 6
 KEPT = tuple(field.name for field in fields(Request))
-WITH_RESUME = ("fio",)      # of these, what may go with --resume
+WITH_RESUME = ("fio", "max_time")   # of these, what may go with --resume
 
 ABOUT = """Compare fio I/O engines by paired, interleaved runs and say whether
 each side is faster, slower, equivalent, or not distinguishable from the
@@ -45,29 +44,16 @@ VALUE ends at the next @; --own B:NAME=VALUE gives side B one that has an @.
 Without --target there are two: a file in /dev/shm (no device: shows the
 engine's own cost) and a scratch file in the build folder (a disk: the device
 sets the pace, so it hides the engines' difference).  With the defaults that
-takes about two minutes.  Files that do not exist are created and removed
+measures for a minute at most.  Files that do not exist are created and removed
 again.
 
-The default runtime is short, so that 20 pairs fit into two minutes; give
+The default runtime is short, so that many pairs fit into a minute; give
 --runtime 3 or more for a device whose speed varies over seconds.
 
-Ctrl-C keeps and reports what was measured; --resume goes on with it.
+Ctrl-C keeps and reports what was measured; --resume goes on with it, and with
+a longer --max-time also where time was up.
 `ab compare OLD NEW` compares two campaigns, `ab history DIR...` shows where a
 series of them changed; see ab compare --help, ab history --help."""
-
-
-def looks(text: str) -> tuple[int, ...]:
-    """(10, 20, 30) of '10,20,30': 2 to 6 looks, equally far apart."""
-    parts = text.split(",")
-    if not all(re.fullmatch(r"[1-9]\d{0,4}", part) for part in parts):
-        raise argparse.ArgumentTypeError(f"'{text}' is not 10,20,30")
-    found = tuple(map(int, parts))
-    if not 2 <= len(found) <= 6 or found[0] < 6 or any(
-            n != found[0] * (i + 1) for i, n in enumerate(found)):
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not 2 to 6 numbers of pairs, the first at least 6 "
-            "and each as far from the one before it, such as 10,20,30")
-    return found
 
 
 def refuse(given: dict) -> None:
@@ -86,9 +72,9 @@ def _refuse_contradictions(asked):
                       "either.")
     if asked.aa and asked.self_check:
         raise Problem("--self-check has an A/A of its own: leave out --aa.")
-    if asked.looks and (asked.pairs or asked.quick):
-        raise Problem("--looks fixes the number of pairs: leave out --pairs "
-                      "and --quick.")
+    if (asked.pairs or asked.quick) and (asked.max_time or asked.precision):
+        raise Problem("--pairs and --quick fix the number of pairs: leave out "
+                      "--max-time and --precision.")
     if asked.client is not None and not asked.target:
         raise Problem("--client needs --target: what is the file or device on "
                       "each host?")
@@ -107,8 +93,7 @@ def request(given: dict) -> Request:
         asked, build=os.path.abspath(asked.build),
         fio=commandline.find_fio(asked.fio),
         seed=commandline.seed(given.get("seed")),
-        pairs=(asked.looks[-1] if asked.looks else asked.pairs or
-               (QUICK_PAIRS if asked.quick else PAIRS)))
+        pairs=asked.pairs or (QUICK_PAIRS if asked.quick else 0))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -171,14 +156,20 @@ def _where(new):
 
 def _how(new):
     add = new.add_argument
+    add("--max-time", type=number(float, 1, 10**7, "seconds"), metavar="S",
+        help="measure for so many seconds at most (60; 10 for each cell above "
+        "six, more with a longer --runtime); a cell ends as soon as its "
+        "verdicts on IOPS and CPU are reached, which hold whenever one stops; "
+        "with --resume: for so many in all")
+    add("--precision", type=percentage, metavar="P%",
+        help="go on until these figures are also known to +-P%%, or until "
+        "--max-time")
     add("--pairs", type=number(int, 1, 10000, "a number"), metavar="N",
-        help=f"pairs of runs per cell ({PAIRS}), fixed in advance; faster or "
-        "slower needs at least 9 for one job on one target, 10 for two")
+        help="exactly so many pairs of runs per cell, and one look at the end; "
+        "20 are usual, fewer than 9 can tell faster from slower in one "
+        "cell at best")
     add("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs: effects "
         "and their intervals, too few for faster or slower")
-    add("--looks", type=looks, metavar="N,N", help="planned looks, such as "
-        "10,20,30 pairs: stop at the first at which every verdict on IOPS and "
-        "CPU is reached, with alpha corrected for looking more than once")
     add("--runtime", metavar="S",
         type=number(float, 0.2, 86400, "seconds"),
         help="timed seconds of each run (0.5)")

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+import math
 import os
 import sys
 
@@ -13,8 +14,8 @@ from ..base import commandline, privatefolder, progress
 from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import asking, clientrun, fairness, fiorun, returnstack
-from ..fio.metrics import COMMON
-from ..stats.verdict import count_pairs, fewest_pairs
+from ..stats import sequential
+from ..stats.verdict import SECONDARY, count_pairs, fewest_pairs
 from ..target import scratchfile
 from . import (campaignfolder, cli, evaluation, places, planning, publish,
                runner, twocampaigns)
@@ -46,9 +47,11 @@ def _ask_fio(campaign, sides):
 
 def _output(campaign, path, stack):
     """The file of --json, with room for as many runs as there will be."""
-    where = len(campaign.asked.target or ("memory", "disk"))
-    return commandline.output(path, 3 * campaign.pairs * where * len(
-        campaign.jobs) * (len(campaign.sides) - 1), stack)
+    cells = len(campaign.asked.target or ("memory", "disk")) * len(
+        campaign.jobs) * (len(campaign.sides) - 1)
+    runs = campaign.max_time / _seconds(campaign) if campaign.anytime else (
+        3 * campaign.pairs * cells)
+    return commandline.output(path, round(runs), stack)
 
 
 def _save(campaign):
@@ -68,14 +71,19 @@ def _check_cpus(campaign):
 # A new one
 
 def _warn_of_few_pairs(campaign):
-    """The comparisons are those of the cells, and of each host in each."""
-    comparisons = (len(campaign.cells) * (1 + len(campaign.clients)) *
-                   len(COMMON))
-    need = fewest_pairs(comparisons, campaign.alpha)
-    if campaign.pairs < need:
-        print(f"ab: {count_pairs(campaign.pairs)} cannot tell faster from "
-              f"slower: with {comparisons} comparisons that takes at least "
-              f"{need} pairs.", file=sys.stderr)
+    """Can every primary comparison reach a verdict?"""
+    count = sum(len(cell.primary) for cell in campaign.cells)
+    need = fewest_pairs(count / (1 - SECONDARY), campaign.alpha,
+                        campaign.anytime)
+    pairs, remedy = campaign.pairs, ""
+    if campaign.anytime:
+        each = 3 * _seconds(campaign) * len(campaign.cells)
+        pairs = int(campaign.max_time / each)
+        remedy = f": give --max-time {math.ceil(2 * need * each)}"
+    if pairs < need:
+        print(f"ab: {count_pairs(pairs)} cannot tell faster from slower: with "
+              f"{count} comparisons that takes at least {need} pairs{remedy}.",
+              file=sys.stderr)
 
 
 def _known(fio):
@@ -149,6 +157,9 @@ def _go_on(given, stack):
     campaign.folder = folder
     campaign.destroy = given.get("destroy_data", False)
     campaign.load(folder)
+    if campaign.anytime:
+        _longer(campaign, given.get("max_time"))
+        evaluation.close(campaign)
     left = not campaign.complete()
     if left:
         _check_cpus(campaign)       # before this process leaves them to fio
@@ -162,6 +173,13 @@ def _go_on(given, stack):
     if left:
         places.again(campaign, stack)
     return campaign, file
+
+
+def _longer(campaign, seconds):
+    """--resume --max-time: for so long in all."""
+    if seconds:
+        campaign.asked = replace(campaign.asked, max_time=seconds)
+        _save(campaign)
 
 
 # Its runs
@@ -184,26 +202,26 @@ def _check(campaign, tick):
     _save(campaign)
 
 
-def _enough(campaign, pairs):
-    """At a planned look: is every verdict reached?"""
-    if pairs not in (campaign.asked.looks or [])[:-1]:
-        return False
-    evaluation.evaluate(campaign.cells, campaign.alpha)
-    if not evaluation.decided(campaign.cells):
-        return False
-    campaign.stopped_at = pairs
-    _save(campaign)
-    return True
+def _seconds(campaign):
+    """What a run takes, about."""
+    return campaign.ramp + campaign.runtime + (
+        clientrun.STEP_OVERHEAD if campaign.clients
+        else commandline.STEP_OVERHEAD)
 
 
 def _progress(campaign, checks):
-    left = 3 * sum(campaign.pairs - len(cell.pairs) - len(cell.discarded)
-                   for cell in campaign.cells)
-    each = campaign.ramp + campaign.runtime + (
-        clientrun.STEP_OVERHEAD if campaign.clients
-        else commandline.STEP_OVERHEAD)
+    left, each = 3 * sum(campaign.pairs - len(cell.pairs) - len(cell.discarded)
+                         for cell in campaign.cells), _seconds(campaign)
+    if campaign.anytime:
+        left = max(1, round((campaign.max_time - campaign.measured()) / each))
     return progress.Progress(left + checks, left * each +
                              checks * commandline.CHECK_SECONDS)
+
+
+def _look(campaign, pairs):
+    """After so many pairs: what is decided?"""
+    if campaign.anytime and pairs in sequential.looks(pairs):
+        evaluation.close(campaign)
 
 
 def _measure(campaign):
@@ -215,7 +233,7 @@ def _measure(campaign):
             _check(campaign, shown.tick)
         runner.run(campaign, campaign.folder.save_run, shown.tick,
                    clientrun.timed if campaign.clients else runner.timed,
-                   lambda pairs: _enough(campaign, pairs))
+                   lambda pairs: _look(campaign, pairs))
     finally:
         shown.clear()
 

@@ -7,6 +7,7 @@ from itertools import groupby
 import math
 
 from ..stats import paired, verdict
+from .campaign import Campaign
 from .results import Cell
 
 
@@ -37,7 +38,7 @@ class Effects(dict):
             for metric, effect in self.items()}
 
 
-def _fill(groups):
+def _fill(groups, anytime):
     """Of many Effects, all those of equally many pairs at once."""
     wanted = [(group, metric) for group in groups for metric in group.pairs]
 
@@ -49,7 +50,7 @@ def _fill(groups):
         d, floor = ([group.differences(metric, role)
                      for group, metric in same] for role in ("B", "A'"))
         for (group, metric), effect in zip(same, verdict.many(
-                [metric for _, metric in same], d, floor)):
+                [metric for _, metric in same], d, floor, anytime)):
             found[id(group), metric] = effect
     for group, metric in wanted:        # in the order of the metrics
         group[metric] = found[id(group), metric]
@@ -57,8 +58,12 @@ def _fill(groups):
 
 
 def evaluate(cells: Sequence[Cell],
-             alpha: float = verdict.ALPHA) -> list[verdict.Effect]:
-    """Judge what was measured in the cells; all of the effects."""
+             alpha: float = verdict.ALPHA,
+             anytime: bool = False) -> list[verdict.Effect]:
+    """Judge what was measured in the cells; all of the effects.
+
+    anytime: may the campaign stop at any pair?
+    """
     groups = []
     for cell in cells:
         cell.effects = Effects(cell.ordered(), cell.metrics)
@@ -66,15 +71,32 @@ def evaluate(cells: Sequence[Cell],
             host: Effects(cell.of_host(host), cell.metrics)
             for host in cell.hosts}
         groups += [cell.effects, *cell.host_effects.values()]
-    effects = _fill(groups)
+    effects = _fill(groups, anytime)
+    for effect in effects:
+        effect.secondary = True
+    for cell in cells:      # a host alone decides nothing
+        for metric in cell.primary:
+            if metric in cell.effects:
+                cell.effects[metric].secondary = False
     words = {name: said for cell in cells for name, said in
              cell.words.items()}
     verdict.judge_all(effects, words, alpha)
     return effects
 
 
-def decided(cells: Sequence[Cell]) -> bool:
-    """Has every primary effect of the combined figures a verdict?"""
-    return all(effect.verdict not in ("inconclusive", "no verdict")
-               for cell in cells for metric, effect in cell.effects.items()
-               if cell.role(metric) == "primary")
+def _narrow(effect, precision):
+    """Is the interval no wider than +-precision (a share)?"""
+    low, high = effect.ci95
+    return precision is None or high - low <= 2 * math.log1p(precision)
+
+
+def close(campaign: Campaign) -> None:
+    """Close the cells whose primary effects are decided, and known as
+    precisely as was asked for."""
+    evaluate(campaign.cells, campaign.alpha, anytime=True)
+    for cell in campaign.cells:
+        found = [cell.effects[metric] for metric in cell.primary
+                 if metric in cell.effects]
+        cell.closed = cell.closed or bool(found) and all(
+            verdict.decided(one) and _narrow(one, campaign.asked.precision)
+            for one in found)

@@ -16,7 +16,7 @@ from ..fio import (asking, clientrun, fairness, jobfile, jobgroups, returnstack,
                    sidesettings, sidespec)
 from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
-from ..stats import paired, pairing
+from ..stats import pairing
 from ..target import medium
 from ..target.target import Target
 from . import matrix, places, restore, selfcheck
@@ -85,7 +85,6 @@ def begun(asked: Request, destroy: bool) -> Campaign:
     jobs = jobs_of(asked, sides)
     return Campaign(
         asked, sides, jobs, clientrun.parse(asked.client), destroy=destroy,
-        alpha=paired.look_alpha(len(asked.looks or ())),
         id=secrets.token_hex(8), command=["jobs/ab", *sys.argv[1:]],
         created=datetime.datetime.now(datetime.timezone.utc).strftime(
             "%Y-%m-%dT%H:%M:%SZ"))
@@ -130,7 +129,7 @@ def cell_of(asked: Request, number: int, job: Job, target: Target,
     """A new cell of a kind; more: what else that says of it."""
     direct = jobfile.direct_io(job.text) if target.direct else "none"
     return kind(number, job, pairing.planned_orders(
-        asked.seed, number, asked.pairs, asked.looks or ()), target,
+        asked.seed, number, asked.pairs), target,
         direct=direct, why=target.why(direct),
         seed=pairing.pair_seed(asked.seed, number, 0), target=target, **more)
 

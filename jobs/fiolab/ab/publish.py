@@ -19,10 +19,6 @@ def _warnings(campaign, ending):
     if lost:
         found.append(f"{lost} pairs were discarded, as one of their runs gave "
                      "no result (see the cells).")
-    if campaign.stopped_at:
-        found.append(f"stopped at the planned look after "
-                     f"{campaign.stopped_at} pairs, as every verdict "
-                     "on IOPS and CPU was reached.")
     if ending is not None:
         found.append("the campaign is not finished: jobs/ab --resume "
                      f"{campaign.folder.shown} goes on with it.")
@@ -67,6 +63,9 @@ def write(campaign: Campaign, ending: BaseException | None, file: Any) -> dict:
         print(f"Report: {campaign.folder.shown}/report.html")
     if ending is not None:
         say_how_to_go_on(campaign)
+    elif campaign.anytime and not all(cell.closed for cell in campaign.cells):
+        print("ab: time was up before all was decided; go on with --resume "
+              f"{campaign.folder.shown} --max-time S", file=sys.stderr)
     return found
 
 

@@ -71,6 +71,8 @@ class Cell:
     steal: list = field(default_factory=list)
     repeats: int = 0
     options: list | None = None
+    seconds: float = 0.0        # of measuring
+    closed: bool = False        # decided, so that it gets no more pairs
     effects: Any = field(default_factory=dict)      # see evaluation.py
     host_effects: dict = field(default_factory=dict)
 
@@ -80,8 +82,18 @@ class Cell:
             return "primary"
         return METRICS[metric].role
 
+    @property
+    def primary(self) -> list[str]:
+        """The metrics that decide."""
+        return [name for name in self.metrics if self.role(name) == "primary"]
+
     def done(self, pair: int) -> bool:
         return pair in self.pairs or pair in self.discarded
+
+    def next_seconds(self) -> float:
+        """What a block takes, as far as is known."""
+        done = len(self.pairs) + len(self.discarded)
+        return self.seconds / done if done else 0.0
 
     def add(self, run: dict) -> None:
         """Of a run; a pair counts when all of its three runs are there."""
@@ -90,6 +102,7 @@ class Cell:
         self.commands.add(run["role"], run.get("commands", []))
         if "failed" in run:
             self.partial.pop(pair, None)
+            self.seconds += spent([run])
             self.discarded[pair] = {"pair": pair, **run["failed"]}
             return
         runs = self.partial.setdefault(pair, {})
@@ -118,6 +131,7 @@ class Cell:
         self.steal += steal
         self.repeats += repeats
         self.options = self.options or runs["A"].get("options")
+        self.seconds += spent(runs.values())
         self.pairs[pair] = {"pair": pair, "order": self.orders[pair],
                             "start": start, "seed": runs["A"]["seed"],
                             "values": values}
@@ -151,6 +165,13 @@ class Cell:
 
 def _whole(number):
     return type(number) is int and number >= 0
+
+
+def spent(runs: Iterable[dict]) -> float:
+    """Seconds of some runs that belong together."""
+    runs = list(runs)
+    return max(0.0, max(float(run["end"]) for run in runs)
+               - min(float(run["start"]) for run in runs))
 
 
 def sound(run: dict) -> None:

@@ -7,7 +7,8 @@ noise-floor pair (A, A') are then both back to back, share A, have the same
 number and the same balance of orders: if B behaves like A, they cannot be
 told apart.  The floor so costs half as much again, not as much again. Blocks
 go round all cells in turn, so that a drift of the machine spreads over the
-cells.  The number of pairs is fixed in advance.  A run that fails ends the
+cells.  A cell that is decided (evaluation.py) gets no more blocks, unless the
+number of pairs is fixed.  A run that fails ends the
 campaign; only a client that is lost and a command of @before= or @after= that
 fails cost no more than their pair (see clientrun.py, sidecommand.py).  A run
 during which this process was starved, so that it has no CPU figure, is repeated
@@ -131,8 +132,10 @@ def _block(campaign, cell, number, keep, tick, one_run):
     """
     cell.partial.pop(number, None)
     for position, role in enumerate(SEQUENCES[cell.orders[number]]):
-        tick(f"{_where(cell)}, pair {number + 1} of {campaign.pairs}")
-        record = _record(campaign, cell, number, role, one_run)
+        of = "" if campaign.anytime else f" of {campaign.pairs}"
+        tick(f"{_where(cell)}, pair {number + 1}{of}")
+        record = {**_record(campaign, cell, number, role, one_run),
+                  "end": time.time()}
         keep(campaign.number(cell.id, number, position), record)
         cell.add(record)
         if "failed" in record:
@@ -143,8 +146,10 @@ def _block(campaign, cell, number, keep, tick, one_run):
 def run(campaign: Campaign, keep: Callable[[int, dict], None],
         tick: Callable[[str], None],
         one_run: Callable[..., dict] = timed,
-        enough: Callable[[int], bool] = lambda pairs: False) -> None:
-    """All blocks that are not there yet; ends early where enough(pairs).
+        look: Callable[[int], None] = lambda pairs: None) -> None:
+    """All blocks that are not there yet and that the campaign wants.
+
+    look(pairs): called after each round of blocks, to close cells.
 
     keep(number, record): to keep the record of a run.
     one_run(campaign, cell, role, seed): a run's values, and what of BESIDE it
@@ -153,7 +158,7 @@ def run(campaign: Campaign, keep: Callable[[int, dict], None],
     lost = 0
     for number in range(campaign.pairs):
         left = [cell for cell in campaign.cells if not cell.done(number)]
-        for cell in left:
+        for cell in filter(campaign.wants, left):
             lost = 0 if _block(campaign, cell, number, keep, tick,
                                one_run) else lost + 1
             if lost == LOST_IN_A_ROW:
@@ -163,5 +168,7 @@ def run(campaign: Campaign, keep: Callable[[int, dict], None],
                 raise Stopped(f"{lost} pairs in a row were lost, the last "
                               f"{by}({why['why']}): {see}, then go on with "
                               "--resume.")
-        if left and enough(number + 1):     # never a look of its own
+        if left:
+            look(number + 1)
+        if not any(map(campaign.wants, campaign.cells)):
             return

@@ -80,6 +80,18 @@ def step_aside(fio_cpus: set[int]) -> None:
         os.sched_setaffinity(0, others)
 
 
+def percentage(text: str) -> float:
+    """0.01 of '1%' or '1', for argparse."""
+    try:
+        found = float(text.removesuffix("%")) / 100
+    except ValueError:
+        found = 0.0
+    if not 0.0001 <= found <= 1:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a percentage from 0.01% to 100%")
+    return found
+
+
 def output(path: str | None, runs: int,
            stack: ExitStack) -> jsonfile.File | jsonfile.Stream | None:
     """The JSON file, open before the runs; None without --json."""

@@ -74,6 +74,9 @@ class Row(Cell):
     runs: list = field(default_factory=list)    # as the JSON has them
     calls: dict = field(default_factory=dict)   # of some rows alone
 
+    def role(self, metric: str) -> str:
+        return "primary"
+
     @property
     def name(self) -> str:
         return title(self.spec)

@@ -209,11 +209,13 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def detectable(d: Sequence[float]) -> float:
-    """The smallest effect that n such pairs detect: about 2.8 s / sqrt(n)."""
+def detectable(d: Sequence[float], level: float = 0.95) -> float:
+    """The smallest effect that n such pairs detect four times in five, by an
+    interval of this level: at 95% about 2.8 s / sqrt(n)."""
     if len(d) < 2:
         return math.inf
-    return 2.8 * float(np.std(d, ddof=1)) / math.sqrt(len(d))
+    reach = float(ndtri((1 + level) / 2) + ndtri(0.8))
+    return reach * float(np.std(d, ddof=1)) / math.sqrt(len(d))
 
 
 def order_effect(d: ArrayLike, ab_first: ArrayLike) -> float | None:
@@ -222,12 +224,3 @@ def order_effect(d: ArrayLike, ab_first: ArrayLike) -> float | None:
     if ab.all() or not ab.any():
         return None
     return float(d[ab].mean() - d[~ab].mean())
-
-
-# Planned looks: the level of each of 1 to 6 equally spaced ones (Pocock).
-POCOCK = (0.05, 0.0294, 0.0221, 0.0182, 0.0158, 0.0142)
-
-
-def look_alpha(looks: int) -> float:
-    """alpha of each look, so that all of them together err in 5%."""
-    return POCOCK[max(1, looks) - 1]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The order and the seeds of a campaign's runs, which follow from its seed.
-from collections.abc import Sequence
-
 import numpy as np
+
+from .sequential import LAST
 
 ROLES = ("A'", "A", "B")
 SEQUENCES = {"AB": ("A'", "A", "B"), "BA": ("B", "A", "A'")}
@@ -16,14 +16,14 @@ def orders(pairs: int, rng: np.random.Generator) -> list[str]:
     return plan
 
 
-def planned_orders(seed: int, cell: int, pairs: int,
-                   looks: Sequence[int] = ()) -> list[str]:
-    """The orders of a cell, balanced up to each look."""
+def planned_orders(seed: int, cell: int, pairs: int) -> list[str]:
+    """The orders of a cell: of so many pairs, or with 0 of as many as a
+    sequential campaign may have, balanced after each second one."""
     rng = np.random.default_rng([seed, cell])
-    found: list[str] = []
-    for look in looks or (pairs,):
-        found += orders(look - len(found), rng)
-    return found
+    if pairs:
+        return orders(pairs, rng)
+    return [order for first in rng.integers(2, size=LAST // 2)
+            for order in (("AB", "BA"), ("BA", "AB"))[first]]
 
 
 def pair_seed(seed: int, cell: int, pair: int) -> int:

@@ -1,30 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # From the statistics to words.  The rules, fixed before any run:
-#   equivalent     the 90% interval lies inside +-2% (two one-sided tests)
-#   faster/slower  else, Holm's p <= alpha, the 95% interval excludes 0 and the
+#   faster/slower  p, corrected, <= alpha, the 95% interval excludes 0 and the
 #                  effect is outside the A-against-A noise floor
+#   equivalent     else, the 90% interval lies inside +-2% (two one-sided tests)
 #   inconclusive   else, with the smallest effect these pairs could detect
-# alpha is 0.05, or with planned looks the corrected one for each look.
+# alpha is 0.05 for all that a report says.  Where it has secondary effects,
+# they have a fifth of it, so that the primary ones pay little for them; Holm
+# corrects each of these families.  Sequential effects are of campaigns that
+# stop when they please: p and intervals then hold at every pair
+# (sequential.py); the others are of a number of pairs fixed in advance.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 import math
 
 import numpy as np
 
-from . import paired
+from . import paired, sequential
 
 MARGIN = 0.02
 ALPHA = 0.05
 FEWEST_PAIRS = 6
 AT_ONCE = 1 << 22       # differences squared, for the memory's sake
+SECONDARY = 0.2         # the share of alpha that secondary effects have
 EARLY = "stopped before the planned number of pairs"
 INFINITE = (-math.inf, math.inf)
 
 
-def fewest_pairs(comparisons: int, alpha: float = ALPHA) -> int:
+def smallest_p(n: int, anytime: bool = False) -> float:
+    """The smallest two-sided p that n pairs can reach."""
+    return (sequential if anytime else paired).smallest_p(n)
+
+
+def fewest_pairs(comparisons: float, alpha: float = ALPHA,
+                 anytime: bool = False) -> int:
     """The fewest pairs with which Holm's p can reach alpha."""
     n = FEWEST_PAIRS
-    while paired.smallest_p(n) * comparisons > alpha:
+    while smallest_p(n, anytime) * comparisons > alpha:
         n += 1
     return n
 
@@ -39,6 +50,7 @@ class Effect:
     metric: str
     d: Sequence[float]
     floor_d: Sequence[float]
+    anytime: bool = False       # may whoever measures stop at any pair?
     estimate: float = math.nan
     ci95: tuple = INFINITE
     ci90: tuple = INFINITE
@@ -46,15 +58,22 @@ class Effect:
     floor: tuple = INFINITE
     p: float = 1.0
     tost_p: float = 1.0
+    secondary: bool = field(default=False, init=False)
     p_holm: float = field(default=1.0, init=False)
     verdict: str = field(default="", init=False)
     reason: str = field(default="", init=False)
 
     def __post_init__(self):
         if math.isnan(self.estimate):
-            found, = _figures([self.d], [self.floor_d])
+            found, = _figures([self.d], [self.floor_d], self.anytime)
             self.__dict__.update(found)
         self.p_holm = self.p
+
+    @property
+    def detectable(self) -> float:
+        """The smallest effect that so many such pairs detect."""
+        level = sequential.level(0.95) if self.anytime else 0.95
+        return paired.detectable(self.d, level)
 
 
 def _pairs(bounds):
@@ -62,28 +81,33 @@ def _pairs(bounds):
     return list(zip(*(array.tolist() for array in bounds)))
 
 
-def _figures(d, floor_d):
+def _figures(d, floor_d, anytime):
     """The figures of many effects of equally many pairs, a dictionary each."""
     averages, floor = paired.walsh(d), paired.walsh(floor_d)
     n, m = np.shape(d)[-1], np.shape(floor_d)[-1]
+    tests = sequential if anytime else paired
+    ci95, ci90 = map(sequential.level, (0.95, 0.90)) if anytime else (
+        0.95, 0.90)
     columns = {
         "estimate": paired.middle(averages).tolist(),
-        "ci95": _pairs(paired.bounds(averages, n, 0.95)),
-        "ci90": _pairs(paired.bounds(averages, n, 0.90)),
+        "ci95": _pairs(paired.bounds(averages, n, ci95)),
+        "ci90": _pairs(paired.bounds(averages, n, ci90)),
         "floor_estimate": paired.middle(floor).tolist(),
-        "floor": _pairs(paired.bounds(floor, m, 0.95)),
-        "p": paired.p_value(d).tolist(),
-        "tost_p": paired.tost_p(d, MARGIN).tolist()}
+        "floor": _pairs(paired.bounds(floor, m, ci95)),
+        "p": tests.p_value(d).tolist(),
+        "tost_p": tests.tost_p(d, MARGIN).tolist()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 
 def many(metrics: Sequence[str], d: Sequence[Sequence[float]],
-         floor_d: Sequence[Sequence[float]]) -> list[Effect]:
+         floor_d: Sequence[Sequence[float]],
+         anytime: bool = False) -> list[Effect]:
     """Effects of many comparisons at once: rows of d and floor_d."""
     step = max(1, AT_ONCE // (len(d[0]) ** 2 or 1)) if len(d) else 1
     figures = [found for i in range(0, len(d), step)
-               for found in _figures(d[i:i + step], floor_d[i:i + step])]
-    return [Effect(metric, one, floor, **found)
+               for found in _figures(
+                   d[i:i + step], floor_d[i:i + step], anytime)]
+    return [Effect(metric, one, floor, anytime, **found)
             for metric, one, floor, found in zip(metrics, d, floor_d,
                                                  figures)]
 
@@ -101,34 +125,55 @@ def _inside_floor(effect):
     return low <= effect.estimate <= high
 
 
-def judge(effect: Effect, words: Sequence[str], comparisons: int,
+def judge(effect: Effect, words: Sequence[str], comparisons: float,
           alpha: float = ALPHA) -> tuple[str, str]:
-    """(verdict, reason) of one effect among so many comparisons.
+    """(verdict, reason) of one effect, p of which so many corrected.
 
     words: what a significant change is called, (up, down).
     """
     n = len(effect.d)
     if n < FEWEST_PAIRS:
+        least = smallest_p(n, effect.anytime)
         return "no verdict", (f"{count_pairs(n)} cannot reach p <= {alpha} "
-                              f"(smallest p is {paired.smallest_p(n):.3g}): "
-                              "use 20")
-    if effect.tost_p <= alpha:
-        return "equivalent", f"{100 - 200 * alpha:.3g}% CI inside +-2%"
+                              f"(smallest p is {least:.3g}): {_more(effect)}")
+    within = effect.tost_p <= alpha
     if _significant(effect, alpha) and not _inside_floor(effect):
         up, down = words
-        return (up if effect.estimate > 0 else down), f"p {effect.p_holm:.2g}"
+        small = ", yet within +-2%" if within else ""
+        return (up if effect.estimate > 0 else down,
+                f"p {effect.p_holm:.2g}{small}")
+    if within:
+        return "equivalent", f"{100 - 200 * alpha:.3g}% CI inside +-2%"
     return "inconclusive", _why_not(effect, comparisons, alpha)
+
+
+def _more(effect):
+    return "give a longer --max-time" if effect.anytime else "use 20"
 
 
 def _why_not(effect, comparisons, alpha):
     n = len(effect.d)
-    if paired.smallest_p(n) * comparisons > alpha:
-        return (f"{n} pairs cannot reach p <= {alpha} in {comparisons} "
-                "comparisons: use 20")
+    if smallest_p(n, effect.anytime) * comparisons > alpha:
+        return (f"{n} pairs cannot reach p <= {alpha} in so many "
+                f"comparisons: {_more(effect)}")
     if _significant(effect, alpha):
         return "inside the A/A noise floor"
-    seen = paired.percent(paired.detectable(effect.d))
+    seen = paired.percent(effect.detectable)
     return f"smallest detectable effect about {seen:.1f}%"
+
+
+def _families(effects):
+    """[(the primary or the secondary effects, their share of alpha)]"""
+    both = [[e for e in effects if e.secondary == kind]
+            for kind in (False, True)]
+    shares = (1 - SECONDARY, SECONDARY) if all(both) else (1, 1)
+    return zip(both, shares)
+
+
+def weight(effects: Iterable[Effect], secondary: bool = False) -> float:
+    """What Holm multiplies the smallest p of a family with."""
+    return next((len(family) / share for family, share in _families(
+        list(effects)) if family and family[0].secondary == secondary), 0)
 
 
 def judge_all(effects: Sequence[Effect], words: Mapping[str, Sequence[str]],
@@ -137,17 +182,22 @@ def judge_all(effects: Sequence[Effect], words: Mapping[str, Sequence[str]],
 
     words: {metric: what a significant change is called, (up, down)}
     """
-    for effect, p in zip(effects, paired.holm([e.p for e in effects])):
-        effect.p_holm = p
-        effect.verdict, effect.reason = judge(
-            effect, words[effect.metric], len(effects), alpha)
+    for family, share in _families(effects):
+        for effect, p in zip(family, paired.holm([e.p for e in family])):
+            effect.p_holm = min(1.0, p / share)
+            effect.verdict, effect.reason = judge(
+                effect, words[effect.metric], len(family) / share, alpha)
+
+
+def decided(effect: Effect) -> bool:
+    return effect.verdict not in ("inconclusive", "no verdict", "")
 
 
 def withhold(effects: Iterable[Effect]) -> None:
-    """Of a campaign that ended before its time.
+    """Of a campaign of so many pairs that ended before it had them.
 
     Whoever stops when the figures please looks after every pair, which is
-    wrong far more often than alpha says.
+    wrong far more often than alpha says, unless that was allowed for.
     """
     for effect in effects:
         effect.verdict, effect.reason = "no verdict", EARLY

@@ -11,6 +11,7 @@ from ...base import files
 from ...fio.metrics import PERCENTILES
 from ...report import latencyplots, plotting, svg, wording
 from ...report.page import environment
+from . import ending
 
 DRAWN_CELLS = 12
 OPEN_CELLS = 2              # with more of them, a cell opens on a click
@@ -138,6 +139,7 @@ def _cell(data, cell, name, with_pictures):
             "side_b": wording.side(data, cell["b"]),
             "drift": any(map(wording.floor_excludes_one,
                              wording.primaries(cell))),
+            "course": wording.label(ending.course(data, cell)),
             "pictures": _pictures(data, cell) if with_pictures else []}
 
 
@@ -159,7 +161,8 @@ def page(data: dict) -> str:
     template = environment().get_template("report.html.j2")
     return template.render(
         data=data, cells=cells, forests=forests, comparisons=comparisons,
-        pairs=pairs, runs=runs, planned=data["pairs"] * len(cells),
+        pairs=pairs, runs=runs, stopped=ending.stopped(data),
+        rule=ending.rule(data).replace("<=", "≤").replace("+-", "±"),
         pictured=len(with_pictures), opened=len(cells) <= OPEN_CELLS)
 
 

@@ -11,7 +11,7 @@ from ...base.version import VERSION
 from ...fio import fiorun, timedrun
 from ...fio.metrics import METRICS
 from ...fio.sidespec import LETTERS
-from ...stats import paired, verdict
+from ...stats import verdict
 from ...target.target import CAMPAIGN, REPORT
 from .. import campaignfolder, evaluation, schema
 from ..campaign import Campaign
@@ -26,7 +26,7 @@ def _ratios(interval):
 
 def _effect_data(metric, effect, pairs, role):
     known = METRICS[metric]
-    seen = paired.detectable(effect.d)
+    seen = effect.detectable
     return {
         "metric": known.name, "name": known.label, "unit": known.unit,
         "role": role, "better": known.better,
@@ -129,6 +129,7 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
         "job_text": cell.job.text, "b": campaign.letter(cell),
         "target": _target_data(cell), "changes": cell.changes(),
         "stream": cell.stream, "calls_per_io": cell.calls, **more,
+        "seconds": cell.seconds, "closed": cell.closed,
         "order_effect": cell.effects.order_effects(),
         **_disturbances(campaign, cell),
         "discarded": [cell.discarded[pair]
@@ -163,8 +164,9 @@ def frame(campaign: Campaign, comparisons: int, **more: Any) -> dict:
 
 def make(campaign: Campaign, finished: bool, warnings: list[str]) -> dict:
     """The whole report.json."""
-    effects = evaluation.evaluate(campaign.cells, campaign.alpha)
-    if not finished:
+    effects = evaluation.evaluate(campaign.cells, campaign.alpha,
+                                  campaign.anytime)
+    if not finished and not campaign.anytime:
         verdict.withhold(effects)
     return {
         "schema": schema.REPORT.version, "version": VERSION,

@@ -9,6 +9,7 @@ from ...report import wording
 from ...report.terminal import (LISTED, _column, fitted, narrow, side_lines,
                                 warnings)
 from ...report.wording import figure, percent, span
+from . import ending
 
 FULL_CELLS = 6              # with more of them, one line each
 NAME = 14
@@ -27,19 +28,15 @@ def head(data: dict) -> list[str]:
     where = (f"; clients: {', '.join(data['clients'])}" if data["clients"]
              else "")
     plan = (f"{data['fio']['version']}, {pin}; "
-            f"{wording.several(data['pairs'], 'pair')} of "
+            f"{ending.how_many(data)} of "
             f"{data['runtime_s']:g} s runs after {data['ramp_s']:g} s ramp"
             f"{where}")
     return [*side_lines(data["sides"]), *fitted(plan, "")]
 
 
 def _unfinished(data):
-    if data["finished"]:
-        return []
-    pairs, _ = wording.measured(data)
-    planned = data["pairs"] * len(data["cells"])
-    return fitted(f"Stopped early, after {pairs} of {planned} pairs: the "
-                  "figures stand, a verdict needs all of them.", "")
+    said = ending.stopped(data)
+    return fitted(f"Stopped early, {said}.", "") if said else []
 
 
 def _self_check(data):
@@ -84,11 +81,13 @@ def _calls_row(cell):
                       "(separate,", "under strace)")
 
 
-def _verdicts(cell):
+def _verdicts(data, cell):
     letter, lines = cell["b"], []
     for effect in wording.primaries(cell):
         lines += fitted(f"verdict on {letter}, {effect['name']}: "
                         f"{effect['verdict'].upper()} ({effect['reason']})")
+    said = ending.course(data, cell)
+    lines += fitted(said) if said else []
     rest = [f"{_label(e)}: {e['verdict']}" for e in cell["effects"]
             if e["role"] != "primary"]
     return lines + (fitted("secondary: " + ", ".join(rest)) if rest else [])
@@ -169,7 +168,7 @@ def cell_lines(data: dict, cell: dict) -> list[str]:
             *fitted(wording.target_text(target)),
             *fitted(f"({target['why']})"),
             *_changes(cell), title, *map(_metric_row, cell["effects"]),
-            _calls_row(cell), *_verdicts(cell),
+            _calls_row(cell), *_verdicts(data, cell),
             *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
             *_tails(cell), *_discarded(cell), *_commands(cell),
             *_noise(cell)]
@@ -194,13 +193,8 @@ def _short_cells(data):
 
 def rule(data: dict) -> list[str]:
     """What the verdicts mean."""
-    looks = (f"; looks after {', '.join(map(str, data['looks']))} pairs"
-             if data["looks"] else "")
     return ["", "Effects: Hodges-Lehmann with exact CI, order balanced and "
-            "random.", *fitted(
-                f"Verdict: p <= {data['alpha']:g} by Holm over "
-                f"{data['comparisons']} comparisons; equivalent: 90% CI in "
-                f"+-{data['margin']:.0%}{looks}.", "")]
+            "random.", *fitted(f"Verdict: {ending.rule(data)}.", "")]
 
 
 def text(data: dict) -> str:

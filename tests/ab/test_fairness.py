@@ -11,8 +11,8 @@ from abrun import FAST, sentence
 
 from fiolab.ab import cli, planning
 from fiolab.base.problem import Problem
-from fiolab.fio import (fiorun, jobfile, jobgroups, sidespec,
-                        streams as checks)
+from fiolab.fio import fiorun, jobfile, sidespec, streams as checks
+from fiolab.fio.jobs import jobgroups
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio

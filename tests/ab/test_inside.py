@@ -12,8 +12,8 @@ import targets as real
 from fiolab.ab import results, runner
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
-from fiolab.fio import fiorun, inside, jobfile, jobgroups, sidespec, streams
-from fiolab.fio.ranges import mapping
+from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
+from fiolab.fio.jobs import jobgroups, mapping
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio

@@ -8,7 +8,8 @@ import pytest
 
 from abrun import FAST
 from fiolab.base.problem import Problem
-from fiolab.fio import jobfile, jobgroups
+from fiolab.fio import jobfile
+from fiolab.fio.jobs import jobgroups
 
 HERE = Path(__file__).parent / "jobfiles"
 

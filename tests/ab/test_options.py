@@ -17,7 +17,8 @@ from fiolab.ab import cli, matrix, planning
 from fiolab.ab.campaign import Campaign
 from fiolab.base import commandline, process
 from fiolab.base.problem import Problem
-from fiolab.fio import asking, fiorun, jobfile, jobgroups, timedrun
+from fiolab.fio import asking, fiorun, jobfile, timedrun
+from fiolab.fio.jobs import jobgroups
 import procfile
 
 

@@ -16,7 +16,8 @@ from benchrun import JOBS
 from fioserver import Server
 from qualifyrun import Qualify
 
-from fiolab.fio import fiorun, jobgroups, sidespec, streams
+from fiolab.fio import fiorun, sidespec, streams
+from fiolab.fio.jobs import jobgroups
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio

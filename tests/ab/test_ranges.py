@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fiolab.base.problem import Problem
-from fiolab.fio import fiorun, inside, jobfile, jobgroups, sidespec, splitjob
+from fiolab.fio import fiorun, inside, jobfile, sidespec, splitjob
 from fiolab.fio import streams
-from fiolab.fio.ranges import mapping
+from fiolab.fio.jobs import jobgroups, mapping
 from fiolab.target.target import Target
 
 MIB = 1 << 20

@@ -191,7 +191,8 @@ def test_writes_syncs_and_verification(ab, shm):
 
 def test_the_seed_moves_the_offsets(shm, tmp_path, fio_binary):
     """A new seed per pair must mean new I/O: fio's randseed alone does not."""
-    from fiolab.fio import fiorun as fio, jobgroups, sidespec, streams
+    from fiolab.fio import fiorun as fio, sidespec, streams
+    from fiolab.fio.jobs import jobgroups
     from fiolab.target.target import Target
     runner = fio.Fio(fio_binary, None, str(tmp_path))
     scratch = Target(f"{shm}/s", 16 << 20, True, "", writable=True)

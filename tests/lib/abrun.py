@@ -27,7 +27,7 @@ class Ab:
         if words[0] != "compare" and not {"--out", "--resume"} & set(words):
             self.count += 1
             self.out = self.folder / f"campaign{self.count}"
-            words += ["--out", str(self.out)]
+            words[:0] = ["--out", str(self.out)]    # before a "--"
         return [AB, *words]
 
     def __call__(self, *arguments, **changes):

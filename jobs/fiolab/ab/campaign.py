@@ -24,6 +24,7 @@ class Request:
     b: str | None = None
     own: list | None = None
     job: list | None = None
+    line: list | None = None        # what is behind --: fio's command line
     matrix: list | None = None
     aa: bool = False
     self_check: bool = False

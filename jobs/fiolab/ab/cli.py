@@ -2,6 +2,7 @@
 # The options of jobs/ab, and the Request that those which were given make.  An
 # option that was not given is not in the Namespace.
 import argparse
+from collections.abc import Sequence
 from dataclasses import fields, replace
 import os
 
@@ -41,6 +42,9 @@ A side may have more for itself; all else is the same, and checked to be:
   @nice=N       its fio runs with this nice value
 VALUE ends at the next @; --own B:NAME=VALUE gives side B one that has an @.
 
+`ab --b io_uring -- --name=t --rw=randread --bs=4k --iodepth=32` takes fio's own
+command line as a job, with job files among the options or without.
+
 Without --target there are two: a file in /dev/shm (no device: shows the
 engine's own cost) and a scratch file in the build folder (a disk: the device
 sets the pace, so it hides the engines' difference).  With the defaults that
@@ -61,9 +65,10 @@ def refuse(given: dict) -> None:
     if given.get("resume"):
         for name in (*KEPT, "out"):
             if name in given and name not in WITH_RESUME:
+                what = ("-- and what is behind it" if name == "line" else
+                        f"--{name.replace('_', '-')}")
                 raise Problem("--resume goes on with a campaign as it was "
-                              "planned: leave out "
-                              f"--{name.replace('_', '-')}.")
+                              f"planned: leave out {what}.")
 
 
 def _refuse_contradictions(asked):
@@ -96,7 +101,14 @@ def request(given: dict) -> Request:
         pairs=asked.pairs or (QUICK_PAIRS if asked.quick else 0))
 
 
-def parser() -> argparse.ArgumentParser:
+def divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(our words, those of fio's command line, which are behind --)"""
+    place = list(words).index("--") if "--" in words else len(words)
+    return list(words[:place]), list(words[place + 1:])
+
+
+def parser(line: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """line: fio's command line, which was given beside these options."""
     new = argparse.ArgumentParser(
         commandline.called("ab"), description=ABOUT, epilog=MORE,
         argument_default=argparse.SUPPRESS,
@@ -106,6 +118,8 @@ def parser() -> argparse.ArgumentParser:
     _where(new)
     _how(new)
     _kept(new)
+    if line:
+        new.set_defaults(line=list(line))
     return new
 
 

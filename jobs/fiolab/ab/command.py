@@ -268,4 +268,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif words[:1] == ["history"]:
         historycommand.main(words[1:])
     else:
-        commandline.main(words, cli.parser(), compare)
+        words, line = cli.divided(words)
+        commandline.main(words, cli.parser(line), compare)

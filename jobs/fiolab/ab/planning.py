@@ -12,9 +12,10 @@ from typing import Any
 from ..base import commandline, machine, runfolder
 from ..base.files import fingerprint
 from ..base.problem import Problem
-from ..fio import (asking, clientrun, fairness, jobfile, jobgroups, returnstack,
+from ..fio import (asking, clientrun, fairness, jobfile, returnstack,
                    sidesettings, sidespec)
 from ..fio.jobfile import Job
+from ..fio.jobs import jobgroups, jobline
 from ..fio.sidespec import LETTERS, Side
 from ..stats import pairing
 from ..target import medium
@@ -71,8 +72,9 @@ def _pinned(asked, sides, jobs):
 
 
 def jobs_of(asked: Request, sides: Sequence[Side]) -> list[Job]:
-    jobs = [job for path in asked.job or ["randread"]
-            for job in jobgroups.load(path)]
+    paths = asked.job or ([] if asked.line else ["randread"])
+    jobs = [job for path in paths for job in jobgroups.load(path)]
+    jobs += jobline.load(asked.line) if asked.line else []
     jobs = _pinned(asked, sides, matrix.expand(jobs, asked.matrix))
     if asked.self_check:
         selfcheck.refuse(asked, jobs)

@@ -15,7 +15,8 @@ import tempfile
 from ..ab import evaluation, planning, runner
 from ..ab.campaign import Campaign, Request
 from ..base import commandline, progress, version
-from ..fio import asking, fiorun, jobgroups, returnstack, sidespec
+from ..fio import asking, fiorun, returnstack, sidespec
+from ..fio.jobs import jobgroups
 from ..fio.metrics import PRIMARY
 from ..stats.verdict import fewest_pairs
 from . import callkinds, callloop, libreport, libtargets, rowset, textreport

@@ -11,7 +11,7 @@ import re
 from typing import Protocol
 
 from ..base.problem import Problem
-from .ranges import amounts, mapping
+from .jobs import changed, mapping
 
 # Set by the comparison, on both sides alike.
 OURS = {"ioengine", "filename", "time_based", "runtime", "timeout",
@@ -42,7 +42,6 @@ CACHING = {"direct": True, "buffered": False, "atomic": True}
 SYNCS = ("fsync", "fdatasync", "sync_file_range")
 PATTERNS = {"buffer_pattern", "verify_pattern"}
 STATS = "stats_file"        # of the engine kaio
-UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
 READ_ONLY = {"read", "randread"}
 
 
@@ -70,38 +69,6 @@ def option_of(line: str) -> str:
 def value_of(line: str) -> str:
     """What a job file line sets its option to; '' for nothing."""
     return re.split(r"[;#]", line.partition("=")[2])[0].strip()
-
-
-def _seconds(text):
-    match = re.fullmatch(r"(\d+)(s|ms|us|m|h|)", text.lower())
-    return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
-
-
-def _moved(old, new):
-    """'size 1g -> 256M', or '' where both mean the same."""
-    try:
-        same = amounts.size_of(old[1], old[0]) == new
-    except Problem:
-        same = False
-    return "" if same else f"{old[0]} {old[1]} -> {new / (1 << 20):g}M"
-
-
-def _plain(key, text):
-    """A value in one spelling, so that equal ones are equal."""
-    if key in ("runtime", "ramp_time"):
-        return _seconds(text)
-    if key in ("time_based", "direct"):
-        return text or "1"
-    return text
-
-
-def _replacement(key, old, new):
-    """'size 1g -> 256M', or '' where both mean the same."""
-    if _plain(key, new) == _plain(key, old):
-        return ""
-    shown = {"ioengine": "the side's", "filename": "the target",
-             "randseed": "one per pair"}.get(key, _plain(key, new))
-    return f"{key} {old} -> {shown}"
 
 
 def _on(line):
@@ -183,10 +150,15 @@ def sections(text: str) -> list[list[str]]:
     return found
 
 
+def header(section: list[str]) -> str:
+    """The name in it; '' for what has none."""
+    line = next((x.strip() for x in section if x.strip().startswith("[")), "")
+    return line[1:].split("]")[0]
+
+
 def name_of(section: list[str]) -> str:
-    """'' for what has no header."""
-    header = next((x for x in section if x.strip().startswith("[")), "[]")
-    return _section(header)[1:-1]
+    """The name of a section as a run has it."""
+    return _section(f"[{header(section)}]")[1:-1]
 
 
 def is_job(section: list[str]) -> bool:
@@ -259,7 +231,7 @@ class Job:
         for values, one in zip(where, self._mapped(options)):
             for key, new in one.values().items():
                 if values.get(key):
-                    found[_moved((key, values[key]), new)] = True
+                    found[changed.moved(key, values[key], new)] = True
         number = mapping.number_of_files(where)
         return [*found, f"{number} files -> parts of the target"
                 if number > 1 and mapping.part(options) else ""]
@@ -274,7 +246,8 @@ class Job:
             if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
             elif key in new and key not in mapping.WHERE:
-                replaced[_replacement(key, value_of(line), new[key])] = True
+                replaced[changed.replacement(key, value_of(line),
+                                             new[key])] = True
         parts = [", ".join(filter(None, replaced))]
         parts += ["dropped: " + ", ".join(dropped)] if dropped else []
         return "; ".join(filter(None, parts))

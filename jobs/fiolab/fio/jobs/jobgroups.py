@@ -12,9 +12,10 @@ from dataclasses import replace
 import os
 import re
 
-from ..base.problem import Problem
-from . import jobfile
-from .jobfile import Job, option_of
+from ...base import commandline
+from ...base.problem import Problem
+from .. import jobfile
+from ..jobfile import Job, option_of
 
 INCLUDE = re.compile(r"include.(.*)")
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
@@ -76,6 +77,11 @@ def _expanded(path, inside=()):
         else:
             found.append(_absolute(line))
     return found
+
+
+def text_of(path: str) -> str:
+    """A job file's text, with what it includes."""
+    return "\n".join(_expanded(path))
 
 
 def _absolute(line):
@@ -204,9 +210,18 @@ def _names(groups):
             for place, name in enumerate(found)]
 
 
+def _whole(text):
+    """Options that are all [global]'s make one job."""
+    sections = jobfile.sections(text)
+    if any(map(jobfile.is_job, sections)) or not any(
+            map(jobfile.header, sections)):
+        return text
+    return f"{text}\n[job]\n"
+
+
 def split(path: str, text: str) -> list[Job]:
     """The Jobs of a job file's text, which has no include."""
-    groups = _grouped(text)
+    groups = _grouped(_whole(text))
     names = _names(groups)
     jobs, left = [], []
     for name, (sections, values) in zip(names, groups):
@@ -225,23 +240,12 @@ def split(path: str, text: str) -> list[Job]:
     return [replace(job, notes=tuple(left)) for job in jobs]
 
 
-def _whole(path, lines):
-    """The text; options that are all [global]'s make one job."""
-    text = "\n".join(lines)
-    sections = jobfile.sections(text)
-    if any(map(jobfile.is_job, sections)) or not any(
-            map(jobfile.name_of, sections)):
-        return text
-    return f"{text}\n[job]\n"
-
-
 def load(path: str) -> list[Job]:
     """The Jobs in a file; a bare name means the job shipped under it."""
-    shipped = os.path.join(os.path.dirname(__file__), "..", "..",
-                           path + ".fio")
+    shipped = os.path.join(commandline.JOBS, path + ".fio")
     if not os.path.exists(path) and os.path.exists(shipped):
         path = os.path.realpath(shipped)
-    return split(path, _whole(path, _expanded(path)))
+    return split(path, text_of(path))
 
 
 def notes(jobs: Iterable[Job]) -> list[str]:

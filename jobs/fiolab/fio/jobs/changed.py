@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a run changed of a job file, in words: 'size 1g -> 256M'.
+import re
+
+from ...base.problem import Problem
+from . import amounts
+
+UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
+
+
+def _seconds(text):
+    match = re.fullmatch(r"(\d+)(s|ms|us|m|h|)", text.lower())
+    return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
+
+
+def moved(key: str, old: str, new: int) -> str:
+    """'offset 1g -> 256M' (new: bytes), or '' where both mean the same."""
+    try:
+        same = amounts.size_of(old, key) == new
+    except Problem:
+        same = False
+    return "" if same else f"{key} {old} -> {new / (1 << 20):g}M"
+
+
+def _plain(key, text):
+    """A value in one spelling, so that equal ones are equal."""
+    if key in ("runtime", "ramp_time"):
+        return _seconds(text)
+    if key in ("time_based", "direct"):
+        return text or "1"
+    return text
+
+
+def replacement(key: str, old: str, new: str) -> str:
+    """'size 1g -> 256M', or '' where both mean the same."""
+    if _plain(key, new) == _plain(key, old):
+        return ""
+    shown = {"ioengine": "the side's", "filename": "the target",
+             "randseed": "one per pair"}.get(key, _plain(key, new))
+    return f"{key} {old} -> {shown}"

@@ -260,9 +260,9 @@ OFFLOAD = "io_submit_mode=offload\n"
 def test_an_offload_that_hangs_in_fio_is_refused(text, version, hangs):
     job, one = jobfile.Job("x.fio", text), SimpleNamespace(version=version)
     if not hangs:
-        return asking.check(one, (), [job], None)
+        return asking._check_offload(one, job)
     with pytest.raises(Problem, match=f"{version} itself often hangs.*3.42"):
-        asking.check(one, (), [job], None)
+        asking._check_offload(one, job)
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "bs=4k\n"])
@@ -315,7 +315,7 @@ def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
     path.write_text("[a]\nbs=4k\ncpus_allowed=0\nCPUmask=1\n")
 
     def job(*more):
-        return planning.jobs_of(settled("--job", str(path), *more))[0]
+        return planning.jobs_of(settled("--job", str(path), *more), ())[0]
     one = job("--cpu", str(max(os.sched_getaffinity(0))))
     assert one.changes([]) == "dropped: cpus_allowed, cpumask"
     assert "cpu" not in one.effective([]).lower()

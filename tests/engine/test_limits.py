@@ -223,7 +223,7 @@ def replay(shm_file, tmp_path):
                    "%s close\n" % ((shm_file,) * 4), encoding="ascii")
     with open(shm_file, "wb") as file:
         file.write(bytes(65536))
-    return {"read_iolog": log}
+    return {"read_iolog": log, "thread": 0}
 
 
 @pytest.fixture(params=["replay", "process", "thread"])

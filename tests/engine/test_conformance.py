@@ -196,6 +196,19 @@ def rounds(cells):
                for turn in range(max(map(len, chunk)))]
 
 
+def test_torn_log(fio, need_root, tmp_path, shm_file):
+    """It is fio's, where it has no room for it, and not our reading."""
+    with targets.small_tmpfs(str(tmp_path), 64 << 10) as small:
+        log, end = Path(small) / "log", "\n"
+        while end == "\n":      # by chance: time stamps differ
+            log.unlink(missing_ok=True)
+            fio(shm_file, engine="libaio", rw="randread", bs=BLOCK,
+                size=SIZE, write_iolog=log).ok()
+            end = log.read_text(encoding="ascii")[-1]
+        with pytest.raises(AssertionError, match=r"is torn; 0 bytes are free"):
+            stream(log)
+
+
 # --- comparing ---
 
 def at_once(cell):

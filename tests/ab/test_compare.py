@@ -12,6 +12,7 @@ import pytest
 
 import abreport
 from fiolab.ab import twocampaigns
+from fiolab.ab.report import comparetext
 from fiolab.base.problem import Problem
 from fiolab.stats import paired
 
@@ -190,7 +191,7 @@ def test_campaigns_without_a_common_cell():
 
 def test_the_text_of_a_comparison_fits():
     found = twocampaigns.compare(campaign(), campaign(0.8, seed=2))
-    assert all(len(line) <= 80 for line in twocampaigns.lines(found))
+    assert all(len(line) <= 80 for line in comparetext.lines(found))
 
 
 def test_the_exit_status_of_fail_if(tmp_path, capsys):

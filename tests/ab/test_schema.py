@@ -14,6 +14,8 @@ from fiolab.ab import schema
 from fiolab.base.problem import Problem
 
 GOOD = abreport.typical()
+GOOD["cells"][1] = abreport.as_duet(GOOD["cells"][1], parts=True)
+GOOD["cells"][0] |= {"pairing": "alternate", "duet": None, "no_duet": "why"}
 GOOD["cells"][0]["target"]["written"] = {
     "share": 1.0, "bytes": 256 << 20, "compressed": 0.0}
 PAGE = (jsonchecks.DOCS / "report-schema.md").read_text()

@@ -132,6 +132,22 @@ OWN = {"cpu": 1, "nice": 0, "before": "echo 1", "after": "true", "within": 9}
 COMMANDS = [{"role": "B", "when": when, "status": 0, "runs": 20,
              "seconds": 0.004, "output": "", "others": False}
             for when in ("before", "after")]
+DUET_SIDE = {"cpu": 0.31, "asleep": 0.0, "more": 0.008, "elsewhere": 0.0}
+
+
+def as_duet(cell, parts=False, **side):
+    """The cell as one whose runs were made at once; parts: it writes."""
+    sides = {role: {**DUET_SIDE, **side} for role in ("A", "B", "A'")}
+    for i, pair in enumerate(cell["pairs"]):
+        where = {role: (n + i) % 3 for n, role in enumerate(sides)}
+        pair["duet"] = {"skew_s": 0.004, "kernel": 0.02, "others": 0.05,
+                        "sides": sides, "repeats": [],
+                        "parts": where if parts else None}
+    middle = {"median": 0.004, "max": 0.008}
+    return {**cell, "pairing": "duet", "latency": {}, "duet": {
+        "skew_s": middle, "kernel": middle, "others": middle, "sides": sides,
+        "repeats": [{"pair": 3, "why": "they began 60 ms apart"}],
+        "place_effect": {"cpu_us": 0.004 if parts else None}}}
 
 
 def report(cells, sides=2, **changes):

@@ -39,6 +39,7 @@ class Request:
     quick: bool = False
     max_time: float | None = None
     precision: float | None = None
+    pairing: str = "auto"
     runtime: float = 0.5
     ramp: float = 0.1
     cpu: int | None = None

@@ -13,6 +13,7 @@ from ..base.problem import Problem
 from ..base.runfolder import RUNS
 from ..fio import clientrun
 from ..fio.jobfile import Job
+from ..fio.metrics import METRICS
 from ..fio.sidesettings import Own
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import planned_orders
@@ -108,7 +109,9 @@ def _cells_data(campaign):
              "target": places[id(cell.place)], "b": campaign.letter(cell),
              "direct": cell.direct, "why": cell.why, "stream": cell.stream,
              "calls": {role: cell.calls.get(role) for role in "AB"},
-             "seed": cell.seed} for cell in campaign.cells]
+             "seed": cell.seed, "pairing": cell.pairing,
+             "no_duet": cell.no_duet, "metrics": list(cell.metrics)}
+            for cell in campaign.cells]
 
 
 def written(campaign: Campaign) -> dict:
@@ -126,6 +129,13 @@ def written(campaign: Campaign) -> dict:
         "jobs": [asdict(job) for job in campaign.jobs],
         "targets": [target.data(CAMPAIGN) for target in campaign.targets],
         "cells": _cells_data(campaign)}
+
+
+def _paired(data):
+    """How a cell's pairs are made; earlier plans have no word of it."""
+    return {"pairing": data.get("pairing", "alternate"),
+            "no_duet": data.get("no_duet", ""),
+            "metrics": tuple(data.get("metrics", METRICS))}
 
 
 def read(found: dict) -> Campaign:
@@ -146,6 +156,6 @@ def read(found: dict) -> Campaign:
             asked.seed, cell["id"], asked.pairs),
             targets[cell["target"]], b=LETTERS.index(cell["b"]),
             direct=cell["direct"], why=cell["why"], seed=cell["seed"],
-            stream=cell["stream"], calls=cell["calls"])
-            for cell in found["cells"]],
+            stream=cell["stream"], calls=cell["calls"],
+            **_paired(cell)) for cell in found["cells"]],
         clients=clients, **{name: found[name] for name in SAME})

@@ -184,6 +184,10 @@ def _how(new):
         "cell at best")
     add("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs: effects "
         "and their intervals, too few for faster or slower")
+    add("--pairing", choices=("auto", "duet", "alternate"), help="duet: A and "
+        "B at once on one CPU, which decides CPU us per I/O; alternate: one "
+        "after the other; auto (the default): duet wherever both can run at "
+        "once, and alternate beside it where a device sets the pace")
     add("--runtime", metavar="S",
         type=number(float, 0.2, 86400, "seconds"),
         help="timed seconds of each run (0.5)")

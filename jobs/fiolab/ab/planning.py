@@ -17,10 +17,10 @@ from ..fio import (asking, clientrun, fairness, jobfile, returnstack,
 from ..fio.jobfile import Job
 from ..fio.jobs import jobgroups, jobline
 from ..fio.sidespec import LETTERS, Side
-from ..stats import pairing
+from ..stats.pairing import pair_seed, planned_orders
 from ..target import medium
 from ..target.target import Target
-from . import matrix, places, restore, selfcheck
+from . import duets, matrix, places, restore, selfcheck
 from .campaign import Campaign, Request
 from .campaignfolder import CampaignFolder
 from .results import Cell
@@ -130,10 +130,10 @@ def cell_of(asked: Request, number: int, job: Job, target: Target,
             kind: type = Cell, **more: Any) -> Any:
     """A new cell of a kind; more: what else that says of it."""
     direct = jobfile.direct_io(job.text) if target.direct else "none"
-    return kind(number, job, pairing.planned_orders(
+    return kind(number, job, planned_orders(
         asked.seed, number, asked.pairs), target,
         direct=direct, why=target.why(direct),
-        seed=pairing.pair_seed(asked.seed, number, 0), target=target, **more)
+        seed=pair_seed(asked.seed, number, 0), target=target, **more)
 
 
 def _cells(campaign):
@@ -141,8 +141,13 @@ def _cells(campaign):
     for target in campaign.targets:
         for job in campaign.jobs:
             for b in range(1, len(campaign.sides)):
-                cell = cell_of(campaign.asked, len(found), job, target, b=b)
-                found.append(places.ready(campaign, cell, target))
+                sides = campaign.sides[0], campaign.sides[b]
+                kinds, why = duets.pairings(campaign.asked, sides, job, target)
+                for pairing, metrics in kinds.items():
+                    cell = cell_of(
+                        campaign.asked, len(found), job, target, b=b,
+                        pairing=pairing, metrics=metrics, no_duet=why)
+                    found.append(places.ready(campaign, cell, target))
     return found
 
 

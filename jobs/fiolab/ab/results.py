@@ -57,6 +57,8 @@ class Cell:
     metrics: tuple = tuple(METRICS)
     words: dict = field(default_factory=lambda: CHANGES)    # by metric
     runtime: float | None = None        # seconds, if not the campaign's
+    pairing: str = "alternate"          # or "duet"; see duets.py
+    no_duet: str = ""                   # why it is none, if it is for a reason
     # While there is something to run: the target as it is now, and what is
     # called with it before each run.
     target: Any = None
@@ -135,6 +137,8 @@ class Cell:
         self.pairs[pair] = {"pair": pair, "order": self.orders[pair],
                             "start": start, "seed": runs["A"]["seed"],
                             "values": values}
+        if self.pairing == "duet":
+            self.pairs[pair]["duet"] = runs["A"]["duet"]
         for host, found in hosts.items():
             self.hosts.setdefault(host, {})[pair] = found
 

@@ -14,6 +14,9 @@ fails cost no more than their pair (see clientrun.py, sidecommand.py).  A run
 during which this process was starved, so that it has no CPU figure, is repeated
 in its place, whatever fio's figures are, and one during which fio itself was,
 so that it did no I/O at all; the report counts these.  No other run is dropped.
+
+The three runs of a duet's block are made at once (duets.py); a block that was
+no duet is made again, and its pair discarded in the end, by the rule there.
 """
 from collections.abc import Callable, Sequence
 import os
@@ -25,6 +28,7 @@ from ..fio import streams, timedrun
 from ..fio.clientrun import Lost
 from ..fio.sidecommand import Failed
 from ..stats.pairing import SEQUENCES, pair_seed
+from . import duets
 from .campaign import Campaign
 from .results import Cell
 
@@ -33,7 +37,7 @@ LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
 # What a run's file has beside its values; and what is in the place of that
 # where a kind of run has it not.
 BESIDE = ("latency", "options", "steal", "repeats", "hosts", "seed",
-          "commands")
+          "commands", "duet")
 WITHOUT: dict[str, Any] = {"latency": {}, "steal": None, "repeats": 0}
 
 
@@ -101,23 +105,52 @@ def check(campaign: Campaign, cells: Sequence[Cell],
                                      cell.target)
 
 
-def _record(campaign, cell, number, role, one_run):
-    """The content of a run's file."""
+def _record(campaign, cell, number, role, find):
+    """The content of a run's file; find(): its values, and what more."""
     seed = pair_seed(campaign.asked.seed, cell.id, number)
     keep = {"campaign": campaign.id, "cell": cell.id, "pair": number,
             "role": role, "seed": seed, "start": time.time()}
     try:
-        found = one_run(campaign, cell, role, seed)
+        found = find(seed)
     except Lost as lost:
         host, why = lost.args
         return {**keep, "failed": {"host": host, "why": why}}
     except Failed as problem:
         return {**keep, "failed": {"host": None, "why": str(problem)},
                 "commands": problem.commands}
+    except duets.Dropped as dropped:
+        return {**keep, "failed": {"host": None, "why": str(dropped)}}
     return {**WITHOUT, **keep,
             "values": {name: value for name, value in found.items()
                        if name not in BESIDE},
             **{name: found[name] for name in BESIDE if name in found}}
+
+
+def together(campaign: Campaign, cell: Cell, number: int, seed: int) -> dict:
+    """{role: the values of its run} of the block of a duet."""
+    cpu = campaign.cpu(campaign.side(cell, "A"))
+    stolen, ticks = steal(cpu)
+    found = duets.block(campaign, cell, number, seed)
+    stolen_after, ticks_after = steal(cpu)
+    found["A"]["steal"] = (stolen_after - stolen) / max(1, ticks_after - ticks)
+    return found
+
+
+def _runs(campaign, cell, number, tick, one_run, one_block):
+    """(position, record) of each run of a block; those of a duet are made all
+    with the first."""
+    known = {}
+    for position, role in enumerate(SEQUENCES[cell.orders[number]]):
+        of = "" if campaign.anytime else f" of {campaign.pairs}"
+        tick(f"{_where(cell)}, pair {number + 1}{of}")
+
+        def find(seed, role=role):
+            if cell.pairing != duets.DUET:
+                return one_run(campaign, cell, role, seed)
+            if not known:
+                known.update(one_block(campaign, cell, number, seed))
+            return known[role]
+        yield position, _record(campaign, cell, number, role, find)
 
 
 def _where(cell):
@@ -125,17 +158,14 @@ def _where(cell):
     return cell.job.name + on
 
 
-def _block(campaign, cell, number, keep, tick, one_run):
+def _block(campaign, cell, number, keep, tick, how):
     """One block, whole: what an earlier command left of it is made anew.
 
     False if its pair had to be discarded.
     """
     cell.partial.pop(number, None)
-    for position, role in enumerate(SEQUENCES[cell.orders[number]]):
-        of = "" if campaign.anytime else f" of {campaign.pairs}"
-        tick(f"{_where(cell)}, pair {number + 1}{of}")
-        record = {**_record(campaign, cell, number, role, one_run),
-                  "end": time.time()}
+    for position, record in _runs(campaign, cell, number, tick, *how):
+        record["end"] = time.time()
         keep(campaign.number(cell.id, number, position), record)
         cell.add(record)
         if "failed" in record:
@@ -143,10 +173,23 @@ def _block(campaign, cell, number, keep, tick, one_run):
     return True
 
 
+def _stop(campaign, cell, number):
+    """Of pairs in a row that were discarded."""
+    why = cell.discarded[number]
+    by = f"by {why['host']} " if why["host"] else ""
+    cpu = campaign.cpu(campaign.side(cell, "A"))
+    see = ("look at the hosts" if campaign.clients else
+           f"look at what else runs on CPU {cpu}, or give --pairing alternate"
+           if cell.pairing == duets.DUET else "mend that")
+    raise Stopped(f"{LOST_IN_A_ROW} pairs in a row were lost, the last {by}"
+                  f"({why['why']}): {see}, then go on with --resume.")
+
+
 def run(campaign: Campaign, keep: Callable[[int, dict], None],
         tick: Callable[[str], None],
         one_run: Callable[..., dict] = timed,
-        look: Callable[[int], None] = lambda pairs: None) -> None:
+        look: Callable[[int], None] = lambda pairs: None,
+        one_block: Callable[..., dict] = together) -> None:
     """All blocks that are not there yet and that the campaign wants.
 
     look(pairs): called after each round of blocks, to close cells.
@@ -154,20 +197,17 @@ def run(campaign: Campaign, keep: Callable[[int, dict], None],
     keep(number, record): to keep the record of a run.
     one_run(campaign, cell, role, seed): a run's values, and what of BESIDE it
     has.
+    one_block(campaign, cell, number, seed): the same of all runs of a block, by
+    role, of a cell that is a duet.
     """
-    lost = 0
+    lost, how = 0, (one_run, one_block)
     for number in range(campaign.pairs):
         left = [cell for cell in campaign.cells if not cell.done(number)]
         for cell in filter(campaign.wants, left):
             lost = 0 if _block(campaign, cell, number, keep, tick,
-                               one_run) else lost + 1
+                               how) else lost + 1
             if lost == LOST_IN_A_ROW:
-                why = cell.discarded[number]
-                by = f"by {why['host']} " if why["host"] else ""
-                see = "look at the hosts" if campaign.clients else "mend that"
-                raise Stopped(f"{lost} pairs in a row were lost, the last "
-                              f"{by}({why['why']}): {see}, then go on with "
-                              "--resume.")
+                _stop(campaign, cell, number)
         if left:
             look(number + 1)
         if not any(map(campaign.wants, campaign.cells)):

@@ -7,6 +7,7 @@
 # Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, and
 # so is the floor: no change inside that of A' against A.
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 import json
@@ -20,6 +21,7 @@ from ..fio import returnstack
 from ..fio.metrics import CHANGES, METRICS, PRIMARY
 from ..stats import paired, twosample, verdict
 from . import schema
+from .report import comparetext
 
 LATENCIES = tuple(name for name in METRICS if name.startswith("lat_"))
 # Of --fail-if, WORD: (verdicts, of which metrics).  What cannot be judged is a
@@ -31,6 +33,7 @@ KINDS = {"slower": ({"slower"}, ("iops",)),
          "inconclusive": ({"inconclusive", "no verdict"}, PRIMARY)}
 TOO_FEW = "too few pairs"       # how the reason of no verdict begins
 
+PAIRING = 6             # in a key
 FAILED = 3              # the exit status of --fail-if
 MENTIONED = 5           # cells that a warning names, one by one
 ALIKE = 0.01            # p of all cells together, for a warning
@@ -41,7 +44,6 @@ With --fail-if the exit status is {FAILED} if a cell has that verdict: slower
 (IOPS), more-cpu, longer (latency), or inconclusive (IOPS or CPU); and also if
 that cannot be judged: OLD has a cell that NEW lacks, the metric was not
 measured, there are too few pairs, or a campaign is not finished."""
-ROW = "  {:<15} {:>10} {:>10} {:>8} {:>16}  {}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,7 +67,8 @@ def _key(data, cell):
     """What makes a cell the same in two campaigns; the place may move."""
     sides = {side["letter"]: side["text"] for side in data["sides"]}
     return (sides["A"], sides[cell["b"]], cell["job"], cell["job_text"],
-            cell["target"]["label"], cell["target"]["size"])
+            cell["target"]["label"], cell["target"]["size"],
+            cell.get("pairing", "alternate"))
 
 
 def cells_of(data):
@@ -168,11 +171,12 @@ def _shortened(said):
 def _alike(old, new):
     """Cells whose pairs are not independent, as the intervals take them."""
     both = {"OLD": cells_of(old), "NEW": cells_of(new)}
-    found = [(name, key, *paired.neighbours(differences(cells[key], "iops")))
+    found = [(name, key, *paired.neighbours(differences(
+        cells[key], "cpu_us" if key[PAIRING] == "duet" else "iops")))
              for name, cells in both.items()
              for key in both["OLD"] if key in both["NEW"]]
     return [f"{named(key)}: in {name} neighbouring pairs are alike "
-            f"(correlation {r:.2f} of IOPS), so that its interval is too "
+            f"(correlation {r:.2f}), so that its interval is too "
             "narrow" for name, key, r, p in found
             if p * len(found) < ALIKE]
 
@@ -211,31 +215,6 @@ def warnings(old: dict, new: dict) -> list[str]:
     return said
 
 
-def _percent(d):
-    return "n/a" if math.isinf(d) else f"{paired.percent(d):+.1f}%"
-
-
-def _row(change):
-    name = METRICS[change.metric].label
-    middles = [_percent(paired.hodges_lehmann(d))
-               for d in (change.old, change.new)]
-    low, high = map(_percent, change.ci95)
-    span = "n/a" if low == "n/a" else f"{low[:-1]}..{high}"
-    return ROW.format(name if len(name) < 16 else change.metric, *middles,
-                      _percent(change.estimate), span, change.verdict)
-
-
-def lines(found: Sequence[tuple]) -> list[str]:
-    made = []
-    for (a, b, job, _, label, *_), changes in found:
-        made += ["", ascii(f"{job}: {b} against {a}, {label}")[1:-1][:79],
-                 ROW.format("", "B:A in OLD", "in NEW", "change", "95% CI",
-                            "verdict"), *map(_row, changes)]
-    count = sum(len(changes) for _, changes in found)
-    return made + ["", "Hodges-Lehmann shift of two samples, Mann-Whitney; p "
-                   f"by Holm over {count} comparisons."]
-
-
 def _data(found):
     return [{"a": key[0], "b": key[1], "job": key[2], "target": key[4],
              "changes": [change.data() for change in changes]}
@@ -255,11 +234,26 @@ def _of_metric(metric, change, verdicts):
     return ""
 
 
-def _of_cell(changes, words):
+def _asked(word, pairing, both):
+    """(verdicts, metrics) of a word in a cell; both: another cell alternates
+    where this is a duet, or the other way round, so each has its metrics."""
+    verdicts, metrics = KINDS[word]
+    if both:
+        return verdicts, [name for name in metrics
+                          if (name == "cpu_us") == (pairing == "duet")]
+    if pairing == "duet" and "iops" in metrics:     # which follow from CPU
+        return (KINDS["more-cpu"][0] if word == "slower" else verdicts,
+                ("cpu_us",))
+    return verdicts, metrics
+
+
+def _of_cell(changes, words, pairing, both):
     by_name = {change.metric: change for change in changes}
-    said = [_of_metric(metric, by_name.get(metric), KINDS[word][0])
-            for word in words for metric in KINDS[word][1]]
-    return dict.fromkeys(filter(None, said))
+    asked = [(name, verdicts) for verdicts, metrics in (
+        _asked(word, pairing, both) for word in words) for name in metrics]
+    return dict.fromkeys(filter(None, (
+        _of_metric(name, by_name.get(name), verdicts)
+        for name, verdicts in asked)))
 
 
 def failures(found: Sequence[tuple], words: Sequence[str],
@@ -274,9 +268,11 @@ def failures(found: Sequence[tuple], words: Sequence[str],
     said = [] if finished else ["a campaign is not finished"]
     said += [f"{b} on {job} ({label}) is not in NEW"
              for _, b, job, _, label, *_ in missing]
-    return said + [f"{b} on {job}: {text}"
-                   for (_, b, job, *_), changes in found
-                   for text in _of_cell(changes, words)]
+    pairings = Counter(key[:PAIRING] for key, _ in found)
+    return said + [f"{key[1]} on {key[2]}: {text}"
+                   for key, changes in found for text in _of_cell(
+                       changes, words, key[PAIRING],
+                       pairings[key[:PAIRING]] > 1)]
 
 
 def run(args: argparse.Namespace, stack: ExitStack) -> None:
@@ -285,7 +281,7 @@ def run(args: argparse.Namespace, stack: ExitStack) -> None:
     found = compare(old, new)
     for text in warnings(old, new):
         print(f"ab compare: warning: {ascii(text)[1:-1]}", file=sys.stderr)
-    print("\n".join(lines(found)[1:]))
+    print("\n".join(comparetext.lines(found)[1:]))
     if file:
         file.save(json.loads(json.dumps(_data(found), allow_nan=False)))
     failed = failures(found, args.fail_if, _only(old, new),

@@ -16,6 +16,7 @@ from ...target.target import CAMPAIGN, REPORT
 from .. import campaignfolder, evaluation, schema
 from ..campaign import Campaign
 from ..results import Cell
+from . import duetdata
 
 
 def _ratios(interval):
@@ -128,6 +129,8 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
         "id": cell.id, "job": cell.job.name, "job_path": cell.job.path,
         "job_text": cell.job.text, "b": campaign.letter(cell),
         "target": _target_data(cell), "changes": cell.changes(),
+        "pairing": cell.pairing, "no_duet": cell.no_duet,
+        "duet": duetdata.summary(cell),
         "stream": cell.stream, "calls_per_io": cell.calls, **more,
         "seconds": cell.seconds, "closed": cell.closed,
         "order_effect": cell.effects.order_effects(),

@@ -9,7 +9,7 @@ from ...report import wording
 from ...report.terminal import (LISTED, _column, fitted, narrow, side_lines,
                                 warnings)
 from ...report.wording import figure, percent, span
-from . import ending
+from . import duetdata, ending
 
 FULL_CELLS = 6              # with more of them, one line each
 NAME = 14
@@ -169,7 +169,9 @@ def cell_lines(data: dict, cell: dict) -> list[str]:
             *fitted(f"({target['why']})"),
             *_changes(cell), title, *map(_metric_row, cell["effects"]),
             _calls_row(cell), *_verdicts(data, cell),
-            *(fitted(FLOOR_WARNING) if drifted else []), *_hosts(cell),
+            *(fitted(FLOOR_WARNING) if drifted else []),
+            *(line for said in duetdata.sentences(cell)
+              for line in fitted(said)), *_hosts(cell),
             *_tails(cell), *_discarded(cell), *_commands(cell),
             *_noise(cell)]
 

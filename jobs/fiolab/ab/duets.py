@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which cells are duets (all three runs of a block at once on one CPU), which
+alternate (one run after the other), what each decides, and the block of a duet.
+"""
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ..base.problem import Problem
+from ..fio import duet, fairness, jobfile, timedrun
+from ..fio.jobfile import Job
+from ..fio.metrics import METRICS
+from ..fio.sidespec import Side
+from ..stats.pairing import ROLES, SEQUENCES
+from ..target.target import Target
+from .campaign import Campaign, Request
+from .results import Cell
+
+DUET, ALTERNATE, AUTO = "duet", "alternate", "auto"
+CPU = ("cpu_us",)               # what a duet decides
+MIB = 1 << 20
+ATTEMPTS = 3
+RULE = (f"a block whose runs were no duet is made again, at most {ATTEMPTS} "
+        "times in all; then its pair is discarded")
+
+
+class Dropped(Exception):
+    """A block was no duet in all of its attempts: why the last was not."""
+
+
+# Which cells
+
+def _third(target):
+    """Bytes of each of three parts of a target, for jobs that write."""
+    return target.size // len(ROLES) // MIB * MIB
+
+
+def _too_small(job, target):
+    try:
+        for part in (_third(target),) if job.writes() else ():
+            fairness.large_enough(job, part)
+            fairness.ends_inside(job, part)
+            if job.least() > part:
+                raise Problem("")
+    except Problem:
+        return (f"each of three runs that write at once needs a third of the "
+                f"target, and {target.size // MIB} MiB are too few for that")
+    return ""
+
+
+def why_not(asked: Request, sides: Sequence[Side], job: Job,
+            target: Target) -> str:
+    """Why A and B (sides) cannot be a duet on this job and target; "" if they
+    can."""
+    cpus = {asked.cpu if side.own.cpu is None else side.own.cpu
+            for side in sides}
+    reasons = {
+        "on other machines nobody starts them together": asked.client,
+        "a duet is on one CPU, and --cpu all pins to none": None in cpus,
+        "the sides are on different CPUs": len(cpus) > 1,
+        "the sides have different nice values":
+        len({side.own.nice for side in sides}) > 1,
+        "the slowdown that --self-check plants is a sleep, which costs no CPU "
+        "time": asked.self_check,
+        "each side would find in the page cache what the others have read":
+        not target.ram and jobfile.direct_io(job.text) != "all",
+        "what a command of @before= sets would hold for all of them":
+        any(side.own.before or side.own.after for side in sides),
+        "zones have to end where the target does, and not its third":
+        job.writes() and job.strided(),
+        _too_small(job, target): True}
+    return next((why for why, holds in reasons.items() if why and holds), "")
+
+
+def _about_latency(job):
+    """Is the job about the latency of syncs, trims or a priority class?"""
+    kinds = [value.split(":")[0] for value in job.values("rw", "readwrite")]
+    return (jobfile.syncs_each_write(job.text)
+            or any("trim" in kind for kind in kinds)
+            or any(jobfile.option_of(line).startswith("cmdprio")
+                   for line in jobfile.lines(job.text)))
+
+
+def pairings(asked: Request, sides: Sequence[Side], job: Job,
+             target: Target) -> tuple[dict[str, tuple[str, ...]], str]:
+    """({pairing: the metrics that it decides} of each cell that A and B (sides)
+    get on a job and target, why there is no duet among them).
+
+    On a target in memory a CPU is all that limits: what it does for each I/O
+    decides, and IOPS follow from it.  On a device it is the device that sets
+    the pace, so what it gives is measured alone with it; so are latencies.
+    """
+    every = tuple(METRICS)
+    why = why_not(asked, sides, job, target)
+    if asked.pairing == ALTERNATE:
+        return {ALTERNATE: every}, ""
+    if asked.pairing == DUET and why:
+        raise Problem(f"{sides[1].text} against {sides[0].text} on job "
+                      f"{job.name} cannot be a duet, as {why}: give --pairing "
+                      "auto, or alternate.")
+    if why:
+        return {ALTERNATE: every}, why
+    if asked.pairing == DUET or target.ram and not _about_latency(job):
+        return {DUET: CPU}, ""
+    return {DUET: CPU, ALTERNATE: tuple(m for m in every if m not in CPU)}, ""
+
+
+# The block of a duet
+
+def parts(order: str, number: int) -> dict[str, int]:
+    """{role: which third of the target it writes to}: each role has each third
+    equally often, in whatever order the roles are started."""
+    return {role: (ROLES.index(role) + number) % len(ROLES)
+            for role in SEQUENCES[order]}
+
+
+def _makers(campaign, cell, number, seed):
+    """What starts each run, in the order of the block; {role: its options}"""
+    runtime, options = cell.runtime or campaign.runtime, {}
+    where, makers = parts(cell.orders[number], number), {}
+    for role, third in where.items():
+        side, part, offset = campaign.side(cell, role), None, 0
+        if cell.job.writes():
+            size = _third(cell.target)
+            part, offset = replace(cell.target, size=size), third * size
+        options[role] = duet.options_of(side, cell.target, seed, runtime,
+                                        campaign.ramp, part, offset)
+        makers[role] = partial(duet.Member, campaign.fio, side, cell.job,
+                               cell.target, options[role])
+    return makers, options
+
+
+def _attempt(campaign, cell, number, seed):
+    if cell.restore:
+        cell.restore(cell.target)
+    makers, options = _makers(campaign, cell, number, seed)
+    results, found = duet.together(
+        campaign.cpu(campaign.side(cell, "A")), campaign.fio.folder, makers,
+        cell.runtime or campaign.runtime, campaign.ramp)
+    cell.target.check_size(cell.job)
+    return {role: {**one, "seed": seed, "options": options[role]}
+            for role, one in results.items()}, found
+
+
+def block(campaign: Campaign, cell: Cell, number: int,
+          seed: int) -> dict[str, dict[str, Any]]:
+    """{role: the values of its run, and what the run's file has beside them};
+    Dropped if it was no duet in any attempt."""
+    failed: list[str] = []
+    while len(failed) < ATTEMPTS:
+        try:
+            results, found = _attempt(campaign, cell, number, seed)
+        except duet.Uneven as why:
+            failed.append(str(why))
+        except timedrun.Disturbed:
+            failed.append("jobs/ab itself got no CPU")
+        except timedrun.Idle:
+            failed.append("one of them did no I/O")
+        else:
+            for one in results.values():    # of turns on the CPU
+                del one["latency"]
+            results["A"]["duet"] = {
+                **found.data(), "repeats": failed,
+                "parts": parts(cell.orders[number], number)
+                if cell.job.writes() else None}
+            return results
+    raise Dropped(failed[-1])

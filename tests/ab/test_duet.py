@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Duet pairs, with real fio: all runs of a block at once on one CPU, what such
+# a block is worth, and what happens where it is none.
+import os
+from pathlib import Path
+
+import pytest
+
+from abrun import QUICK, effect
+
+CELLS = {"duet": ["cpu_us"], "alternate": [
+    "iops", "bw_mib", "lat_mean_us", "lat_p50_us", "lat_p99_us", "ctx_per_io"]}
+
+
+def metrics(cell):
+    return [e["metric"] for e in cell["effects"]]
+
+
+def test_memory_gets_a_duet_a_disk_both(ab, shm, tmp_path):
+    done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--target",
+              f"{shm}/s", "--target", str(tmp_path / "s"), *QUICK)
+    assert done.returncode == 0, done.stderr
+    cells = ab.report()["cells"]
+    assert [cell["pairing"] for cell in cells] == ["duet", "duet", "alternate"]
+    for cell in cells:
+        assert metrics(cell) == CELLS[cell["pairing"]]
+    assert cells[2]["duet"] is None and cells[2]["latency"]["read"]
+    for cell in cells[:2]:
+        check_duet(cell)
+    assert "three at once on one CPU" in done.stdout
+
+
+def check_duet(cell):
+    found, (pair,) = cell["duet"], cell["pairs"]
+    assert cell["latency"] == {} and pair["duet"]["parts"] is None
+    assert 0 <= found["skew_s"]["max"] <= 0.02
+    sides = found["sides"]
+    assert set(sides) == {"A", "B", "A'"}
+    assert 0 < sum(one["cpu"] for one in sides.values()) < 1.1
+    assert all(one["elsewhere"] == 0 for one in sides.values())
+    ratio = effect(cell, "cpu_us")["ratio"]
+    assert 0.5 < ratio < 2      # libaio against itself
+
+
+def test_each_run_of_a_block_has_the_same_seed_and_cpu(ab, shm):
+    cpu = max(os.sched_getaffinity(0))
+    done = ab("--a", "libaio", "--b", "psync", "--pairs", "2", "--pairing",
+              "duet", "--target", f"{shm}/s", "--cpu", str(cpu), *QUICK)
+    assert done.returncode == 0, done.stderr
+    runs = ab.runs()
+    assert [run["pair"] for run in runs] == [0, 0, 0, 1, 1, 1]
+    for block in (runs[:3], runs[3:]):
+        assert {run["role"] for run in block} == {"A", "A'", "B"}
+        assert len({run["seed"] for run in block}) == 1
+        assert sum("duet" in run for run in block) == 1
+    assert runs[0]["seed"] != runs[3]["seed"]
+    assert Path(ab.out, "report.html").exists() and os.listdir(shm) == []
+
+
+@pytest.mark.parametrize("words, why", [
+    (["--cpu", "all"], "--cpu all pins to none"),
+    (["--own", "B:nice=3"], "different nice values"),
+    (["--job", "randwrite", "--size", "2M"], "a third of the target")])
+def test_what_cannot_be_a_duet_is_said(words, why, ab, shm, tmp_path):
+    job = tmp_path / "randwrite.fio"
+    job.write_text("[a]\nrw=randwrite\nbs=4k\niodepth=64\n")
+    words = [str(job) if word == "randwrite" else word for word in words]
+    sides = ["--a", "libaio", "--b", "psync", "--pairs", "1", "--target",
+             f"{shm}/s", *QUICK, *words]
+    done = ab(*sides)
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert cell["pairing"] == "alternate" and why in cell["no_duet"]
+    assert "no duet" in done.stdout
+    done = ab(*sides, "--pairing", "duet")
+    assert done.returncode == 1 and why in done.stderr.splitlines()[-1]
+    assert "cannot be a duet" in done.stderr

@@ -10,8 +10,9 @@ import math
 import numpy as np
 import pytest
 
-from fiolab.fio.metrics import CHANGES, COMMON
-from fiolab.stats import paired, pairing, twosample, verdict
+from fiolab.fio.metrics import CHANGES, COMMON, METRICS
+from fiolab.stats import paired, pairing, sequential, twosample, verdict
+import cutcampaigns
 
 CAMPAIGNS = 2000
 PAIRS = 20
@@ -30,11 +31,11 @@ def runs(rng, count, pairs):
     return (drift + noise(rng, (count, 3 * pairs))).reshape(count, pairs, 3)
 
 
-def differences(rng, count, pairs, effect=0.0, looks=()):
+def differences(rng, count, pairs, effect=0.0):
     """(d of B, d of A') of campaigns, planned as campaign.py plans them."""
     x = runs(rng, count, pairs)
     first = np.array([[order == "AB" for order in pairing.planned_orders(
-        int(rng.integers(2**31)), 0, pairs, looks)] for _ in range(count)])
+        int(rng.integers(2**31)), 0, pairs)] for _ in range(count)])
     # A is in the middle: A' A B or B A A'.
     b = np.where(first, x[..., 2], x[..., 0]) + effect
     other = np.where(first, x[..., 0], x[..., 2])
@@ -48,13 +49,13 @@ def reports(rng, cells, pairs=PAIRS, effect=0.0):
     return judged(metrics, d, floor)
 
 
-def judged(metrics, d, floor, alpha=verdict.ALPHA):
+def judged(metrics, d, floor):
     """The effects of the reports that d holds one after the other."""
     every = verdict.many(metrics * (len(d) // len(metrics)), d, floor)
     found = [every[i:i + len(metrics)]
              for i in range(0, len(every), len(metrics))]
     for effects in found:
-        verdict.judge_all(effects, CHANGES, alpha)
+        verdict.judge_all(effects, CHANGES)
     return found
 
 
@@ -101,38 +102,64 @@ def test_equivalent_is_not_said_of_what_lies_at_the_margin():
     assert np.mean(paired.tost_p(inside, 0.02) <= 0.05) >= 0.99
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
-def test_planned_looks_err_no_more_than_one(looks):
-    """And peeking without the correction does: the test can fail."""
-    rng = np.random.default_rng(len(looks))
-    d, _ = differences(rng, CAMPAIGNS, looks[-1], looks=looks)
-    p = np.array([paired.p_value(d[:, :n]) for n in looks])
-    corrected = np.mean((p <= paired.look_alpha(len(looks))).any(axis=0))
-    assert corrected <= 0.065
-    assert np.mean((p <= 0.05).any(axis=0)) > corrected
-
+# Campaigns that stop when they please
 
 @pytest.mark.slow
-@pytest.mark.parametrize("looks", [(10, 20), (10, 20, 30)])
-def test_reports_with_looks_claim_no_more(looks):
-    """Whole verdicts on all metrics, a claim at any look being one."""
-    rng, metrics = np.random.default_rng(20 + len(looks)), list(COMMON)
-    d, floor = differences(rng, CAMPAIGNS * len(metrics), looks[-1],
-                           looks=looks)
-    wrong = np.zeros(CAMPAIGNS, dtype=bool)
-    for n in looks:
-        wrong |= [bool(claims(effects)) for effects in judged(
-            metrics, d[:, :n], floor[:, :n], paired.look_alpha(len(looks)))]
-    assert wrong.mean() <= 0.065
+@pytest.mark.parametrize("cells", [1, 3])
+def test_reports_that_end_at_any_pair_claim_no_more(cells):
+    """p of all looks only falls, so what is claimed anywhere up to the 60th
+    pair is below alpha there; the interval and the floor are not asked."""
+    rng, metrics = np.random.default_rng(20 + cells), list(COMMON) * cells
+    d, floor = differences(rng, 1000 * len(metrics), 60)
+    every = verdict.many(metrics * 1000, d, floor, anytime=True)
+    for effect in every:
+        effect.secondary = METRICS[effect.metric].role != "primary"
+    wrong = 0
+    for i in range(0, len(every), len(metrics)):
+        verdict.judge_all(every[i:i + len(metrics)], CHANGES)
+        wrong += any(e.p_holm <= 0.05 for e in every[i:i + len(metrics)])
+    assert wrong / 1000 <= 0.05 + 3 * 0.007
 
 
 @pytest.mark.slow
-def test_looking_after_every_pair_is_what_looks_are_for():
+@pytest.mark.parametrize("shape", ["drift", "symmetric"])
+def test_intervals_hold_the_truth_at_all_looks_at_once(shape):
+    """One leaves it out just where the p of that truth is small."""
+    rng, truth = np.random.default_rng(31), math.log(1.1)
+    d = (differences(rng, CAMPAIGNS, 200, truth)[0] if shape == "drift" else
+         truth + rng.standard_cauchy((CAMPAIGNS, 200)))
+    for level in (0.95, 0.90):
+        limit = sequential.nominal((1 - level) / 2)
+        out = np.zeros(CAMPAIGNS, dtype=bool)
+        for n in sequential.looks(200):
+            out |= paired.tails(d[:, :n] - truth).min(axis=0) <= limit
+        assert out.mean() <= 1 - level + 0.015
+        assert out.mean() >= (1 - level) / 4       # it is no wider than needed
+
+
+@pytest.mark.slow
+def test_looking_after_every_pair_is_what_the_table_is_for():
     rng = np.random.default_rng(9)
     d, _ = differences(rng, CAMPAIGNS, 30)
     p = np.array([paired.p_value(d[:, :n]) for n in range(6, 31)])
     assert np.mean((p <= 0.05).any(axis=0)) > 0.12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread, effect, pairs, words", [
+    (0.03, 0.03, 55, {"more CPU": 0.95}), (0.03, 0.015, 110, {"more CPU": 0.9}),
+    (0.015, 0.015, 55, {"more CPU": 0.9}), (0.03, 0, 110, {"equivalent": 0.97}),
+    (0.015, 0, 55, {"equivalent": 0.97})])
+def test_what_is_planted_is_found_in_time(spread, effect, pairs, words):
+    """Pairs of duets as they were recorded at a load of 8 and of 1."""
+    rng = np.random.default_rng(round(1000 * (spread + effect)))
+    x = spread / math.sqrt(2) * rng.standard_t(5, (400, pairs, 3)) * 0.775
+    found = [cutcampaigns.ended(b, a, pairs)[0] for b, a in zip(
+        x[..., 2] - x[..., 1] + effect, x[..., 0] - x[..., 1])]
+    for word, share in words.items():
+        assert found.count(word) / len(found) >= share
+    if not effect:
+        assert found.count("more CPU") + found.count("less CPU") <= 12
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 # From the statistics to words.  The rules, fixed before any run:
 #   faster/slower  p, corrected, <= alpha, the 95% interval excludes 0 and the
 #                  effect is outside the A-against-A noise floor
-#   equivalent     else, the 90% interval lies inside +-2% (two one-sided tests)
+#   equivalent     else, the 90% interval lies inside +-2% (one-sided tests);
+#                  of what ends with that, the 99% interval: else of effects of
+#                  1.5%, which are to be found, one in eight would end so
 #   inconclusive   else, with the smallest effect these pairs could detect
 # alpha is 0.05 for all that a report says.  Where it has secondary effects,
 # they have a fifth of it, so that the primary ones pay little for them; Holm
@@ -21,6 +23,7 @@ MARGIN = 0.02
 ALPHA = 0.05
 FEWEST_PAIRS = 6
 AT_ONCE = 1 << 22       # differences squared, for the memory's sake
+ENDS = 0.1              # the share that equivalence has which ends a cell
 SECONDARY = 0.2         # the share of alpha that secondary effects have
 EARLY = "stopped before the planned number of pairs"
 INFINITE = (-math.inf, math.inf)
@@ -142,8 +145,9 @@ def judge(effect: Effect, words: Sequence[str], comparisons: float,
         small = ", yet within +-2%" if within else ""
         return (up if effect.estimate > 0 else down,
                 f"p {effect.p_holm:.2g}{small}")
-    if within:
-        return "equivalent", f"{100 - 200 * alpha:.3g}% CI inside +-2%"
+    enough = alpha * ENDS if effect.anytime else alpha
+    if effect.tost_p <= enough:
+        return "equivalent", f"{100 - 200 * enough:.3g}% CI inside +-2%"
     return "inconclusive", _why_not(effect, comparisons, alpha)
 
 

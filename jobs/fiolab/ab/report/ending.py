@@ -55,9 +55,10 @@ def how_many(data: dict) -> str:
 def rule(data: dict) -> str:
     """What the verdicts mean."""
     margin = f"{100 * data['margin']:g}%"
+    level = 90 if data["pairs"] is not None else 99
     ways = ("one look, at the end" if data["pairs"] is not None else
             "p and intervals hold after every pair, so whenever one stops")
     return (f"faster or slower if p <= {data['alpha']:g} by Holm over "
             f"{data['comparisons']} comparisons, the primary metrics with "
             "four fifths of it, and beyond the A/A floor; else equivalent if "
-            f"the 90% CI is in +-{margin}; {ways}")
+            f"the {level}% CI is in +-{margin}; {ways}")

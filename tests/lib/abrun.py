@@ -26,7 +26,7 @@ class Ab:
     def command(self, *arguments):
         """With a campaign folder of its own, .out, unless one is given."""
         words = list(map(str, arguments))
-        if words[0] != "compare" and not {"--out", "--resume"} & set(words):
+        if words[0] not in ("compare", "export") and not {"--out", "--resume"} & set(words):
             self.count += 1
             self.out = self.folder / f"campaign{self.count}"
             words[:0] = ["--out", str(self.out)]    # before a "--"

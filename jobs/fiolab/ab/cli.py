@@ -12,6 +12,7 @@ from ..base.problem import Problem
 from ..base.version import add_option
 from . import restore
 from .campaign import Request
+from .report import exporters
 
 QUICK_PAIRS = 6
 KEPT = tuple(field.name for field in fields(Request))
@@ -57,7 +58,8 @@ The default runtime is short, so that many pairs fit into a minute; give
 Ctrl-C keeps and reports what was measured; --resume goes on with it, and with
 a longer --max-time also where time was up.
 `ab compare OLD NEW` compares two campaigns, `ab history DIR...` shows where a
-series of them changed; see ab compare --help, ab history --help."""
+series of them changed, `ab export DIR` writes one in another form: see the
+--help of each."""
 
 
 def refuse(given: dict) -> None:
@@ -207,6 +209,7 @@ def _kept(new):
     add("--out", metavar="DIR", help="the campaign folder: every run and the "
         "report as HTML, CSV, JSON and text (BUILD/ab-DATE-TIME)")
     add("--resume", metavar="DIR", help="go on with the campaign in DIR, as it "
-        "was planned; beside it only --json, --destroy-data and --fio (where "
-        "the same fio is now) are allowed")
+        "was planned; beside it only --json, --format, --fail-if, "
+        "--destroy-data and --fio (where the same fio is now) are allowed")
     add("--json", metavar="FILE", help="a copy of report.json")
+    exporters.add_options(new, "the campaign folder")

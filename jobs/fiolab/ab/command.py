@@ -20,6 +20,7 @@ from ..target import scratchfile
 from . import (campaignfolder, cli, evaluation, places, planning, publish,
                runner, twocampaigns)
 from .campaignfolder import CampaignFolder
+from .report import exporters
 from .series import historycommand
 
 STAND_IN = 64 << 20     # bytes, for what is checked of a host's target here
@@ -249,9 +250,12 @@ def compare(args: argparse.Namespace, stack: ExitStack) -> None:
     except (SystemExit, Problem) as error:
         ending = error
     if campaign.whole_pairs():
-        found = publish.write(campaign, ending, file)
+        found = publish.write(campaign, ending, file, lambda data: (
+            exporters.write(data, given.get("format", ()),
+                            campaign.folder.path, given.get("fail_if"))))
         if ending is None:
             publish.judge(found)
+            exporters.fail(found, given.get("fail_if"), "ab")
     elif ending is not None:
         publish.say_how_to_go_on(campaign)
     else:
@@ -267,6 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         twocampaigns.main(words[1:])
     elif words[:1] == ["history"]:
         historycommand.main(words[1:])
+    elif words[:1] == ["export"]:
+        exporters.main(words[1:])
     else:
         words, line = cli.divided(words)
         commandline.main(words, cli.parser(line), compare)

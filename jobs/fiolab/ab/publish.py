@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The report of a campaign, whole or not: into its folder in four forms, and as
 # text on stdout, unless a mistake ended it, which is then said in a sentence.
+from collections.abc import Callable
 import sys
 from typing import Any
 
@@ -47,13 +48,16 @@ def report_data(campaign: Campaign, ending: BaseException | None) -> dict:
     return found
 
 
-def write(campaign: Campaign, ending: BaseException | None, file: Any) -> dict:
-    """Everything; the report.json as it was written."""
+def write(campaign: Campaign, ending: BaseException | None, file: Any,
+          export: Callable[[dict], None]) -> dict:
+    """Everything, and what export(report.json) writes; the report.json as it
+    was written."""
     found = report_data(campaign, ending)
     try:
         text = _write(campaign, found)
         if file:
             file.save(found)
+        export(found)
     except Problem:
         if ending is None:
             raise

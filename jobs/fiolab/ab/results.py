@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 import math
+from statistics import fmean
 from typing import Any
 
 from ..fio import jobfile
@@ -71,6 +72,7 @@ class Cell:
     hosts: dict = field(default_factory=dict)
     commands: CommandTally = field(default_factory=CommandTally)
     steal: list = field(default_factory=list)
+    cpu: dict = field(default_factory=dict)     # fio's own, by role
     repeats: int = 0
     options: list | None = None
     seconds: float = 0.0        # of measuring
@@ -127,9 +129,12 @@ class Cell:
                  if run["steal"] is not None]       # of other machines
         repeats = sum(run["repeats"] for run in runs.values())
         start = min(run["start"] for run in runs.values())
+        cpu = {role: shares_of(runs[role]["values"]) for role in "AB"}
         for direction, role, latency in latencies:
             self.pools.setdefault(direction, {}).setdefault(
                 role, Pool()).add(latency)
+        for role, shares in cpu.items():
+            self.cpu.setdefault(role, []).extend(shares)
         self.steal += steal
         self.repeats += repeats
         self.options = self.options or runs["A"].get("options")
@@ -159,6 +164,14 @@ class Cell:
     def changes(self) -> str:
         """What of the user's job file the runs replaced or dropped."""
         return self.job.changes(self.options) if self.options else ""
+
+    def fio_cpu(self) -> dict | None:
+        """{role: {"usr", "sys"}}: fio's own CPU time in percent of the runs'
+        time, of all jobs the mean; None where it was not kept."""
+        if not all(map(self.cpu.get, "AB")):
+            return None
+        return {role: {name: fmean(shares) for name, shares in zip(
+            ("usr", "sys"), zip(*self.cpu[role]))} for role in "AB"}
 
     def latency(self) -> dict:
         """Of the directions that both sides had."""
@@ -193,6 +206,16 @@ def sound(run: dict) -> None:
                 and all(_whole(ns) and _whole(count)
                         for ns, count in latency["bins"])):
             raise ValueError("latency")
+
+
+def shares_of(figures: dict) -> list[tuple[float, float]]:
+    """[(usr, sys)] of a run in percent; [] of one that has none."""
+    found = figures.get("usr_cpu"), figures.get("sys_cpu")
+    if None in found:
+        return []
+    if not all(0 <= float(value) < math.inf for value in found):
+        raise ValueError("usr_cpu")
+    return [found]
 
 
 def values_of(figures: dict,

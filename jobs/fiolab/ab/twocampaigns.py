@@ -18,29 +18,21 @@ import sys
 from ..base import commandline
 from ..base.problem import Problem
 from ..fio import returnstack
-from ..fio.metrics import CHANGES, METRICS, PRIMARY
+from ..fio.metrics import CHANGES, METRICS, SPECIAL
 from ..stats import paired, twosample, verdict
 from . import schema
-from .report import comparetext
+from .report import comparetext, failing
 
-LATENCIES = tuple(name for name in METRICS if name.startswith("lat_"))
-# Of --fail-if, WORD: (verdicts, of which metrics).  What cannot be judged is a
-# failure too, as a regression may hide a cell or a metric, and a check that
-# cannot fail checks nothing.
-KINDS = {"slower": ({"slower"}, ("iops",)),
-         "more-cpu": ({"more CPU"}, ("cpu_us",)),
-         "longer": ({"longer"}, LATENCIES),
-         "inconclusive": ({"inconclusive", "no verdict"}, PRIMARY)}
 TOO_FEW = "too few pairs"       # how the reason of no verdict begins
 
 PAIRING = 6             # in a key
-FAILED = 3              # the exit status of --fail-if
 MENTIONED = 5           # cells that a warning names, one by one
 ALIKE = 0.01            # p of all cells together, for a warning
 ABOUT = """Compare two campaigns of jobs/ab: for each cell that both have, is B
 (against A) faster, slower or equivalent in NEW, compared with OLD?"""
 MORE = f"""OLD and NEW are campaign folders or their report.json.
-With --fail-if the exit status is {FAILED} if a cell has that verdict: slower
+With --fail-if the exit status is {failing.STATUS} if a cell has that
+verdict: slower
 (IOPS), more-cpu, longer (latency), or inconclusive (IOPS or CPU); and also if
 that cannot be judged: OLD has a cell that NEW lacks, the metric was not
 measured, there are too few pairs, or a campaign is not finished."""
@@ -52,8 +44,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     new.add_argument("old", metavar="OLD")
     new.add_argument("new", metavar="NEW")
-    new.add_argument("--fail-if", action="append", choices=sorted(KINDS),
-                     default=[], help="may be repeated")
+    failing.add_option(new, f"the exit status is {failing.STATUS} then")
     new.add_argument("--json", metavar="FILE", help="write the result to FILE")
     return new
 
@@ -234,34 +225,26 @@ def _of_metric(metric, change, verdicts):
     return ""
 
 
-def _asked(word, pairing, both):
-    """(verdicts, metrics) of a word in a cell; both: another cell alternates
-    where this is a duet, or the other way round, so each has its metrics."""
-    verdicts, metrics = KINDS[word]
-    if both:
-        return verdicts, [name for name in metrics
-                          if (name == "cpu_us") == (pairing == "duet")]
-    if pairing == "duet" and "iops" in metrics:     # which follow from CPU
-        return (KINDS["more-cpu"][0] if word == "slower" else verdicts,
-                ("cpu_us",))
-    return verdicts, metrics
-
-
-def _of_cell(changes, words, pairing, both):
+def _of_cell(changes, words, pairing, both, lost):
+    """lost: what only one of the campaigns has; what both lack of SPECIAL,
+    the job does not do."""
     by_name = {change.metric: change for change in changes}
     asked = [(name, verdicts) for verdicts, metrics in (
-        _asked(word, pairing, both) for word in words) for name in metrics]
+        failing.asked(word, pairing, both) for word in words)
+        for name in metrics
+        if name in {*by_name, *lost} or name not in SPECIAL]
     return dict.fromkeys(filter(None, (
         _of_metric(name, by_name.get(name), verdicts)
         for name, verdicts in asked)))
 
 
 def failures(found: Sequence[tuple], words: Sequence[str],
-             missing: Sequence[tuple], finished: bool) -> list[str]:
+             missing: Sequence[tuple], finished: bool,
+             lost: Sequence[tuple] = ()) -> list[str]:
     """Sentences about what --fail-if WORD... looks for; [] without words.
 
     found: the judged changes of compare(); missing: the keys of OLD's cells
-    that NEW lacks.
+    that NEW lacks; lost: those of _unmeasured().
     """
     if not words:
         return []
@@ -272,7 +255,8 @@ def failures(found: Sequence[tuple], words: Sequence[str],
     return said + [f"{key[1]} on {key[2]}: {text}"
                    for key, changes in found for text in _of_cell(
                        changes, words, key[PAIRING],
-                       pairings[key[:PAIRING]] > 1)]
+                       pairings[key[:PAIRING]] > 1, [
+                           metric for one, metric, _ in lost if one == key])]
 
 
 def run(args: argparse.Namespace, stack: ExitStack) -> None:
@@ -284,12 +268,13 @@ def run(args: argparse.Namespace, stack: ExitStack) -> None:
     print("\n".join(comparetext.lines(found)[1:]))
     if file:
         file.save(json.loads(json.dumps(_data(found), allow_nan=False)))
-    failed = failures(found, args.fail_if, _only(old, new),
-                      old["finished"] and new["finished"])
+    failed = failures(found, args.fail_if or (), _only(old, new),
+                      old["finished"] and new["finished"],
+                      _unmeasured(old, new))
     if failed:
         print(f"ab compare: {ascii('; '.join(failed))[1:-1]}",
               file=sys.stderr)
-        sys.exit(FAILED)
+        sys.exit(failing.STATUS)
 
 
 def main(arguments: Sequence[str]) -> None:

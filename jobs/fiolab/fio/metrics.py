@@ -262,6 +262,8 @@ def _figures(jobs, threads):
             "bw_mib": rate(jobs, "io_bytes", threads=threads) / (1 << 20),
             "ctx_per_io": max(switches, NO_SWITCH) / ios if ios else None,
             "fio_cpu_us": cpu_us / ios if ios else None,
+            **{name: sum(j[name] for j in jobs) / len(jobs)
+               for name in ("usr_cpu", "sys_cpu")},
             **_latency_values(kinds), "latency": kinds}
 
 

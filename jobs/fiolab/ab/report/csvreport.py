@@ -54,9 +54,14 @@ def rows(data: dict) -> Iterator[dict]:
                 yield _row(data, cell, host, effect)
 
 
-def write(data: dict, path: str) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+def text(data: dict) -> str:
+    """The table, as RFC 4180 has it."""
+    made = io.StringIO()
+    writer = csv.DictWriter(made, COLUMNS)
     writer.writeheader()
     writer.writerows(rows(data))
-    files.write_report(path, text.getvalue())
+    return made.getvalue()
+
+
+def write(data: dict, path: str) -> None:
+    files.write_report(path, text(data))

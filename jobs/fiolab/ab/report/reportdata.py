@@ -139,7 +139,7 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
                       for pair in sorted(cell.discarded)],
         "commands": cell.commands.data(),
         "pairs": cell.ordered(), "effects": _effects_data(cell, cell.effects),
-        "latency": cell.latency(),
+        "latency": cell.latency(), "fio_cpu": cell.fio_cpu(),
         "hosts": {host: {"effects": _effects_data(cell, effects)}
                   for host, effects in cell.host_effects.items()}}
 

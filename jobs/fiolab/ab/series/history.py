@@ -24,6 +24,7 @@ from ...fio import returnstack
 from ...fio.metrics import CHANGES, METRICS, PRIMARY
 from ...stats import changepoint, twosample
 from .. import twocampaigns
+from ..report import failing
 
 
 def _refills(data):
@@ -245,7 +246,7 @@ def failures(data: dict, words: Sequence[str]) -> list[str]:
         said.append("the newest campaign is not compared: "
                     + "; ".join(data["campaigns"][newest]["differs"]))
     for word in words:
-        verdicts, metrics = twocampaigns.KINDS[word]
+        verdicts, metrics = failing.KINDS[word]
         there = [one for one in data["series"] if one["metric"] in metrics]
         if not there:
             said.append(f"{', '.join(metrics)} was not measured")

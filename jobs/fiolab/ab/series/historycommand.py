@@ -11,6 +11,7 @@ from ...base.problem import Problem
 from ...fio.metrics import METRICS
 from ...stats.changepoint import ALPHA
 from .. import twocampaigns
+from ..report import failing
 from . import history, historytext
 
 ABOUT = """B against A over many campaigns of one comparison: each metric with
@@ -25,7 +26,7 @@ more than in {1 - ALPHA:.0%} of random orders, corrected by the number of
 series: so no more than {ALPHA:.0%} of histories without a change show one.
 Leave out metrics (--metric) to find changes among fewer campaigns.
 
-With --fail-if the exit status is {twocampaigns.FAILED} if the newest level is
+With --fail-if the exit status is {failing.STATUS} if the newest level is
 worse than an earlier one: slower (IOPS), more-cpu, longer (latency); or if that
 cannot be judged: there are too few campaigns, or the newest is not compared or
 lacks the metric (inconclusive: this alone, for IOPS and CPU)."""
@@ -43,8 +44,7 @@ def parser() -> argparse.ArgumentParser:
     add("--across", action="append", default=[],
         choices=list(history.CONDITIONS),
         help="campaigns that differ in this are compared; may be repeated")
-    add("--fail-if", action="append", choices=sorted(twocampaigns.KINDS),
-        default=[], help="may be repeated")
+    failing.add_option(new, f"the exit status is {failing.STATUS} then")
     add("--html", metavar="FILE", help="write the page with pictures to FILE")
     add("--json", metavar="FILE", help="write the history to FILE")
     return new
@@ -82,11 +82,11 @@ def run(args: argparse.Namespace, stack: ExitStack) -> None:
     print(historytext.text(data), end="")
     if file:
         file.save(data)
-    failed = history.failures(data, args.fail_if)
+    failed = history.failures(data, args.fail_if or ())
     if failed:
         print(f"ab history: {ascii('; '.join(failed))[1:-1]}",
               file=sys.stderr)
-        sys.exit(twocampaigns.FAILED)
+        sys.exit(failing.STATUS)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""report.json as JUnit's XML, as Jenkins and GitLab read it: a suite for each
+cell, in it a test case for each metric.  What --fail-if names is a failure;
+what has no verdict (inconclusive, or too few pairs) is skipped, unless that is
+what it names.  A campaign that was stopped, a self-check and a word of
+--fail-if of which nothing was measured are cases of a suite of their own."""
+from collections.abc import Sequence
+import datetime
+from xml.etree import ElementTree
+
+from ...report import wording
+from . import failing
+
+
+def _case(suite, name, why="", skipped="", said=""):
+    """A test case: failed with why, else skipped, else passed."""
+    made = ElementTree.SubElement(
+        suite, "testcase", name=name, classname=suite.get("name"), time="0")
+    if why:
+        ElementTree.SubElement(made, "failure", message=why, type="verdict")
+    elif skipped:
+        ElementTree.SubElement(made, "skipped", message=skipped)
+    if said:
+        ElementTree.SubElement(made, "system-out").text = said
+    return made
+
+
+def _suite(data, name):
+    start = datetime.datetime.fromisoformat(
+        data["created"].replace("Z", "+00:00")).strftime("%Y-%m-%dT%H:%M:%S")
+    return ElementTree.Element("testsuite", name=name, timestamp=start,
+                               hostname="localhost", time="0")
+
+
+def _said(effect):
+    """The figures of a case, in a line."""
+    middle = ", ".join(f"{role} {wording.figure(effect['median'][role])} "
+                       f"{effect['unit']}" for role in "AB")
+    return (f"{wording.verdict_line(effect)}; median {middle}; "
+            f"p {wording.p_text(effect['p_holm'])} (Holm); {effect['reason']}")
+
+
+def _effect(suite, effect, asking, host=""):
+    said, name = _said(effect), effect["name"] + host
+    if failing.is_failure(effect, asking):
+        _case(suite, name, why=said, said=said)
+    elif effect["verdict"] in wording.OPEN:
+        _case(suite, name, skipped=said, said=said)
+    else:
+        _case(suite, name, said=said)
+
+
+def _cell(data, cell, name, words):
+    made = _suite(data, name)
+    properties = ElementTree.SubElement(made, "properties")
+    for key, value in (("A", data["sides"][0]["text"]),
+                       ("B", wording.side(data, cell["b"])["text"]),
+                       ("target", wording.target_text(cell["target"])),
+                       ("fio", data["fio"]["version"])):
+        ElementTree.SubElement(properties, "property", name=key, value=value)
+    asking = failing.wanted(data, cell, words)
+    for effect in cell["effects"]:
+        _effect(made, effect, asking)
+    for host, found in cell["hosts"].items():
+        for effect in found["effects"]:
+            _effect(made, effect, asking, f" on {host}")
+    return made
+
+
+def _campaign(data, words):
+    """What is true or false of all of it."""
+    made = _suite(data, "campaign")
+    _case(made, "finished", "" if data["finished"] else
+          "the campaign was stopped before its end")
+    for word in failing.unjudged(data, words):
+        _case(made, f"{word} can be told", f"no cell has what tells {word}")
+    check = data["self_check"]
+    if check and "passed" in check:
+        _case(made, "self-check", "" if check["passed"] else check["text"])
+    return made
+
+
+def _counts(suite):
+    for name in ("failure", "skipped"):
+        suite.set({"failure": "failures"}.get(name, name),
+                  str(len(suite.findall(f"testcase/{name}"))))
+    suite.set("tests", str(len(suite.findall("testcase"))))
+    suite.set("errors", "0")
+
+
+def text(data: dict, words: Sequence[str] | None = None) -> str:
+    """words: those of --fail-if; None: failing.WORSE, as far as it can be
+    told."""
+    named, words = words or (), failing.WORSE if words is None else words
+    data = wording.cleaned(data, wording.line)
+    names = wording.cell_names(data)
+    whole = ElementTree.Element("testsuites", name="jobs/ab")
+    whole.append(_campaign(data, named))
+    for cell in data["cells"]:
+        b = wording.side(data, cell["b"])["text"]
+        name = (f"{names[cell['id']]}: {b} against "
+                f"{data['sides'][0]['text']}")
+        whole.append(_cell(data, cell, name, words))
+    for suite in whole:
+        _counts(suite)
+    for key in ("tests", "failures", "errors"):
+        whole.set(key, str(sum(int(suite.get(key, "0")) for suite in whole)))
+    ElementTree.indent(whole)
+    return ('<?xml version="1.0" encoding="UTF-8"?>\n' +
+            ElementTree.tostring(whole, encoding="unicode") + "\n")

@@ -8,7 +8,7 @@ import pytest
 
 from abrun import FAST
 from fiolab.base.problem import Problem
-from fiolab.fio import jobfile
+from fiolab.fio import asking, fiorun, jobfile, sidespec, timedrun
 from fiolab.fio.jobs import jobgroups
 
 HERE = Path(__file__).parent / "jobfiles"
@@ -29,6 +29,12 @@ def load(name):
     ("include", {"include/read": {"direct": ["1"], "iodepth": ["8"],
                                   "bs": []},
                  "include/write": {"iodepth": ["8"], "bs": ["16k"]}}),
+    ("staggered", {"staggered/first": {"rw": ["randread"]},
+                   "staggered/second": {"rw": ["write"]},
+                   "staggered/third": {"rw": ["read"]}}),
+    ("overlapping", {"overlapping": {"rw": ["randwrite", "randread",
+                                            "randread"]}}),
+    ("steady", {"steady": {"mem": ["mmap"]}}),
     ("engines", {"engines/load": {"rw": ["randwrite"]}})])
 def test_a_file_is_a_cell_for_each_group(name, cells):
     jobs = load(name)
@@ -49,6 +55,10 @@ def test_a_file_is_a_cell_for_each_group(name, cells):
     ("beside", "beside.fio runs the engine cpuio, which burns CPU time, "
      "beside the jobs that are to be compared (load+burn): remove its "
      "section, or put a stonewall between."),
+    ("mapped", "mapped.fio has its buffers in a file (mem), which reads would "
+     "overwrite: leave out the file's name."),
+    ("trace", "trace.fio sets 'read_iolog', which a timed comparison cannot "
+     "honour: remove it from the job file."),
     ("nothing", "nothing.fio has no job to compare engines by: job layout of "
      "{0}/nothing.fio is left out: it only makes files (create_only), and the "
      "target is there.")])
@@ -79,6 +89,66 @@ def test_a_section_keeps_what_was_in_force(tmp_path):
     assert [one["bs"] for job in jobs for one in
             jobfile.in_force(job.text, "bs")] == ["4k", "4k", "4k", "64k",
                                                   "64k", "64k"]
+
+
+TIMED = ["size=67108864", *timedrun.timed_options(0.5, 0.1)]
+
+
+def test_jobs_that_begin_later_are_timed_at_once():
+    job, = load("overlapping")
+    assert job.delays() == [0, 1, 1] and job.lasts() == 1
+    assert [(one.get("startdelay"), one["ramp_time"]) for one in
+            jobfile.in_force(job.effective(TIMED), "startdelay",
+                             "ramp_time")] == [
+        (None, "1100ms"), ("1000ms", "100ms"), ("1000ms", "100ms")]
+    assert "startdelay 6s is kept, so each run takes 1 s longer" in \
+        job.changes(TIMED)
+    assert "startdelay" not in job.effective(["size=67108864"])
+
+
+def test_a_delay_of_all_is_none():
+    """Nor is that of a group that begins when another has ended."""
+    for job in load("staggered"):
+        assert job.lasts() == 0 and "startdelay" not in job.effective(TIMED)
+    assert "startdelay 35 -> 0" in load("staggered")[1].changes(TIMED)
+
+
+def test_what_ends_a_run_early_is_left_out_with_the_reason():
+    job, = load("steady")
+    said = job.changes(TIMED)
+    assert "ss -> every run lasts as long" in said
+    assert said.endswith("dropped: ioscheduler")
+    assert "ss" not in job.effective(TIMED).replace("sched", "").split()
+    assert not {"ss", "ss_dur", "ss_ramp"} & set(
+        map(jobfile.option_of, job.effective(TIMED).split("\n")))
+
+
+@pytest.mark.fio
+def test_options_of_other_engines_go_to_a_side(tmp_path, fio_binary):
+    runner = fiorun.Fio(fio_binary, None, str(tmp_path))
+
+    def left(*sides):
+        job, = asking.without_foreign(
+            runner, [sidespec.parse(side, "") for side in sides],
+            load("foreign"))
+        asking.check(runner, [sidespec.parse(sides[0], "")], [job], 64 << 20)
+        return [note.split()[3].rstrip(",") for note in job.notes]
+    assert left("libaio", "libaio") == ["fixedbufs", "hipri", "sqthread_poll"]
+    assert left("psync", "libaio") == ["fixedbufs", "hipri", "sqthread_poll",
+                                       "userspace_reap"]
+
+
+@pytest.mark.fio
+def test_the_timed_part_begins_when_the_last_job_has(ab, shm):
+    """The late reader does its I/O in it, and the writer before it."""
+    done = ab("--b", "psync", "--pairs", "1", "--job",
+              HERE / "overlapping.fio", "--target", f"{shm}/s", "--pairing",
+              "alternate", *FAST)
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert set(cell["latency"]) == {"read", "write"}
+    first, *_ = sorted(run["start"] for run in ab.runs())
+    assert max(run["start"] for run in ab.runs()) - first > 2 * 1.25
 
 
 @pytest.mark.fio

@@ -114,6 +114,8 @@ def _begin(given, stack):
                            for side in campaign.sides)
     if not campaign.clients:        # else each host decides for itself
         campaign.sides = returnstack.decided(campaign.sides, asked.build)
+    campaign.jobs = asking.without_foreign(campaign.fio, campaign.sides,
+                                           campaign.jobs)
     _know_files(campaign, _ask_fio(campaign, campaign.sides))
     file = _output(campaign, given.get("json"), stack)
     for job in campaign.jobs:
@@ -205,7 +207,8 @@ def _check(campaign, tick):
 
 def _seconds(campaign):
     """What a run takes, about."""
-    return campaign.ramp + campaign.runtime + (
+    late = sum(job.lasts() for job in campaign.jobs)
+    return late / len(campaign.jobs) + campaign.ramp + campaign.runtime + (
         clientrun.STEP_OVERHEAD if campaign.clients
         else commandline.STEP_OVERHEAD)
 

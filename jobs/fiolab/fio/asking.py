@@ -29,6 +29,13 @@ OFFLOAD_WORKS = (3, 42)     # before it, threads stall above depth 1
 PAUSE = 50                  # ms between a write and its sync
 SYNC_JOB = Job("syncs", "[syncs]\nrw=write\nbs=4k\niodepth=1\nfsync=1\n"
                f"thinktime={PAUSE}ms\n")
+# Engines that are no part of fio, so that it cannot be asked.
+SPDK = {"spdk": ("mem_size_mb", "enable_vmd", "shm_id", "mem_single_seg",
+                 "enable_sgl", "disable_pcie_sgl_merge", "initial_zone_reset",
+                 "zone_append"),
+        "spdk_bdev": ("spdk_conf", "spdk_json_conf", "spdk_mem",
+                      "spdk_single_seg", "log_flags", "initial_zone_reset",
+                      "zone_append", "env_context", "spdk_rpc_listen_addr")}
 LIBRARY_SECONDS = 10        # more than a look at its maps takes
 
 
@@ -129,6 +136,41 @@ def check(fio: Fio, sides: Iterable[Side], jobs: Sequence[Job],
         _check_side(fio, side)
         for job in jobs:
             _check_job(fio, side, job, size)
+
+
+def _common(fio, sides):
+    """The options that the engines of all sides have."""
+    return set.intersection(*(engine_options(fio.of(side), side)
+                              for side in sides))
+
+
+def _left_out(fio, job, common):
+    """{option: engine} of the engines that the job file names, where not every
+    side's engine has it."""
+    found = {}
+    for engine in {value.split(":")[0] for value in job.values("ioengine")}:
+        _, text = _ask(fio, f"--enghelp={engine}")
+        found |= dict.fromkeys({*OPTION.findall(text), *SPDK.get(engine, ())},
+                               engine)
+    return {name: engine for name, engine in found.items()
+            if name not in common and job.sets(name)}
+
+
+def without_foreign(fio: Fio, sides: Sequence[Side],
+                    jobs: Iterable[Job]) -> list[Job]:
+    """The jobs without options of engines that the sides do not have: those of
+    one engine in the file belong to a side."""
+    common, found = None, []
+    for job in jobs:
+        if job.values("ioengine"):
+            common = _common(fio, sides) if common is None else common
+            for name, engine in sorted(_left_out(fio, job, common).items()):
+                job = job.without(name, (
+                    f"job {job.name} sets {name}, an option of the engine "
+                    f"{engine} that not every side has: it is left out; give "
+                    f"it to a side, as {engine},{name}=VALUE."))
+        found.append(job)
+    return found
 
 
 def _maps(pid):

@@ -217,7 +217,7 @@ def timed(plan: Any, cell: Any, role: str, seed: int) -> dict:
     side = plan.side(cell, role)
     options = _options(plan, side, cell.target, seed)
     found = run(plan.fio, side, cell.job, cell.target, options,
-                plan.ramp + plan.runtime)
+                plan.ramp + plan.runtime + cell.job.lasts())
     hosts = {name: _values(jobs, side) for name, jobs in found.items()}
     for name, values in hosts.items():
         if not (values["iops"] > 0 and values["cpu_us"]):

@@ -91,7 +91,7 @@ def _split_bytes(text):
 
 
 # option -> (its plain spelling, an example of it, what it counts)
-SIZES = (re.compile(rf"(?:{ONE})?([-,](?:{ONE})?)*", re.A | re.I),
+SIZES = (re.compile(rf"(?:{ONE})?([-:,](?:{ONE})?)*", re.A | re.I),
          "4k or 4k,128k", _bytes)
 SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
          "4k/60:64k/40 or 4k/60:64k/40,8k", _split_bytes)

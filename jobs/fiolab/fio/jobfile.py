@@ -5,18 +5,18 @@
 # written into a copy: every such line is removed from all sections and set
 # once, in a [global] section in front.  jobgroups.py makes Jobs of files.
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import os
 import re
 from typing import Protocol
 
 from ..base.problem import Problem
-from .jobs import changed, mapping
+from .jobs import changed, delays, mapping
 
 # Set by the comparison, on both sides alike.
 OURS = {"ioengine", "filename", "time_based", "runtime", "timeout",
         "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun",
-        "verify_state_save", *mapping.WHERE}
+        "verify_state_save", "startdelay", "start_delay", *mapping.WHERE}
 # Removed: they name other files, end a run early, run programs, log every I/O,
 # put reads and writes into one figure, or (name) would put text of the job file
 # into a shell command.
@@ -26,13 +26,16 @@ DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
            "exec_postrun", "name", "description", "write_iolog",
            "write_bw_log", "write_lat_log", "write_iops_log",
            "write_hist_log", "group_reporting", "unified_rw_reporting",
-           "verify_state_load", "verify_dump"}
+           "verify_state_load", "verify_dump", "ioscheduler"}
+# Removed with the reason: they end a run when its figures are steady, and the
+# runs of a comparison are as long as each other.
+STEADY = {"steadystate", "ss", "steadystate_duration", "ss_dur",
+          "steadystate_ramp_time", "ss_ramp", "steadystate_check_interval",
+          "ss_interval"}
 # Removed where the comparison pins fio to a CPU: they move jobs to others.
 PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
 # Refused: they bring in other files or make a timed window meaningless.
-# (mem and iomem can map a file, which reads would then overwrite.)
-REFUSED = {"read_iolog", "replay_redirect", "startdelay", "steadystate", "ss",
-           "mem", "iomem", "mmapfile"}
+REFUSED = {"read_iolog", "replay_redirect", "mmapfile"}
 # Refused likewise, but for those that mapping.py puts into the part of the
 # target that is given: they may lead out of it.  inside.py looks for those that
 # are not known here.
@@ -46,7 +49,7 @@ READ_ONLY = {"read", "randread"}
 
 
 def reserved(key: str) -> bool:
-    return key in OURS or key in DROPPED or refused(key)
+    return key in OURS | DROPPED | STEADY or refused(key)
 
 
 def refused(key: str) -> bool:
@@ -197,6 +200,15 @@ class Job:
         return [value_of(line) for line in lines(self.text)
                 if option_of(line) in keys]
 
+    def sets(self, key: str) -> bool:
+        """Is there a line for this option?"""
+        return any(option_of(line) == key for line in lines(self.text))
+
+    def without(self, key: str, note: str) -> "Job":
+        """The job without the lines of an option; note: why."""
+        return replace(self, notes=(*self.notes, note), text="\n".join(
+            line for line in lines(self.text) if option_of(line) != key))
+
     def _dropped(self):
         return DROPPED | PINNING if self.pinned else DROPPED
 
@@ -225,6 +237,14 @@ class Job:
         """Must its target end where the part that it is given ends?"""
         return mapping.strided(self._where())
 
+    def delays(self) -> list[float]:
+        """Seconds that each section begins after the first of them."""
+        return delays.kept(in_force(self.text, *delays.READ))
+
+    def lasts(self) -> float:
+        """Seconds until the last of its jobs begins."""
+        return max(self.delays(), default=0)
+
     def _moves(self, options):
         """What _mapped() made of the values in the file."""
         where, found = self._where(), {}
@@ -245,6 +265,10 @@ class Job:
             key = ALIASES.get(option_of(line), option_of(line))
             if key in self._dropped() or key == "exec_prerun":
                 dropped[key] = True
+            elif key in delays.READ[:2]:
+                replaced[changed.delay(value_of(line), self.lasts())] = True
+            elif key in STEADY:
+                replaced[f"{key} -> every run lasts as long"] = True
             elif key in new and key not in mapping.WHERE:
                 replaced[changed.replacement(key, value_of(line),
                                              new[key])] = True
@@ -261,13 +285,14 @@ class Job:
         """The job file's text with these option lines in force everywhere,
         and its offsets and sizes put into offset= and size= of these."""
         options = list(options)
-        gone = OURS | self._dropped() | set(map(option_of, options))
+        gone = OURS | STEADY | self._dropped() | set(map(option_of, options))
         base, size = mapping.part(options) or (0, 0)
-        places = iter(self._mapped(options))
+        places, late = iter(self._mapped(options)), iter(self.delays())
         body = []
         for section in sections(self.text):
             body += [_section(line) if line.strip().startswith("[") else line
                      for line in section if option_of(line) not in gone]
             if size and is_job(section):
                 body += next(places).lines(base, size)
+                body += delays.lines(next(late), self.lasts(), options)
         return "\n".join(["[global]", *options, "", *body, ""])

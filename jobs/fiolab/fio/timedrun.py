@@ -83,6 +83,7 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
           runtime: float, ramp: float) -> dict:
     """One timed run: the figures that the comparison keeps of it."""
     options = base_options(side, target, seed) + timed_options(runtime, ramp)
+    ramp += job.lasts()
     with Run(fio, side, job, target, options) as started:
         rate = _cpu_rate(started, runtime, ramp)
         result = started.finish(runtime + ramp + PATIENCE)

@@ -37,7 +37,7 @@ class Amount:
         for key in keys:
             text = values.get(key, "")
             if text.endswith("%"):
-                return cls(share=Fraction(size_of(text[:-1], key), 100))
+                return cls(share=Fraction(size_of(text.rstrip("%"), key), 100))
             if text and text != "-1":
                 return cls(size_of(text, key))
         return None

@@ -38,3 +38,10 @@ def replacement(key: str, old: str, new: str) -> str:
     shown = {"ioengine": "the side's", "filename": "the target",
              "randseed": "one per pair"}.get(key, _plain(key, new))
     return f"{key} {old} -> {shown}"
+
+
+def delay(old: str, last: float) -> str:
+    """Of a startdelay, where the last job begins after so many seconds."""
+    if not last:
+        return f"startdelay {old} -> 0"
+    return f"startdelay {old} is kept, so each run takes {last:g} s longer"

@@ -16,17 +16,20 @@ from ...base import commandline
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job, option_of
+from . import delays
 
 INCLUDE = re.compile(r"include.(.*)")
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
 # Engines that do no I/O on a file or block device, and what they do.
 ELSEWHERE = {
     **dict.fromkeys(("cpuio",), "burns CPU time"),
+    **dict.fromkeys(("page_fault",), "touches memory"),
     **dict.fromkeys(("null", "exec"), "does no I/O"),
     **dict.fromkeys(("net", "netsplice", "rdma", "libiscsi", "http", "nbd",
                      "nfs", "rbd", "rados", "gfapi", "gfapi_async", "libhdfs",
                      "libblkio", "librpma_apm_client", "librpma_apm_server",
-                     "librpma_gpspm_client", "librpma_gpspm_server"),
+                     "librpma_gpspm_client", "librpma_gpspm_server",
+                     "dfs"),
                     "talks to another machine or program"),
     **dict.fromkeys(("filecreate", "filestat", "filedelete", "dircreate",
                      "dirstat", "dirdelete", "fileoperations", "ftruncate",
@@ -112,6 +115,9 @@ def _check_places(job):
                           "comparison cannot give each run the same.")
 
 
+MAPS_FILE = re.compile(r"(mem|iomem)\s*=.*:", re.I)
+
+
 def _check_options(job):
     for line in jobfile.lines(job.text):
         key = option_of(line)
@@ -119,6 +125,10 @@ def _check_options(job):
             raise Problem(f"{job.path} has an option with a variable in its "
                           f"name ({ascii(key)[1:-1]}), so that nobody sees "
                           "which it is: write its name.")
+        if MAPS_FILE.match(line.strip()):
+            raise Problem(f"{job.path} has its buffers in a file ({key}), "
+                          "which reads would overwrite: leave out the file's "
+                          "name.")
         if jobfile.refused(key):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "
                           "cannot honour: remove it from the job file.")
@@ -144,8 +154,8 @@ def _barrier(section):
 def _grouped(text):
     """[(sections, what is in force in each)] of each group: a section is its
     lines, and before the first of a group are all of [global] so far."""
-    values = iter(jobfile.in_force(text, *BARRIERS, "ioengine", "create_only",
-                                   "rw", "readwrite", "verify",
+    values = iter(jobfile.in_force(text, *BARRIERS, *delays.READ, "ioengine",
+                                   "create_only", "rw", "readwrite", "verify",
                                    "verify_only"))
     defaults, groups = [], []
     for section in jobfile.sections(text):
@@ -159,7 +169,16 @@ def _grouped(text):
             groups.append(([*defaults], []))
         groups[-1][0].append(section)
         groups[-1][1].append(here)
-    return groups
+    return [one for group in groups for one in _staggered(*group)]
+
+
+def _staggered(sections, values):
+    """The groups in one that startdelay puts one after the other."""
+    for numbers in delays.groups(values):
+        place = iter(range(len(values)))
+        yield ([one for one in sections if not jobfile.is_job(one)
+                or next(place) in numbers],
+               [values[number] for number in numbers])
 
 
 def _engine(section):

@@ -69,6 +69,7 @@ def why_not(asked: Request, sides: Sequence[Side], job: Job,
         any(side.own.before or side.own.after for side in sides),
         "zones have to end where the target does, and not its third":
         job.writes() and job.strided(),
+        "its jobs do not begin together (startdelay)": job.lasts() > 0,
         _too_small(job, target): True}
     return next((why for why, holds in reasons.items() if why and holds), "")
 

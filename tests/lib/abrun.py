@@ -80,7 +80,7 @@ def sentence(done, word):
     """It failed, and its last line on stderr is the sentence."""
     assert done.returncode == 1 and done.stdout == "", done.stderr
     last = done.stderr.splitlines()[-1]
-    assert re.match("ab( compare)?: ", last) and word in last, done.stderr
+    assert re.match("ab( compare| run)?: ", last) and word in last, done.stderr
 
 
 def effect(cell, metric):

@@ -27,6 +27,7 @@ class Request:
     line: list | None = None        # what is behind --: fio's command line
     matrix: list | None = None
     aa: bool = False
+    parts: bool = False     # of A alone; see series/partcommand.py
     self_check: bool = False
     target: list | None = None
     size: int | None = None

@@ -58,8 +58,9 @@ The default runtime is short, so that many pairs fit into a minute; give
 Ctrl-C keeps and reports what was measured; --resume goes on with it, and with
 a longer --max-time also where time was up.
 `ab compare OLD NEW` compares two campaigns, `ab history DIR...` shows where a
-series of them changed, `ab export DIR` writes one in another form: see the
---help of each."""
+series of them changed, `ab run --part A` compares what takes a reboot, as
+kernels do, `ab export DIR` writes one in another form: see the --help of
+each."""
 
 
 def refuse(given: dict) -> None:
@@ -117,12 +118,22 @@ def parser(line: Sequence[str] = ()) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add_option(new)
     _what(new)
-    _where(new)
+    add_where(new)
     _how(new)
     _kept(new)
     if line:
         new.set_defaults(line=list(line))
     return new
+
+
+def add_jobs(new: argparse.ArgumentParser) -> None:
+    """Which I/O."""
+    add = new.add_argument
+    add("--job", action="append", metavar="FILE",
+        help="a job file, or the name of one here (randread); may be repeated")
+    add("--matrix", nargs="+", metavar="OPTION=VALUE,VALUE",
+        help="run each job once for every combination, such as bs=4k,128k "
+        "iodepth=1,8,64 rw=randread,randwrite")
 
 
 def _what(new):
@@ -135,11 +146,7 @@ def _what(new):
     add("--own", action="append", metavar="LETTER:NAME=VALUE",
         help="@NAME=VALUE of the side with that letter (A, B and so on), for "
         "any VALUE; may be repeated")
-    add("--job", action="append", metavar="FILE",
-        help="a job file, or the name of one here (randread); may be repeated")
-    add("--matrix", nargs="+", metavar="OPTION=VALUE,VALUE",
-        help="run each job once for every combination, such as bs=4k,128k "
-        "iodepth=1,8,64 rw=randread,randwrite")
+    add_jobs(new)
     add("--aa", action="store_true", help="compare the first side with itself: "
         "what remains is the noise of this machine")
     add("--self-check", action="store_true", help="plant a known slowdown, "
@@ -147,7 +154,8 @@ def _what(new):
         "exit status 1 if not so")
 
 
-def _where(new):
+def add_where(new: argparse.ArgumentParser) -> None:
+    """What the I/O goes to on this machine, and what does it."""
     add = new.add_argument
     add("--target", action="append", metavar="PATH",
         help="a file or block device; may be repeated")
@@ -161,9 +169,6 @@ def _where(new):
     add("--restore", choices=tuple(restore.HOW), help="the state of a target "
         "before each run of a job that writes: fill (every byte is written "
         "again; the default), trim (discarded first) or none")
-    add("--client", metavar="HOST,HOST", help="run on these hosts at once, "
-        "through the `fio --server` that runs on each; HOST is NAME, "
-        "NAME:PORT or [IPv6]:PORT")
     add("--build", metavar="DIR",
         help="the build folder (environment O, else ../build)")
     add("--fio", metavar="PATH",
@@ -190,6 +195,15 @@ def _how(new):
         "B at once on one CPU, which decides CPU us per I/O; alternate: one "
         "after the other; auto (the default): duet wherever both can run at "
         "once, and alternate beside it where a device sets the pace")
+    add("--client", metavar="HOST,HOST", help="run on these hosts at once, "
+        "through the `fio --server` that runs on each; HOST is NAME, "
+        "NAME:PORT or [IPv6]:PORT")
+    add_times(new)
+
+
+def add_times(new: argparse.ArgumentParser) -> None:
+    """How each run is made."""
+    add = new.add_argument
     add("--runtime", metavar="S",
         type=number(float, 0.2, 86400, "seconds"),
         help="timed seconds of each run (0.5)")

@@ -9,6 +9,7 @@ from dataclasses import replace
 import math
 import os
 import sys
+from typing import Any
 
 from ..base import commandline, privatefolder, progress
 from ..base.files import fingerprint
@@ -19,6 +20,7 @@ from ..stats.verdict import SECONDARY, count_pairs, fewest_pairs
 from ..target import scratchfile
 from . import (campaignfolder, cli, evaluation, places, planning, publish,
                runner, twocampaigns)
+from .campaign import Campaign
 from .campaignfolder import CampaignFolder
 from .report import exporters
 from .series import historycommand
@@ -103,7 +105,7 @@ def _know_files(campaign, libraries):
                      for side in campaign.sides]
 
 
-def _begin(given, stack):
+def begin(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
     """(a new campaign, the file of --json)"""
     asked = cli.request(given)
     campaign = planning.begun(asked, given.get("destroy_data", False))
@@ -124,7 +126,8 @@ def _begin(given, stack):
     campaign.folder = planning.folder(asked.build, given.get("out"))
     campaign.folder.create(stack)
     planning.plan(campaign, stack)
-    _warn_of_few_pairs(campaign)
+    if not asked.parts:
+        _warn_of_few_pairs(campaign)
     _save(campaign)
     return campaign, file
 
@@ -152,14 +155,20 @@ def _same(campaign, sides):
                           "began: begin a new one.")
 
 
-def _go_on(given, stack):
+def go_on(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
     """(the campaign of --resume, the file of --json); what it still needs is
     prepared."""
     folder = CampaignFolder(given["resume"])
     campaign = campaignfolder.read(folder.open(stack))
     campaign.folder = folder
     campaign.destroy = given.get("destroy_data", False)
-    campaign.load(folder)
+    if campaign.asked.parts != given.get("parts", False):
+        raise Problem(f"{folder.shown} holds "
+                      + ("parts: go on with `ab run --part`."
+                         if campaign.asked.parts else
+                         "a campaign that has no parts: give another --out."))
+    if not campaign.asked.parts:
+        campaign.load(folder)
     if campaign.anytime:
         _longer(campaign, given.get("max_time"))
         evaluation.close(campaign)
@@ -245,7 +254,7 @@ def _measure(campaign):
 def compare(args: argparse.Namespace, stack: ExitStack) -> None:
     given = vars(args)
     cli.refuse(given)
-    campaign, file = (_go_on if given.get("resume") else _begin)(given, stack)
+    campaign, file = (go_on if given.get("resume") else begin)(given, stack)
     ending = None
     try:
         if not campaign.complete():
@@ -276,6 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         historycommand.main(words[1:])
     elif words[:1] == ["export"]:
         exporters.main(words[1:])
+    elif words[:1] == ["run"]:
+        from .series import partcommand     # which plans as this does
+        partcommand.main(words[1:])
     else:
         words, line = cli.divided(words)
         commandline.main(words, cli.parser(line), compare)

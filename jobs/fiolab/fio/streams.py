@@ -110,6 +110,14 @@ def _inside(fio, side, job, target):
     return result, streams
 
 
+def logged(fio: Fio, side: Side, job: Job,
+           target: Target) -> list[list[tuple]]:
+    """The first I/Os of each of a job's jobs, its syncs left out, as they may
+    fall anywhere between writes in flight."""
+    rehearse(fio, side, job, target)
+    return [_split(one)[0] for one in _inside(fio, side, job, target)[1]]
+
+
 def same_stream(fio: Fio, sides: Sequence[Side], job: Job,
                 target: Target) -> str:
     """Refuse an unfair comparison; else say what was checked."""

@@ -178,7 +178,8 @@ def _series(given, campaigns, metrics):
             if points:
                 found.append({
                     "a": key[0], "b": key[1], "job": key[2],
-                    "target": key[4], "size": key[5], "metric": name,
+                    "target": key[4], "size": key[5], "pairing": key[6],
+                    "metric": name,
                     "name": known.label, "role": known.role,
                     "better": known.better, "points": points, "reason": ""})
     return found
@@ -199,7 +200,9 @@ def _warnings(campaigns, series):
 
 def title(one: dict) -> str:
     """A cell in words."""
-    return f"{one['job']}: {one['b']} against {one['a']}, {one['target']}"
+    duet = ", duet" if one["pairing"] == "duet" else ""
+    return (f"{one['job']}: {one['b']} against {one['a']}, {one['target']}"
+            f"{duet}")
 
 
 def make(given: Sequence[Given], metrics: Sequence[str],

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`ab run --part A --out DIR`: one part of a campaign whose sides are states of
+the machine (a kernel, a firmware, a setting), each for itself.
+
+What is run is kept as a campaign of one side against itself, so that fio,
+engine, jobs, targets and their sizes are planned, kept and found again as those
+of any campaign; of its runs, only those of A are made, and they belong to
+parts.
+"""
+import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
+import hashlib
+import sys
+import time
+
+from ...base import commandline, machine, progress
+from ...base.problem import Problem
+from ...fio import streams
+from .. import cli, command, planning, runner
+from . import machinestate, partfolder, partreport
+from .partfolder import LABELS, Part, Parts
+
+RUNS = 20               # of each cell in a part
+SAME_IOS = 50           # of each job, which must be the same in all parts
+ABOUT = """Compare two states of a machine (kernels, firmware, a boot option)
+that cannot be had at once: one part in each boot, A and B in turn, into one
+folder, which is judged after each part."""
+MORE = """  jobs/ab run --part A --out DIR --side libaio --target /dev/nvme1n1
+  (boot the other kernel)
+  jobs/ab run --part B --out DIR
+  (and back, and so on: A B B A B A A B, at least 4 of each)
+
+The first part plans the campaign; later ones need only --part and --out, and
+are refused where fio, the engine, a job or a target is another.  The unit is
+the part: runs in one boot share whatever that boot has, so that more of them
+do not make a verdict, and more boots do.  Each part must have a boot of its
+own; with --same-boot what differs is a setting, such as a sysctl.
+
+Ctrl-C or SIGKILL: the same command goes on with the part, or, after another
+boot, does it again."""
+# What the first part is asked, and later ones may repeat.
+PLANNED = ("side", "job", "target", "size", "matrix", "buffered", "restore",
+           "pairs", "runtime", "ramp", "cpu", "seed")
+
+
+def parser() -> argparse.ArgumentParser:
+    new = argparse.ArgumentParser(
+        "ab run", description=ABOUT, epilog=MORE,
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = new.add_argument
+    add("--part", required=True, choices=LABELS, help="the state that the "
+        "machine is in now")
+    add("--out", required=True, metavar="DIR", help="the folder of all parts")
+    add("--same-boot", action="store_true", help="parts may be of one boot, "
+        "as what differs between them is a setting")
+    add("--side", metavar="ENGINE", type=lambda text: [text],
+        help="what is run in all parts (libaio)")
+    cli.add_jobs(new)
+    cli.add_where(new)
+    cli.add_times(new)
+    add("--runs", dest="pairs", metavar="N",
+        type=commandline.number(int, 2, 10000, "a number"),
+        help=f"runs of each cell in each part ({RUNS})")
+    add("--json", metavar="FILE", help="a copy of the report's JSON")
+    return new
+
+
+# The campaign
+
+def _planned(given):
+    """As command.begin() wants it."""
+    kept = {name: value for name, value in given.items()
+            if name not in ("part", "same_boot", "json")}
+    return {"pairs": RUNS, **kept, "parts": True, "aa": True,
+            "pairing": "alternate"}
+
+
+def _refuse_others(given, asked):
+    """A later part that asks for something else than the first."""
+    for name in PLANNED:
+        if name in given and given[name] != getattr(asked, name):
+            word = "runs" if name == "pairs" else name
+            raise Problem(f"--{word} is another than that of the first part "
+                          f"({getattr(asked, name)}): leave it out.")
+
+
+def _refuse_other_jobs(given, campaign):
+    """The first part's job files, changed since."""
+    if "job" in given:
+        now = planning.jobs_of(campaign.asked, campaign.sides)
+        if [job.text for job in now] != [job.text for job in campaign.jobs]:
+            raise Problem("a job file has changed since the first part: begin "
+                          "a new folder.")
+
+
+def _opened(given, stack):
+    """The Parts of a folder, the campaign planned or found again."""
+    if not partfolder.holds_parts(given["out"]):
+        campaign, _ = command.begin(_planned(given), stack)
+        return Parts(campaign)
+    again = {"resume": given["out"], "parts": True,
+             **{name: given[name] for name in ("fio", "destroy_data")
+                if name in given}}
+    campaign, _ = command.go_on(again, stack)
+    _refuse_others(given, campaign.asked)
+    _refuse_other_jobs(given, campaign)
+    parts = Parts(campaign)
+    parts.load()
+    return parts
+
+
+# The part
+
+def _stream(campaign, cell):
+    """A sum of the first I/Os of each job of a cell."""
+    found = streams.logged(campaign.fio, campaign.side(cell, "A"), cell.job,
+                           cell.target)
+    text = repr([one[:SAME_IOS] for one in found])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_streams(parts, part):
+    """Refuse a part that would do other I/O than those before it."""
+    campaign = parts.campaign
+    part.streams = [_stream(campaign, cell) for cell in campaign.cells]
+    for other in parts.finished():
+        for cell, a, b in zip(campaign.cells, other.streams, part.streams):
+            if a != b:
+                raise Problem(
+                    f"job {cell.job.name} does other I/O than in the parts "
+                    "before, with the same seed: begin a new folder.")
+
+
+def _same_state(one, other):
+    """Modules are loaded for many a reason while a part runs."""
+    return all(one.get(name) == other.get(name)
+               for name in {*one, *other} - {"modules"})
+
+
+def _left_open(parts, label, state, boot):
+    """The part that an earlier command left, if it can be gone on with."""
+    part = parts.every[-1] if parts.every else None
+    if part is None or part.ended or part.given_up:
+        return None
+    if part.boot_id != boot or not _same_state(part.state, state):
+        part.given_up = ("another boot came before its end"
+                         if part.boot_id != boot else
+                         "the machine was changed before its end")
+        print(f"ab run: part {len(parts.every)} ({part.label}) does not count,"
+              f" as {part.given_up}.", file=sys.stderr)
+        return None
+    if part.label != label:
+        raise Problem(f"part {len(parts.every)} ({part.label}) is not "
+                      f"finished: go on with --part {part.label} first.")
+    return part
+
+
+def _refuse_same_boot(parts, boot, allowed):
+    """A second part of one boot is no replication of a boot."""
+    before = [i for i, one in enumerate(parts.every, 1)
+              if one.boot_id == boot and not one.given_up]
+    if before and not allowed:
+        raise Problem(f"part {before[-1]} ran in this boot, too: reboot first, "
+                      "or say with --same-boot that what differs between the "
+                      "parts is a setting.")
+    parts.same_boot = parts.same_boot or bool(before)
+
+
+def _refuse_other_devices(parts, state):
+    """A target's name that stands for another device than before."""
+    known = parts.every[0].state if parts.every else {}
+    for name, text in known.items():
+        if name.endswith((" model", " serial")) and state.get(name) != text:
+            raise Problem(f"the {name} was {text} in the first part, and is "
+                          f"{state.get(name, 'not told')}: a part takes the "
+                          "same device.")
+
+
+def _part(parts, given):
+    """The part to run, old or new."""
+    boot = machinestate.boot_id()
+    targets = {id(cell.target): cell.target for cell in parts.campaign.cells}
+    state = machinestate.read(targets.values())
+    _refuse_other_devices(parts, state)
+    found = _left_open(parts, given["part"], state, boot)
+    if found:
+        return found
+    _refuse_same_boot(parts, boot, given.get("same_boot", False))
+    made = Part(given["part"], boot, state)
+    _check_streams(parts, made)
+    parts.every.append(made)
+    parts.save()
+    return made
+
+
+def _measure(parts, part):
+    """All runs of a part that are not there yet, cells in turn."""
+    campaign, number = parts.campaign, len(parts.every) - 1
+    left = [(round_, cell) for round_ in range(campaign.pairs)
+            for cell in campaign.cells if (cell.id, round_) not in part.runs]
+    shown = progress.Progress(len(left), len(left) * (
+        campaign.ramp + campaign.runtime + commandline.STEP_OVERHEAD))
+    try:
+        for round_, cell in left:
+            shown.tick(f"part {number + 1} ({part.label}), {cell.job.name}, "
+                       f"run {round_ + 1} of {campaign.pairs}")
+            start = time.time()
+            found = runner.timed(campaign, cell, "A",
+                                 parts.seed(round_, cell.id))
+            parts.keep(number, round_, cell.id, parts.record(
+                number, round_, cell.id, {
+                    name: value for name, value in found.items()
+                    if name not in runner.BESIDE}, start))
+    finally:
+        shown.clear()
+    part.ended = machine.moment()
+    parts.save()
+
+
+def run(args: argparse.Namespace, stack: ExitStack) -> None:
+    given = vars(args)
+    file = commandline.output(given.get("json"), 0, stack)
+    parts = _opened(given, stack)
+    part = _part(parts, given)
+    try:
+        _measure(parts, part)
+    except (SystemExit, Problem):
+        if part.runs:
+            print("ab run: what was measured is kept: the same command goes "
+                  "on with it in this boot.", file=sys.stderr)
+        raise
+    partreport.write(parts, file)
+
+
+def main(arguments: Sequence[str]) -> None:
+    commandline.main(arguments, parser(), run)

@@ -6,11 +6,11 @@
 
 /*
  * On a device that does its work inside io_submit half of the depth, and at
- * most HOLD_MAX.  On others an eighth of it, but at least HOLD_BUSY_MIN, as the
- * kernel plugs (hands requests to the device together, at one price) only what
- * is more than 2 (AIO_PLUG_THRESHOLD in fs/aio.c), and at most HOLD_BUSY_MAX,
- * from where on it gains little, and the device may run out of work; never
- * more than half of the depth.  README.md here has the figures.
+ * most HOLD_MAX.  On others an eighth of it, as more would let it run out of
+ * work, and at most HOLD_BUSY_MAX, from where on it gains little; but none
+ * where that is less than HOLD_BUSY_MIN, as the kernel plugs (hands requests
+ * to the device together, at one price) only what is more than 2
+ * (AIO_PLUG_THRESHOLD in fs/aio.c).  README.md here has the figures.
  */
 #define HOLD_MAX 64
 #define HOLD_BUSY_MIN 4
@@ -51,11 +51,9 @@ static unsigned busy(unsigned depth, unsigned most)
 {
 	unsigned limit = depth / 8;
 
-	if (limit < HOLD_BUSY_MIN)
-		limit = HOLD_BUSY_MIN;
-	if (limit > HOLD_BUSY_MAX)
-		limit = HOLD_BUSY_MAX;
-	return limit < most ? limit : most;
+	if (limit < HOLD_BUSY_MIN || most < HOLD_BUSY_MIN)
+		return 0;
+	return limit < HOLD_BUSY_MAX ? limit : HOLD_BUSY_MAX;
 }
 
 struct hold hold_limits(const struct thread_data *td)

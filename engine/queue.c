@@ -125,13 +125,17 @@ static bool transient(int err)
 /* Submits in a row that tell a device which does its work inside them. */
 #define IN_STEP 16
 
+static unsigned hold_limit(const struct queue *q)
+{
+	if (q->in_step == IN_STEP)
+		return q->config.hold;
+	return pace_holds(&q->pace) ? q->config.hold_busy : 0;
+}
+
 bool queue_holds(const struct queue *q)
 {
-	unsigned limit =
-		q->in_step < IN_STEP ? q->config.hold_busy : q->config.hold;
-
-	return q->queued < limit && q->queued < q->depth && !q->nfailed &&
-	       io_ring_ready(q->ctx);
+	return q->queued < hold_limit(q) && q->queued < q->depth &&
+	       !q->nfailed && io_ring_ready(q->ctx);
 }
 
 static int ready(const struct queue *q)
@@ -170,12 +174,14 @@ static QUEUE_FLAT int submit(struct queue *q)
 }
 
 /* Is all that was submitted complete? */
-static void see_step(struct queue *q)
+static void see_step(struct queue *q, unsigned nr)
 {
 	if ((unsigned)ready(q) < q->inflight)
 		q->in_step = 0;
 	else if (q->in_step < IN_STEP)
 		q->in_step++;
+	if (q->in_step < IN_STEP)
+		pace_submitted(&q->pace, q->depth, nr, clock_now);
 }
 
 /* The kernel has taken nr. */
@@ -185,7 +191,7 @@ static inline struct queue_issued taken(struct queue *q, unsigned nr)
 	q->gave_up = false;
 	q->inflight += nr;
 	if (q->config.hold)
-		see_step(q);
+		see_step(q, nr);
 	return issue(q, nr);
 }
 

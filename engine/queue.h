@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "arrival.h"
+#include "pace.h"
 #include "spin_auto.h"
 #include "libaio.h"
 #include "stats.h"
@@ -93,6 +94,7 @@ struct queue {
 	int epoll;		/* watches eventfd */
 	struct arrival arrival; /* of arrivals */
 	unsigned in_step; /* submits in a row that left nothing in flight */
+	struct pace pace; /* of hold_busy */
 	struct spin_auto spin; /* of spin_auto */
 	unsigned unwaited;     /* completions that were there, since a wait */
 	struct queue_stats stats;
@@ -164,7 +166,8 @@ struct queue_issued queue_submit(struct queue *q);
  * May what is queued wait for more?  Only while completions wait in the ring:
  * then the owner has something to do.  How many: config.hold where the device
  * does its work inside io_submit, so that nothing is idle meanwhile;
- * config.hold_busy where it works on others, and would want for these.
+ * config.hold_busy where it works on others, and would want for these, unless
+ * that has made it slower (pace.h).
  */
 bool queue_holds(const struct queue *q);
 

@@ -7,10 +7,12 @@
 #>                 for all these built fio trees; it picks what fits
 #> make ab         kaio against fio's built-in libaio, about 2 minutes
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
-#> make bench      kaio against fio's own engines and a bare loop, ~8 minutes
+#> make bench      kaio against fio's own engines and a bare loop, ~7 minutes
 #>                 (BENCH_ARGS="..." passes options on; see jobs/bench --help)
 #> make bench-lib  our libaio.so.1 against the distribution's, 2-3 minutes
 #>                 (BENCH_ARGS="..." passes options on; jobs/bench-lib --help)
+#> make bench-gate  fail if CPU per I/O is worse than recorded, beyond doubt;
+#>                 at most 3 minutes
 #> make qualify    the storage qualification scaled down, on a scratch target,
 #>                 up to 10 minutes (QUALIFY_ARGS="...": jobs/qualify --help)
 #> make check      the quick tests, without root, in about a minute; T=engine,
@@ -113,7 +115,7 @@ export KAIO_PYTEST
 LOOPS       := $(addprefix $(O)/loops/,bareloop callloop returns)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
-.PHONY: all lib engine loops ab bench bench-lib qualify test test-fio \
+.PHONY: all lib engine loops ab bench bench-gate bench-lib qualify test test-fio \
 	engines check coverage test-slow test-conformance lint man install install-tools uninstall clean help deps version \
 	dist deb rpm \
 	build-tests \
@@ -276,6 +278,10 @@ bench: all
 	$(Q).setup/packages ab
 	$(Q)$(MAKE) --no-print-directory -s $(O)/loops/fio-loop || :
 	$(Q)jobs/bench --build $(O) $(BENCH_ARGS)
+
+bench-gate: all
+	$(Q).setup/packages ab
+	$(Q)jobs/bench --gate --build $(O) $(BENCH_ARGS)
 
 bench-lib: lib loops
 	$(Q).setup/packages ab bench

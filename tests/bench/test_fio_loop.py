@@ -4,6 +4,7 @@
 import json
 from pathlib import Path
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from benchrun import Bench
 
 from fiolab.ab.campaign import Request
 from fiolab.base.problem import Problem
-from fiolab.bench import loops, presets, rowset
+from fiolab.bench import duetrows, loops, presets, rowset
 from fiolab.fio import fiorun
 from fiolab.target.target import Target
 
@@ -122,7 +123,7 @@ def campaign(build, fio="fio-3.33"):
     specs = [s for s in presets.specs() if s.part == "fio-loop"]
     found = presets.campaign(Request(build=str(build), runtime=0.2), specs)
     found.fio = fiorun.Fio.__new__(fiorun.Fio)
-    found.fio.version = fio
+    found.fio.path, found.fio._versions = "fio", {"fio": fio}
     return found
 
 
@@ -149,59 +150,32 @@ def test_a_release_without_aio_in_it_is_left_out(planted):
         loops.check_fio_loop(campaign(planted(helping("3.28"))))
 
 
-# A run of it
+# In a duet
 
-QUARTER = """#!/usr/bin/python3
-import sys, time
-print(*sys.argv[1:])
-end = time.monotonic() + {seconds}
-while time.monotonic() < end:
-    if time.monotonic() % 0.02 > 0.005:     # busy for a quarter of the time
-        time.sleep(0.02 - time.monotonic() % 0.02)
-print("IOPS=1, BW=0MiB/s\\nIOPS={iops}, BW=0MiB/s")
-"""
-
-
-def run_of(build, side, monkeypatch):
+def maker(build, side):
     found = campaign(build)
     spec, = (s for s in presets.specs() if s.a == side.text and "kaio" in s.b)
     row = rowset.row(found.asked, 0, spec, Target("/f", 4096, True, "RAM"),
-                     [one.text for one in found.sides])
-    monkeypatch.setattr(loops.claim, "check_same", lambda _: None)
-    return loops.one_run(found, row, "A'", 7)
+                     [one.text for one in found.sides], 1.0)
+    return duetrows.OTHERS[side](found, row, side, 7)
 
 
 @pytest.mark.parametrize("side, batch", loops.FIO_LOOPS.items())
-def test_its_options(tmp_path, monkeypatch, side, batch):
-    seen = []
-    monkeypatch.setattr(loops, "_share", lambda *_: 0.5)
-
-    def printed(command, _parse, _cpu, _env, _who, _seconds, watch):
-        seen.append(command)
-        watch(None)
-        return 2e5
-    monkeypatch.setattr(loops, "printed", printed)
-    assert run_of(tmp_path, side, monkeypatch) == {
-        "iops": 2e5, "iops_per_cpu": 4e5, "cpu_us": 2.5}
-    assert seen == [[f"{tmp_path}/loops/fio-loop", "-a1", f"-s{batch}",
-                     f"-c{batch}", "-d64", "-p0", "-r3", "--", "/f"]]
+def test_its_options(tmp_path, side, batch):
+    _, _, _, command, _ = maker(tmp_path, side).args
+    assert command == [
+        f"{tmp_path}/loops/fio-loop", "-a1", f"-s{batch}", f"-c{batch}", "-d64",
+        "-p0", "-r3", "--", "/f"]
 
 
-def test_its_share_of_a_cpu(planted, monkeypatch):
-    build = planted(QUARTER.format(seconds=3, iops="200.00K"))
-    found = run_of(build, next(iter(loops.FIO_LOOPS)), monkeypatch)
-    assert found["iops"] == 200e3
-    assert found["iops_per_cpu"] > 200e3 / 0.6
-
-
-@pytest.mark.parametrize("seconds, iops, word", [
-    (0, "200.00K", "too busy to measure the CPU time of fio's bare loop"),
-    (3, "0", r"fio's bare loop failed \(exit status 0\): -a1 -s1 ")])
-def test_a_run_that_tells_nothing_is_a_sentence(planted, monkeypatch, seconds,
-                                                iops, word):
-    build = planted(QUARTER.format(seconds=seconds, iops=iops))
-    with pytest.raises(Problem, match=word):
-        run_of(build, next(iter(loops.FIO_LOOPS)), monkeypatch)
+def test_its_cpu_time_is_its_share_of_the_cpu(tmp_path):
+    *_, found = maker(tmp_path, next(iter(loops.FIO_LOOPS))).args
+    used = SimpleNamespace(cpu=0.5, seconds=2.0)
+    text = "IOPS=1, BW=0MiB/s\nIOPS={}, BW=0MiB/s\n"
+    assert found(text.format("200.00K"), used) == {
+        "iops": 200e3, "cpu_us": 1.25, "iops_per_cpu": 800e3}
+    with pytest.raises(ValueError):
+        found(text.format("0"), used)
 
 
 # All of it
@@ -234,8 +208,8 @@ def test_the_rows_beside_fios_own_loop(built, tmp_path):
         "kaio : fio's bare loop, tmpfs, depth 64",
         "kaio,submit=adaptive : fio's bare loop by 32, tmpfs, depth 64"]
     for row in rows.values():
-        assert [e["metric"] for e in row["effects"]] == ["iops",
-                                                         "iops_per_cpu"]
+        assert row["pairing"] == "duet"
+        assert [e["metric"] for e in row["effects"]] == ["cpu_us"]
         for run in row["runs"]:
-            assert 0 < run["iops"] < 1.1 * run["iops_per_cpu"]
+            assert 0 < run["iops"] * run["cpu_us"] < 1.1e6
             assert ("options" in run) == (run["role"] == "B")

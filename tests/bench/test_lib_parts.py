@@ -100,23 +100,25 @@ def test_the_goals_of_the_loop():
     assert goals(take_one=20, take_many=4.9) == [False, True]
     assert goals(**FAST) == [True, False]
     assert goals(pairs=8, take_one=20, take_many=20) == [True, None]
-    assert goals(pairs=2, take_one=20, take_many=20) == [True, None]
+    assert goals(pairs=2, take_one=20, take_many=20) == [None, None]
 
 
 def fio_goals(ratio, kinds):
     cell = rowset.Row(0, None, [], target=Target("/f", 1, True, "RAM"))
-    d = [math.log(ratio) + i / 1e5 for i in range(8)]
-    cell.effects = {"iops": Effect("iops", d, d)}
+    d = [math.log(ratio or 1) + i / 1e5 for i in range(8)]
+    cell.effects = {"cpu_us": Effect("cpu_us", d, d)} if ratio else {}
     return [g["met"] for g in libbench._fio_goals(cell, {"B": kinds})]
 
 
 def test_the_goals_under_fio():
     kinds = {"io_submit": 1, "io_getevents": 0.03, "io_pgetevents": 0.0}
-    assert fio_goals(1.21, kinds) == [True, True]
-    assert fio_goals(1.19, kinds) == [False, True]
+    assert fio_goals(0.85, kinds) == [True, True]
+    assert fio_goals(0.87, kinds) == [False, True]
+    assert fio_goals(0.85998, kinds) == [None, True]
+    assert fio_goals(None, kinds) == [None, True]
     kinds["io_pgetevents"] = 0.03
-    assert fio_goals(1.21, kinds) == [True, False]
-    assert fio_goals(1.21, {}) == [True, None]
+    assert fio_goals(0.85, kinds) == [True, False]
+    assert fio_goals(0.85, {}) == [True, None]
 
 
 SUMMARY = """% time     seconds  usecs/call     calls    errors syscall

@@ -35,9 +35,18 @@ def test_both_libraries_under_fio_and_in_the_loop(bench, build_dir, tmp_path):
     assert os.path.realpath(ours) == f"{build_dir}/libaio.so.1" != theirs
     check_calls(*data["calls_by_kind"])
     goals = {goal["goal"].split()[0]: goal for goal in data["goals"]}
-    assert goals["IOPS"]["found"] > 0
-    assert len(data["cells"][0]["runs"]) == len(data["loop"]["runs"]) == 3
+    check_duet(goals["CPU"], data["cells"][0]["runs"])
+    assert len(data["loop"]["runs"]) == 3
+    assert data["machine"]["kernel"] == os.uname().release
     assert len(data["loop"]["effects"]) == KINDS
+
+
+def check_duet(goal, runs):
+    """On a machine that is too busy its block is dropped, by the rule."""
+    if runs:
+        assert goal["found"] > 0 and len(runs) == 3
+    else:
+        assert goal["found"] is None and goal["met"] is None
 
 
 def check_calls(kinds):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # jobs/bench without its runs: the rows, the report and the goals on planted
 # figures, and the loop device, which goes whatever happens (root only).
+import math
 import os
 from pathlib import Path
 import signal
@@ -16,8 +17,9 @@ import targets as real
 from fiolab.ab import evaluation, runner
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
-from fiolab.bench import (callkinds, command as bench, costs, loops,
-                          presets, rowset)
+from fiolab.bench import (callkinds, cli, command as bench, costs, goalset,
+                          loops, presets, rowset)
+from fiolab.bench.bounds import FLOOR, LIBRARY
 from fiolab.fio import fiorun
 from fiolab.fio.sidespec import Side
 from fiolab.target import blockdevice, loopdevice
@@ -25,17 +27,51 @@ from fiolab.target import blockdevice, loopdevice
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
 
 
+ADAPTIVE = "kaio,submit=adaptive"
+
+
 @pytest.mark.parametrize("spec, limit", [
-    (spec_of("defaults"), 1.25), (spec_of("defaults", a="io_uring"), 1.05),
-    (spec_of("defaults", a=loops.BARE_LOOP.text), 0.85),
-    (spec_of("adaptive", "kaio,submit=adaptive", on="zram"), 1.9),
-    (spec_of("adaptive", "kaio,submit=adaptive", on="tmpfs"), 1.6),
-    (spec_of("adaptive", "kaio,submit=adaptive", "kaio", "loop"), 0.97),
-    (spec_of("adaptive", "kaio,submit=adaptive", "kaio", "disk"), 0.97),
-    (spec_of("batch"), 1.0)])
-def test_the_goals_of_a_ratio(spec, limit):
+    (spec_of("defaults"), 0.85), (spec_of("defaults", a=FLOOR), 1.02),
+    (spec_of("defaults", "kaio,engine_stats=1", "kaio"), 1.01),
+    (spec_of("adaptive", ADAPTIVE, on="zram"), 0.60),
+    (spec_of("adaptive", ADAPTIVE, on="tmpfs"), 0.60),
+    (spec_of("batch"), 1.0), (spec_of("gate", LIBRARY), 0.86)])
+def test_the_goals_of_the_cpu_time(spec, limit):
+    assert spec.pairing == "duet" and spec.metrics() == ("cpu_us",)
+    assert judged(planted(spec, limit * 0.99)) == [True]
+    assert judged(planted(spec, limit * 1.01)) == [False]
+
+
+@pytest.mark.parametrize("spec, limit", [
+    (spec_of("defaults", a="io_uring"), 1.05),
+    (spec_of("adaptive", ADAPTIVE, "kaio", "loop"), 0.97),
+    (spec_of("adaptive", ADAPTIVE, "kaio", "disk"), 0.97)])
+def test_the_goals_of_the_iops(spec, limit):
     assert judged(planted(spec, limit * 1.01)) == [True]
     assert judged(planted(spec, limit * 0.99)) == [False]
+
+
+def test_an_interval_that_holds_the_limit_is_not_judged():
+    assert judged(planted(spec_of("defaults"), 0.85)) == [None]
+    assert judged(planted(spec_of("defaults"), 0.80, pairs=5)) == [None]
+    assert judged(planted(spec_of("defaults"), 0.80, pairs=6)) == [True]
+    for kind, met in ((goalset.MOST, True), (goalset.LEAST, True)):
+        assert goalset.beyond((0, 0), kind, 1) is met
+        assert goalset.beyond((-math.inf, math.inf), kind, 1) is None
+
+
+def test_what_a_row_lost_is_not_judged():
+    row = planted(spec_of("defaults"))
+    row.pairs.clear()
+    assert judged(row) == [None]
+
+
+def test_cells_whose_blocks_were_dropped_are_not_judged():
+    cells = [spec for spec in presets.specs() if spec.part == "cells"][:3]
+    rows = [planted(spec, pairs=14) for spec in cells]
+    assert judged(*rows) == [True]
+    rows[1].pairs.clear()
+    assert judged(*rows) == [None]
 
 
 def test_spinning_has_a_goal_for_both_metrics():
@@ -73,16 +109,16 @@ def test_the_cells_have_one_goal():
     assert judged(*rows) == [None]      # 10 pairs are too few for 64
     rows = [planted(spec, pairs=14) for spec in cells]
     assert judged(*rows) == [True]
-    rows[7] = planted(cells[7], 0.9, pairs=14)
+    rows[7] = planted(cells[7], 1.1, pairs=14)
     assert judged(*rows) == [False]
     lines = rowset.lines(rows)
     assert all(len(line) <= 80 for line in lines) and len(lines) == 3 + 64
-    assert sum(line.endswith("slower") for line in lines) == 1
+    assert sum(line.endswith("more CPU") for line in lines) == 1
 
 
 def test_the_goal_of_the_system_calls():
     for calls, met in ((1.02, True), (1.021, False), (None, None)):
-        row = planted(spec_of("defaults"), 2)
+        row = planted(spec_of("defaults"), 0.5)
         row.calls = {"A": None, "B": calls}
         assert judged(row) == [True, met]
 
@@ -105,24 +141,24 @@ def test_the_report_fits_and_names_each_row():
 
 def test_every_part_has_rows_or_is_measured_apart():
     assert {spec.part for spec in presets.specs()} == (
-        {*bench.PARTS, *bench.LONG_PARTS} - {"cpu", "memory"})
+        {*cli.PARTS, *cli.LONG_PARTS, presets.GATE} - {"cpu", "memory"})
     assert {spec.on for spec in presets.specs()} == set(bench.TARGETS)
 
 
 def test_only_the_targets_that_the_parts_need():
-    args = bench.parser().parse_args(["--only", "memory"])
-    assert bench.wanted(bench._parts(args), "") == ([], ["tmpfs"])
-    args = bench.parser().parse_args(["--cells", "--only", "adaptive"])
-    parts = bench._parts(args)
+    args = cli.parser().parse_args(["--only", "memory"])
+    assert bench.wanted(cli.parts(args), "") == ([], ["tmpfs"])
+    args = cli.parser().parse_args(["--cells", "--only", "adaptive"])
+    parts = cli.parts(args)
     assert parts == ["adaptive", "cells"]
     assert bench.wanted(parts, "")[1] == ["zram", "tmpfs", "loop", "disk"]
 
 
 def test_what_the_bare_loop_prints():
-    assert loops._figures("12.5 3\n") == {"iops": 12.5, "cpu_us": 3}
+    assert loops.bare_figures("12.5 3\n") == {"iops": 12.5, "cpu_us": 3}
     for text in ("", "1", "0 1", "nan 1", "inf 1", "x 1", "1 2 3"):
         with pytest.raises(ValueError):
-            loops._figures(text)
+            loops.bare_figures(text)
 
 
 # What is no pair
@@ -263,7 +299,7 @@ def campaign_of():
     """Of all sides, in the order of TEXTS."""
     fio = fiorun.Fio.__new__(fiorun.Fio)
     fio.cpu, fio.folder = 1, "/f"
-    known = {side.text: side for side in loops.KINDS}
+    known = {side.text: side for side in loops.OWN}
     sides = tuple(known.get(text) or Side(text, "e") for text in TEXTS)
     return Campaign(Request(runtime=0.25, ramp=0.05, cpu=1, build="/f"), sides,
                     [], fio=fio)
@@ -292,29 +328,13 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
     monkeypatch.setattr(loops, "printed",
                         lambda command, *_: {"command": command})
     looked = looks_at_the_name(monkeypatch)
-    for part, a, poll in (("defaults", loops.BARE_LOOP.text, "0"),
-                          ("spin", loops.POLLING.text, "1")):
-        b = "kaio" if part == "defaults" else FIXED
-        row = planted(spec_of(part, b, a))
-        assert loops.one_run(campaign_of(), row, "B", 7) == "fio"
-        depth, = row.job.values("iodepth")
-        for role in ("A", "A'"):
-            found = loops.one_run(campaign_of(), row, role, 7)
-            assert found["command"] == [
-                "/f/loops/bareloop", "/f", "1", depth, "1", "50", "250", "7", poll]
-    assert len(looked) == 4     # after each loop
-
-
-def test_the_ceiling_is_the_sum_of_fio_and_the_loop(monkeypatch):
-    monkeypatch.setattr(runner, "timed", lambda _, row, role, seed: {
-        "iops": 4e6, "cpu_us": 0.25, "role": role})
-    monkeypatch.setattr(loops, "printed", lambda *_: {
-        "iops": 1e6, "cpu_us": 1.0})
-    looks_at_the_name(monkeypatch)
-    row = planted(spec_of("defaults", a=loops.SUM.text))
-    found = loops.one_run(campaign_of(), row, "A'", 7)
-    assert found["iops"] == pytest.approx(0.8e6)
-    assert found["cpu_us"] == 1.25
+    row = planted(spec_of("spin", FIXED, loops.POLLING.text))
+    assert loops.one_run(campaign_of(), row, "B", 7) == "fio"
+    for role in ("A", "A'"):
+        found = loops.one_run(campaign_of(), row, role, 7)
+        assert found["command"] == [
+            "/f/loops/bareloop", "/f", "1", "1", "1", "50", "250", "7", "1"]
+    assert len(looked) == 2     # after each loop
 
 
 def test_the_latencies_of_a_run(monkeypatch):

@@ -13,7 +13,7 @@ from plantedrows import judged, planted, spec_of
 from fiolab.ab.campaign import Request
 from fiolab.base import process
 from fiolab.base.problem import Problem
-from fiolab.bench import command, libtargets, presets, rowset
+from fiolab.bench import cli, command, libtargets, presets, rowset
 from fiolab.fio import fiorun, sidespec, timedrun
 from fiolab.target import sysfs
 from fiolab.target.target import Target
@@ -28,7 +28,7 @@ def rows(part, cpus="0,1"):
 
 
 def parsed(*arguments):
-    return command._parts(command.parser().parse_args(list(arguments)))
+    return cli.parts(cli.parser().parse_args(list(arguments)))
 
 
 # What they are
@@ -74,9 +74,8 @@ def test_the_floor_of_adaptive_on_a_null_device():
 def test_the_goals_beside_fios_own_loop():
     for b, limit in (("kaio", 1.10), (ADAPTIVE, 0.92)):
         spec, = (s for s in rows("fio-loop") if s.b == b)
-        low, high = limit * 0.99, limit * 1.01
-        assert judged(planted(spec, iops=low, iops_per_cpu=high)) == [True]
-        assert judged(planted(spec, iops=high, iops_per_cpu=low)) == [False]
+        assert judged(planted(spec, 0.99 / limit)) == [True]
+        assert judged(planted(spec, 1.01 / limit)) == [False]
 
 
 def test_more_cpu_is_worse():
@@ -91,12 +90,12 @@ def test_each_row_has_a_name_of_its_own_in_its_part():
 
 
 def test_which_parts_are_run():
-    assert parsed() == list(command.PARTS)
-    assert parsed("--all") == [*command.PARTS, *command.LONG_PARTS[:-1]]
-    assert parsed("--target", "/dev/nullb0") == [*command.PARTS, "null"]
+    assert parsed() == list(cli.PARTS)
+    assert parsed("--all") == [*cli.PARTS, *cli.LONG_PARTS[:-1]]
+    assert parsed("--target", "/dev/nullb0") == [*cli.PARTS, "null"]
     assert parsed("--only", "null", "--target", "/dev/nullb0") == ["null"]
     assert parsed("--only", "cells", "--cells") == ["cells"]
-    for part in command.LONG_PARTS:
+    for part in cli.LONG_PARTS:
         assert parsed("--only", part) == [part]
 
 
@@ -106,7 +105,7 @@ def test_a_fio_without_an_engine_is_without_its_rows(monkeypatch, capsys,
     (tmp_path / "fio-kaio.so").touch()
     specs = [spec_of("polling"), spec_of("defaults", a="io_uring"), spec_of(
         "fio-loop", "libaio", "fio's bare loop")]
-    campaign = presets.campaign(Request(build=str(tmp_path), pairs=1), specs)
+    campaign = presets.campaign(Request(build=str(tmp_path), pairs=1, cpu=1), specs)
     target, refused = Target("/f", 1 << 20, True, "RAM"), "libaio"
 
     def check(_fio, sides, *_):
@@ -116,13 +115,15 @@ def test_a_fio_without_an_engine_is_without_its_rows(monkeypatch, capsys,
     monkeypatch.setattr(command.streams, "limited", lambda *_: None)
     monkeypatch.setattr(command.loops, "check_fio_loop", lambda _: None)
     on = {"tmpfs": target, "zram": target}
-    assert command._fill(campaign, specs, on) == [
+    monkeypatch.setattr(command.cpuset, "make", lambda *_: "/group")
+    assert command._fill(campaign, specs, on, None) == [
         rowset.title(specs[0]), rowset.title(specs[2])]
     assert [row.spec for row in campaign.cells] == specs[1:2]
+    assert campaign.cells[0].group == "/group"
     assert capsys.readouterr().err.count("fio refuses the engine libaio") == 2
     refused = "kaio"
     with pytest.raises(Problem, match="fio refuses the engine kaio"):
-        command._fill(campaign, specs, on)
+        command._fill(campaign, specs, on, None)
 
 
 # Two CPUs
@@ -133,7 +134,7 @@ def test_fios_cpu_and_the_next(monkeypatch):
             ({0, 3, 4}, 3, "3,4"), ({2, 3}, None, "2,3"), ({5}, 5, ""),
             ({5}, None, "")):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, now=allowed: now)
-        assert command.two_cpus(cpu) == found
+        assert cli.two_cpus(cpu) == found
 
 
 def test_one_cpu_alone_is_a_sentence(capsys):
@@ -146,7 +147,7 @@ def test_one_cpu_alone_is_a_sentence(capsys):
 def test_each_job_may_use_both(fio_binary, shm_file, tmp_path):
     """Though fio itself is pinned to one."""
     cpu = max(os.sched_getaffinity(0))
-    cpus = command.two_cpus(cpu)
+    cpus = cli.two_cpus(cpu)
     if not cpus:
         pytest.skip("needs two CPUs")
     with open(shm_file, "wb") as file:

@@ -18,7 +18,7 @@ def planted(spec, ratio=1.0, pairs=10, **ratios):
         for role in ("A", "A'", "B"):
             by = noise if role != "A" else 1
             row.add({**runner.WITHOUT, "pair": block, "role": role, "seed": 1,
-                     "start": 1.0, "end": 2.0, "values": {
+                     "start": 1.0, "end": 2.0, "duet": {}, "values": {
                          m: 1000 * by * (ratios.get(m, ratio) if role == "B"
                                          else 1) for m in rowset.NAMES}})
     return row

@@ -2,7 +2,7 @@
 """Which cells are duets (all three runs of a block at once on one CPU), which
 alternate (one run after the other), what each decides, and the block of a duet.
 """
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -116,42 +116,48 @@ def parts(order: str, number: int) -> dict[str, int]:
             for role in SEQUENCES[order]}
 
 
-def _makers(campaign, cell, number, seed):
-    """What starts each run, in the order of the block; {role: its options}"""
+def makers(campaign: Campaign, cell: Cell, number: int,
+           seed: int) -> tuple[dict, dict]:
+    """(what starts each run, in the order of the block, {role: its options})"""
     runtime, options = cell.runtime or campaign.runtime, {}
-    where, makers = parts(cell.orders[number], number), {}
+    ramp = cell.ramp or campaign.ramp
+    where, made = parts(cell.orders[number], number), {}
     for role, third in where.items():
         side, part, offset = campaign.side(cell, role), None, 0
         if cell.job.writes():
             size = _third(cell.target)
             part, offset = replace(cell.target, size=size), third * size
-        options[role] = duet.options_of(side, cell.target, seed, runtime,
-                                        campaign.ramp, part, offset)
-        makers[role] = partial(duet.Member, campaign.fio, side, cell.job,
-                               cell.target, options[role])
-    return makers, options
+        options[role] = duet.options_of(side, cell.target, seed, runtime, ramp,
+                                        part, offset)
+        made[role] = partial(duet.Member, campaign.fio, side, cell.job,
+                             cell.target, options[role])
+    return made, options
 
 
-def _attempt(campaign, cell, number, seed):
+def _attempt(campaign, cell, number, seed, make):
     if cell.restore:
         cell.restore(cell.target)
-    makers, options = _makers(campaign, cell, number, seed)
+    made, options = make(campaign, cell, number, seed)
     results, found = duet.together(
-        campaign.cpu(campaign.side(cell, "A")), campaign.fio.folder, makers,
-        cell.runtime or campaign.runtime, campaign.ramp)
+        campaign.cpu(campaign.side(cell, "A")), campaign.fio.folder, made,
+        cell.runtime or campaign.runtime, cell.ramp or campaign.ramp)
     cell.target.check_size(cell.job)
-    return {role: {**one, "seed": seed, "options": options[role]}
-            for role, one in results.items()}, found
+    for role, one in results.items():
+        one["seed"] = seed
+        if role in options:
+            one["options"] = options[role]
+    return results, found
 
 
-def block(campaign: Campaign, cell: Cell, number: int,
-          seed: int) -> dict[str, dict[str, Any]]:
+def block(campaign: Campaign, cell: Cell, number: int, seed: int,
+          make: Callable[..., tuple[dict, dict]] = makers
+          ) -> dict[str, dict[str, Any]]:
     """{role: the values of its run, and what the run's file has beside them};
     Dropped if it was no duet in any attempt."""
     failed: list[str] = []
     while len(failed) < ATTEMPTS:
         try:
-            results, found = _attempt(campaign, cell, number, seed)
+            results, found = _attempt(campaign, cell, number, seed, make)
         except duet.Uneven as why:
             failed.append(str(why))
         except timedrun.Disturbed:

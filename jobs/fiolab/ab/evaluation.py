@@ -2,7 +2,7 @@
 """The effects and the verdicts of cells, of all hosts together and of each
 host: whether they were measured just now or are read again makes no
 difference."""
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 import math
 
@@ -15,7 +15,7 @@ class Effects(dict):
     """{metric: Effect} of some pairs of a cell, those alone in which the
     metric was measured in all three runs."""
 
-    def __init__(self, pairs, metrics):
+    def __init__(self, pairs: Iterable[dict], metrics: Iterable[str]):
         super().__init__()
         self.pairs = {}
         for metric in metrics:

@@ -58,6 +58,7 @@ class Cell:
     metrics: tuple = tuple(METRICS)
     words: dict = field(default_factory=lambda: CHANGES)    # by metric
     runtime: float | None = None        # seconds, if not the campaign's
+    ramp: float | None = None           # the same, of a duet
     pairing: str = "alternate"          # or "duet"; see duets.py
     no_duet: str = ""                   # why it is none, if it is for a reason
     # While there is something to run: the target as it is now, and what is

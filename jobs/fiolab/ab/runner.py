@@ -126,11 +126,13 @@ def _record(campaign, cell, number, role, find):
             **{name: found[name] for name in BESIDE if name in found}}
 
 
-def together(campaign: Campaign, cell: Cell, number: int, seed: int) -> dict:
-    """{role: the values of its run} of the block of a duet."""
+def together(campaign: Campaign, cell: Cell, number: int, seed: int,
+             make: Callable[..., tuple[dict, dict]] = duets.makers) -> dict:
+    """{role: the values of its run} of the block of a duet; make: what starts
+    them."""
     cpu = campaign.cpu(campaign.side(cell, "A"))
     stolen, ticks = steal(cpu)
-    found = duets.block(campaign, cell, number, seed)
+    found = duets.block(campaign, cell, number, seed, make)
     stolen_after, ticks_after = steal(cpu)
     found["A"]["steal"] = (stolen_after - stolen) / max(1, ticks_after - ticks)
     return found

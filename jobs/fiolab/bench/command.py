@@ -7,103 +7,31 @@ import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
+import math
 import os
 import sys
 import tempfile
 
-from ..ab import evaluation, runner
-from ..base import commandline, progress, version
+from ..ab import duets, evaluation, runner
+from ..base import commandline, machine, progress, version
 from ..base.problem import Problem
 from ..fio import asking, fiorun, returnstack, streams
 from ..report.terminal import fitted
 from ..stats.verdict import count_pairs
 from ..target import loopdevice, scratchfile
-from . import (costs, goalset, libbench, libtargets, loops, presets, rowset,
-               textreport)
+from . import (cli, costs, cpuset, duetrows, gate, goalset, libbench,
+               libtargets, loops, presets, rowset, textreport)
 
-LONG_PARTS = ("polling", "scaling", "depth1", "fio-loop", "null", "cells")
-PARTS = ("defaults", "adaptive", "spin", "batch", "cpu", "jobs", "memory")
-QUICK_PAIRS, PAIRS = 3, 10
 SWEEP = (1, 16, 64, 256, 1024, 4096)
-# Seconds: spin=auto tries both ways for a while, fio's loop counts whole ones.
-LONGER = {"spin": 1.0, "depth1": 1.0, "fio-loop": 1.0}
+# Seconds: spin=auto tries both ways for a while; of fio's loop the first second
+# is no measurement, and it counts whole ones.
+LONGER = {"spin": 1.0, "depth1": 1.0, "fio-loop": 2.0}
+RAMPS = {"fio-loop": 1.0}
+DUET_RUNTIME = 0.5          # at least: a CPU goes round in some ms
+GATE_BLOCK = 1.2            # seconds, about
+URING = "io_uring"
 CHECK_RUNS = 6              # runs that the checks of a row are as long as
-
-ABOUT = """Compare the engine kaio with fio's built-in engines (4K random read,
-depth 64 unless said, one CPU), with a loop of io_submit without fio, with the
-most that any engine can reach (that loop and fio's own time), and with itself
-under other options; say which goals are met.  About eight minutes, with --all
-twenty."""
-MORE = """\
-parts: defaults  kaio : libaio, io_uring and the bare loop, on zram and tmpfs
-       adaptive  submit=adaptive : libaio, and : immediate on a loop device
-                 and a disk (a scratch file in the build folder)
-       spin      spin= at depth 1 on a loop device and a disk, beside a bare
-                 loop that polls; spin=auto at depth 64
-       batch     kaio : libaio, both with iodepth_batch=16
-       cpu       CPU per I/O at depth 1 to 4096
-       jobs      64 jobs start, run and end: kaio : libaio
-       memory    memory for each unit of depth
-and, with --only or --all, as more rows need more pairs:
-       polling   kaio : libaio, both with iodepth_batch_complete_min=0
-       scaling   kaio : libaio, 1, 2 and 4 jobs on the CPU and one more
-       depth1    kaio : libaio, and with spin= : without, on a loop device and
-                 a disk: latency and CPU
-       fio-loop  libaio and kaio : fio's t/io_uring -a1 -s1 -c1, and adaptive :
-                 -s32 -c32, on tmpfs.  `make bench` builds it from the source
-                 tree of fio.  IOPS/CPU is the IOPS of a whole CPU, so that it
-                 compares at an equal share of one.
-       null      on the null_blk device of --target, however it was made
-       cells     rw x {4K, 128K} x depth {1, 8, 64, 1024} x {direct, buffered};
-                 not in --all
-
-Devices are only read.  zram (/dev/zram0) and the loop device need root; without
-it, what needs them is left out, with a sentence.  Latencies are from submission
-to completion, as only these compare between engines.  10 pairs are the fewest
-that can reach a verdict on all rows together (12 with --all or cells); 20 are
-better, and take twice as long.
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    new = argparse.ArgumentParser(
-        commandline.called("bench"), description=ABOUT, epilog=MORE,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
-    version.add_option(new)
-    add = new.add_argument
-    add("--only", action="append", choices=PARTS + LONG_PARTS, metavar="PART",
-        help="one of the parts below; may be repeated (defaults to memory)")
-    add("--all", action="store_true", help="all parts but cells")
-    add("--target", metavar="DEV", help="a null_blk device, such as "
-        "/dev/nullb0, for the part null, which it adds")
-    add("--cells", action="store_true", help="the part cells, too: 64 rows "
-        "more, two minutes for each pair")
-    add("--pairs", type=commandline.number(int, 1, 10000, "a number"),
-        metavar="N", help=f"pairs of runs of each row ({PAIRS}; with --quick "
-        f"{QUICK_PAIRS})")
-    add("--quick", action="store_true", help="few and short runs: two minutes, "
-        "and no verdicts")
-    add("--runtime", type=commandline.number(float, 0.2, 86400, "seconds"),
-        metavar="S", help="timed seconds of each run (0.25; with --quick 0.2)")
-    libbench.common(new)
-    return new
-
-
-def _parts(args):
-    found = list(args.only or PARTS)
-    if args.all:
-        found += LONG_PARTS[:-1]
-    found += ["null"] if args.target else []
-    found += ["cells"] if args.cells else []
-    return list(dict.fromkeys(found))
-
-
-def two_cpus(cpu: int | None) -> str:
-    """fio's CPU and the next, as cpus_allowed= has them; "" with one alone."""
-    others = os.sched_getaffinity(0) - {cpu}
-    near = sorted(others, key=lambda one: abs(one - (cpu or 0)))
-    found = near[:2] if cpu is None else [cpu, *near[:1]]
-    return ",".join(map(str, sorted(found))) if len(found) == 2 else ""
 
 
 # Targets
@@ -160,8 +88,23 @@ def wanted(parts: Sequence[str],
     return rows, [name for name in TARGETS if name in names]
 
 
-def _usable(campaign, row):
+def _duet_here(campaign, row, group):
+    sides = [campaign.side(row, role) for role in "AB"]
+    why = duets.why_not(campaign.asked, sides, row.job, row.target)
+    if why:
+        raise Problem(f"{why}.")
+    if URING in [side.ioengine for side in sides]:
+        row.group = group()
+
+
+def _usable(campaign, row, group):
     """Whether both work here; that ours does not is the user's to know."""
+    try:
+        if row.pairing == duets.DUET:
+            _duet_here(campaign, row, group)
+    except Problem as problem:
+        _without(row.name, problem)
+        return False
     for role in "AB":
         side = campaign.side(row, role)
         try:
@@ -178,21 +121,33 @@ def _usable(campaign, row):
     return True
 
 
-def _fill(campaign, specs, made):
+def _row(campaign, number, spec, target, sides):
+    asked, longer = campaign.asked, 0
+    if not asked.quick:
+        longer = LONGER.get(spec.part, 0)
+    if spec.part in RAMPS:      # it counts whole seconds
+        longer = max(longer, 1.0)
+    elif spec.pairing == duets.DUET and not asked.quick:
+        longer = DUET_RUNTIME
+    return rowset.row(asked, number, spec, target, sides, max(
+        asked.runtime, longer), RAMPS.get(spec.part))
+
+
+def _fill(campaign, specs, made, stack):
     """Make the rows that can run the campaign's cells; the names of those that
     cannot."""
-    asked, skipped, known = campaign.asked, [], {}
+    skipped, known = [], {}
+    group = cache(lambda: cpuset.make(campaign.asked.cpu, stack))
     sides = [side.text for side in campaign.sides]
     for spec in specs:
         if spec.on not in made:
             skipped.append(rowset.title(spec))
             continue
-        longer = 0 if asked.quick else LONGER.get(spec.part, 0)
-        row = rowset.row(asked, len(campaign.cells), spec, made[spec.on],
-                         sides, max(asked.runtime, longer))
+        row = _row(campaign, len(campaign.cells), spec, made[spec.on], sides)
         if (row.a, row.b) not in known:
-            known[row.a, row.b] = _usable(campaign, row)
+            known[row.a, row.b] = _usable(campaign, row, group) and row
         if known[row.a, row.b]:
+            row.group = known[row.a, row.b].group
             campaign.cells.append(row)
         else:
             skipped.append(row.name)
@@ -201,14 +156,20 @@ def _fill(campaign, specs, made):
 
 # The command
 
+def _block_seconds(campaign, row):
+    each = ((row.ramp or campaign.ramp) + row.runtime +
+            commandline.STEP_OVERHEAD)
+    return each if row.pairing == duets.DUET else 3 * each
+
+
 def _progress(campaign, sweep):
     asked, rows = campaign.asked, campaign.cells
     each = asked.ramp + asked.runtime + commandline.STEP_OVERHEAD
     steps = CHECK_RUNS + 3 * asked.pairs * len(rows) + (
         sweep.count() if sweep else 0)
-    longer = sum(3 * (row.runtime - asked.runtime) + 2 * loops.more_seconds(
-        campaign.side(row, "A")) for row in rows)
-    return progress.Progress(steps, steps * each + asked.pairs * longer)
+    return progress.Progress(steps, each * (CHECK_RUNS + (
+        sweep.count() if sweep else 0)) + asked.pairs * sum(
+            _block_seconds(campaign, row) for row in rows))
 
 
 def _measure(campaign, sweep):
@@ -219,7 +180,8 @@ def _measure(campaign, sweep):
             row for row in campaign.cells
             if (row.spec.part, row.spec.a) == ("defaults", "libaio")],
             shown.tick, costs.calls_per_io)
-        runner.run(campaign, lambda *_: None, shown.tick, loops.one_run)
+        runner.run(campaign, lambda *_: None, shown.tick, loops.one_run,
+                   one_block=duetrows.one_block)
         if sweep:
             sweep.run(shown.tick)
     finally:
@@ -229,8 +191,9 @@ def _measure(campaign, sweep):
 def _head(campaign, made):
     asked = campaign.asked
     pin = "not pinned" if asked.cpu is None else f"CPU {asked.cpu}"
-    lines = [f"{campaign.fio.version}, {pin}; {count_pairs(asked.pairs)} of "
-             f"{asked.runtime:g} s runs after {asked.ramp:g} s ramp",
+    pairs = count_pairs(asked.pairs) if asked.pairs else "pairs"
+    lines = [f"{campaign.fio.version}, {pin}; {pairs} of {asked.runtime:g} s "
+             f"runs after {asked.ramp:g} s ramp",
              "B : A is the ratio of B to A: Hodges-Lehmann, 95% CI; A/A is the "
              "noise floor.",
              "return stack refilled after system calls (kaio, bare loop): " +
@@ -244,10 +207,10 @@ def _head(campaign, made):
 
 def _begin(args, specs, stack):
     """The Campaign of what was asked for, before its targets are made."""
-    asked = libbench.request(
-        args, args.pairs or (QUICK_PAIRS if args.quick else PAIRS),
-        args.runtime or (0.2 if args.quick else 0.25), 0.05)
-    asked = replace(asked, target=[args.target] if args.target else None)
+    asked = libbench.request(args, cli.pairs(args), args.runtime or (
+        0.2 if args.quick else 0.25), 0.05)
+    asked = replace(asked, target=[args.target] if args.target else None,
+                    max_time=args.max_time or gate.SECONDS)
     campaign = presets.campaign(asked, specs)
     campaign.fio = fiorun.Fio(asked.fio, asked.cpu, stack.enter_context(
         tempfile.TemporaryDirectory(prefix="kaio-bench-")))
@@ -256,24 +219,54 @@ def _begin(args, specs, stack):
     return campaign
 
 
-def bench(args: argparse.Namespace, stack: ExitStack) -> None:
-    parts = _parts(args)
-    specs, names = wanted(parts, two_cpus(args.cpu))
+def _data(campaign, goals, **more):
+    """What the JSON of either has."""
+    asked = campaign.asked
+    return {"version": version.VERSION, "fio": campaign.fio.version,
+            "machine": machine.describe(asked.cpu),
+            "refill": int(os.environ[returnstack.VARIABLE]),
+            "cpu": asked.cpu, "seed": asked.seed, "pairs": asked.pairs,
+            "runtime": asked.runtime,
+            "rows": [row.data() for row in campaign.cells], "goals": goals,
+            **more}
+
+
+def _ready(args, specs, names, stack):
+    """(the Campaign with its rows, targets by name, names of rows left out)"""
     campaign = _begin(args, specs, stack)
-    asked, rows = campaign.asked, campaign.cells
-    if {"defaults", "spin", "cpu"} & set(parts):
-        loops.program(loops.BARE, asked.build)
+    if any(loops.BARE_LOOP.text in spec.a for spec in specs):
+        loops.program(loops.BARE, campaign.asked.build)
     # For all that is measured, the bare loop included.
     os.environ[returnstack.VARIABLE] = returnstack.decision(
-        asked.build, os.environ)
-    file = commandline.output(
-        args.json, 3 * asked.pairs * (len(specs) + len(SWEEP)), stack)
-    made = _targets(names, asked, stack)
-    skipped = _fill(campaign, specs, made)
-    sweep = (costs.Sweep(campaign, made["tmpfs"], SWEEP)
-             if "cpu" in parts and "tmpfs" in made else None)
+        campaign.asked.build, os.environ)
+    made = _targets(names, campaign.asked, stack)
+    skipped = _fill(campaign, specs, made, stack)
     if not made:
         raise Problem("nothing is left to measure: see above.")
+    return campaign, made, skipped
+
+
+def _gate(campaign, made, skipped, file):
+    asked = campaign.asked
+    shown = progress.Progress(
+        3 * math.ceil(asked.max_time / GATE_BLOCK), asked.max_time)
+    try:
+        gate.run(campaign, shown.tick)
+    finally:
+        shown.clear()
+    evaluation.evaluate(campaign.cells, anytime=True)
+    goals = gate.goals(campaign.cells, skipped)
+    print("\n".join([*_head(campaign, made), *rowset.lines(campaign.cells),
+                     *textreport.end(goals, asked.seed)]))
+    if file:
+        file.save(_data(campaign, goals))
+    print(gate.end(goals))
+
+
+def _bench(campaign, made, skipped, parts, file):
+    asked, rows = campaign.asked, campaign.cells
+    sweep = (costs.Sweep(campaign, made["tmpfs"], SWEEP)
+             if "cpu" in parts and "tmpfs" in made else None)
     _measure(campaign, sweep)
     memory = (costs.memory(campaign.fio, asked.build, made["tmpfs"])
               if "memory" in parts and "tmpfs" in made else {})
@@ -284,13 +277,22 @@ def bench(args: argparse.Namespace, stack: ExitStack) -> None:
     lines += costs.memory_lines(memory) if memory else []
     print("\n".join([*lines, *textreport.end(goals, asked.seed)]))
     if file:
-        file.save({"version": version.VERSION, "fio": campaign.fio.version,
-                   "refill": int(os.environ[returnstack.VARIABLE]),
-                   "cpu": asked.cpu, "seed": asked.seed, "pairs": asked.pairs,
-                   "runtime": asked.runtime,
-                   "rows": [row.data() for row in rows], "goals": goals,
-                   "cpu_by_depth": sweep and sweep.data(), "memory": memory})
+        file.save(_data(campaign, goals, memory=memory,
+                        cpu_by_depth=sweep and sweep.data()))
+
+
+def bench(args: argparse.Namespace, stack: ExitStack) -> None:
+    parts = cli.parts(args)
+    specs, names = wanted(parts, cli.two_cpus(args.cpu))
+    pairs = cli.pairs(args) or gate.SECONDS
+    file = commandline.output(args.json, 3 * pairs * (len(specs) + len(SWEEP)),
+                              stack)
+    campaign, made, skipped = _ready(args, specs, names, stack)
+    if args.gate:
+        _gate(campaign, made, skipped, file)
+    else:
+        _bench(campaign, made, skipped, parts, file)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    commandline.main(arguments, parser(), bench)
+    commandline.main(arguments, cli.parser(), bench)

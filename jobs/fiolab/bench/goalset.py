@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The goals of jobs/bench, and whether they are met: on the estimate, but for
-# "not worse", which is about the verdict.
+# The goals of jobs/bench, and whether they are met: what the interval leaves
+# open is not judged.
 from collections.abc import Sequence
 import math
 
@@ -16,7 +16,7 @@ def at_least(limit: float, metric: str = "iops") -> tuple:
     return metric, LEAST, limit
 
 
-def at_most(limit: float, metric: str) -> tuple:
+def at_most(limit: float, metric: str = "cpu_us") -> tuple:
     return metric, MOST, limit
 
 
@@ -44,6 +44,15 @@ def _not_worse(effect, comparisons):
     return sign * effect.estimate >= 0 or effect.verdict == "equivalent" or None
 
 
+def beyond(interval: tuple[float, float], kind: str,
+           limit: float) -> bool | None:
+    """Does an interval (of logarithms) meet a limit as a whole?  False if it
+    misses it as a whole, None if it holds it."""
+    low, high = (bound - math.log(limit) for bound in interval)
+    worst, best = (high, low) if kind == MOST else (-low, -high)
+    return True if worst <= 0 else False if best > 0 else None
+
+
 def _half(rows, row, other):
     """The least ratio; None without a gain to halve."""
     twin = row.spec._replace(b=other, goals=())
@@ -58,19 +67,19 @@ def _asked(rows, row, goal, comparisons):
     effect = row.effects[metric]
     if kind == SAME:
         return SAME, _not_worse(effect, comparisons)
-    found = math.exp(effect.estimate)
-    if kind == MOST:
-        return f"{MOST} {limit:.2f}x", found <= limit
-    if kind == LEAST:
-        return f"{LEAST} {limit:.2f}x", found >= limit
+    if kind != HALF:
+        return f"{kind} {limit:.2f}x", beyond(effect.ci95, kind, limit)
     least = _half(rows, row, limit)
     text = f"{LEAST} half of the gain of {limit}"
     if least is None:
         return f"{text}, which has none", None
-    return f"{text}, {least:.3f}x", found >= least
+    return f"{text}, {least:.3f}x", beyond(effect.ci95, LEAST, least)
 
 
 def _row_goal(rows, row, goal, comparisons):
+    if goal[0] not in row.effects:      # each of its blocks was dropped
+        return textreport.goal(f"{row.name}: {rowset.NAMES[goal[0]]}", None,
+                               "not measured", None)
     effect = row.effects[goal[0]]
     text, met = _asked(rows, row, goal, comparisons)
     found = math.exp(effect.estimate)
@@ -90,13 +99,15 @@ def _calls_goal(row):
 
 
 def _cells_goal(rows, comparisons):
-    """One goal for all: no cell slower."""
-    slower = [row.name for row in rows
-              if row.effects["iops"].verdict == "slower"]
-    enough = _judged(rows[0].effects["iops"], comparisons)
-    return textreport.goal(f"none of {len(rows)} cells slower", slower,
-                           "; ".join(slower) or "none found",
-                           not slower if enough or slower else None)
+    """One goal for all: no cell needs more CPU time."""
+    found = [row for row in rows if "cpu_us" in row.effects]
+    more = [row.name for row in found
+            if row.effects["cpu_us"].verdict == TABLE["cpu_us"].changes[0]]
+    enough = len(found) == len(rows) and all(
+        _judged(row.effects["cpu_us"], comparisons) for row in found)
+    return textreport.goal(f"none of {len(rows)} cells takes more CPU", more,
+                           "; ".join(more) or "none found",
+                           not more if enough or more else None)
 
 
 def _flat_goal(sweep):

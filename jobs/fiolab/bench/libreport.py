@@ -2,12 +2,12 @@
 """The report of jobs/bench-lib on what ran under fio, in the words of a report
 of jobs/ab, and its JSON."""
 from collections.abc import Sequence
-import platform
 
 from ..ab.campaign import Campaign
 from ..ab.campaignfolder import side_data
 from ..ab.report.reportdata import found_data, frame
 from ..ab.report.textreport import cell_lines, head, rule
+from ..base import machine
 from ..fio.sidespec import LETTERS, Side
 from ..report import terminal
 from . import callkinds, loops, textreport
@@ -63,13 +63,13 @@ def _cell_data(campaign, cell):
 def data(campaign: Campaign, cells: Sequence[Row], loop: Loop | None) -> dict:
     """Everything measured; effects are natural logarithms of ratios."""
     asked = campaign.asked
-    found: dict = {"seed": asked.seed, "pairs": asked.pairs, "cells": []}
+    found: dict = {"seed": asked.seed, "pairs": asked.pairs, "cells": [],
+                   "machine": machine.describe(asked.cpu)}
     if loop and not campaign.fio:
         return {"sides": _sides_data(loop.sides), **found}
     return {"sides": _sides_data(campaign.sides), **found,
             "fio": campaign.fio.version, "cpu": asked.cpu,
             "runtime": asked.runtime, "ramp": asked.ramp,
-            "kernel": platform.release(), "machine": platform.machine(),
             "cells": [_cell_data(campaign, cell) for cell in cells]}
 
 

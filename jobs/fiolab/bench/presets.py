@@ -7,16 +7,63 @@ import itertools
 from ..ab.campaign import Campaign, Request
 from ..fio import sidespec
 from . import loops, rowset
+from .bounds import BOUNDS, FLOOR_GOAL
 from .goalset import at_least, at_most, half_of, same
 
 DEPTHS = (1, 8, 64, 1024)
-ADAPTIVE = "kaio,submit=adaptive"
+ADAPTIVE, STATS = "kaio,submit=adaptive", "kaio,engine_stats=1"
+GATE = "gate"               # the part of the rows of `make bench-gate`
+
+
+def _duet(part, a, b, on, job, goals, beside=()):
+    """Its runs are at once on one CPU, so that CPU per I/O is judged."""
+    return rowset.Spec(part, a, b, on, job, goals, beside, "duet")
+
+
+def _bound(part, a, b, on, limit=None):
+    """A row whose goal is the recorded bound, unless another limit is."""
+    return _duet(part, a, b, on, rowset.job(64),
+                 (at_most(limit or BOUNDS[a, b]),))
+
+
+def _defaults():
+    rows = []
+    for on in ("zram", "tmpfs"):
+        rows += [
+            _bound("defaults", "libaio", "kaio", on),
+            _duet("defaults", "io_uring", "kaio", on, rowset.job(64),
+                  (at_least(1.05),), ("cpu_us",)),
+            _duet("defaults", loops.BARE_LOOP.text, "kaio", on, rowset.job(64),
+                  (), ("cpu_us",)),
+            _bound("defaults", loops.SUM.text, "kaio", on, FLOOR_GOAL)]
+    return [*rows, _bound("defaults", "kaio", STATS, "tmpfs")]
+
+
+def _adaptive():
+    return [*[_bound("adaptive", "libaio", ADAPTIVE, on)
+              for on in ("zram", "tmpfs")],
+            *[rowset.Spec("adaptive", "kaio", ADAPTIVE, on, rowset.job(32),
+                          (at_least(0.97),)) for on in ("loop", "disk")]]
+
+
+def _spin():
+    one, rows = rowset.job(1), []
+    for on in ("loop", "disk"):
+        rows += [
+            rowset.Spec("spin", "kaio", "kaio,spin=50us", on, one,
+                        (at_least(1.35), at_most(0.7, "p50_us"))),
+            rowset.Spec("spin", loops.POLLING.text, "kaio,spin=50us", on, one,
+                        (at_least(0.85),)),
+            rowset.Spec("spin", "kaio", "kaio,spin=auto", on, one,
+                        (half_of("kaio,spin=50us"), same()))]
+    return [*rows, rowset.Spec("spin", "kaio", "kaio,spin=auto", "zram",
+                               rowset.job(64), (same(),))]
 
 
 def _cells():
     """Rows of the part cells."""
-    return [rowset.Spec("cells", "libaio", "kaio", "tmpfs",
-                        rowset.job(depth, rw, bs, direct), (same(),))
+    return [_duet("cells", "libaio", "kaio", "tmpfs",
+                  rowset.job(depth, rw, bs, direct), (same("cpu_us"),))
             for rw, bs, depth, direct in itertools.product(
                 ("read", "write", "randread", "randwrite"), ("4k", "128k"),
                 DEPTHS, (1, 0))]
@@ -49,11 +96,10 @@ def _depth_one():
 
 def _fio_loop():
     alone, many = (side.text for side in loops.FIO_LOOPS)
-    return [rowset.Spec("fio-loop", a, b, "tmpfs", rowset.job(64), goals,
-                        ("iops_per_cpu",)) for a, b, goals in (
-        (alone, "libaio", ()),
-        (alone, "kaio", (at_least(1.10, "iops_per_cpu"),)),
-        (many, ADAPTIVE, (at_least(0.92, "iops_per_cpu"),)))]
+    return [_duet("fio-loop", a, b, "tmpfs", rowset.job(64), goals,
+                  ("cpu_us",)) for a, b, goals in (
+        (alone, "libaio", ()), (alone, "kaio", (at_most(1 / 1.10),)),
+        (many, ADAPTIVE, (at_most(1 / 0.92),)))]
 
 
 def _null():
@@ -69,43 +115,20 @@ def _null():
 
 def specs(cpus: str = "0,1") -> list[rowset.Spec]:
     """All rows, in the order of the report; cpus: two, or "" for too few."""
-    spec, job = rowset.Spec, rowset.job
-    fast, one = job(64), job(1)
-    rows = []
-    for on in ("zram", "tmpfs"):
-        rows += [
-            spec("defaults", "libaio", "kaio", on, fast, (at_least(1.25),)),
-            spec("defaults", "io_uring", "kaio", on, fast, (at_least(1.05),)),
-            spec("defaults", loops.BARE_LOOP.text, "kaio", on, fast,
-                 (at_least(0.85),)),
-            spec("defaults", loops.SUM.text, "kaio", on, fast,
-                 (at_least(0.95),))]
-    rows += [spec("adaptive", "libaio", ADAPTIVE, "zram", fast,
-                  (at_least(1.9),)),
-             spec("adaptive", "libaio", ADAPTIVE, "tmpfs", fast,
-                  (at_least(1.6),))]
-    rows += [spec("adaptive", "kaio", ADAPTIVE, on, job(32),
-                  (at_least(0.97),)) for on in ("loop", "disk")]
-    for on in ("loop", "disk"):
-        rows += [
-            spec("spin", "kaio", "kaio,spin=50us", on, one,
-                 (at_least(1.35), at_most(0.7, "p50_us"))),
-            spec("spin", loops.POLLING.text, "kaio,spin=50us", on, one,
-                 (at_least(0.85),)),
-            spec("spin", "kaio", "kaio,spin=auto", on, one,
-                 (half_of("kaio,spin=50us"), same()))]
-    return rows + [
-        spec("spin", "kaio", "kaio,spin=auto", "zram", fast, (same(),)),
-        spec("batch", "libaio", "kaio", "tmpfs",
-             job(64, more=("iodepth_batch=16",)), (at_least(1.0),)),
-        spec("jobs", "libaio", "kaio", "tmpfs", fast, (same("wall_s"),)),
+    return [
+        *_defaults(), *_adaptive(), *_spin(),
+        _duet("batch", "libaio", "kaio", "tmpfs", rowset.job(
+            64, more=("iodepth_batch=16",)), (at_most(1.0),)),
+        rowset.Spec("jobs", "libaio", "kaio", "tmpfs", rowset.job(64),
+                    (same("wall_s"),)),
         *_polling(), *(_scaling(cpus) if cpus else ()), *_depth_one(),
-        *_fio_loop(), *_null(), *_cells()]
+        *_fio_loop(), *_null(), *_cells(),
+        *[_bound(GATE, a, b, "tmpfs") for a, b in BOUNDS]]
 
 
 def campaign(asked: Request, wanted: Sequence[rowset.Spec]) -> Campaign:
     """The Campaign of these rows, as yet without cells."""
-    known = {side.text: side for side in loops.KINDS}
+    known = {side.text: side for side in loops.OWN}
     texts = dict.fromkeys(text for spec in wanted for text in (spec.a, spec.b))
     return Campaign(asked, tuple(
         known.get(text) or sidespec.parse(text, asked.build)

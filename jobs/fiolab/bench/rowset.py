@@ -8,7 +8,7 @@ import math
 import statistics
 from typing import Any, NamedTuple
 
-from ..ab import planning
+from ..ab import duets, planning
 from ..ab.campaign import Request
 from ..ab.results import Cell
 from ..fio.jobfile import Job
@@ -21,13 +21,13 @@ NAMES = {**{name: TABLE[name].label for name in (
     "iops", "iops_per_cpu", "p50_us", "p99_us", "wall_s")}, "cpu_us": "CPU us"}
 TITLES = {
     "defaults": "defaults", "adaptive": "submit=adaptive", "spin": "spin=",
-    "batch": "iodepth_batch=16", "cells": "cells (IOPS of kaio : libaio)",
+    "batch": "iodepth_batch=16", "cells": "cells (CPU us of an I/O)",
     "jobs": "64 jobs: wall time of start, 200 I/Os each, and end",
     "polling": "iodepth_batch_complete_min=0",
     "scaling": "1, 2 and 4 jobs on two CPUs; CPU us of each I/O",
     "depth1": "depth 1 with spin= and without; CPU us of each I/O",
-    "fio-loop": "fio's bare loop, t/io_uring -a1; IOPS/CPU: of a whole CPU",
-    "null": "null_blk"}
+    "fio-loop": "fio's bare loop, t/io_uring -a1",
+    "null": "null_blk", "gate": "recorded bounds of CPU per I/O"}
 ROW = "    {:<9}{:>9}{:>9} {:>6} {:>11} {:>11}  {}"
 CELL_ROW = "  {:<34}{:>6} {:>11} {:>11}  {}"
 
@@ -40,12 +40,16 @@ class Spec(NamedTuple):
     job: Job
     goals: tuple            # (metric, kind, limit) each
     beside: tuple = ()      # metrics that no goal asks for
+    pairing: str = duets.ALTERNATE
 
     def metrics(self) -> tuple[str, ...]:
+        """A duet's IOPS say how a CPU was shared, unless that is asked for."""
         if self.part == "jobs":
             return ("wall_s",)
         asked = {*self.beside, *(metric for metric, *_ in self.goals)}
-        return tuple(m for m in NAMES if m == "iops" or m in asked)
+        if self.pairing == duets.ALTERNATE:
+            asked.add("iops")
+        return tuple(m for m in NAMES if m in asked)
 
 
 def job(depth: int, rw: str = "randread", bs: str = "4k", direct: int = 1,
@@ -73,6 +77,7 @@ class Row(Cell):
     spec: Any = None            # a Spec, of jobs/bench
     runs: list = field(default_factory=list)    # as the JSON has them
     calls: dict = field(default_factory=dict)   # of some rows alone
+    group: str = ""             # the cpuset's file, where one needs it
 
     def role(self, metric: str) -> str:
         return "primary"
@@ -83,9 +88,11 @@ class Row(Cell):
 
     def add(self, run: dict) -> None:
         super().add(run)
+        if "failed" in run:
+            return
         beside = ["seed", "options"]
         if run["steal"] is not None:    # else nobody looked
-            beside += ["steal", "repeats"]
+            beside += ["steal", "repeats", "duet"]
         self.runs.append({
             "block": run["pair"], "order": self.orders[run["pair"]],
             "role": run["role"], **run["values"],
@@ -97,6 +104,7 @@ class Row(Cell):
 
     def data(self) -> dict:
         return {"part": self.spec.part, "name": self.name,
+                "pairing": self.spec.pairing,
                 "a": self.spec.a, "b": self.spec.b, "target": self.spec.on,
                 "job_text": self.job.text, "calls_per_io": self.calls,
                 "stream": self.stream, "runs": self.runs,
@@ -105,11 +113,13 @@ class Row(Cell):
 
 
 def row(asked: Request, number: int, spec: Spec, target: Target,
-        sides: Sequence[str], runtime: float | None = None) -> Row:
+        sides: Sequence[str], runtime: float | None = None,
+        ramp: float | None = None) -> Row:
     """The Row of a Spec; sides: the texts of the campaign's."""
     return planning.cell_of(asked, number, spec.job, target, kind=Row,
                             a=sides.index(spec.a), b=sides.index(spec.b),
-                            metrics=spec.metrics(), runtime=runtime, spec=spec)
+                            metrics=spec.metrics(), runtime=runtime, spec=spec,
+                            pairing=spec.pairing, ramp=ramp)
 
 
 def _value(metric, values):
@@ -124,7 +134,8 @@ def _tail(effect):
 
 def _row_lines(one):
     if one.spec.part == "cells":
-        return [CELL_ROW.format(one.name, *_tail(one.effects["iops"]))]
+        return [CELL_ROW.format(one.name, *_tail(effect))
+                for effect in one.effects.values()]
     return ["  " + one.name, *[
         ROW.format(NAMES[metric], *[_value(metric, one.series(role, metric))
                                     for role in "AB"], *_tail(effect))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fiolab.fio import cpushare
 from abrun import QUICK, effect
 
 CELLS = {"duet": ["cpu_us"], "alternate": [
@@ -75,3 +76,14 @@ def test_what_cannot_be_a_duet_is_said(words, why, ab, shm, tmp_path):
     done = ab(*sides, "--pairing", "duet")
     assert done.returncode == 1 and why in done.stderr.splitlines()[-1]
     assert "cannot be a duet" in done.stderr
+
+
+def test_a_group_of_memory_gives_no_share_of_a_cpu():
+    """And one of the cpu controller, or of version 2, does."""
+    def of(memory, cpu, two="/"):
+        return cpushare.cgroup_of_cpu(
+            f"4:memory:{memory}\n3:cpuset:/\n2:cpu,cpuacct:{cpu}\n"
+            f"1:name=systemd:/x\n0::{two}")
+    assert of("/a", "/") == of("/b", "/") == \
+        "3:cpuset:/ 2:cpu,cpuacct:/ 0::/"
+    assert of("/a", "/c") != of("/a", "/") != of("/a", "/", "/d")

@@ -175,6 +175,22 @@ def test_two_campaigns_of_the_same_thing_do_not_differ():
     assert hits / tests >= 0.935 and false / tests <= 0.065
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("effect", [0.0, 0.015, 0.03])
+def test_nor_do_two_that_ended_when_they_were_decided(effect):
+    """compare of campaigns whose numbers of pairs differ."""
+    rng, found = np.random.default_rng(11), []
+    for _ in range(2):
+        x = 0.02 / math.sqrt(2) * rng.standard_t(5, (300, 80, 3)) * 0.775
+        d = x[..., 2] - x[..., 1] + effect
+        found.append([b[:cutcampaigns.ended(b, a, 80)[1]] for b, a in zip(
+            d, x[..., 0] - x[..., 1])])
+    false = np.mean([twosample.p_value(*both) <= 0.05
+                     for both in zip(*found)])
+    assert len({len(one) for one in found[0]}) > 3
+    assert false <= 0.07 + 3 * 0.0147
+
+
 # The exact null distributions behind them
 
 def test_ties_are_taken_as_the_permutation_test_takes_them():

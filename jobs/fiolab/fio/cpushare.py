@@ -137,6 +137,14 @@ def _line(path):
         return ""
 
 
+def cgroup_of_cpu(text: str) -> str:
+    """Of /proc/PID/cgroup those that share out a CPU: that of version 2, and of
+    version 1 the controllers cpu and cpuset (who is moved to another group of
+    memory alone, as some supervisors do, gets no other share)."""
+    return " ".join(line for line in text.splitlines() if {
+        "", "cpu", "cpuset"} & set(line.split(":")[1].split(",")))
+
+
 def standing(pid: int) -> dict[str, str]:
     """What decides about a process's share of its CPU.  Of an autogroup the
     nice value alone: each side has one of its own, as it is a session."""
@@ -146,7 +154,7 @@ def standing(pid: int) -> dict[str, str]:
     except OSError:
         raise ProcessLookupError(pid) from None
     return {"scheduling class": str(policy), "nice value": str(nice),
-            "cgroup": _line(f"/proc/{pid}/cgroup"),
+            "cgroup": cgroup_of_cpu(_line(f"/proc/{pid}/cgroup")),
             "nice value of the autogroup":
             _line(f"/proc/{pid}/autogroup").rpartition(" ")[2]}
 

@@ -58,7 +58,10 @@ def rule(data: dict) -> str:
     level = 90 if data["pairs"] is not None else 99
     ways = ("one look, at the end" if data["pairs"] is not None else
             "p and intervals hold after every pair, so whenever one stops")
+    apart = (", the primary metrics with four fifths of it" if any(
+        e["role"] == "secondary" for cell in data.get("cells", ())
+        for e in cell["effects"]) else "")
+    many = wording.several(data["comparisons"], "comparison")
     return (f"faster or slower if p <= {data['alpha']:g} by Holm over "
-            f"{data['comparisons']} comparisons, the primary metrics with "
-            "four fifths of it, and beyond the A/A floor; else equivalent if "
+            f"{many}{apart}, and beyond the A/A floor; else equivalent if "
             f"the {level}% CI is in +-{margin}; {ways}")

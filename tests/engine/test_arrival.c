@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "clock.h"
+#include "in_range.h"
 #include "queue.h"
 
 #define MS 1000000ull
@@ -90,7 +91,7 @@ static void test_stamped_when_they_arrive(void **state)
 	nap(100 * MS);
 	assert_int_equal(queue_reap(&f.q, 0, 1, DEPTH), 1);
 	assert_int_equal((uintptr_t)f.q.events[0].data, 4);
-	assert_in_range(f.q.arrival.taken[3], before, after);
+	assert_within(f.q.arrival.taken[3], before, after);
 	assert_true(queue_idle(&f.q));
 	end(&f);
 }

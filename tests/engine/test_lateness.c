@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "in_range.h"
 #include "lateness.h"
 
 static struct lateness *with_one(uint64_t late, uint64_t takes)
@@ -57,8 +58,8 @@ static void test_no_percentile_is_too_small(void **state)
 		assert_int_equal(lateness_percentile(&l->from_queue, 500), ns);
 		lateness_queued(l, 0, 1, 0);
 		lateness_arrived(l, 0, 1 + 4 * ns + 4);
-		assert_in_range(lateness_percentile(&l->from_queue, 500), ns,
-				ns + ns / 64);
+		assert_within(lateness_percentile(&l->from_queue, 500), ns,
+			      ns + ns / 64);
 		assert_int_equal(lateness_percentile(&l->from_queue, 999),
 				 4 * ns + 4);
 		free(l);
@@ -74,9 +75,9 @@ static void test_percentiles_of_a_thousand(void **state)
 		lateness_queued(l, 0, 1, 0);
 		lateness_arrived(l, 0, 1 + ns);
 	}
-	assert_in_range(lateness_percentile(&l->from_due, 500), 500, 508);
-	assert_in_range(lateness_percentile(&l->from_due, 990), 990, 1000);
-	assert_in_range(lateness_percentile(&l->from_due, 999), 999, 1000);
+	assert_within(lateness_percentile(&l->from_due, 500), 500, 508);
+	assert_within(lateness_percentile(&l->from_due, 990), 990, 1000);
+	assert_within(lateness_percentile(&l->from_due, 999), 999, 1000);
 	assert_int_equal(l->from_due.sum, 500500);
 	free(l);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "in_range.h"
 #include "libaio_ext.h"
 
 #define LEFT_ALONE 4321
@@ -32,7 +33,7 @@ static const struct io_limits_holder *find(int pid, int *unknown)
 	errno = LEFT_ALONE;
 	nr = io_limits_holders(holders, MANY, unknown);
 	assert_int_equal(errno, LEFT_ALONE);
-	assert_in_range(nr, 0, MANY);
+	assert_within(nr, 0, MANY);
 	for (int i = 0; i < nr; i++) {
 		assert_true(!i || holders[i].events <= holders[i - 1].events);
 		assert_true(holders[i].contexts > 0);
@@ -76,9 +77,9 @@ static void test_own_contexts(void **state)
 		assert_int_equal(io_destroy(ctx[i]), 0);
 	one = find(getpid(), NULL);
 	assert_int_equal(one->contexts, 1);
-	assert_in_range(one->events, 1000, 1000 + 4096u * 4 + 64);
+	assert_within(one->events, 1000, 1000 + 4096u * 4 + 64);
 	if (sysconf(_SC_PAGESIZE) == 4096 && sysconf(_SC_NPROCESSORS_CONF) < 99)
-		assert_in_range(one->events, 1000, 1063);
+		assert_within(one->events, 1000, 1063);
 	assert_int_equal(io_destroy(ctx[4]), 0);
 	assert_null(find(getpid(), NULL));
 }
@@ -217,7 +218,7 @@ static void test_explained(void **state)
 	int len = io_setup_explain(-EAGAIN, 7, text, sizeof(text));
 
 	(void)state;
-	assert_in_range(len, 100, sizeof(text) - 2);
+	assert_within(len, 100, sizeof(text) - 2);
 	assert_non_null(find(getpid(), NULL));
 	snprintf(want, sizeof(want), " (PID %d (%s) holds about ",
 		 holders[0].pid, holders[0].comm);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "in_range.h"
 #include "libaio_ext.h"
 
 #define LEFT_ALONE 4321
@@ -244,7 +245,7 @@ static void test_limits(void **state)
 	errno = LEFT_ALONE;
 	assert_int_equal(io_limits(&l), 0);
 	assert_int_equal(errno, LEFT_ALONE);
-	assert_in_range(l.aio_nr, 100, l.aio_max_nr);
+	assert_within(l.aio_nr, 100, l.aio_max_nr);
 	assert_int_equal(l.aio_max_nr, number_in("/proc/sys/fs/aio-max-nr"));
 	assert_int_equal(io_destroy(ctx), 0);
 }

@@ -19,9 +19,11 @@ def library_is_built():
 
 @pytest.fixture(scope="session")
 def library_paths(distribution_library, tmp_path_factory):
-    """LD_LIBRARY_PATH for each library; both are called libaio.so.1 there."""
+    """LD_LIBRARY_PATH for each library; both have there the name that programs
+    of Debian 13 want, too."""
     theirs = tmp_path_factory.mktemp("distribution")
-    (theirs / "libaio.so.1").symlink_to(distribution_library.resolve())
+    for name in ("libaio.so.1", "libaio.so.1t64"):
+        (theirs / name).symlink_to(distribution_library.resolve())
     return {"ours": BUILD, "theirs": theirs}
 
 

@@ -166,7 +166,9 @@ def test_program_of_a_newer_distribution(installed, tmp_path):
     assert needed(program) == ["libaio.so.1t64"]
     env = {"LD_LIBRARY_PATH": str(installed.lib)}
     assert hello(program, tmp_path, env) == installed.lib / "libaio.so.1t64"
-    assert run(program, tmp_path / "x").returncode == 127  # no such library here
+    found = run(need("ldconfig", "it knows the libraries here"), "-p").stdout
+    assert run(program, tmp_path / "x").returncode == (
+        0 if "\tlibaio.so.1t64 " in found else 127)
 
 
 @pytest.mark.parametrize("umask", [0o077, 0o000, 0o777])

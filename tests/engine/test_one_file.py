@@ -195,6 +195,8 @@ def later(request, build_dir, san):
     version = subprocess.run([path, "--version"], check=True, text=True,
                              timeout=20, stdout=subprocess.PIPE).stdout.strip()
     assert version == (LATER[request.param] or version)
+    if version == fiotrees.version_of(build_dir / "fio"):
+        pytest.skip("the fio under test is this one, so that it fits")
     return path, version
 
 

@@ -251,16 +251,17 @@ def test_table_of_another_size(make_fio, build, headers, shm_file,
 LINE = r'^\tX\("%s", .*\n'
 # What is done to the list of the source tree's options, what is said of the
 # running fio then, and of the option that is moved, so that it does not fit.
+# log_compression_cpus is there where fio found zlib when it was built.
 KNOWS = {
     "more": ([(LINE % "thinktime", "")],
-             " and the option thinktime, of which the engine's source tree "
-             "knows nothing"),
+             " and the options? thinktime(, log_compression_cpus)?, of which "
+             "the engine's source tree knows nothing"),
     "less": ([(LINE % "thinktime", r'\g<0>\tX("kaio_new", 8) \\\n')],
              " and without the option kaio_new of the engine's source tree"),
     "several": ([(LINE % name, "") for name in (
         "thinktime", "rate", "rate_min", "rate_process", "rate_cycle")] + [
         (LINE % "bs", r'\tX("kaio_new", 8) \\\n\tX("kaio_2", 8) \\\n\g<0>')],
-             " and the options thinktime, rate, rate_min ..., of which the "
+             r" and the options thinktime, rate, rate_min \.\.\., of which the "
              "engine's source tree knows nothing and without the options "
              "kaio_new, kaio_2 of the engine's source tree"),
 }
@@ -286,7 +287,7 @@ def test_options_that_only_one_has_are_named(make_fio, build, headers,
     copy = changed_list(headers, tmp_path, [*changes, moved])
     text = refused(make_fio(build("list", headers=copy)), shm_file)
     assert "with the option thinktime_iotime at byte " in text
-    assert said + "; rebuild it" in text
+    assert re.search(said + "; rebuild it", text), text
 
 
 def test_an_option_that_moves_nothing_is_no_difference(make_fio, build, headers,

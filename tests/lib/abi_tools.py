@@ -79,9 +79,11 @@ def compile_shared(source, program, *flags):
 
 
 def symbols(path, *options):
-    """The lines of nm as (type, name) pairs."""
+    """The lines of nm as (type, name) pairs.  ($d and so on are marks of where
+    code and data begin, on some processors, and not symbols.)"""
     lines = output_of("nm", *options, path).splitlines()
-    return [tuple(line[17:].split()) for line in lines if line[16:17] == " "]
+    return [tuple(line[17:].split()) for line in lines
+            if line[16:17] == " " and " $" not in line]
 
 
 def make(out, compiler, *words):

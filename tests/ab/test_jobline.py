@@ -38,6 +38,11 @@ def test_a_stonewall_makes_two_cells():
         "--rw=write")] == ["a/a", "a/b"]
 
 
+def test_a_name_that_is_global_names_no_job():
+    job, = jobs("--name=global", "--rw=randread", "--name=job1", "--name=job2")
+    assert job.name == "job1" and job.values("rw") == ["randread"]
+
+
 def test_what_is_fios_own_is_said():
     job, = jobs("--name=a", "--output=x", "--eta=never", "--output=y")
     assert job.notes == ("of fio's command line, --output, --eta is left out, "

@@ -25,7 +25,7 @@ VERIFYING = {
     WITH_VERIFY: "{} of the I/Os of job {} are reads of its load and of its "
     "verify, which fio counts as one: do_verify=0 leaves the latter out."}
 UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
-ONE = r"(\d{1,12})([kmgt]?)(?:i?b)?"
+ONE = r"(\d{1,12})([kmgt]?)i?b?"
 SIZE = re.compile(ONE, re.A | re.I)
 SHARE = rf"{ONE}(/\d*)?"
 SHARES = rf"({SHARE}(:{SHARE})*:?)?"      # of a direction; none: those of bs=

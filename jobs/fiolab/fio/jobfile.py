@@ -32,8 +32,10 @@ DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
 STEADY = {"steadystate", "ss", "steadystate_duration", "ss_dur",
           "steadystate_ramp_time", "ss_ramp", "steadystate_check_interval",
           "ss_interval"}
-# Removed where the comparison pins fio to a CPU: they move jobs to others.
-PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes"}
+# Removed where the comparison pins fio to a CPU: they move jobs, or their
+# memory, to others.
+PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes",
+           "numa_mem_policy"}
 # Refused: they bring in other files or make a timed window meaningless.
 REFUSED = {"read_iolog", "replay_redirect", "mmapfile"}
 # Refused likewise, but for those that mapping.py puts into the part of the

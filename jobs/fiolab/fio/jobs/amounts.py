@@ -11,7 +11,7 @@ from ...base.problem import Problem
 
 BLOCKS = {"bs", "blocksize", "bsrange", "blocksize_range", "bssplit"}
 UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
-SIZE = re.compile(r"(\d{1,18})([kmgtp]?)(?:i?b)?", re.A | re.I)
+SIZE = re.compile(r"(\d{1,18})([kmgtp]?)i?b?", re.A | re.I)
 SECTOR = 4096
 Values = Mapping[str, str]      # of a section: {option: value}
 

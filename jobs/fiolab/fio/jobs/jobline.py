@@ -107,7 +107,8 @@ def _only(text, chosen):
 def _first(line):
     """The Jobs of the command line and of the first file, which fio runs at
     once and with the same [global] options."""
-    named = [name for name, _ in line.sections[1:]]
+    named = [name for name, _ in line.sections
+             if not name.startswith("global")]
     more = [jobgroups.text_of(path) for path in line.files[:1]]
     text = _only("\n".join([line.text(), *more]), line.chosen)
     path = named[0] if named else line.files[0] if line.files else "job"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from fiolab.ab import duets
 from fiolab.fio import cpushare
+from fiolab.stats import pairing
 from abrun import QUICK, effect
 
 CELLS = {"duet": ["cpu_us"], "alternate": [
@@ -87,3 +89,15 @@ def test_a_group_of_memory_gives_no_share_of_a_cpu():
     assert of("/a", "/") == of("/b", "/") == \
         "3:cpuset:/ 2:cpu,cpuacct:/ 0::/"
     assert of("/a", "/c") != of("/a", "/") != of("/a", "/", "/d")
+
+
+def test_no_role_has_a_place_of_its_own():
+    """In six blocks each is twice in each place, whatever the orders; and has
+    each third of the target twice."""
+    for seed in range(20):
+        found = pairing.planned_orders(seed, 0, 0)[:6]
+        made = [duets.parts(order, i) for i, order in enumerate(found)]
+        for role in pairing.ROLES:
+            assert sorted(list(one).index(role) for one in made) == [
+                0, 0, 1, 1, 2, 2]
+            assert sorted(one[role] for one in made) == [0, 0, 1, 1, 2, 2]

@@ -109,11 +109,19 @@ def pairings(asked: Request, sides: Sequence[Side], job: Job,
 
 # The block of a duet
 
+def started(order: str, number: int) -> tuple[str, ...]:
+    """The roles as they are started: their order is turned after every second
+    block, so that in six each is first, second and last twice.  (Who is last
+    ends alone, which costs 1 to 2% less at a load of 12.)"""
+    turn = number // 2 % len(ROLES)
+    return SEQUENCES[order][turn:] + SEQUENCES[order][:turn]
+
+
 def parts(order: str, number: int) -> dict[str, int]:
     """{role: which third of the target it writes to}: each role has each third
     equally often, in whatever order the roles are started."""
     return {role: (ROLES.index(role) + number) % len(ROLES)
-            for role in SEQUENCES[order]}
+            for role in started(order, number)}
 
 
 def makers(campaign: Campaign, cell: Cell, number: int,

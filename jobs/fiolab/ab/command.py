@@ -80,7 +80,8 @@ def _warn_of_few_pairs(campaign):
                         campaign.anytime)
     pairs, remedy = campaign.pairs, ""
     if campaign.anytime:
-        each = 3 * _seconds(campaign) * len(campaign.cells)
+        each = sum(_seconds(campaign) * (1.2 if cell.pairing == "duet" else 3)
+                   for cell in campaign.cells)
         pairs = int(campaign.max_time / each)
         remedy = f": give --max-time {math.ceil(2 * need * each)}"
     if pairs < need:

@@ -21,8 +21,8 @@ DUET, ALTERNATE, AUTO = "duet", "alternate", "auto"
 CPU = ("cpu_us",)               # what a duet decides
 MIB = 1 << 20
 ATTEMPTS = 3
-RULE = (f"a block whose runs were no duet is made again, at most {ATTEMPTS} "
-        "times in all; then its pair is discarded")
+RULE = (f"such a block is made again, up to {ATTEMPTS} times in all, then its "
+        "pair is discarded")
 
 
 class Dropped(Exception):

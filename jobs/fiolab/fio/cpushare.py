@@ -147,8 +147,11 @@ def cgroup_of_cpu(text: str) -> str:
 
 def standing(pid: int) -> dict[str, str]:
     """What decides about a process's share of its CPU.  Of an autogroup the
-    nice value alone: each side has one of its own, as it is a session."""
+    nice value alone: each side has one of its own, as it is a session.
+    ProcessLookupError once it has ended."""
     try:
+        if _fields(f"/proc/{pid}")[0] in (b"Z", b"X"):
+            raise ProcessLookupError(pid)
         policy, nice = os.sched_getscheduler(pid), os.getpriority(
             os.PRIO_PROCESS, pid)
     except OSError:

@@ -184,14 +184,28 @@ def target_text(target: dict) -> str:
         extents.said(target.get("written")))))
 
 
-SIDE, JOB, PLACE, FILE, NUMBER = range(5)
+SIDE, JOB, PLACE, FILE, PAIRING, NUMBER = range(6)
+PAIRINGS = {"duet": "a duet", "alternate": "one after the other"}
+
+
+def pairing(cell: dict) -> str:
+    """How the runs of its pairs were made; earlier reports do not say."""
+    return PAIRINGS[cell.get("pairing", "alternate")]
+
+
+def continues(cell: dict, before: dict | None) -> bool:
+    """Is it what the cell before it is, but for how its pairs are made?"""
+    return before is not None and pairing(cell) != pairing(before) and all(
+        cell[name] == before[name] for name in ("job", "job_text", "b")
+    ) and cell["target"]["path"] == before["target"]["path"]
 
 
 def _parts(data, cell):
     """What can tell a cell from others."""
     target = cell["target"]
     return (side(data, cell["b"])["text"], cell["job"], target["label"],
-            os.path.basename(target["path"]), f"cell {cell['id']}")
+            os.path.basename(target["path"]), pairing(cell),
+            f"cell {cell['id']}")
 
 
 def cell_names(data: dict) -> dict[int, str]:
@@ -200,9 +214,11 @@ def cell_names(data: dict) -> dict[int, str]:
     told = [i for i in (SIDE, JOB, PLACE)
             if i == JOB or len({row[i] for row in rows.values()}) > 1
             or i == PLACE and len(rows) == 1]
-    for more in (FILE, NUMBER):
+    for more in (FILE, PAIRING, NUMBER):
         if len({tuple(row[i] for i in told)
-                for row in rows.values()}) < len(rows):
+                for row in rows.values()}) < len(rows) and (
+                    more != PAIRING or
+                    len({row[more] for row in rows.values()}) > 1):
             told.append(more)
     return {number: " · ".join(line(row[i]) for i in told)
             for number, row in rows.items()}

@@ -14,7 +14,7 @@ COLUMNS = (
     "better", "median_a", "median_b", "ratio", "ci95_low", "ci95_high",
     "ci90_low", "ci90_high", "aa_ratio", "aa_ci95_low", "aa_ci95_high", "p",
     "p_holm", "tost_p", "detectable", "n", "verdict", "reason", "closed",
-    "seconds")
+    "seconds", "pairing")
 FORMULA = tuple("=+-@")     # a spreadsheet runs a field that begins so
 
 
@@ -38,7 +38,8 @@ def _row(data, cell, host, effect):
            "median_a": effect["median"]["A"],
            "median_b": effect["median"]["B"], "aa_ratio": floor["ratio"],
            **{name: effect[name] for name in plain},
-           **{name: cell.get(name) for name in ("closed", "seconds")},
+           **{name: cell.get(name) for name in ("closed", "seconds",
+                                                "pairing")},
            **_interval("ci95", effect["ci95"]),
            **_interval("ci90", effect["ci90"]),
            **_interval("aa_ci95", floor["ci95"])}

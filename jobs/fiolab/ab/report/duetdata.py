@@ -6,12 +6,12 @@ import math
 import statistics
 from typing import Any
 
-from ...report.wording import figure, percent, several
+from ...report.wording import figure, percent
 from ..duets import RULE
 
 ASLEEP = 0.5            # a side that sleeps for more of the time than that
 SLEEPS = 0.1            # whoever sleeps for less is bound by the CPU
-SEEN = 0.02             # shares below that are not worth a word
+SEEN = 0.05             # shares below that are not worth a word
 ROLES = ("A", "B", "A'")
 
 
@@ -63,7 +63,7 @@ def _shares(found, letter):
                      for role, one in found["sides"].items())
     others = found["others"]
     more = f"; others {others['median']:.0%}" if others else ""
-    return (f"three at once on one CPU, of which they had (medians): {said}"
+    return (f"three at once on one CPU (a duet), of which they had: {said}"
             f"{more}; began {1000 * found['skew_s']['median']:.0f} ms apart "
             f"(worst {1000 * found['skew_s']['max']:.0f})")
 
@@ -104,9 +104,8 @@ def _unseen(cell, found):
             said.append(f"{_share(one['elsewhere'])} of it was on other CPUs, "
                         "where no pin holds it")
     kernel = found["kernel"]
-    said.append(f"kernel threads used {_share(kernel['median'])} beside the "
-                "sides' CPU time, charged to none of them (on all CPUs, "
-                "whoever they worked for)")
+    said.append(f"kernel threads, charged to nobody: {_share(kernel['median'])}"
+                " of the sides' CPU time (on all CPUs, for whomever)")
     return "; ".join(said)
 
 
@@ -114,8 +113,8 @@ def _again(found):
     repeats = found["repeats"]
     if not repeats:
         return ""
-    return (f"{several(len(repeats), 'block')} made again, as {RULE}; the "
-            f"first: pair {repeats[0]['pair'] + 1}, {repeats[0]['why']}")
+    return (f"attempts that were no duet: {len(repeats)}, the first of pair "
+            f"{repeats[0]['pair'] + 1}, as {repeats[0]['why']} ({RULE})")
 
 
 def _places(cell, found):

@@ -11,7 +11,7 @@ from ...base import files
 from ...fio.metrics import PERCENTILES
 from ...report import latencyplots, plotting, svg, wording
 from ...report.page import environment
-from . import ending
+from . import duetdata, ending
 
 DRAWN_CELLS = 12
 OPEN_CELLS = 2              # with more of them, a cell opens on a click
@@ -133,6 +133,8 @@ def _order(cell):
 def _cell(data, cell, name, with_pictures):
     return {**cell, "pairs": None, "name": name,
             "target_text": wording.target_text(cell["target"]),
+            "pairing": wording.pairing(cell), "heading": "",
+            "sentences": duetdata.sentences(cell),
             "count": len(cell["pairs"]), "far": _far(cell),
             "primaries": wording.primaries(cell), "order": _order(cell),
             "commands": wording.commands(cell),
@@ -144,6 +146,20 @@ def _cell(data, cell, name, with_pictures):
 
 
 # The page
+
+def _grouped(data, cells):
+    """The cells, in groups of those that differ in their pairing alone."""
+    groups = []
+    for cell, raw, before in zip(cells, data["cells"],
+                                 [None, *data["cells"]]):
+        if not wording.continues(raw, before):
+            groups.append([])
+        groups[-1].append(cell)
+    for group in groups:
+        group[0]["heading"] = (group[0]["name"].removesuffix(
+            f" · {group[0]['pairing']}") if len(group) > 1 else "")
+    return groups
+
 
 def page(data: dict) -> str:
     """The page as text."""
@@ -160,7 +176,8 @@ def page(data: dict) -> str:
                    for b, found in wording.comparisons(data)]
     template = environment().get_template("report.html.j2")
     return template.render(
-        data=data, cells=cells, forests=forests, comparisons=comparisons,
+        data=data, cells=cells, groups=_grouped(data, cells),
+        forests=forests, comparisons=comparisons,
         pairs=pairs, runs=runs, stopped=ending.stopped(data),
         rule=ending.rule(data).replace("<=", "≤").replace("+-", "±"),
         pictured=len(with_pictures), opened=len(cells) <= OPEN_CELLS)

@@ -122,13 +122,14 @@ def _commands(cell):
     return [part for text in wording.commands(cell) for part in fitted(text)]
 
 
-def _noise(cell):
+def _noise(cell, again):
     names = {e["metric"]: e["name"] for e in wording.primaries(cell)}
     order = ", ".join(
         f"{names[m]} {'n/a' if d is None else f'{100 * d:+.1f}%'}"
         for m, d in cell["order_effect"].items() if m in names)
     return [*(fitted(f"order effect (AB less BA): {order}") if order else []),
-            _disturbances(cell), *fitted(cell["stream"])]
+            _disturbances(cell),
+            *([] if again else fitted(cell["stream"]))]
 
 
 def _disturbances(cell):
@@ -157,23 +158,32 @@ def _hosts(cell):
     return lines
 
 
-def cell_lines(data: dict, cell: dict) -> list[str]:
-    """All that is said of one cell."""
+def _heading(data, cell, before):
+    """What the cell is; of one that only goes on with that before it, how."""
+    if wording.continues(cell, before):
+        return ["", f"  The same, {wording.pairing(cell)}:"]
     target = cell["target"]
     more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
+    return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
+            *fitted(wording.target_text(target)),
+            *fitted(f"({target['why']})"), *_changes(cell)]
+
+
+def cell_lines(data: dict, cell: dict,
+               before: dict | None = None) -> list[str]:
+    """All that is said of one cell, after the one before it."""
     title = ROW.format("median", "A", cell["b"], f"{cell['b']} vs A", "95% CI",
                        "A vs A 95% CI")
     drifted = any(map(wording.floor_excludes_one, wording.primaries(cell)))
-    return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
-            *fitted(wording.target_text(target)),
-            *fitted(f"({target['why']})"),
-            *_changes(cell), title, *map(_metric_row, cell["effects"]),
-            _calls_row(cell), *_verdicts(data, cell),
+    again = wording.continues(cell, before)
+    return [*_heading(data, cell, before), title,
+            *map(_metric_row, cell["effects"]),
+            *([] if again else [_calls_row(cell)]), *_verdicts(data, cell),
             *(fitted(FLOOR_WARNING) if drifted else []),
             *(line for said in duetdata.sentences(cell)
               for line in fitted(said)), *_hosts(cell),
             *_tails(cell), *_discarded(cell), *_commands(cell),
-            *_noise(cell)]
+            *_noise(cell, again)]
 
 
 def _short_cells(data):
@@ -207,8 +217,8 @@ def text(data: dict) -> str:
     if len(data["cells"]) > FULL_CELLS:
         lines += _short_cells(data)
     else:
-        for cell in data["cells"]:
-            lines += cell_lines(data, cell)
+        for cell, before in zip(data["cells"], [None, *data["cells"]]):
+            lines += cell_lines(data, cell, before)
     lines += [*warnings(data), *rule(data),
               *fitted(wording.made(data.get("version")), "")]
     return "\n".join([*lines, ""])

@@ -36,7 +36,7 @@ def test_memory_gets_a_duet_a_disk_both(ab, shm, tmp_path):
 def check_duet(cell):
     found, (pair,) = cell["duet"], cell["pairs"]
     assert cell["latency"] == {} and pair["duet"]["parts"] is None
-    assert 0 <= found["skew_s"]["max"] <= 0.02
+    assert 0 <= found["skew_s"]["max"] <= 0.05
     sides = found["sides"]
     assert set(sides) == {"A", "B", "A'"}
     assert 0 < sum(one["cpu"] for one in sides.values()) < 1.1

@@ -32,7 +32,7 @@ echo >> begun
 MARGIN = 0.02           # seconds before the end at which the last look is due
 SAMPLE = 0.01           # between looks from there on
 # What is still together, and still equal; shares of the timed part.
-SKEW = 0.1
+SKEW, JITTER = 0.1, 0.05        # a share of that, or seconds
 LEAST = 0.3             # of the timed part has to be seen
 EQUAL, SLICES = 0.25, 0.012     # of the mean share, and seconds beside that
 AWAKE = 0.1             # asleep for less than that: bound by the CPU
@@ -147,7 +147,7 @@ class Found:
     def judge(self) -> None:
         """Uneven if these were no duet."""
         seconds = next(iter(self.used.values())).seconds
-        if self.skew_s > SKEW * seconds:
+        if self.skew_s > max(SKEW * seconds, JITTER):
             raise Uneven(f"they began {self.skew_s * 1000:.0f} ms apart")
         shares = [one["cpu"] for one in self.sides.values()]
         mean = sum(shares) / len(shares)

@@ -122,8 +122,8 @@ def test_a_cpu_full_of_others_work(ab, shm):
 
 def test_a_side_that_sleeps_most_of_the_time(ab, shm, tmp_path):
     job = tmp_path / "job.fio"
-    job.write_text("[a]\nrw=randread\nbs=4k\nthinktime=2000\n"
-                   "thinktime_blocks=10\n")
+    job.write_text("[a]\nrw=randread\nbs=4k\nthinktime=30000\n"
+                   "thinktime_blocks=100\n")
     done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--job",
               str(job), "--target", f"{shm}/s", *DUET)
     assert done.returncode == 0, done.stderr

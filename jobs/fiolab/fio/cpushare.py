@@ -150,16 +150,17 @@ def standing(pid: int) -> dict[str, str]:
     nice value alone: each side has one of its own, as it is a session.
     ProcessLookupError once it has ended."""
     try:
-        if _fields(f"/proc/{pid}")[0] in (b"Z", b"X"):
-            raise ProcessLookupError(pid)
-        policy, nice = os.sched_getscheduler(pid), os.getpriority(
-            os.PRIO_PROCESS, pid)
-    except OSError:
-        raise ProcessLookupError(pid) from None
-    return {"scheduling class": str(policy), "nice value": str(nice),
+        found = {
+            "scheduling class": str(os.sched_getscheduler(pid)),
+            "nice value": str(os.getpriority(os.PRIO_PROCESS, pid)),
             "cgroup": cgroup_of_cpu(_line(f"/proc/{pid}/cgroup")),
             "nice value of the autogroup":
             _line(f"/proc/{pid}/autogroup").rpartition(" ")[2]}
+        if _fields(f"/proc/{pid}")[0] in (b"Z", b"X"):
+            raise ProcessLookupError(pid)
+    except OSError:
+        raise ProcessLookupError(pid) from None
+    return found
 
 
 def check_alike(trees: Mapping[str, Iterable[int]]) -> None:

@@ -43,7 +43,7 @@ def _streams(fio, side, job, target):
     """
     result, kept = limited(fio, side, job, target, STREAM_IOS,
                            ["write_iolog=iolog"], keep=["iolog"])
-    number = len(result["jobs"])
+    number, result["cut"] = len(result["jobs"]), _cut(result)
     if number == 1:
         return result, [_logged(kept["iolog"])]
     names = splitjob.logs(number)
@@ -51,7 +51,14 @@ def _streams(fio, side, job, target):
                           max(FEWEST_IOS, STREAM_IOS // number), keep=names)
     if len(again["jobs"]) != number:
         raise splitjob.unlike(job)
+    result["cut"] = _cut(again)
     return result, [_logged(kept[name]) for name in names]
+
+
+def _cut(result):
+    """Did time end it, and not the number of its I/Os?"""
+    return any(job.get("job_runtime", 0) >= 1000 * CAP
+               for job in result["jobs"])
 
 
 def _split(stream):
@@ -60,9 +67,11 @@ def _split(stream):
     return data, len(stream) - len(data)
 
 
-def compare_streams(a: Sequence[tuple],
-                    b: Sequence[tuple]) -> tuple[int | None, str]:
+def compare_streams(a: Sequence[tuple], b: Sequence[tuple],
+                    cut: bool = False) -> tuple[int | None, str]:
     """(number of equal I/Os, "") or (None, where the streams part).
+
+    cut: one was ended by time, so that it may be shorter.
 
     Where a sync falls between writes in flight depends on timing, and so does
     the count at which number_ios cuts: with syncs, 5% may be missing.
@@ -71,6 +80,8 @@ def compare_streams(a: Sequence[tuple],
     for i, (x, y) in enumerate(zip(a, b)):
         if x != y:
             return None, f"I/O {i + 1} is {' '.join(x)} against {' '.join(y)}"
+    if cut and a and b:
+        return min(len(a), len(b)), ""
     slack = 0.05 * max(len(a), len(b)) if syncs_a and syncs_b else 0
     if not a or abs(len(a) - len(b)) > slack:
         return None, f"{len(a)} I/Os against {len(b)}"
@@ -79,11 +90,11 @@ def compare_streams(a: Sequence[tuple],
     return min(len(a), len(b)), ""
 
 
-def _same_streams(sides, job, first, second):
+def _same_streams(sides, job, first, second, cut=False):
     """The fewest I/Os that were compared of any job."""
     fewest = []
     for number, (a, b) in enumerate(zip(first, second), 1):
-        equal, where = compare_streams(a, b)
+        equal, where = compare_streams(a, b, cut)
         if equal is None:
             one = f", its job {number}" if len(first) > 1 else ""
             raise Problem(f"the comparison would be unfair: with the same "
@@ -128,7 +139,7 @@ def same_stream(fio: Fio, sides: Sequence[Side], job: Job,
         raise Problem(f"the comparison would be unfair: job {job.name} is "
                       f"{len(a)} jobs on {sides[0].text} and {len(b)} on "
                       f"{sides[1].text}: give both the same.")
-    equal = _same_streams(sides, job, a, b)
+    equal = _same_streams(sides, job, a, b, first["cut"] or second["cut"])
     each = f" of each of {len(a)} jobs" if len(a) > 1 else ""
     return (f"first {equal} I/Os{each} identical on both sides" +
             fairness.depth_note(sides, first, second))

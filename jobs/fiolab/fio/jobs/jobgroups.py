@@ -34,7 +34,7 @@ ELSEWHERE = {
     **dict.fromkeys(("filecreate", "filestat", "filedelete", "dircreate",
                      "dirstat", "dirdelete", "fileoperations", "ftruncate",
                      "falloc", "e4defrag"), "makes, moves or removes files"),
-    **dict.fromkeys(("dev-dax", "libpmem", "libcufile", "mtd"),
+    **dict.fromkeys(("dev-dax", "libpmem", "libcufile", "libhipfile", "mtd"),
                     "needs memory or hardware of its own")}
 
 

@@ -28,7 +28,7 @@ def _shares(files, size):
     known = max((one.length or 0 for one in files), default=0) or 1
     for one in files:
         one.length = one.length or known
-    small: list = []
+    small = []
     while True:
         left = size - sum(one.least * one.number for one in small)
         total = sum(one.length * one.number for one in files

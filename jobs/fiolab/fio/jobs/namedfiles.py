@@ -49,6 +49,8 @@ class Range:
         self.offset = Amount.of(values, "offset", "fileoffset") or NOTHING
         self.increment = Amount.of(values, "offset_increment") or NOTHING
         self.size = self._size(values)
+        if not self.size and self.number > 1 and self.increment != NOTHING:
+            self.size = self.increment      # up to where the next begins
         self.zones = Zones.of(values)
         self.step = step(values)
         self.unit = -(-block(values) // SECTOR) * SECTOR

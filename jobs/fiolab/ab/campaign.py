@@ -43,6 +43,7 @@ class Request:
     pairing: str = "auto"
     runtime: float = 0.5
     ramp: float = 0.1
+    timeline: float | None = None
     cpu: int | None = None
     seed: int = 0
 

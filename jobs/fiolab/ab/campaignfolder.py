@@ -110,7 +110,8 @@ def _cells_data(campaign):
              "direct": cell.direct, "why": cell.why, "stream": cell.stream,
              "calls": {role: cell.calls.get(role) for role in "AB"},
              "seed": cell.seed, "pairing": cell.pairing,
-             "no_duet": cell.no_duet, "metrics": list(cell.metrics)}
+             "no_duet": cell.no_duet, "metrics": list(cell.metrics),
+             "timeline": cell.timeline or None}
             for cell in campaign.cells]
 
 
@@ -131,11 +132,13 @@ def written(campaign: Campaign) -> dict:
         "cells": _cells_data(campaign)}
 
 
-def _paired(data):
-    """How a cell's pairs are made; earlier plans have no word of it."""
+def _later(data):
+    """What earlier plans have no word of: how a cell's pairs are made, and its
+    latency over time."""
     return {"pairing": data.get("pairing", "alternate"),
             "no_duet": data.get("no_duet", ""),
-            "metrics": tuple(data.get("metrics", METRICS))}
+            "metrics": tuple(data.get("metrics", METRICS)),
+            "timeline": data.get("timeline") or {}}
 
 
 def read(found: dict) -> Campaign:
@@ -157,5 +160,5 @@ def read(found: dict) -> Campaign:
             targets[cell["target"]], b=LETTERS.index(cell["b"]),
             direct=cell["direct"], why=cell["why"], seed=cell["seed"],
             stream=cell["stream"], calls=cell["calls"],
-            **_paired(cell)) for cell in found["cells"]],
+            **_later(cell)) for cell in found["cells"]],
         clients=clients, **{name: found[name] for name in SAME})

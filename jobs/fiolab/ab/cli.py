@@ -83,6 +83,9 @@ def _refuse_contradictions(asked):
     if (asked.pairs or asked.quick) and (asked.max_time or asked.precision):
         raise Problem("--pairs and --quick fix the number of pairs: leave out "
                       "--max-time and --precision.")
+    if asked.client is not None and asked.timeline:
+        raise Problem("--timeline draws what fio logs on this machine: leave "
+                      "it out, or --client.")
     if asked.client is not None and not asked.target:
         raise Problem("--client needs --target: what is the file or device on "
                       "each host?")
@@ -210,6 +213,9 @@ def add_times(new: argparse.ArgumentParser) -> None:
     add("--ramp", metavar="S",
         type=number(float, 0.05, 86400, "seconds"),
         help="seconds before the timed part of each run (0.1)")
+    add("--timeline", metavar="S", type=number(float, 1, 86400, "seconds"),
+        help="run each side for S seconds more in each cell, before the pairs, "
+        "for a picture of its latency over time; no verdict rests on it")
     add("--cpu", type=cpu, metavar="N",
         help="pin all of fio, an engine's own threads included, "
         "to this CPU (the last one), so that no side can borrow "

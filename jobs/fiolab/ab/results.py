@@ -55,6 +55,7 @@ class Cell:
     seed: int = 1               # of the job files that repeat it
     stream: str = ""            # what was found of both sides' I/O
     calls: dict = field(default_factory=lambda: dict.fromkeys("AB"))
+    timeline: dict = field(default_factory=dict)    # see streams.over_time()
     metrics: tuple = tuple(METRICS)
     words: dict = field(default_factory=lambda: CHANGES)    # by metric
     runtime: float | None = None        # seconds, if not the campaign's

@@ -97,6 +97,8 @@ def check(campaign: Campaign, cells: Sequence[Cell],
             found[same] = cell
             _check(campaign, cell, sides, known, tick, count)
         cell.stream, cell.calls = found[same].stream, found[same].calls
+    for cell in _last_of_each(cells) if campaign.asked.timeline else ():
+        _draw(campaign, cell, tick)
 
 
 def _check(campaign, cell, sides, known, tick, count):
@@ -112,6 +114,25 @@ def _check(campaign, cell, sides, known, tick, count):
     for role, side in zip("AB", sides):
         tick(f"{cell.job.name}: counting the system calls of {side.text}")
         cell.calls[role] = count(campaign.fio, side, cell.job, cell.target)
+
+
+def _last_of_each(cells):
+    """Of the cells of one job, target and B, a duet and one that alternates,
+    the one that does."""
+    return {(id(cell.job), cell.target.path, cell.b): cell
+            for cell in cells}.values()
+
+
+def _draw(campaign, cell, tick):
+    """Latency over time, of a run of each side; the log of that costs up to a
+    hundredth of an I/O's CPU time, so no run that counts has one."""
+    for role in "AB":
+        side = campaign.side(cell, role)
+        tick(f"{cell.job.name}: latency of {side.text} over time")
+        if cell.restore:
+            cell.restore(cell.target)
+        cell.timeline[role] = streams.over_time(
+            campaign.fio, side, cell.job, cell.target, campaign.asked.timeline)
 
 
 def _record(campaign, cell, number, role, find):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What is checked or counted once per cell, outside the timed runs: that both
-# sides are asked for the same I/O, and how many system calls an I/O costs.
+# sides are asked for the same I/O, how many system calls an I/O costs, and how
+# latency goes over time.
 from collections.abc import Iterable, Sequence
 import re
 import shutil
+from statistics import fmean
 from typing import Any
 
 from ..base.problem import Problem
@@ -19,6 +21,7 @@ STREAM_IOS = 500
 FEWEST_IOS = 50         # of each job, where a file has several
 CALL_IOS = (64, 8064)       # the difference leaves start-up out
 CAP = 3                     # seconds, should the device be slow
+WINDOWS, SHORTEST = 200, 10     # of a log of latency: their number, and ms
 LOGGED = re.compile(r" (read|write|trim|sync|datasync) (\d+) (\d+)$")
 
 
@@ -173,3 +176,29 @@ def calls_per_io(fio: Fio, side: Side, job: Job,
     except (Problem, ValueError):
         return None
     return (calls1 - calls0) / (ios1 - ios0) if ios1 > ios0 else None
+
+
+def _averaged(text):
+    """{direction: [[ms, ns]]} of fio's log of means, "ms, ns, direction, ...";
+    of several jobs, which each have a line for a window, the mean."""
+    found: dict[str, dict[int, list[float]]] = {}
+    for line in text.splitlines():
+        ms, ns, direction, *_ = map(int, line.split(",")[:3])
+        found.setdefault(DIRECTIONS[direction], {}).setdefault(
+            ms, []).append(ns)
+    return {direction: [[ms, fmean(several)]
+                        for ms, several in sorted(windows.items())]
+            for direction, windows in found.items()}
+
+
+def over_time(fio: Fio, side: Side, job: Job, target: Target,
+              seconds: float) -> dict[str, list[list[float]]]:
+    """{direction: [[ms since the start, mean latency in ns]]} of a run of its
+    own, in windows of fio's; without a ramp, whose time is part of it."""
+    window = max(SHORTEST, round(seconds * 1000 / WINDOWS))
+    options = [*fiorun.base_options(side, target, 1), "time_based=1",
+               f"runtime={round(seconds * 1000)}ms", "write_lat_log=over",
+               f"log_avg_msec={window}", "per_job_logs=0"]
+    _, kept = fiorun.run(fio, side, job, target, options, seconds,
+                         keep=["over_lat.log"])
+    return _averaged(kept["over_lat.log"])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The pictures of latency: its distribution, and the percentiles towards the
-# tail.  A is drawn dashed, B solid.
+# The pictures of latency: its distribution, the percentiles towards the tail,
+# and how it goes over time.  A is drawn dashed, B solid.
 from collections.abc import Iterable, Sequence
 import math
 
@@ -130,3 +130,29 @@ def percentiles(found: dict, direction: str, prefix: str,
     plotting.caption(axes, f"{direction} latency")
     return svg.render(made, prefix, f"Percentiles of {direction} latency",
                       _percentile_text(found, letter))
+
+
+def over_time(found: dict, direction: str, prefix: str,
+              letter: str = "B") -> str | None:
+    """Mean latency in windows of time; found: {role: [[ms, ns]]}"""
+    points = {role: np.array([[ms / 1000, ns] for ms, ns in found[role]
+                              if ns > 0], dtype=float).reshape(-1, 2)
+              for role in "AB"}
+    every = np.concatenate(list(points.values()))
+    if not len(every):
+        return None
+    made = svg.figure(250)
+    axes = made.add_axes([0.165, 0.18, 0.82, 0.70])
+    _lines(axes, points, lambda at, style: axes.plot(
+        at[:, 0], at[:, 1], **style), letter)
+    axes.set_yscale("log")
+    axes.set_ylim(every[:, 1].min() / 1.3, every[:, 1].max() * 1.3)
+    latency_axis(axes.yaxis)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("seconds")
+    plotting.caption(axes, f"mean {direction} latency")
+    about = "; ".join(
+        f"{name}: median {wording.duration(float(np.median(at[:, 1])))}, "
+        f"longest {wording.duration(at[:, 1].max())}"
+        for name, at in zip(("A", letter), points.values()) if len(at))
+    return svg.render(made, prefix, f"{direction} latency over time", about)

@@ -112,7 +112,18 @@ def _pictures(data, cell):
                                            letter),
                   "The same, stretched towards the tail: each nine has the "
                   "same width. Descriptive; no verdict rests on it.")]
+    made += _timelines(cell, start, letter)
     return [(Markup(picture), caption) for picture, caption in made if picture]
+
+
+def _timelines(cell, start, letter):
+    """Latency over time, of the directions that both sides had."""
+    both = cell.get("timeline") or {"A": {}, "B": {}}
+    return [(latencyplots.over_time(
+        {role: both[role][way] for role in "AB"}, way, f"{start}o{i}", letter),
+        f"{wording.label(way)} latency over time, of a run of each side with "
+        "fio's log, before the pairs. Descriptive; no verdict rests on it.")
+        for i, way in enumerate(both["A"]) if way in both["B"]]
 
 
 # One cell

@@ -140,6 +140,7 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
         "commands": cell.commands.data(),
         "pairs": cell.ordered(), "effects": _effects_data(cell, cell.effects),
         "latency": cell.latency(), "fio_cpu": cell.fio_cpu(),
+        "timeline": cell.timeline or None,
         "hosts": {host: {"effects": _effects_data(cell, effects)}
                   for host, effects in cell.host_effects.items()}}
 

@@ -81,7 +81,7 @@ def test_too_few_boots_are_no_verdict_and_their_number_is_said():
     for each in (1, 2, 3):
         effect = judged(boots(rng, [0, 1] * each, 5.0), [0, 1] * each)
         assert effect.verdict == "no verdict"
-        assert "4 of each can" in effect.reason
+        assert "at least 4 of each" in effect.reason
     assert claims(judged(boots(rng, [0, 1] * 4, 5.0), [0, 1] * 4))
 
 
@@ -128,6 +128,25 @@ def test_of_many_series_together_alpha_is_kept():
     wrong = [min(blocks.joint_p(rng.normal(0, 1, (7, 8)), is_b)) <= 0.05
              for _ in range(CAMPAIGNS)]
     assert np.mean(wrong) <= 0.05 + ERROR
+
+
+def test_secondary_series_have_a_share_of_alpha_of_their_own():
+    rng, is_b = np.random.default_rng(12), ORDERS[5]
+    series = {(0, name): rng.normal(0, 1, 10) + 2.5 * np.array(is_b)
+              for name in ("iops", "cpu_us", "bw_mib")}
+    first, second, third = series.values()
+    found = blocks.effects(series, is_b, CHANGES, "boot", {(0, "bw_mib")})
+    both = blocks.joint_p([first, second], is_b)
+    alone, = blocks.joint_p([third], is_b)
+    assert [one.p for one in found.values()] == [
+        pytest.approx(p) for p in (*(p / 0.8 for p in both), alone / 0.2)]
+    wrong = 0
+    for _ in range(CAMPAIGNS):
+        none = {key: rng.normal(0, 1, 10) for key in series}
+        wrong += any(map(claims, blocks.effects(
+            none, is_b, dict.fromkeys(CHANGES, ("faster", "slower")), "boot",
+            {(0, "bw_mib")}).values()))
+    assert wrong / CAMPAIGNS <= 0.05 + ERROR
 
 
 def test_many_parts_are_dealt_out_by_chance():

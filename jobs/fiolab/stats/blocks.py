@@ -6,10 +6,11 @@ Each block is one figure, the mean of ln of its runs.  The effect is the
 Hodges-Lehmann shift between the blocks of A and of B with Mann-Whitney's
 interval, p that of all ways to deal the labels out to the blocks, for all
 series at once: the largest standardized rank sum of any series (Westfall and
-Young's single step), so that series that say the same cost nothing.  What runs
-within blocks would have made of it is told beside it.
+Young's single step), so that series that say the same cost nothing.  Secondary
+series have a share of alpha of their own, as in a campaign (verdict.py).  What
+runs within blocks would have made of it is told beside it.
 """
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 import math
@@ -17,7 +18,7 @@ import math
 import numpy as np
 
 from . import paired, twosample
-from .verdict import ALPHA, MARGIN
+from .verdict import ALPHA, MARGIN, SECONDARY
 
 DEALS = 20_000          # ways to deal out labels; of more, that many by chance
 Key = tuple
@@ -45,12 +46,12 @@ def joint_p(series: Sequence[Sequence[float]], is_b: Sequence[bool]
     """p of each series, corrected for all of them; every series has a figure
     of every block.  Exact, but with very many blocks."""
     from scipy.stats import rankdata    # whose import takes its time
-    is_b = np.asarray(is_b, bool)
-    n, m = len(is_b), int(is_b.sum())
+    of_b = np.asarray(is_b, bool)
+    n, m = len(of_b), int(of_b.sum())
     ranks = np.array([rankdata(one) for one in series]) - (n + 1) / 2
     spread = np.maximum(ranks.std(axis=1, keepdims=True), 1e-300)
     ranks = np.round(ranks / spread, 9)
-    seen = np.abs(ranks[:, is_b].sum(axis=1))
+    seen = np.abs(ranks[:, of_b].sum(axis=1))
     deals = _deals(n, m)
     largest = np.abs(ranks[:, deals].sum(axis=2)).max(axis=0)
     if math.comb(n, m) <= DEALS:
@@ -125,8 +126,8 @@ def judge(effect: Effect, words: tuple, is_b: Sequence[bool],
     need = fewest_blocks()
     if twosample.smallest_p(m, n) > ALPHA:
         effect.verdict, effect.reason = "no verdict", (
-            f"{m} and {n} {unit}s cannot reach p <= {ALPHA}: "
-            f"{need} of each can")
+            f"{m} and {n} {unit}s cannot reach p <= {ALPHA}: it takes at "
+            f"least {need} of each")
     elif in_two_rows(is_b):
         effect.verdict, effect.reason = "no verdict", (
             f"all {unit}s of one came before all of the other, so that a "
@@ -138,20 +139,32 @@ def judge(effect: Effect, words: tuple, is_b: Sequence[bool],
         effect.reason = f"p {effect.p:.2g}"
     else:
         effect.verdict, effect.reason = "inconclusive", (
-            "smallest detectable effect about "
+            f"p {effect.p:.2g}; smallest detectable effect about "
             f"{paired.percent(effect.detectable()):.1f}%")
 
 
+def _corrected(series, is_b, secondary):
+    """{key: p}, corrected for its family and that one's share of alpha."""
+    families = [[key for key in series if (key in secondary) == kind]
+                for kind in (False, True)]
+    shares = (1 - SECONDARY, SECONDARY) if all(families) else (1, 1)
+    return {key: min(1.0, p / share)
+            for family, share in zip(families, shares) if family
+            for key, p in zip(family, joint_p(
+                [series[key] for key in family], is_b))}
+
+
 def effects(series: Mapping[Key, Sequence[float]], is_b: Sequence[bool],
-            words: Mapping[str, tuple], unit: str) -> dict[Key, Effect]:
+            words: Mapping[str, tuple], unit: str,
+            secondary: Collection[Key] = ()) -> dict[Key, Effect]:
     """The judged effects of all series: {(..., metric): a figure of each
-    block}."""
+    block}; secondary: the keys of those that are."""
     found, is_b = {}, list(is_b)
-    ps = joint_p(list(series.values()), is_b) if series and len(
-        set(is_b)) == 2 else []
-    for (key, figures), p in zip(series.items(), ps):
-        effect = Effect(key[-1], [x for x, b in zip(figures, is_b) if not b],
-                        [x for x, b in zip(figures, is_b) if b], p)
+    ps = (_corrected(series, is_b, secondary) if len(set(is_b)) == 2 else {})
+    for key, p in ps.items():
+        of_a, of_b = ([x for x, b in zip(series[key], is_b) if b == label]
+                      for label in (False, True))
+        effect = Effect(key[-1], of_a, of_b, p)
         judge(effect, words[key[-1]], is_b, unit)
         found[key] = effect
     return found

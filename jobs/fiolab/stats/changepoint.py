@@ -162,14 +162,14 @@ def changes(figures: Sequence[float], series: int = 1,
     figures: in the order of time, of one scale (a ratio as its logarithm).
     p is corrected by the number of series and of segments; at most alpha.
     """
-    figures = np.asarray(figures, float)
-    if len(figures) < 2 * FEWEST:
+    every = np.asarray(figures, float)
+    if len(every) < 2 * FEWEST:
         return []
-    found = _splits(figures, alpha / series)
-    ends, made = _moved(figures, [0, *sorted(found), len(figures)]), []
+    found = _splits(every, alpha / series)
+    ends, made = _moved(every, [0, *sorted(found), len(every)]), []
     for p, before, at, after in zip((found[at] for at in sorted(found)),
                                     ends, ends[1:], ends[2:]):
-        x, y = figures[before:at], figures[at:after]
+        x, y = every[before:at], every[at:after]
         made.append(Change(at, min(1.0, p * series), float(
             np.median(twosample.shifts(x, y))),
             twosample.interval(x, y, 0.95)))
@@ -192,10 +192,10 @@ def is_drift(figures: Sequence[float], found: Sequence[Change]) -> bool:
     """
     if not found:
         return False
-    figures, n = np.asarray(figures, float), len(figures)
+    every, n = np.asarray(figures, float), len(figures)
     ends = [0, *(one.at for one in found), n]
-    steps = np.concatenate([np.full(b - a, np.median(figures[a:b]))
+    steps = np.concatenate([np.full(b - a, np.median(every[a:b]))
                             for a, b in zip(ends, ends[1:])])
-    line, stairs = (float(np.abs(figures - fitted).sum())
-                    for fitted in (_line(figures), steps))
+    line, stairs = (float(np.abs(every - fitted).sum())
+                    for fitted in (_line(every), steps))
     return line <= stairs * n ** ((2 * len(found) - 1) / (2 * n))

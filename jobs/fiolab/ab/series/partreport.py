@@ -74,13 +74,13 @@ def _inside(runs):
             if halves else (0.0, 1.0))
 
 
-def _effect(key, effect, runs, finished):
-    known, is_b = METRICS[key[1]], _labels(finished)
+def _effect(cell, metric, effect, runs, finished):
+    known, is_b = METRICS[metric], _labels(finished)
     figures = [float(np.mean(one)) for one in runs]
     (tau, p), (inside, inside_p) = blocks.drift(figures, is_b), _inside(runs)
     found = {
         "metric": known.name, "name": known.label, "unit": known.unit,
-        "role": known.role, "better": known.better,
+        "role": cell.role(metric), "better": known.better,
         "parts": [{"mean": math.exp(x), "runs": [math.exp(y) for y in one]}
                   for x, one in zip(figures, runs)],
         "spread": _spread(runs, is_b),
@@ -109,10 +109,12 @@ def _cells(campaign, series, finished, unit):
              for name, said in cell.words.items()}
     judged = blocks.effects(
         {key: [float(np.mean(one)) for one in runs]
-         for key, runs in series.items()}, _labels(finished), words, unit)
+         for key, runs in series.items()}, _labels(finished), words, unit,
+        {(cell.id, name) for cell in campaign.cells for name in cell.metrics
+         if cell.role(name) != "primary"})
     return [{"id": cell.id, "job": cell.job.name, "job_text": cell.job.text,
              "target": _target(cell), "effects": [
-                 _effect(key, judged.get(key), runs, finished)
+                 _effect(cell, key[1], judged.get(key), runs, finished)
                  for key, runs in series.items() if key[0] == cell.id]}
             for cell in campaign.cells]
 

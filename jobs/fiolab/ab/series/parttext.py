@@ -6,6 +6,7 @@ import statistics
 from ...report import terminal, wording
 from ...report.terminal import fitted
 from ...report.wording import figure, percent, several, span
+from ...stats.verdict import SECONDARY
 from . import partreport
 
 ROW = "  {:<14} {:>9} {:>9} {:>8} {:>15} {:>8} {:>8}"
@@ -113,8 +114,9 @@ def rule(data: dict) -> str:
     return (f"The unit is the {data['unit']}: each is one figure, the mean of "
             "ln of its runs. Effect: Hodges-Lehmann shift with Mann-Whitney's "
             "exact interval; p of all ways to deal out A and B, corrected over "
-            f"all series; verdict: p <= {data['alpha']:g}; equivalent: 90% CI "
-            f"in +-{data['margin']:.0%}.")
+            "all primary figures, and over all secondary ones, which have "
+            f"{SECONDARY:.0%} of alpha; verdict: p <= {data['alpha']:g}; "
+            f"equivalent: 90% CI in +-{data['margin']:.0%}.")
 
 
 def text(data: dict) -> str:

@@ -5,7 +5,7 @@
 #> make            build the library, the engine and jobs/loops into O=build
 #> make engines    FIO_SRCS="DIR DIR ...": O/engines/fio-kaio.so, one engine
 #>                 for all these built fio trees; it picks what fits
-#> make ab         kaio against fio's built-in libaio, about 2 minutes
+#> make ab         kaio against fio's built-in libaio, about a minute
 #>                 (AB_ARGS="..." passes options on; see jobs/ab --help)
 #> make bench      kaio against fio's own engines and a bare loop, ~7 minutes
 #>                 (BENCH_ARGS="..." passes options on; see jobs/bench --help)
@@ -270,6 +270,9 @@ coverage:
 	$(Q).ci/coverage $(O) $(T)
 
 # --- jobs ---
+# Three sides, CPU per I/O in memory and on the disk: decided within a minute.
+AB_ARGS ?= --side libaio --side kaio --side kaio,submit=adaptive \
+	--pairing duet --runtime 0.3
 ab: engine loops
 	$(Q).setup/packages ab
 	$(Q)jobs/ab --build $(O) $(AB_ARGS)

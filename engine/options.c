@@ -141,9 +141,10 @@ struct fio_option kaio_option_table[] = {
 		.help = "immediate: when fio says so; adaptive: while "
 			"completions wait to be read, half of iodepth (up to "
 			"64) may be held on a device that completes I/O "
-			"inside io_submit, on others an eighth of it (4 to 8, "
-			"and at most half; not with rate, thinktime, replays, "
-			"or syncs and batches of completions)",
+			"inside io_submit, on others an eighth of it (4 to 8; "
+			"none below iodepth=32, or where that proves slower; "
+			"not with rate, thinktime, replays, or syncs and "
+			"batches of completions)",
 		.posval =
 			{
 				{.ival = "immediate", .oval = 0},

@@ -6,12 +6,12 @@
  * some ms until that has begun.  Each pair of windows, one of either way and
  * every other pair in the other order, says which was slower; where the ways
  * are alike, or others disturb them, that is chance, so holding is given up
- * only if nearly all say it: by chance one trial of thirty does.
+ * only if three quarters say it: by chance one trial of 26 does.
  */
 #include "pace.h"
 
-#define PAIRS 8
-#define LOST 7
+#define PAIRS 16
+#define LOST 12
 #define ROUNDS 32 /* of the queue, in a window */
 #define LEAST 64  /* I/Os beside these */
 #define REST 15	  /* trials: what is between two of them */

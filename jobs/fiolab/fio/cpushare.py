@@ -163,9 +163,17 @@ def standing(pid: int) -> dict[str, str]:
     return found
 
 
+def _ending(pid):
+    """A shell of the gate may still be; its cgroup is no longer its own."""
+    try:
+        return _fields(f"/proc/{pid}")[0] in (b"Z", b"X")
+    except OSError:
+        return True
+
+
 def check_alike(trees: Mapping[str, Iterable[int]]) -> None:
     """A Problem where the trees (pids by role) do not stand alike."""
-    found = {role: [standing(pid) for pid in pids]
+    found = {role: [standing(pid) for pid in pids if not _ending(pid)]
              for role, pids in trees.items()}
     for name in next(iter(found.values()))[0]:
         each = {role: sorted({one[name] for one in many})

@@ -212,12 +212,12 @@ def sound(run: dict) -> None:
 
 def shares_of(figures: dict) -> list[tuple[float, float]]:
     """[(usr, sys)] of a run in percent; [] of one that has none."""
-    found = figures.get("usr_cpu"), figures.get("sys_cpu")
-    if None in found:
+    usr, sys = figures.get("usr_cpu"), figures.get("sys_cpu")
+    if usr is None or sys is None:
         return []
-    if not all(0 <= float(value) < math.inf for value in found):
+    if not (0 <= usr < math.inf and 0 <= sys < math.inf):
         raise ValueError("usr_cpu")
-    return [found]
+    return [(usr, sys)]
 
 
 def values_of(figures: dict,

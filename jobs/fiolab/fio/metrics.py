@@ -225,7 +225,8 @@ def _latencies(jobs):
 
 def latency(each: Sequence[dict]) -> dict:
     """{"n", "mean_ns", "bins"} of several of fio's."""
-    count, bins = sum(one["N"] for one in each), Counter()
+    count = sum(one["N"] for one in each)
+    bins: Counter[int] = Counter()
     for one in each:
         bins.update({int(ns): n for ns, n in one.get("bins", {}).items()})
     return {"n": count,
@@ -235,7 +236,8 @@ def latency(each: Sequence[dict]) -> dict:
 
 def together(latencies: Iterable[dict]) -> dict:
     """Several of them as one; its mean is None if there is none."""
-    bins, every = Counter(), list(latencies)
+    every = list(latencies)
+    bins: Counter[int] = Counter()
     for one in every:
         bins.update(dict(one["bins"]))
     count = sum(one["n"] for one in every)

@@ -75,6 +75,7 @@ def _samples(data: dict) -> Iterator[tuple[str, str]]:
     for cell in data["cells"]:
         labels = {"cell": str(cell["id"]), "job": cell["job"],
                   "target": cell["target"]["path"],
+                  "pairing": cell.get("pairing", ""),
                   "a": data["sides"][0]["text"],
                   "b": wording.side(data, cell["b"])["text"]}
         for host, found in (("", cell), *cell["hosts"].items()):

@@ -121,10 +121,14 @@ def test_longjmp_out_of_the_kernel_costs_only_speed(library, programs):
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("way", ["clone", "fork"])
 def test_handler_that_forks_within_a_reader(way, library, programs):
+    """The fork aborts its attempt to take, and the next faults on what it has
+    made copy-on-write: a reader that loses its processor there, too, goes to the
+    kernel, as after any two attempts."""
     child = [("reader", -errno.EINVAL), ("reader-kernel", 1)] + in_child("child")
-    assert results(programs[library], "handler-forks", way) == child + [
-        ("reader", 5), ("reader-kernel", 0), ("none", 0),
-    ]  # fmt: skip
+    found = results(programs[library], "handler-forks", way)
+    assert found in [child + [
+        ("reader", 5), ("reader-kernel", calls), ("none", 0),
+    ] for calls in (0, 1)]  # fmt: skip
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

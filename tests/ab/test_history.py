@@ -143,6 +143,8 @@ def test_too_few_campaigns_are_said_with_how_many_it_takes():
     assert series(data)["reason"] == (
         "too few campaigns: 5 cannot show a change in one of 1 series, 10 can")
     assert "too few" in history.failures(data, ["slower"])[0]
+    assert all(len(line) <= 79
+               for line in historytext.text(data).splitlines())
     assert history.failures(data, []) == []
 
 

@@ -51,7 +51,8 @@ def _row(one):
     first, last = one["points"][0], one["points"][-1]
     label = one["name"] if len(one["name"]) < 16 else one["metric"]
     return ROW.format(label, len(one["points"]), percent(first["ratio"]),
-                      percent(last["ratio"]), span(last["ci95"]), shape(one))
+                      percent(last["ratio"]), span(last["ci95"]),
+                      "too few" if one["reason"] else shape(one))
 
 
 def _series_lines(data, one):

@@ -174,12 +174,6 @@ def _families(effects):
     return zip(both, shares)
 
 
-def weight(effects: Iterable[Effect], secondary: bool = False) -> float:
-    """What Holm multiplies the smallest p of a family with."""
-    return next((len(family) / share for family, share in _families(
-        list(effects)) if family and family[0].secondary == secondary), 0)
-
-
 def judge_all(effects: Sequence[Effect], words: Mapping[str, Sequence[str]],
               alpha: float = ALPHA) -> None:
     """Correct p over the whole report, then set every verdict.

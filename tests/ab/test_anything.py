@@ -256,13 +256,3 @@ def test_a_run_that_fails_puts_back_what_was_set(ab, shm, tmp_path):
     done = ab(*TWO, *own, "--target", f"{shm}/s", *FAST)
     sentence(done, "is gone")
     assert not names["set"].exists()
-
-
-def test_why_sides_cannot_run_at_once():
-    def why(*texts):
-        return sidesettings.why_apart(
-            [sidespec.parse(text, "") for text in texts])
-    assert "@before= sets" in why("libaio", "libaio@after=true")
-    assert "differ in @nice=" in why("libaio", "libaio@nice=1")
-    assert "differ in @cpu=" in why("libaio@cpu=0", "libaio@cpu=1")
-    assert why("libaio@nice=1", "psync@nice=1") == why("libaio") == ""

@@ -259,3 +259,16 @@ def test_campaigns_that_differ_by_the_return_stack(old, new, shown):
     text = GOOD["sides"][1]["text"]
     assert len(said) == (shown is not None)
     assert not said or shown.format(text) in said[0]
+
+
+def test_other_targets_and_jobs_of_b_are_other_cells():
+    """Of sides whose texts are the same."""
+    one = abreport.typical()
+    for change in ({"target_b": {**one["cells"][0]["target"],
+                                 "label": "disk (ext4 on vdb)"}},
+                   {"job_b": {"name": "randread", "path": "x/randread.fio",
+                              "text": "[a]\nbs=8k\n"}}):
+        other = abreport.typical()
+        other["cells"][0].update(change)
+        first, second = map(twocampaigns.cells_of, (one, other))
+        assert len(set(first) & set(second)) == len(first) - 1

@@ -10,9 +10,11 @@ import pytest
 from abrun import FAST, sentence
 
 from fiolab.ab import cli, planning
+from fiolab.ab.campaign import Campaign
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, jobfile, sidespec, streams as checks
 from fiolab.fio.jobs import jobgroups
+from fiolab.fio.sidespec import Side
 from fiolab.target import medium
 from fiolab.target.target import Target
 
@@ -156,10 +158,14 @@ def test_where_a_job_must_set_direct(where, fine, root):
         pytest.skip("the source lies in RAM")
     asked = cli.request(vars(cli.parser().parse_args(
         ["--build", str(root), *where])))
-    planning.refuse_buffered(asked, [jobfile.Job("j.fio", "[a]\ndirect=1\n")])
-    job = jobfile.Job("j.fio", "[a]\nrw=read\n")
+
+    def refuse(text):
+        job, sides = jobfile.Job("j.fio", text), (Side("a", "a"),) * 2
+        planning.refuse_buffered(Campaign(asked, sides, [job],
+                                          side_jobs=[[job]] * 2))
+    refuse("[a]\ndirect=1\n")
     if fine:
-        planning.refuse_buffered(asked, [job])
+        refuse("[a]\nrw=read\n")
     else:
         with pytest.raises(Problem, match="job j does not set direct=1"):
-            planning.refuse_buffered(asked, [job])
+            refuse("[a]\nrw=read\n")

@@ -10,6 +10,7 @@ from abrun import FAST, sentence
 from fiolab.ab import cli, planning
 from fiolab.base.problem import Problem
 from fiolab.fio.jobs import jobline
+from fiolab.fio.sidespec import Side
 
 
 def jobs(*words):
@@ -76,9 +77,8 @@ def test_it_stands_beside_our_own_options():
                                "--job=x"])
     assert words == ["--b", "psync"] and line == ["--name=t", "--", "--job=x"]
     given = vars(cli.parser(["--name=t"]).parse_args(["--job", "latency"]))
-    assert [job.name for job in planning.jobs_of(
-        cli.request(given), ())] == [
-        "latency", "t"]
+    found, = planning.jobs_of(cli.request(given), [Side("a", "a")])
+    assert [job.name for job in found] == ["latency", "t"]
     with pytest.raises(Problem, match="leave out -- and what is behind it"):
         cli.refuse({"resume": "d", "line": ["--name=t"]})
 

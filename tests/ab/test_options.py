@@ -316,7 +316,8 @@ def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
     path.write_text("[a]\nbs=4k\ncpus_allowed=0\nCPUmask=1\n")
 
     def job(*more):
-        return planning.jobs_of(settled("--job", str(path), *more), ())[0]
+        asked = settled("--job", str(path), "--b", "libaio", *more)
+        return planning.jobs_of(asked, planning.sides_of(asked))[0][0]
     one = job("--cpu", str(max(os.sched_getaffinity(0))))
     assert one.changes([]) == "dropped: cpus_allowed, cpumask"
     assert "cpu" not in one.effective([]).lower()

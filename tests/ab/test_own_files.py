@@ -122,10 +122,10 @@ def test_files_that_a_job_names_are_found_from_here(here, tmp_path, fio_binary,
     (tmp_path / "run").mkdir()
     monkeypatch.chdir(here)
     job, psync = jobgroups.load("j.fio")[0], sidespec.parse("psync", "")
+    run = psync, job, Target(str(tmp_path / "f"), 16 << 20, True, "file",
+                             writable=True)
     streams.same_stream(fiorun.Fio(fio_binary, None, str(tmp_path / "run")),
-                       (psync, psync), job, Target(
-                           str(tmp_path / "f"), 16 << 20, True, "file",
-                           writable=True))
+                       run, run)
     assert (tmp_path / "f").read_bytes().startswith(b"PATTERN!PATTERN!")
     own = sidespec.parse("psync,stats_file=mine", "")
     assert own.options == (f"stats_file={here}/mine",)

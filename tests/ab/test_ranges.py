@@ -148,7 +148,8 @@ def test_fio_goes_where_it_was_put(name, there, tmp_path, fio_binary):
     job, side = jobfile.Job("x.fio", text), sidespec.parse("libaio", "")
     runner = fiorun.Fio(fio_binary, None, str(tmp_path))
     streams.rehearse(runner, side, job, there)
-    assert "identical" in streams.same_stream(runner, (side, side), job, there)
+    assert "identical" in streams.same_stream(
+        runner, (side, job, there), (side, job, there))
     content = Path(there.path).read_bytes()
     places = job.ranges(0, SIZE)
     assert content[SIZE:] == b"p" * (WHOLE - SIZE)

@@ -189,14 +189,14 @@ def test_an_engine_without_options_and_one_that_is_refused(monkeypatch,
 
 
 def test_sides_that_do_other_io_are_refused(monkeypatch):
-    result = {"jobs": [{"jobname": "a"}]}
+    result = {"jobs": [{"jobname": "a"}], "cut": False}
     streams = iter([(result, [[("read", "0", "4096")]]),
                     (result, [[("read", "0", "8192")]])])
     monkeypatch.setattr(checks, "_streams", lambda *_: next(streams))
     sides = sidespec.parse("libaio", ""), sidespec.parse("psync", "")
     with pytest.raises(Problem, match="unfair"):
-        checks.same_stream(None, sides, jobfile.Job("x", ""),
-                           Target("/dev/null", 1 << 20, True, ""))
+        what = jobfile.Job("x", "[a]\n"), Target("/dev/null", 1 << 20, True, "")
+        checks.same_stream(None, (sides[0], *what), (sides[1], *what))
 
 
 # --- the return stack ---

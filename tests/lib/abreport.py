@@ -108,9 +108,10 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
         "changes": "runtime 30 -> 0.5 s, ramp_time 2 -> 0.1 s",
         "fio_cpu": {role: {"usr": 9.5, "sys": 61.25} for role in "AB"},
         "timeline": None,
+        "job_b": None, "target_b": None,
         "stream": "first 500 I/Os identical on both sides",
         "target": {"path": target, "label": "RAM (tmpfs /dev/shm)",
-                   "size": 256 << 20, "direct": "all",
+                   "size": 256 << 20, "direct": "all", "handed": False,
                    "why": "no device: shows the engine's own cost"},
         "command": {r: f"ENGINE={r} TARGET={target} fio "
                     f"--output-format=json cell-{number}-{r}.fio"
@@ -130,7 +131,8 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
             "B": latency_of(rng, 420e3 / (1 + effect))}}}
 
 
-OWN = {"cpu": 1, "nice": 0, "before": "echo 1", "after": "true", "within": 9}
+OWN = {"fio": "/x/fio", "target": "/t", "filename": "Malloc0", "job": "b.fio",
+       "cpu": 1, "nice": 0, "before": "echo 1", "after": "true", "within": 9}
 COMMANDS = [{"role": "B", "when": when, "status": 0, "runs": 20,
              "seconds": 0.004, "output": "", "others": False}
             for when in ("before", "after")]

@@ -5,6 +5,7 @@ from its folder (campaignfolder.py); from there on both are the same."""
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..fio.jobfile import Job
 from ..fio.sidespec import LETTERS, Side
 from ..stats import sequential, verdict
 from ..stats.pairing import ROLES, SEQUENCES, pair_seed
@@ -68,6 +69,8 @@ class Campaign:
     environment: dict = field(default_factory=dict)
     warnings: list = field(default_factory=list)
     # Of this command alone:
+    side_jobs: list = field(default_factory=list)   # of a new one, by side
+    side_targets: list = field(default_factory=list)
     fio: Any = None         # fiorun.Fio, where there is something to run
     folder: Any = None      # CampaignFolder
     destroy: bool = False   # may what is on the targets be overwritten?
@@ -125,6 +128,15 @@ class Campaign:
     def writing(self) -> list[str]:
         """The names of the jobs that write."""
         return [job.name for job in self.jobs if job.writes()]
+
+    def jobs_of(self, number: int) -> list[Job]:
+        """Those of the side of that number."""
+        if self.side_jobs:
+            return self.side_jobs[number]
+        found = {id(job): job for cell in self.cells for job in (
+            [cell.job] if number == cell.a else
+            [cell.job_of("B")] if number == cell.b else [])}
+        return list(found.values())
 
     def number(self, cell: int, pair: int, position: int) -> int:
         """The name of a run: runs are numbered as they are made."""

@@ -106,13 +106,22 @@ def _numbers(things):
 def _cells_data(campaign):
     jobs, places = _numbers(campaign.jobs), _numbers(campaign.targets)
     return [{"id": cell.id, "job": jobs[id(cell.job)],
-             "target": places[id(cell.place)], "b": campaign.letter(cell),
-             "direct": cell.direct, "why": cell.why, "stream": cell.stream,
+             "target": places[id(cell.place)],
+             "job_b": jobs.get(id(cell.job_b)),
+             "target_b": places.get(id(cell.place_b)),
+             "b": campaign.letter(cell), "direct": cell.direct,
+             "why": cell.why, "stream": cell.stream,
              "calls": {role: cell.calls.get(role) for role in "AB"},
              "seed": cell.seed, "pairing": cell.pairing,
              "no_duet": cell.no_duet, "metrics": list(cell.metrics),
              "timeline": cell.timeline or None}
             for cell in campaign.cells]
+
+
+def _one(things, cell, key):
+    """What B has for itself."""
+    number = cell.get(key)
+    return None if number is None else things[number]
 
 
 def written(campaign: Campaign) -> dict:
@@ -160,5 +169,7 @@ def read(found: dict) -> Campaign:
             targets[cell["target"]], b=LETTERS.index(cell["b"]),
             direct=cell["direct"], why=cell["why"], seed=cell["seed"],
             stream=cell["stream"], calls=cell["calls"],
-            **_later(cell)) for cell in found["cells"]],
+            job_b=_one(jobs, cell, "job_b"),
+            place_b=_one(targets, cell, "target_b"), **_later(cell))
+            for cell in found["cells"]],
         clients=clients, **{name: found[name] for name in SAME})

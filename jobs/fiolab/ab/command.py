@@ -37,7 +37,10 @@ def _ask_fio(campaign, sides):
     """Find the mistakes that fio can name, before anything is written; the
     libaio.so.1 of each side, if any asks for one."""
     asked = campaign.asked
-    asking.check(campaign.fio, sides, campaign.jobs, asked.size)
+    for side, jobs in dict.fromkeys(
+            (side, tuple(campaign.jobs_of(number)))
+            for number, side in enumerate(sides)):
+        asking.check(campaign.fio, [side], jobs, asked.size)
     libraries = asking.check_libraries(campaign.fio, sides)
     campaign.sides = asking.check_syncs(campaign.fio, campaign.sides,
                                         campaign.jobs)
@@ -123,7 +126,7 @@ def begin(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
     file = _output(campaign, given.get("json"), stack)
     for job in campaign.jobs:
         fairness.in_flight(job)     # before a mistake costs a target
-    planning.refuse_buffered(asked, campaign.jobs)
+    planning.refuse_buffered(campaign)
     campaign.folder = planning.folder(asked.build, given.get("out"))
     campaign.folder.create(stack)
     planning.plan(campaign, stack)

@@ -65,6 +65,8 @@ def why_not(asked: Request, sides: Sequence[Side], job: Job,
         "time": asked.self_check,
         "each side would find in the page cache what the others have read":
         not target.ram and jobfile.direct_io(job.text) != "all",
+        "an engine may hold what @filename= names for itself, which nobody can "
+        "see": target.handed,
         "what a command of @before= sets would hold for all of them":
         any(side.own.before or side.own.after for side in sides),
         "zones have to end where the target does, and not its third":
@@ -83,17 +85,21 @@ def _about_latency(job):
                    for line in jobfile.lines(job.text)))
 
 
-def pairings(asked: Request, sides: Sequence[Side], job: Job,
-             target: Target) -> tuple[dict[str, tuple[str, ...]], str]:
+def pairings(asked: Request, sides: Sequence[Side],
+             *places: tuple[Job, Target]
+             ) -> tuple[dict[str, tuple[str, ...]], str]:
     """({pairing: the metrics that it decides} of each cell that A and B (sides)
-    get on a job and target, why there is no duet among them).
+    get on a job and target, why there is no duet among them).  places: one for
+    both, or that of A and that of B.
 
     On a target in memory a CPU is all that limits: what it does for each I/O
     decides, and IOPS follow from it.  On a device it is the device that sets
     the pace, so what it gives is measured alone with it; so are latencies.
     """
     every = tuple(METRICS)
-    why = why_not(asked, sides, job, target)
+    job = places[0][0]
+    why = next(filter(None, (why_not(asked, sides, *place)
+                             for place in places)), "")
     if asked.pairing == ALTERNATE:
         return {ALTERNATE: every}, ""
     if asked.pairing == DUET and why:
@@ -102,7 +108,8 @@ def pairings(asked: Request, sides: Sequence[Side], job: Job,
                       "auto, or alternate.")
     if why:
         return {ALTERNATE: every}, why
-    if asked.pairing == DUET or target.ram and not _about_latency(job):
+    if asked.pairing == DUET or all(
+            target.ram and not _about_latency(job) for job, target in places):
         return {DUET: CPU}, ""
     return {DUET: CPU, ALTERNATE: tuple(m for m in every if m not in CPU)}, ""
 
@@ -132,24 +139,27 @@ def makers(campaign: Campaign, cell: Cell, number: int,
     where, made = parts(cell.orders[number], number), {}
     for role, third in where.items():
         side, part, offset = campaign.side(cell, role), None, 0
-        if cell.job.writes():
-            size = _third(cell.target)
-            part, offset = replace(cell.target, size=size), third * size
-        options[role] = duet.options_of(side, cell.target, seed, runtime, ramp,
+        job, target = cell.job_of(role), cell.target_of(role)
+        if job.writes():
+            size = _third(target)
+            part, offset = replace(target, size=size), third * size
+        options[role] = duet.options_of(side, target, seed, runtime, ramp,
                                         part, offset)
-        made[role] = partial(duet.Member, campaign.fio, side, cell.job,
-                             cell.target, options[role])
+        made[role] = partial(duet.Member, campaign.fio, side, job, target,
+                             options[role])
     return made, options
 
 
 def _attempt(campaign, cell, number, seed, make):
-    if cell.restore:
-        cell.restore(cell.target)
+    roles = "AB" if cell.job_b or cell.target_b else "A"
+    for role in roles:
+        cell.restore_target(role)
     made, options = make(campaign, cell, number, seed)
     results, found = duet.together(
         campaign.cpu(campaign.side(cell, "A")), campaign.fio.folder, made,
         cell.runtime or campaign.runtime, cell.ramp or campaign.ramp)
-    cell.target.check_size(cell.job)
+    for role in roles:
+        cell.target_of(role).check_size(cell.job_of(role))
     for role, one in results.items():
         one["seed"] = seed
         if role in options:
@@ -178,6 +188,7 @@ def block(campaign: Campaign, cell: Cell, number: int, seed: int,
             results["A"]["duet"] = {
                 **found.data(), "repeats": failed,
                 "parts": parts(cell.orders[number], number)
-                if cell.job.writes() else None}
+                if any(cell.job_of(role).writes() for role in "AB")
+                else None}
             return results
     raise Dropped(failed[-1])

@@ -2,6 +2,7 @@
 """The targets of a campaign, made ready for its runs: of a new one, and of one
 that goes on, for which they are in the same places and of the same sizes."""
 from contextlib import ExitStack
+import itertools
 import os
 import sys
 
@@ -10,7 +11,7 @@ from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
 from ..target import extents, scratchfile
 from ..target.target import Target
-from . import restore
+from . import cellplan, restore
 from .campaign import Campaign, Request
 from .results import Cell
 
@@ -59,18 +60,64 @@ def _look_at_hosts(campaign, made):
     return made
 
 
-def new(campaign: Campaign, stack: ExitStack) -> list[Target]:
-    """The targets of a new campaign, large enough for its jobs."""
-    made = (remote(campaign) if campaign.clients else
-            local(campaign.asked, campaign.writing(), campaign.destroy,
-                  stack))
-    for target in made:
-        for job in campaign.jobs:
+def _writing(jobs):
+    return list(dict.fromkeys(job.name for job in jobs if job.writes()))
+
+
+def _writing_where(campaign, name):
+    """The names of the jobs that write, of the sides that have a target of
+    that name for themselves; with "" of those that have none."""
+    return _writing(job for side, jobs in zip(
+        campaign.sides, campaign.side_jobs)
+        if cellplan.elsewhere(side) == name for job in jobs)
+
+
+def handed(name: str, size: int | None, writing: list[str],
+           destroy: bool) -> Target:
+    """What only the engine of a side knows: nothing of it is claimed, opened,
+    filled or checked."""
+    if writing and not destroy:
+        raise Problem(f"the job '{writing[0]}' writes to {name}, of which "
+                      "nobody here knows what it holds: give --destroy-data "
+                      "to overwrite it.")
+    return Target(name, size or scratchfile.DEFAULT_SIZE, handed=True,
+                  label="handed to fio as it is", writable=destroy)
+
+
+def _own(campaign, side, stack):
+    """The target that a side has for itself."""
+    asked = campaign.asked
+    writing = _writing_where(campaign, cellplan.elsewhere(side))
+    if side.own.filename:
+        return handed(side.own.filename, asked.size, writing, campaign.destroy)
+    return scratchfile.prepare(side.own.target, writing, asked.size,
+                               campaign.destroy, stack)
+
+
+def _check_room(campaign):
+    """Is each target large enough for the jobs there?"""
+    for targets, jobs in zip(campaign.side_targets, campaign.side_jobs):
+        for target, job in itertools.product(targets, jobs):
             fairness.large_enough(job, target.size)
             if target.is_part():
                 fairness.ends_inside(job, target.size)
                 fairness.goes_around_inside(job)
-    return _look_at_hosts(campaign, made)
+
+
+def new(campaign: Campaign, stack: ExitStack) -> None:
+    """The targets of a new campaign, large enough for its jobs."""
+    def common():
+        return (remote(campaign) if campaign.clients else
+                local(campaign.asked, _writing_where(campaign, ""),
+                      campaign.destroy, stack))
+    campaign.side_targets = cellplan.targets(
+        campaign.asked, campaign.sides, common,
+        lambda side: _own(campaign, side, stack))
+    _check_room(campaign)
+    campaign.targets = list({id(target): target for targets in
+                             campaign.side_targets
+                             for target in targets}.values())
+    _look_at_hosts(campaign, campaign.targets)
 
 
 def _again(campaign, known, stack):
@@ -78,7 +125,11 @@ def _again(campaign, known, stack):
         return known
     if known.scratch:
         return scratchfile.scratch(known.scratch, known.size, stack)
-    return scratchfile.prepare(known.path, campaign.writing(), known.size,
+    writing = _writing(cell.job_of(role) for cell in campaign.cells
+                       for role in "AB" if cell.place_of(role) is known)
+    if known.handed:
+        return handed(known.path, known.size, writing, campaign.destroy)
+    return scratchfile.prepare(known.path, writing, known.size,
                                campaign.destroy, stack)
 
 
@@ -88,13 +139,22 @@ def again(campaign: Campaign, stack: ExitStack) -> None:
         _again(campaign, known, stack) for known in campaign.targets])
     on = {id(known): target for known, target in zip(campaign.targets, made)}
     for cell in campaign.cells:
-        ready(campaign, cell, on[id(cell.place)])
+        ready(campaign, cell, on[id(cell.place)], on.get(id(cell.place_b)))
 
 
-def ready(campaign: Campaign, cell: Cell, target: Target) -> Cell:
-    """The cell, which runs on this target and restores it before each."""
-    choice = campaign.asked.restore
-    cell.target = target
-    cell.restore = (clientrun.restore(campaign.fio, cell.job, choice)
-                    if campaign.clients else restore.chosen(cell.job, choice))
+def _restore(campaign, cell, role):
+    """What brings a role's target back before each of its runs, or None."""
+    choice, job = campaign.asked.restore, cell.job_of(role)
+    if cell.target_of(role).handed:
+        return None
+    return (clientrun.restore(campaign.fio, job, choice) if campaign.clients
+            else restore.chosen(job, choice))
+
+
+def ready(campaign: Campaign, cell: Cell, target: Target,
+          target_b: Target | None = None) -> Cell:
+    """The cell, which runs on these targets and restores them before each."""
+    cell.target, cell.target_b = target, target_b
+    cell.restore = _restore(campaign, cell, "A")
+    cell.restore_b = _restore(campaign, cell, "B")
     return cell

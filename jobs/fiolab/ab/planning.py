@@ -20,7 +20,7 @@ from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import pair_seed, planned_orders
 from ..target import medium
 from ..target.target import Target
-from . import duets, matrix, places, restore, selfcheck
+from . import cellplan, duets, matrix, places, restore, selfcheck
 from .campaign import Campaign, Request
 from .campaignfolder import CampaignFolder
 from .results import Cell
@@ -48,8 +48,8 @@ def sides_of(asked: Request) -> tuple[Side, ...]:
     same = asked.aa or asked.self_check
     letters = "A" * len(given) if same else LETTERS[:len(given)]
     own = sidesettings.of_letters(asked.own, "".join(dict.fromkeys(letters)))
-    return tuple(sidespec.parse(text, asked.build, own[letter])
-                 for text, letter in zip(given, letters))
+    return sidespec.alike(sidespec.parse(text, asked.build, own[letter])
+                          for text, letter in zip(given, letters))
 
 
 def sides_again(campaign: Campaign) -> tuple[Side, ...]:
@@ -71,14 +71,23 @@ def _pinned(asked, sides, jobs):
     return [replace(job, pinned=True) for job in jobs]
 
 
-def jobs_of(asked: Request, sides: Sequence[Side]) -> list[Job]:
-    paths = asked.job or ([] if asked.line else ["randread"])
-    jobs = [job for path in paths for job in jobgroups.load(path)]
-    jobs += jobline.load(asked.line) if asked.line else []
-    jobs = _pinned(asked, sides, matrix.expand(jobs, asked.matrix))
+def jobs_of(asked: Request, sides: Sequence[Side]) -> list[list[Job]]:
+    """The jobs of each side."""
+    def load(own):
+        paths = [own] if own else asked.job or (
+            [] if asked.line else ["randread"])
+        found = [job for path in paths for job in jobgroups.load(path)]
+        found += jobline.load(asked.line) if asked.line and not own else []
+        return _pinned(asked, sides, matrix.expand(found, asked.matrix))
+    found = cellplan.jobs(asked, sides, load)
     if asked.self_check:
-        selfcheck.refuse(asked, jobs)
-    return jobs
+        selfcheck.refuse(asked, found[0])
+    return found
+
+
+def distinct(jobs: Sequence[Sequence[Job]]) -> list[Job]:
+    """All jobs of the sides, those that several have once."""
+    return list({id(job): job for mine in jobs for job in mine}.values())
 
 
 def begun(asked: Request, destroy: bool) -> Campaign:
@@ -86,7 +95,8 @@ def begun(asked: Request, destroy: bool) -> Campaign:
     sides = sides_of(asked)
     jobs = jobs_of(asked, sides)
     return Campaign(
-        asked, sides, jobs, clientrun.parse(asked.client), destroy=destroy,
+        asked, sides, distinct(jobs), clientrun.parse(asked.client),
+        destroy=destroy, side_jobs=jobs,
         id=secrets.token_hex(8), command=["jobs/ab", *sys.argv[1:]],
         created=datetime.datetime.now(datetime.timezone.utc).strftime(
             "%Y-%m-%dT%H:%M:%SZ"))
@@ -108,15 +118,25 @@ def _is_disk(path):
     return os.path.exists(path) and not medium.identify(path)[0]
 
 
-def refuse_buffered(asked: Request, jobs: Sequence[Job]) -> None:
+def _paths(asked, side):
+    """Where a side runs; a disk that is not named yet by its folder."""
+    if cellplan.elsewhere(side):
+        return [side.own.target] if side.own.target else []
+    return asked.target or ([] if asked.self_check
+                            else [commandline.disk(asked.build)])
+
+
+def refuse_buffered(campaign: Campaign) -> None:
     """Before anything is written; what a disk of other hosts is, only they
     know, so every target there counts as one."""
-    paths = asked.target or ([] if asked.self_check
-                             else [commandline.disk(asked.build)])
-    for path in [] if asked.buffered else paths:
-        if asked.client or _is_disk(path):
-            for job in jobs:
-                fairness.o_direct(job, path)
+    asked = campaign.asked
+    if asked.buffered:
+        return
+    for side, jobs in zip(campaign.sides, campaign.side_jobs):
+        for path in _paths(asked, side):
+            if asked.client or _is_disk(path):
+                for job in jobs:
+                    fairness.o_direct(job, path)
 
 
 def files_of(side: Side) -> list[str | None]:
@@ -136,18 +156,25 @@ def cell_of(asked: Request, number: int, job: Job, target: Target,
         seed=pair_seed(asked.seed, number, 0), target=target, **more)
 
 
+def _cell(campaign, number, job, target, target_b, **more):
+    """A cell of cellplan.rows(), ready to run."""
+    cell = cell_of(campaign.asked, number, job, target, place_b=target_b,
+                   **more)
+    if target_b and target_b.why(cell.direct) != cell.why:
+        cell.why = f"A: {cell.why}; B: {target_b.why(cell.direct)}"
+    return places.ready(campaign, cell, target, target_b)
+
+
 def _cells(campaign):
     found = []
-    for target in campaign.targets:
-        for job in campaign.jobs:
-            for b in range(1, len(campaign.sides)):
-                sides = campaign.sides[0], campaign.sides[b]
-                kinds, why = duets.pairings(campaign.asked, sides, job, target)
-                for pairing, metrics in kinds.items():
-                    cell = cell_of(
-                        campaign.asked, len(found), job, target, b=b,
-                        pairing=pairing, metrics=metrics, no_duet=why)
-                    found.append(places.ready(campaign, cell, target))
+    for row in cellplan.rows(campaign):
+        kinds, why = duets.pairings(
+            campaign.asked, (campaign.sides[0], campaign.sides[row["b"]]),
+            *((row[job] or row["job"], row[target] or row["target"])
+              for job, target in (("job", "target"), ("job_b", "target_b"))))
+        for pairing, metrics in kinds.items():
+            found.append(_cell(campaign, len(found), **row, pairing=pairing,
+                               metrics=metrics, no_duet=why))
     return found
 
 
@@ -155,6 +182,7 @@ def _warnings(campaign):
     here, asked = not campaign.clients, campaign.asked
     found = jobgroups.notes(campaign.jobs)
     found += restore.warnings(campaign.jobs, asked.restore)
+    found += cellplan.warnings(campaign)
     found += asking.uncounted(campaign.fio, campaign.sides)
     if here:        # else nothing is measured on this machine
         found += fairness.machine(asked.cpu, campaign.environment)
@@ -173,7 +201,9 @@ def _title(asked, sides):
     if asked.aa:
         return f"{sides[0].text} against itself (A/A)"
     others = ", ".join(one.text for one in sides[1:])
-    return f"{others} against {sides[0].text}"
+    differ = (" (different job files)"
+              if len({side.own.job for side in sides}) > 1 else "")
+    return f"{others} against {sides[0].text}{differ}"
 
 
 def _plant(campaign, target):
@@ -188,7 +218,7 @@ def _plant(campaign, target):
 def plan(campaign: Campaign, stack: ExitStack) -> None:
     """Prepare (and so perhaps write) the targets, and plan the cells."""
     asked = campaign.asked
-    campaign.targets = places.new(campaign, stack)
+    places.new(campaign, stack)
     if asked.self_check:
         _plant(campaign, campaign.targets[0])
     campaign.environment = machine.describe(asked.cpu)

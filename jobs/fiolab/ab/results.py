@@ -62,10 +62,15 @@ class Cell:
     ramp: float | None = None           # the same, of a duet
     pairing: str = "alternate"          # or "duet"; see duets.py
     no_duet: str = ""                   # why it is none, if it is for a reason
+    # Of B where it has another than A; see cellplan.py.
+    job_b: Job | None = None
+    place_b: Any = None
     # While there is something to run: the target as it is now, and what is
     # called with it before each run.
     target: Any = None
     restore: Any = None
+    target_b: Any = None
+    restore_b: Any = None
     # What came of it.
     pairs: dict = field(default_factory=dict)
     discarded: dict = field(default_factory=dict)
@@ -92,6 +97,22 @@ class Cell:
     def primary(self) -> list[str]:
         """The metrics that decide."""
         return [name for name in self.metrics if self.role(name) == "primary"]
+
+    def job_of(self, role: str) -> Job:
+        return (role == "B" and self.job_b) or self.job
+
+    def place_of(self, role: str) -> Any:
+        return (role == "B" and self.place_b) or self.place
+
+    def target_of(self, role: str) -> Any:
+        return (role == "B" and self.target_b) or self.target
+
+    def restore_target(self, role: str) -> None:
+        """Bring back the state of a role's target before a run."""
+        own = role == "B" and (self.job_b or self.target_b)
+        restore = self.restore_b if own else self.restore
+        if restore:
+            restore(self.target_of(role))
 
     def done(self, pair: int) -> bool:
         return pair in self.pairs or pair in self.discarded

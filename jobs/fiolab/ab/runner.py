@@ -70,15 +70,14 @@ def _undisturbed(*arguments):
 
 def timed(campaign: Campaign, cell: Cell, role: str, seed: int) -> dict:
     """One timed run of fio on this machine."""
-    if cell.restore:
-        cell.restore(cell.target)
-    side = campaign.side(cell, role)
+    cell.restore_target(role)
+    side, job, target = (campaign.side(cell, role), cell.job_of(role),
+                         cell.target_of(role))
     stolen, ticks = steal(campaign.cpu(side))
-    found = _undisturbed(campaign.fio, side, cell.job,
-                         cell.target, seed, cell.runtime or campaign.runtime,
-                         campaign.ramp)
+    found = _undisturbed(campaign.fio, side, job, target, seed,
+                         cell.runtime or campaign.runtime, campaign.ramp)
     stolen_after, ticks_after = steal(campaign.cpu(side))
-    cell.target.check_size(cell.job)
+    target.check_size(job)
     passed = max(1, ticks_after - ticks)
     return {**found, "steal": (stolen_after - stolen) / passed}
 
@@ -91,29 +90,29 @@ def check(campaign: Campaign, cells: Sequence[Cell],
     known: set = set()
     found: dict = {}
     for cell in cells:
-        sides = campaign.side(cell, "A"), campaign.side(cell, "B")
-        same = *sides, cell.job, cell.target.path
+        both = tuple((campaign.side(cell, role), cell.job_of(role),
+                      cell.target_of(role)) for role in "AB")
+        same = tuple((side, job, target.path) for side, job, target in both)
         if same not in found:       # a cell may differ in its pairing alone
             found[same] = cell
-            _check(campaign, cell, sides, known, tick, count)
+            _check(campaign, cell, both, known, tick, count)
         cell.stream, cell.calls = found[same].stream, found[same].calls
     for cell in _last_of_each(cells) if campaign.asked.timeline else ():
         _draw(campaign, cell, tick)
 
 
-def _check(campaign, cell, sides, known, tick, count):
-    """known: what was rehearsed."""
+def _check(campaign, cell, both, known, tick, count):
+    """both: (side, job, target) of A and B; known: what was rehearsed."""
     tick(f"{cell.job.name}: comparing the I/O streams")
-    for side in sides:
-        what = side, cell.job, cell.target.path
+    for side, job, target in both:
+        what = side, job, target.path
         if what not in known:
-            streams.rehearse(campaign.fio, side, cell.job, cell.target)
+            streams.rehearse(campaign.fio, side, job, target)
         known.add(what)
-    cell.stream = streams.same_stream(campaign.fio, sides, cell.job,
-                                      cell.target)
-    for role, side in zip("AB", sides):
-        tick(f"{cell.job.name}: counting the system calls of {side.text}")
-        cell.calls[role] = count(campaign.fio, side, cell.job, cell.target)
+    cell.stream = streams.same_stream(campaign.fio, *both)
+    for role, (side, job, target) in zip("AB", both):
+        tick(f"{job.name}: counting the system calls of {side.text}")
+        cell.calls[role] = count(campaign.fio, side, job, target)
 
 
 def _last_of_each(cells):

@@ -19,6 +19,7 @@ from ..base import commandline
 from ..base.problem import Problem
 from ..fio import returnstack
 from ..fio.metrics import CHANGES, METRICS, SPECIAL
+from ..report import wording
 from ..stats import paired, twosample, verdict
 from . import schema
 from .report import comparetext, failing
@@ -57,8 +58,9 @@ def load(path):
 def _key(data, cell):
     """What makes a cell the same in two campaigns; the place may move."""
     sides = {side["letter"]: side["text"] for side in data["sides"]}
-    return (sides["A"], sides[cell["b"]], cell["job"], cell["job_text"],
-            cell["target"]["label"], cell["target"]["size"],
+    return (sides["A"], sides[cell["b"]], wording.job_name(cell),
+            cell["job_text"] + (cell.get("job_b") or {"text": ""})["text"],
+            wording.place(cell), cell["target"]["size"],
             cell.get("pairing", "alternate"))
 
 

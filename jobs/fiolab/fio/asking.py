@@ -90,14 +90,15 @@ def _check_side(fio, side):
     known = engine_options(fio, side)
     for option in side.options:
         name = option.partition("=")[0]
-        if name not in known:
+        if name not in known and name != sidespec.THREAD:
             raise Problem(f"'{name}' in '{side.text}' is not an option of that "
                           "engine: if it is one of fio, it belongs in the job "
                           "file, so that both sides get it.")
 
 
 def _check_job(fio, side, job, size):
-    target = Target("probe", size or DEFAULT_SIZE, False, "")
+    target = Target(side.own.filename or "probe", size or DEFAULT_SIZE,
+                    handed=bool(side.own.filename))
     path = os.path.join(fio.folder, "probe.fio")
     try:
         with open(path, "w", encoding="utf-8",
@@ -249,10 +250,11 @@ def check_libraries(fio: Fio, sides: Sequence[Side]) -> tuple[str, ...]:
     this shell or the system's list of folders would put in its place."""
     asked = any(side.library for side in sides)
     mapped = {side: mapped_library(fio, side) for side in dict.fromkeys(sides)
-              if asked or side.ioengine == "libaio"}
+              if not side.own.filename and (
+                  asked or side.ioengine == "libaio")}
     for side, library in mapped.items():
         check_library(side, library, "fio")
-    return tuple(mapped[side] for side in sides) if asked else ()
+    return tuple(mapped.get(side, "") for side in sides) if asked else ()
 
 
 def counts_syncs(fio: Fio, side: Side) -> bool:
@@ -271,7 +273,8 @@ def check_syncs(fio: Fio, sides: Sequence[Side],
     job has some."""
     if not any(jobfile.syncs(job.text) for job in jobs):
         return tuple(sides)
-    known = {side: counts_syncs(fio, side) for side in dict.fromkeys(sides)}
+    known = {side: bool(side.own.filename) or counts_syncs(fio, side)
+             for side in dict.fromkeys(sides)}
     return tuple(replace(side, syncs=known[side]) for side in sides)
 
 

@@ -15,6 +15,7 @@ from .metrics import IO_KINDS, VERIFY, WITH_VERIFY
 from .sidespec import Side
 
 IN_FLIGHT = 4           # times what is in flight must fit into the target
+MENTIONED = 6           # options in which two job files differ
 BUSY = 0.5              # load for each CPU
 STOLEN = 0.05
 NOT_DIRECT = {"none": "does not set direct=1",
@@ -38,11 +39,23 @@ def _options(result):
             for job in result["jobs"]}
 
 
+def differences(first: dict, second: dict) -> str:
+    """': bs=4k against 8k' of two runs of different job files."""
+    (a, *_), (b, *_) = (_options(one).values() for one in (first, second))
+    found = [f"{key}={a.get(key)} against {b.get(key)}"
+             for key in sorted({*a, *b} - {"ioengine", "filename"})
+             if a.get(key) != b.get(key)]
+    left = len(found) - MENTIONED
+    more = f" and {left} more" if left > 0 else ""
+    return f": {', '.join(found[:MENTIONED])}{more}" if found else ""
+
+
 def same_options(sides: Sequence[Side], job: Job, first: dict,
-                 second: dict) -> None:
-    """fio's own account of the options of both sides, engines apart."""
-    own = {"ioengine"} | {option.partition("=")[0] for side in sides
-                          for option in (*side.options, *side.plant)}
+                 second: dict, own: Iterable[str] = ()) -> None:
+    """fio's own account of the options of both sides, engines apart, and what
+    else is their own."""
+    own = {"ioengine", *own, *(option.partition("=")[0] for side in sides
+                               for option in (*side.options, *side.plant))}
     a, b = ({name: {key: value for key, value in options.items()
                     if key not in own}
              for name, options in _options(result).items()}

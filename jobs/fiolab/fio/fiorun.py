@@ -118,8 +118,8 @@ def side_environment(side: Side) -> dict[str, str]:
 
 
 def environment(side: Side, target: Target) -> dict[str, str]:
-    return {**side_environment(side), "ENGINE": side.ioengine,
-            "TARGET": target.path.replace(":", "\\:")}
+    path = target.path if target.handed else target.path.replace(":", "\\:")
+    return {**side_environment(side), "ENGINE": side.ioengine, "TARGET": path}
 
 
 def _no_number(name):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 import os
 import re
 import shutil
+import stat
 from typing import Any
 
 from ..base.problem import Problem
@@ -17,6 +18,9 @@ from ..base.problem import Problem
 class Own:
     """What a side has for itself; "" or None: what all sides have."""
     fio: str = ""               # an absolute path
+    target: str = ""            # a file or device, its links resolved
+    filename: str = ""          # for fio alone: of it nothing is known
+    job: str = ""               # a job file
     before: str = ""            # commands around each run: sidecommand.py
     after: str = ""
     within: int | None = None   # seconds that each of these may take
@@ -41,6 +45,31 @@ def _fio(text):
     return os.path.abspath(found)
 
 
+def _target(text):
+    return os.path.realpath(os.path.expanduser(text))
+
+
+def _is_place(name):
+    """Would fio, or a kernel, find a file or a disk under that name?"""
+    try:
+        mode = os.stat(name).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISBLK(mode) or stat.S_ISDIR(mode)
+
+
+def _filename(text):
+    """As it is, for an engine that knows what it means; what is claimed and
+    checked goes by @target=."""
+    if re.search(r"[\x00-\x1f\x7f;#$]", text) or text != text.strip():
+        raise Problem("fio would misread the name (; # $ or an outer blank).")
+    for name in [text, *re.split(r"(?<!\\):", text)]:
+        if _is_place(name.replace("\\:", ":")):
+            raise Problem(f"{name} is a file or device of this machine, which "
+                          "nobody would claim or check: give @target=.")
+    return text
+
+
 def _number(low, high):
     def parse(text):
         if not re.fullmatch(r"-?\d{1,5}", text, re.A) or not (
@@ -56,20 +85,10 @@ def _command(text):
     return text
 
 
-READ = {"fio": _fio, "before": _command, "after": _command,
+READ = {"fio": _fio, "target": _target, "filename": _filename, "job": str,
+        "before": _command, "after": _command,
         "within": _number(1, 86400), "cpu": _number(0, 99999),
         "nice": _number(-20, 19)}
-
-
-def why_apart(sides: Iterable[Any]) -> str:
-    """Why runs of these sides cannot go on at once; "" if they can."""
-    owns = [side.own for side in sides]
-    if any(own.before or own.after for own in owns):
-        return "what @before= sets for one side would hold for the other"
-    for name in ("cpu", "nice"):
-        if len({getattr(own, name) for own in owns}) > 1:
-            return f"they differ in @{name}="
-    return ""
 
 
 def with_setting(own: Own, name: str, value: str, text: str) -> Own:
@@ -80,9 +99,12 @@ def with_setting(own: Own, name: str, value: str, text: str) -> Own:
         raise Problem(f"'{name}=' of '{text}' has no value: give one, or leave "
                       "it out.")
     try:
-        return replace(own, **{name: READ[name](value)})
+        found = replace(own, **{name: READ[name](value)})
     except Problem as problem:
         raise Problem(f"{name}= of side '{text}': {problem}") from None
+    if found.target and found.filename:
+        raise Problem(f"'{text}' has a target= and a filename=: leave one out.")
+    return found
 
 
 def of_letters(given: Iterable[str] | None,

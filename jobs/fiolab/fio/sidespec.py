@@ -5,7 +5,7 @@
 # anything else an engine built into fio.  NAME is one of ENVIRONMENTS,
 # VARIABLE=VALUE, a simple value, or one of the settings of sidesettings.py.
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import os
 import re
 
@@ -21,6 +21,9 @@ LIBRARY_FILE = "libaio.so.1"
 NO_IO = {"filecreate", "filestat", "filedelete", "dircreate", "dirstat",
          "dirdelete", "fileoperations", "ftruncate", "falloc", "e4defrag",
          "exec"}
+# Of fio, and with it of all sides: engines that know names of their own often
+# run in threads only.
+THREAD = "thread"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"      # of the sides, in their order
 
 
@@ -167,6 +170,18 @@ def parse(text: str, build: str,
         own = sidesettings.with_setting(own, name, value, text)
         text += f"@{name}={value}"
     return Side(text, ioengine, options, variables, library, own=own)
+
+
+def alike(sides: Iterable[Side]) -> tuple[Side, ...]:
+    """The sides, all of them as threads where one asks for that."""
+    sides = tuple(sides)
+    asked = {option for side in sides for option in side.options
+             if option.partition("=")[0] == THREAD}
+    if len(asked) > 1:
+        raise Problem(f"sides ask for {' and '.join(sorted(asked))}, which all "
+                      "have to be alike: give one.")
+    return tuple(replace(side, options=(
+        *side.options, *(asked - set(side.options)))) for side in sides)
 
 
 def _ioengine(engine, build):

@@ -155,33 +155,35 @@ def tally_text(effects: Sequence[dict]) -> str:
     return f"{', '.join(parts)} of {several(len(effects), 'cell')}"
 
 
-def _command_text(one, letter):
-    status = ("ended, as it took too long," if one["status"] is None
-              else f"exit status {one['status']}")
-    said = f", said {short(one['output'])}" if one["output"] else ""
-    more = " and more" if one["others"] else ""
-    return (f"@{one['when']}= of {letter}: {status} in "
-            f"{several(one['runs'], 'run')} ({one['seconds']:.2g} s each)"
-            f"{said}{more}")
-
-
-def commands(cell: dict) -> list[str]:
-    """What came of the commands around a cell's runs, a line for each."""
-    return [_command_text(one, cell["b"] if one["role"] == "B" else "A")
-            for one in cell.get("commands", ())]
-
-
 # Names
 
 def side(data: dict, letter: str) -> dict:
     return next(s for s in data["sides"] if s["letter"] == letter)
 
 
+def handed_text(target: dict) -> str:
+    return (f"{target['label']}, {size(target['size'])} asked for; nothing of "
+            "it was checked")
+
+
 def target_text(target: dict) -> str:
     """'RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT, all of it was written'."""
+    if target.get("handed"):
+        return handed_text(target)
     return ", ".join(filter(None, (
         target["label"], size(target["size"]), IO_NAMES[target["direct"]],
         extents.said(target.get("written")))))
+
+
+def place(cell: dict) -> str:
+    """What the targets of a cell lie on."""
+    a, b = cell["target"]["label"], (cell.get("target_b") or {}).get("label")
+    return a if b in (None, a) else f"{b} against {a}"
+
+
+def job_name(cell: dict) -> str:
+    a, b = cell["job"], (cell.get("job_b") or {}).get("name")
+    return a if b in (None, a) else f"{b} against {a}"
 
 
 SIDE, JOB, PLACE, FILE, PAIRING, NUMBER = range(6)
@@ -197,13 +199,14 @@ def continues(cell: dict, before: dict | None) -> bool:
     """Is it what the cell before it is, but for how its pairs are made?"""
     return before is not None and pairing(cell) != pairing(before) and all(
         cell[name] == before[name] for name in ("job", "job_text", "b")
-    ) and cell["target"]["path"] == before["target"]["path"]
+    ) and cell["target"]["path"] == before["target"]["path"] and (
+        cell.get("target_b") == before.get("target_b"))
 
 
 def _parts(data, cell):
     """What can tell a cell from others."""
     target = cell["target"]
-    return (side(data, cell["b"])["text"], cell["job"], target["label"],
+    return (side(data, cell["b"])["text"], job_name(cell), place(cell),
             os.path.basename(target["path"]), pairing(cell),
             f"cell {cell['id']}")
 

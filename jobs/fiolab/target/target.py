@@ -18,9 +18,10 @@ FOUND = ", as found (not pre-written)"
 # {key in a file: field or property}, of each file that has targets.
 CAMPAIGN = {"path": "path", "size": "size", "ram": "ram", "label": "title",
             "o_direct": "direct", "writable": "writable", "created": "created",
-            "scratch": "scratch", "written": "share_written"}
+            "scratch": "scratch", "written": "share_written",
+            "handed": "handed"}
 # Of those and of a cell's, in report.json.
-REPORT = ("path", "label", "size", "why", "direct", "written")
+REPORT = ("path", "label", "size", "why", "direct", "written", "handed")
 PLAN = {"name": "name", "path": "path", "host": "host", "size": "size",
         "total": "whole", "logical_block": "logical_block",
         "physical_block": "physical_block", "kind": "kind", "direct": "direct"}
@@ -44,6 +45,7 @@ class Target:
     direct: bool = True         # it takes O_DIRECT
     writable: bool = False      # it may be overwritten
     name: str = ""              # in reports; as a rule the path
+    handed: bool = False        # a name for an engine; see ab/places.py
     clients: tuple = ()         # of clientrun.parse(); (): this machine
     kind: str = ""              # "file", "remote", or as sysfs.kind() has it
     given: int = 0              # bytes that may be used, so those of a purge
@@ -118,6 +120,8 @@ class Target:
 
     def why(self, direct: str = "all") -> str:
         """What a comparison on it shows."""
+        if self.handed:
+            return "only its engine knows what sets the pace there"
         if self.ram:
             return "no device: shows the engine's own cost"
         return WHYS[direct]
@@ -131,7 +135,8 @@ class Target:
 
     @property
     def title(self) -> str:
-        return self.label + ("" if self.writable else FOUND)
+        return self.label + (
+            "" if self.writable or self.handed else FOUND)
 
     @property
     def host(self) -> str | None:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ...base import files
 from ...fio.metrics import PERCENTILES
-from ...report import latencyplots, plotting, svg, wording
+from ...report import latencyplots, plotting, svg, sidewords, wording
 from ...report.page import environment
 from . import duetdata, ending
 
@@ -52,7 +52,8 @@ def _card(metric, name, cells):
 
 def _comparison(data, b, cells):
     names = wording.primary_names(cells)
-    return {"b": b, "headline": headline(data, b, cells),
+    return {"b": b, "headline": headline(data, b, cells) +
+            sidewords.other_jobs(data, b),
             "cards": [_card(m, name, cells) for m, name in names.items()]}
 
 
@@ -146,9 +147,13 @@ def _cell(data, cell, name, with_pictures):
             "target_text": wording.target_text(cell["target"]),
             "pairing": wording.pairing(cell), "heading": "",
             "sentences": duetdata.sentences(cell),
+            "other_target": cell.get("target_b") and {
+                "path": cell["target_b"]["path"],
+                "text": wording.target_text(cell["target_b"])},
+            "job_b": cell.get("job_b"),
             "count": len(cell["pairs"]), "far": _far(cell),
             "primaries": wording.primaries(cell), "order": _order(cell),
-            "commands": wording.commands(cell),
+            "commands": sidewords.commands(cell),
             "side_b": wording.side(data, cell["b"]),
             "drift": any(map(wording.floor_excludes_one,
                              wording.primaries(cell))),

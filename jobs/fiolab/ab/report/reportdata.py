@@ -52,17 +52,17 @@ def _effects_data(cell, effects):
 
 # What repeats a run
 
-def _plain_job(campaign, cell, side):
+def _plain_job(campaign, cell, role):
     """The job file that repeats a run of a side with plain fio, which has to
     make a target that was made for the campaign."""
-    target = cell.place
+    side, target = campaign.side(cell, role), cell.place_of(role)
     options = fiorun.base_options(side, target, cell.seed or 1)
     options += [line for line in timedrun.timed_options(
         campaign.runtime, campaign.ramp) if "exec_prerun" not in line]
     if target.created:
         options = [line for line in options
                    if line not in fiorun.KEEP_FILES]
-    return cell.job.effective(fiorun.literal(options, side, target))
+    return cell.job_of(role).effective(fiorun.literal(options, side, target))
 
 
 def _job_name(cell, letter):
@@ -71,9 +71,8 @@ def _job_name(cell, letter):
 
 
 def _by_role(campaign, cell, made):
-    """{role: made(campaign, cell, its side)}"""
-    return {role: made(campaign, cell, campaign.side(cell, role))
-            for role in "AB"}
+    """{role: made(campaign, cell, role)}"""
+    return {role: made(campaign, cell, role) for role in "AB"}
 
 
 def plain_jobs(campaign: Campaign) -> dict[str, str]:
@@ -83,8 +82,7 @@ def plain_jobs(campaign: Campaign) -> dict[str, str]:
 
 
 def _command(campaign, cell, letter):
-    """A shell line; every word of it is quoted, but for commands of the user's
-    around it."""
+    """A shell line; every word of it is quoted."""
     side = campaign.side(cell, letter)
     cpu, nice = campaign.cpu(side), side.own.nice
     env = [f"{name}={value}" for name, value in side.environment]
@@ -93,16 +91,17 @@ def _command(campaign, cell, letter):
              *([] if campaign.clients else pin),
              *([] if nice is None else ["nice", "-n", str(nice)]),
              side.own.fio or campaign.binary["path"], "--output-format=json+",
-             *([] if cell.place.writable else ["--readonly"])]
+             *([] if cell.place_of(letter).writable else ["--readonly"])]
     path = os.path.join(campaign.folder.path, "jobs", _job_name(cell, letter))
     if campaign.clients:
         for client in campaign.clients:
             words += [f"--client={client['address']}", path]
     else:
         words.append(path)
-    before = f"{{ {side.own.before}; }} && " if side.own.before else ""
-    after = f"; {side.own.after}" if side.own.after else ""
-    return f"{before}{shlex.join(words)}{after}"
+    before, after = (shlex.join(["sh", "-c", command]) if command else ""
+                     for command in (side.own.before, side.own.after))
+    return (f"{before} && " if before else "") + shlex.join(words) + (
+        f"; {after}" if after else "")
 
 
 # One cell
@@ -117,10 +116,17 @@ def _disturbances(campaign, cell):
             "repeats": None if campaign.clients else cell.repeats}
 
 
-def _target_data(cell):
-    known = {**cell.place.data(CAMPAIGN), "why": cell.why,
-             "direct": cell.direct}
+def _target_data(cell, place):
+    known = {**place.data(CAMPAIGN), "why": cell.why, "direct": cell.direct}
     return {key: known[key] for key in REPORT}
+
+
+def _of_b(cell):
+    """What B has for itself, of a job and a target; None: it is A's."""
+    job, place = cell.job_b, cell.place_b
+    return {"job_b": job and {"name": job.name, "path": job.path,
+                              "text": job.text},
+            "target_b": place and _target_data(cell, place)}
 
 
 def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
@@ -128,7 +134,8 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
     return {
         "id": cell.id, "job": cell.job.name, "job_path": cell.job.path,
         "job_text": cell.job.text, "b": campaign.letter(cell),
-        "target": _target_data(cell), "changes": cell.changes(),
+        "target": _target_data(cell, cell.place), **_of_b(cell),
+        "changes": cell.changes(),
         "pairing": cell.pairing, "no_duet": cell.no_duet,
         "duet": duetdata.summary(cell),
         "stream": cell.stream, "calls_per_io": cell.calls, **more,
@@ -147,8 +154,7 @@ def found_data(campaign: Campaign, cell: Cell, **more: Any) -> dict:
 
 def _cell_data(campaign, cell):
     return found_data(campaign, cell,
-                      command={letter: _command(campaign, cell, letter)
-                               for letter in "AB"},
+                      command=_by_role(campaign, cell, _command),
                       effective=_by_role(campaign, cell, _plain_job))
 
 

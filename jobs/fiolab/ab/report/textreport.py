@@ -5,7 +5,7 @@
 # quarter more I/Os, -20% CPU that B spends a fifth less CPU time on each.
 import re
 
-from ...report import wording
+from ...report import sidewords, wording
 from ...report.terminal import (LISTED, _column, fitted, narrow, side_lines,
                                 warnings)
 from ...report.wording import figure, percent, span
@@ -52,7 +52,8 @@ def _overview(data):
     lines = []
     for b, cells in wording.comparisons(data):
         lines += fitted(f"Verdict on {b['letter']} ({b['text']}) against A "
-                        f"({data['sides'][0]['text']}):", "")
+                        f"({data['sides'][0]['text']})"
+                        f"{sidewords.other_jobs(data, b)}:", "")
         for metric, name in wording.primary_names(cells).items():
             found = wording.metric_effects(cells, metric)
             lines += fitted(f"{name}: {wording.tally_text(found)}")
@@ -119,7 +120,7 @@ def _discarded(cell):
 
 
 def _commands(cell):
-    return [part for text in wording.commands(cell) for part in fitted(text)]
+    return [part for text in sidewords.commands(cell) for part in fitted(text)]
 
 
 def _noise(cell, again):
@@ -158,14 +159,21 @@ def _hosts(cell):
     return lines
 
 
+def _other_target(cell):
+    other = cell.get("target_b")
+    return fitted(f"{cell['b']}: {other['path']}, "
+                  f"{wording.target_text(other)}") if other else []
+
+
 def _heading(data, cell, before):
     """What the cell is; of one that only goes on with that before it, how."""
     if wording.continues(cell, before):
         return ["", f"  The same, {wording.pairing(cell)}:"]
     target = cell["target"]
     more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
-    return ["", *fitted(f"{cell['job']}, {target['path']}{more}", ""),
-            *fitted(wording.target_text(target)),
+    return ["", *fitted(f"{wording.job_name(cell)}, {target['path']}{more}",
+                        ""),
+            *fitted(wording.target_text(target)), *_other_target(cell),
             *fitted(f"({target['why']})"), *_changes(cell)]
 
 

@@ -89,7 +89,8 @@ def _refuse_others(given, asked):
 def _refuse_other_jobs(given, campaign):
     """The first part's job files, changed since."""
     if "job" in given:
-        now = planning.jobs_of(campaign.asked, campaign.sides)
+        now = planning.distinct(planning.jobs_of(campaign.asked,
+                                                 campaign.sides))
         if [job.text for job in now] != [job.text for job in campaign.jobs]:
             raise Problem("a job file has changed since the first part: begin "
                           "a new folder.")

@@ -66,6 +66,11 @@ class Side:
         ]
 
 
+def waits(calls):
+    """Calls for completions; Debian 13's libaio makes the second."""
+    return calls.get("io_getevents", 0) + calls.get("io_pgetevents", 0)
+
+
 @pytest.fixture
 def sides(library_paths, tmp_path):
     return {name: Side(path, tmp_path / name) for name, path in library_paths.items()}
@@ -176,11 +181,11 @@ def test_fio_getevents_calls(sides, shm, strace):
     command = fio(filename=f"{shm}/file", rw="randread", size=4 * MIB)
     ours = sides["ours"].counts(*command)
     assert ours["io_submit"] == ios
-    assert ours.get("io_getevents", 0) <= 0.05 * ios, ours
+    assert waits(ours) <= 0.05 * ios, ours
     for calls in (sides["theirs"].counts(*command),
                   sides["ours"].counts(*command, LIBAIO_RING="0")):  # fmt: skip
         assert calls["io_submit"] == ios
-        assert calls["io_getevents"] >= 0.9 * ios, calls
+        assert waits(calls) >= 0.9 * ios, calls
 
 
 # --- qemu: an eventfd tells it to read the ring by its own code ---
@@ -220,7 +225,8 @@ def test_qemu_converts_and_compares(sides, strace, image, tmp_path, form):
             qemu, "convert", "--image-opts", "--target-image-opts", "-n", "-W",
             "-m8", native(image), native(copy, form),
         )  # fmt: skip
-        assert calls["io_setup"] == 1 and calls["io_submit"] >= 8
+        # qemu 10 has a context for each of its threads.
+        assert calls["io_setup"] >= 1 and calls["io_submit"] >= 8
         assert "io_uring_enter" not in calls
     compare = [qemu, "compare", "--image-opts", native(image)]
     for name, side in sides.items():
@@ -286,7 +292,7 @@ def test_sysbench_validates(sides, prepared, strace):
         calls = side.counts(*command)
         assert calls["io_setup"] == calls["io_destroy"] == 4
         assert calls["io_submit"] == 1000
-        share = calls.get("io_getevents", 0) / 1000
+        share = waits(calls) / 1000
         assert share <= 0.05 if name == "ours" else share >= 0.9, calls
     for number in range(4):
         for block in range(256):

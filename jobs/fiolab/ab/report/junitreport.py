@@ -37,7 +37,9 @@ def _said(effect):
     middle = ", ".join(f"{role} {wording.figure(effect['median'][role])} "
                        f"{effect['unit']}" for role in "AB")
     return (f"{wording.verdict_line(effect)}; median {middle}; "
-            f"p {wording.p_text(effect['p_holm'])} (Holm); {effect['reason']}")
+            f"Holm's p {wording.p_text(effect['p_holm'])}"
+            + ("" if effect["reason"].startswith("p ") else
+               f"; {effect['reason']}"))
 
 
 def _effect(suite, effect, asking, host=""):

@@ -61,8 +61,9 @@ def _how(data):
     return (f"{wording.several(pairs, 'pair')} of {data['runtime_s']:g} s "
             f"runs, {plain(data['fio']['version'])}, Linux "
             f"{plain(data['environment']['kernel'])}; verdict: p <= "
-            f"{data['alpha']:g} by Holm over {data['comparisons']} "
-            f"comparisons, equivalent: 90% CI in ±{data['margin']:.0%}. "
+            f"{data['alpha']:g} by Holm over "
+            f"{wording.several(data['comparisons'], 'comparison')}, "
+            f"equivalent: 90% CI in ±{data['margin']:.0%}. "
             f"{plain(wording.made(data.get('version')))}\n").replace(
                 "<=", "≤")
 

@@ -33,6 +33,13 @@ ENGINE,options@VARIABLE=VALUE runs that side with this in its environment.
 A side may have more for itself; all else is the same, and checked to be:
   @fio=PATH     another fio; kaio then means what fits it of the engine files
                 in BUILD and, of `make engines`, in BUILD/engines
+  @target=PATH  another file or device, claimed and prepared as --target is;
+                used to the same size
+  @job=FILE     another job file, of as many jobs: its I/O differs, which title
+                and headlines say
+  @filename=NAME  for engines with names of their own (SPDK, rbd): handed to
+                fio as it is, nothing of it claimed, filled or checked; thread=1
+                as an engine option then holds for all sides
   @before=COMMAND, @after=COMMAND
                 run by sh before and after each run of that side, such as one
                 that sets a scheduler, a sysctl or mount options, and one that

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# In short what tests/ab/campaigns.py shows in an hour: what is planted is
+# In short what tests/lib/campaigns.py shows in an hour: what is planted is
 # found, what is not there is not, and duets say what alternating pairs say.
 # None of it is a matter of speed: each holds on a busy machine too, only later.
 import json

@@ -101,3 +101,9 @@ def test_no_role_has_a_place_of_its_own():
             assert sorted(list(one).index(role) for one in made) == [
                 0, 0, 1, 1, 2, 2]
             assert sorted(one[role] for one in made) == [0, 0, 1, 1, 2, 2]
+
+
+def test_who_looks_too_late_finds_no_difference():
+    """One tree has ended: no matter for the user, but for another attempt."""
+    with pytest.raises(ProcessLookupError):
+        cpushare.check_alike({"A": [os.getpid()], "B": []})

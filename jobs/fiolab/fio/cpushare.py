@@ -172,9 +172,12 @@ def _ending(pid):
 
 
 def check_alike(trees: Mapping[str, Iterable[int]]) -> None:
-    """A Problem where the trees (pids by role) do not stand alike."""
+    """A Problem where the trees (pids by role) do not stand alike;
+    ProcessLookupError where one of them has ended."""
     found = {role: [standing(pid) for pid in pids if not _ending(pid)]
              for role, pids in trees.items()}
+    if not all(found.values()):
+        raise ProcessLookupError
     for name in next(iter(found.values()))[0]:
         each = {role: sorted({one[name] for one in many})
                 for role, many in found.items()}

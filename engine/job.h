@@ -84,9 +84,9 @@ struct io_u *kaio_event(struct thread_data *td, int nr);
 
 /*
  * stuck=: note when what is queued is submitted, but for a pause in which the
- * kernel takes nothing (arg: the job's thread_data); and look, now that nr events
- * from at on have been reaped, at what is still in flight: name what is stuck,
- * or give it up where the job should have ended.
+ * kernel takes nothing (arg: the job's thread_data); and look, now that nr
+ * events from at on have been reaped, at what is still in flight: name what is
+ * stuck, or give it up where the job should have ended.
  */
 int kaio_watch_start(struct thread_data *td);
 void kaio_watch_submit(struct kaio *k);

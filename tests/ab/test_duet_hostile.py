@@ -112,12 +112,12 @@ def test_a_cpu_full_of_others_work(ab, shm):
             one.kill()
             one.wait()
     if done.returncode:         # it was no duet in three attempts of each
-        assert "look at what else runs on CPU" in done.stderr
+        assert "every one was discarded" in done.stderr
         return
     cell, = ab.report()["cells"]
     assert len(cell["pairs"]) + len(cell["discarded"]) == 2
     assert cell["duet"]["others"]["median"] > 0.2
-    assert "; others " in done.stdout
+    assert "; others " in " ".join(done.stdout.split())
 
 
 def test_a_side_that_sleeps_most_of_the_time(ab, shm, tmp_path):

@@ -15,7 +15,7 @@ from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
 from fiolab.bench import cpuset, duetrows, loops, presets
 from fiolab.bench.bounds import FLOOR
-from fiolab.fio import duet, fiorun
+from fiolab.fio import cpushare, duet, fiorun
 from fiolab.fio.sidespec import Side
 
 
@@ -88,6 +88,18 @@ def test_all_are_in_the_cpuset_that_io_uring_needs():
     command = one.command(SimpleNamespace(path="fio"),
                           SimpleNamespace(writable=True))
     assert command[:5] == ["sh", "-c", cpuset.JOIN, "/group", "fio"]
+
+
+def test_processes_that_are_ending_stand_nowhere():
+    """A shell of the gate, after which the rest is looked at."""
+    pid, own = os.fork(), os.getpid()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    cpushare.check_alike({"A": [own, pid], "B": [own]})
+    with pytest.raises(ProcessLookupError):
+        cpushare.check_alike({"A": [pid], "B": [own]})
+    os.waitpid(pid, 0)
 
 
 def test_a_cpuset(need_root):

@@ -14,7 +14,8 @@
  */
 int stats_file_open(const char *path);
 
-/* Append text, in one write, so that jobs do not mix.  0 or -errno, as above. */
+/* Append text, in one write, so that jobs do not mix.  0 or -errno, as above.
+ */
 int stats_file_append(int fd, const char *text);
 const char *stats_file_error(int err);
 

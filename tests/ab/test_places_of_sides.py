@@ -4,6 +4,7 @@
 import json
 import os
 from pathlib import Path
+import shutil
 import subprocess
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 import targets
 from abrun import FAST, effect, sentence
 
+from fiolab.ab import duets
+from fiolab.ab.campaign import Request
 from fiolab.base.problem import Problem
-from fiolab.fio import sidespec
+from fiolab.fio import jobfile, sidespec
+from fiolab.target.target import Target
 
 TWO = ["--a", "libaio", "--b"]
 
@@ -239,3 +243,35 @@ def test_the_null_engine_as_another_world(ab, shm):
     assert ab.report()["cells"][0]["target_b"]["path"] == "a b"
     sentence(ab(*TWO, sides[0], "--target", f"{shm}/s", "--pairs", "1", *FAST),
              "do different I/O on job randread")
+
+
+def test_the_nbd_engine_on_a_real_server(ab, shm, fio_binary):
+    """Of the distribution's fio: its uri= names what is served."""
+    known = subprocess.run([fio_binary, "--enghelp"], capture_output=True,
+                           text=True, check=True).stdout.split()
+    if "nbd" not in known or not shutil.which("qemu-nbd"):
+        pytest.skip("needs a fio with the engine nbd, and qemu-nbd")
+    image, socket = Path(shm, "image"), Path(shm, "socket")
+    image.write_bytes(b"x" * (16 << 20))
+    with subprocess.Popen(["qemu-nbd", "-f", "raw", "-t", "-e", "4", "-k",
+                           socket, image]) as server:
+        try:
+            done = ab(*TWO, f"nbd,uri=nbd+unix:///?socket={socket}"
+                      "@filename=disk", "--target", f"{shm}/s", "--job",
+                      "latency", "--pairs", "1", *FAST)
+        finally:
+            server.terminate()
+    assert done.returncode == 0, done.stderr
+    cell, = ab.report()["cells"]
+    assert "identical on both sides" in cell["stream"]
+
+
+def test_what_only_an_engine_knows_is_no_duet():
+    side, job = sidespec.parse("null", ""), jobfile.Job("j", "[a]\ndirect=1\n")
+    asked = Request(cpu=0, pairing="auto")
+    known, handed = (Target("x", 64 << 20, True, handed=handed)
+                     for handed in (False, True))
+    assert duets.why_not(asked, (side, side), job, known) == ""
+    kinds, why = duets.pairings(asked, (side, side), (job, known),
+                                (job, handed))
+    assert list(kinds) == ["alternate"] and "hold what @filename=" in why

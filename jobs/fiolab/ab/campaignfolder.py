@@ -150,12 +150,15 @@ def _later(data):
             "timeline": data.get("timeline") or {}}
 
 
+def _job_of(data):
+    return Job(**{**data, "notes": tuple(data.get("notes", ()))})
+
+
 def read(found: dict) -> Campaign:
     """The Campaign of the content of a campaign.json that was checked."""
     asked = Request(**{field.name: found["arguments"].get(
         field.name, field.default) for field in fields(Request)})
-    jobs = [Job(**{**job, "notes": tuple(job.get("notes", ()))})
-            for job in found["jobs"]]
+    jobs = list(map(_job_of, found["jobs"]))
     clients = clientrun.parse(asked.client)
     targets = [Target.of(one, CAMPAIGN, clients=tuple(clients))
                for one in found["targets"]]

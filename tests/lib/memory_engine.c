@@ -29,7 +29,7 @@ static struct fio_option table[] = {
 		.category = FIO_OPT_C_ENGINE,
 		.group = FIO_OPT_G_INVALID,
 	},
-	{ .name = NULL },
+	{.name = NULL},
 };
 
 /* Bytes of each name; 0 without a configuration. */
@@ -54,11 +54,13 @@ static int memory_setup(struct thread_data *td)
 	unsigned int i;
 
 	if (!td->o.use_thread || !size) {
-		log_err("memory: %s\n", size ? "needs thread=1" :
-			"needs memory_conf=FILE with memory_size=N");
+		log_err("memory: %s\n",
+			size ? "needs thread=1"
+			     : "needs memory_conf=FILE with memory_size=N");
 		return 1;
 	}
-	for_each_file(td, f, i) {
+	for_each_file(td, f, i)
+	{
 		if (strncmp(f->file_name, "Mem", 3) &&
 		    strcmp(f->file_name, "type=mem ns=1")) {
 			log_err("memory: no name %s\n", f->file_name);
@@ -96,8 +98,7 @@ static void memory_cleanup(struct thread_data *td)
 	free(m);
 }
 
-static enum fio_q_status memory_queue(struct thread_data *td,
-				      struct io_u *io_u)
+static enum fio_q_status memory_queue(struct thread_data *td, struct io_u *io_u)
 {
 	struct memory *m = td->io_ops_data;
 	char *at = m->data + io_u->offset;

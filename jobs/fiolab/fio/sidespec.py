@@ -186,8 +186,8 @@ def alike(sides: Iterable[Side]) -> tuple[Side, ...]:
 
 def _ioengine(engine, build):
     if engine == "kaio":
-        first, *_ = [*engine_files(build), ""]
-        return first or _external(os.path.join(build, ENGINE_FILE))
+        return next(iter(engine_files(build)), "") or _external(
+            os.path.join(build, ENGINE_FILE))
     if engine.startswith("external:"):
         return _external(engine[len("external:"):])
     if engine in NO_IO:

@@ -48,8 +48,9 @@ def _job(job, options):
     lines = [f"{name}={value}" for name, value in options.items()]
     kept = [line for line in jobfile.lines(job.text)
             if jobfile.option_of(line) not in gone]
+    units = [line for line in kept if jobfile.option_of(line) == "kb_base"]
     return replace(job, label=" ".join(lines), text="\n".join(
-        ["[global]", *lines, "", *kept, ""]))
+        ["[global]", *units, *lines, "", *kept, ""]))
 
 
 def expand(jobs: list[jobfile.Job],

@@ -11,6 +11,7 @@ from ..base.problem import Problem
 from ..target.target import Target
 from . import jobfile
 from .jobfile import Job
+from .jobs import amounts
 from .metrics import IO_KINDS, VERIFY, WITH_VERIFY
 from .sidespec import Side
 
@@ -25,7 +26,6 @@ VERIFYING = {
     "CPU and bandwidth count, too: do_verify=0 leaves them out.",
     WITH_VERIFY: "{} of the I/Os of job {} are reads of its load and of its "
     "verify, which fio counts as one: do_verify=0 leaves the latter out."}
-UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 ONE = r"(\d{1,12})([kmgt]?)i?b?"
 SIZE = re.compile(ONE, re.A | re.I)
 SHARE = rf"{ONE}(/\d*)?"
@@ -91,16 +91,26 @@ def depth_note(sides: Sequence[Side], first: dict, second: dict) -> str:
 # fio takes what it understands of a value and drops the rest: bs=4x is 4 bytes
 # and iodepth=4q is 4.  So what is not in a plain spelling is refused.
 
-def _bytes(text):
+def _bytes(text, base):
     """The largest size in '4k', '4k-64k' or '4k,128k'."""
-    found = [SIZE.fullmatch(part) for part in re.split(r"[-,:/]", text)]
-    return max(int(m[1]) << UNITS[m[2].lower()] for m in found if m)
+    return max(amounts.size_of(part, "bs", base)
+               for part in re.split(r"[-,:/]", text) if SIZE.fullmatch(part))
 
 
-def _split_bytes(text):
+def _split_bytes(text, base):
     """The same of '4k/60:64k/40,8k'."""
-    return max(_bytes(part.split("/")[0]) for part in re.split("[,:]", text)
-               if part)
+    return max(_bytes(part.split("/")[0], base)
+               for part in re.split("[,:]", text) if part)
+
+
+def _count(text, _):
+    return int(text)
+
+
+def _base(job):
+    """The kb_base of its sections, of which jobgroups.py lets in one alone."""
+    return max(map(amounts.base_of, jobfile.in_force(job.text, "kb_base")),
+               default=1024)
 
 
 # option -> (its plain spelling, an example of it, what it counts)
@@ -108,7 +118,7 @@ SIZES = (re.compile(rf"(?:{ONE})?([-:,](?:{ONE})?)*", re.A | re.I),
          "4k or 4k,128k", _bytes)
 SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
          "4k/60:64k/40 or 4k/60:64k/40,8k", _split_bytes)
-COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", int)
+COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", _count)
 PLAIN = {"bs": SIZES, "blocksize": SIZES, "bsrange": SIZES,
          "blocksize_range": SIZES, "bssplit": SPLIT, "iodepth": COUNT,
          "numjobs": COUNT}
@@ -122,7 +132,7 @@ def _plain(job, key, text):
         raise Problem(f"job {job.name} sets {key}={ascii(text[:40])[1:-1]}, "
                       "which fio may take for something else: write it "
                       f"plainly, such as {key}={example}.")
-    return meaning(meant)
+    return meaning(meant, _base(job))
 
 
 def _largest(job, default, *keys):
@@ -160,7 +170,7 @@ def _step(job, rw):
         raise Problem(f"job {job.name} sets rw={ascii(rw[:40])[1:-1]}, which "
                       "fio may take for something else: write it plainly, "
                       "such as rw=write:64k.")
-    return 0 if text.startswith("-") else _bytes(match[0])
+    return 0 if text.startswith("-") else _bytes(match[0], _base(job))
 
 
 def _fixed_blocks(job):
@@ -170,7 +180,7 @@ def _fixed_blocks(job):
     for value in job.values("bs", "blocksize", "bsrange", "blocksize_range",
                             "bssplit"):
         for one in filter(None, os.path.expandvars(value).split(",")):
-            sizes = {_bytes(part.split("/")[0])
+            sizes = {_bytes(part.split("/")[0], _base(job))
                      for part in re.split("[-:]", one) if part}
             found |= sizes if len(sizes) == 1 else set()
     return found or {4096}

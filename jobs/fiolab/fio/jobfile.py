@@ -253,7 +253,7 @@ class Job:
         for values, one in zip(where, self._mapped(options)):
             for key, new in one.values().items():
                 if values.get(key):
-                    found[changed.moved(key, values[key], new)] = True
+                    found[changed.moved(key, values, new)] = True
         number = mapping.number_of_files(where)
         return [*found, f"{number} files -> parts of the target"
                 if number > 1 and mapping.part(options) else ""]

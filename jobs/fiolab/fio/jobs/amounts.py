@@ -10,19 +10,28 @@ from typing import Self
 from ...base.problem import Problem
 
 BLOCKS = {"bs", "blocksize", "bsrange", "blocksize_range", "bssplit"}
-UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
-SIZE = re.compile(r"(\d{1,18})([kmgtp]?)i?b?", re.A | re.I)
+UNITS = " kmgtp"
+SIZE = re.compile(r"(\d{1,18})([kmgtp]?)(i?b?)", re.A | re.I)
 SECTOR = 4096
+BASES = {"1000": 1000}          # of kb_base; fio refuses what it does not know
 Values = Mapping[str, str]      # of a section: {option: value}
 
 
-def size_of(text: str, key: str) -> int:
-    """Bytes of a value of this option."""
+def base_of(values: Values) -> int:
+    """How many bytes fio takes k for."""
+    return BASES.get(values.get("kb_base", ""), 1024)
+
+
+def size_of(text: str, key: str, base: int = 1024) -> int:
+    """Bytes of a value of this option, as fio counts them with this kb_base:
+    the other one is that of KiB, so as a rule 4k is 4096 and 4KiB is 4000."""
     match = SIZE.fullmatch(text)
     if not match:
         raise Problem(f"{key}={ascii(text[:40])[1:-1]} in the job file is no "
                       "size: write it plainly, such as 64m or 10%.")
-    return int(match[1]) << UNITS[match[2].lower()]
+    if match[3].lower() == "ib":
+        base = 1024 if base == 1000 else 1000
+    return int(match[1]) * base ** UNITS.index(match[2].lower() or " ")
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class Amount:
             if text.endswith("%"):
                 return cls(share=Fraction(size_of(text.rstrip("%"), key), 100))
             if text and text != "-1":
-                return cls(size_of(text, key))
+                return cls(size_of(text, key, base_of(values)))
         return None
 
     def times(self, number: int) -> "Amount":
@@ -54,7 +63,7 @@ NOTHING = Amount()
 
 def block(values: Values) -> int:
     """Bytes of the largest I/O; a share in bssplit is never larger."""
-    sizes = [size_of(one, key) for key in BLOCKS
+    sizes = [size_of(one, key, base_of(values)) for key in BLOCKS
              for one in re.split("[-,:/]", values.get(key, ""))
              if SIZE.fullmatch(one)]        # fairness.py refuses others
     return max(sizes, default=SECTOR)
@@ -64,7 +73,7 @@ def step(values: Values) -> int:
     """Bytes from one block to the next: rw=write:64k leaves some out."""
     kind, _, more = values.get("rw", values.get("readwrite", "")).partition(":")
     skip = 0 if kind.startswith("rand") or not SIZE.fullmatch(more) else \
-        size_of(more, "rw")
+        size_of(more, "rw", base_of(values))
     return block(values) + skip
 
 

@@ -13,10 +13,11 @@ def _seconds(text):
     return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
 
 
-def moved(key: str, old: str, new: int) -> str:
+def moved(key: str, values: amounts.Values, new: int) -> str:
     """'offset 1g -> 256M' (new: bytes), or '' where both mean the same."""
+    old = values[key]
     try:
-        same = amounts.size_of(old, key) == new
+        same = amounts.size_of(old, key, amounts.base_of(values)) == new
     except Problem:
         same = False
     return "" if same else f"{key} {old} -> {new / (1 << 20):g}M"

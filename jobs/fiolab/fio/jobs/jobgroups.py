@@ -134,8 +134,27 @@ def _check_options(job):
                           "cannot honour: remove it from the job file.")
 
 
+def _bases(text):
+    """By which kb_base fio counts the lines of each section: it takes what a
+    job has from [global] as it was counted there."""
+    default = "1024"
+    for section in filter(any, jobfile.sections(text)):
+        *_, here = default, *(jobfile.value_of(line) for line in section
+                              if option_of(line) == "kb_base")
+        yield here
+        default = default if jobfile.is_job(section) else here
+
+
+def _check_units(job):
+    if len(set(_bases(job.text))) > 1:
+        raise Problem(f"{job.path} does not set kb_base in its first section "
+                      "for all of them, so 4k is not the same everywhere in "
+                      "it: set it once, in a [global] section in front.")
+
+
 def check(job: Job) -> None:
     """Refuse what a comparison cannot honour."""
+    _check_units(job)
     _check_places(job)
     _check_options(job)
 

@@ -19,7 +19,7 @@ from .amounts import BLOCKS, Values, Zones, size_of
 WHERE = {"offset", "fileoffset", "offset_increment", "offset_align",
          "zonemode", "zonesize", "zonerange", "zoneskip", "size", "filesize",
          "file_size", "file_append"}
-READ = WHERE | BLOCKS | namedfiles.READ
+READ = WHERE | BLOCKS | namedfiles.READ | {"kb_base"}
 ZONES = 16              # of a file whose size says nothing of their number
 
 

@@ -127,6 +127,7 @@ def begin(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
     for job in campaign.jobs:
         fairness.in_flight(job)     # before a mistake costs a target
     planning.refuse_buffered(campaign)
+    planning.refuse_trims(campaign)
     campaign.folder = planning.folder(asked.build, given.get("out"))
     campaign.folder.create(stack)
     planning.plan(campaign, stack)

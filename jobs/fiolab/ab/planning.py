@@ -18,7 +18,7 @@ from ..fio.jobfile import Job
 from ..fio.jobs import jobgroups, jobline
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import pair_seed, planned_orders
-from ..target import medium
+from ..target import blockdevice, medium
 from ..target.target import Target
 from . import cellplan, duets, matrix, places, restore, selfcheck
 from .campaign import Campaign, Request
@@ -137,6 +137,24 @@ def refuse_buffered(campaign: Campaign) -> None:
             if asked.client or _is_disk(path):
                 for job in jobs:
                     fairness.o_direct(job, path)
+
+
+def _is_file(path):
+    """Of a target, also one that will be created, or the folder for it."""
+    return blockdevice.device_number(path) is None and (
+        os.path.exists(path) or not blockdevice.among_devices(path))
+
+
+def refuse_trims(campaign: Campaign) -> None:
+    """Of files; what a target on other hosts is, only they know."""
+    asked = campaign.asked
+    for side, jobs in zip(campaign.sides, campaign.side_jobs):
+        paths = _paths(asked, side)
+        if asked.self_check and not cellplan.elsewhere(side):
+            paths = paths or ["the file of a self-check"]
+        for path in filter(_is_file, [] if asked.client else paths):
+            for job in jobs:
+                fairness.no_trims(job, path)
 
 
 def files_of(side: Side) -> list[str | None]:

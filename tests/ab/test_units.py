@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How many bytes a size in a job file is: as many as fio makes a file of.
+import shutil
 import subprocess
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from fiolab.ab import matrix
 from fiolab.base.problem import Problem
 from fiolab.fio import fairness, jobfile
-from fiolab.fio.jobs import amounts, jobgroups
+from fiolab.fio.jobs import amounts, arithmetic, jobgroups
 
 UNITS = [("64KiB", 64000), ("64KB", 65536), ("64k", 65536), ("64K", 65536),
          ("65536b", 65536)]
@@ -51,3 +52,40 @@ def test_a_matrix_counts_as_the_job_does():
     lines = job.text.split("\n")
     assert lines.index("kb_base=1000") < lines.index("bs=4k")
     assert fairness.largest_block(job) == 4000
+
+
+SUMS = ["64*$pagesize", "$pagesize", "8192+$pagesize*3-$pagesize",
+        "5*1024*1024*$mb_memory/8/4096/10*4096/1000",
+        "(1+$ncpus)*4096", "7*$pagesize/2", "$ncpus$ncpus"]
+
+
+@pytest.mark.fio
+@pytest.mark.parametrize("text", SUMS)
+def test_a_sum_is_what_fio_makes_of_it(text, tmp_path, fio_binary):
+    if not shutil.which("bc"):
+        pytest.skip("fio calculates with bc, which is not here")
+    (tmp_path / "x.fio").write_text(f"[a]\nrw=write\nbs=1\nsize={text}\n")
+    said = subprocess.run([fio_binary, "--parse-only", "--showcmd",
+                           tmp_path / "x.fio"], check=True, timeout=60,
+                          capture_output=True, text=True).stdout
+    assert f"--size={arithmetic.meant(text)} " in said + " "
+
+
+@pytest.mark.parametrize("text", [
+    "(64*1024)", "64*1024", "4k-64k", "4k*$pagesize", "2**3*$pagesize",
+    "$pagesize/0", "08*$pagesize", "$pagesize*", "4k/60:64k/40", "f($ncpus)"])
+def test_what_is_no_sum_is_left_to_the_other_checks(text):
+    left = arithmetic.WORD.sub(lambda m: str(arithmetic.WORDS[m[0]]), text)
+    assert arithmetic.meant(text) == left
+
+
+def test_sums_are_counted_where_sizes_are():
+    page = arithmetic.PAGE
+    job = jobfile.Job("x.fio", "[a]\nrw=write:$pagesize\nbs=4*$pagesize\n"
+                      "numjobs=$ncpus\niodepth=2\nsize=64*$pagesize\n")
+    cpus = arithmetic.WORDS["$ncpus"]
+    assert fairness.in_flight(job) == 4 * page * 2 * cpus
+    fairness.ends_inside(job, 5 * page * 16)
+    assert amounts.step(job._where()[0]) == 5 * page
+    assert len(job.ranges(0, 64 << 20)) == cpus
+    assert "size=64*$pagesize" not in job.effective(["size=1m"])

@@ -3,7 +3,6 @@
 # stops the command with a sentence; what only makes the figures worth less is
 # a warning, which the report repeats.
 from collections.abc import Iterable, Sequence
-import os
 import re
 from typing import Any
 
@@ -11,7 +10,7 @@ from ..base.problem import Problem
 from ..target.target import Target
 from . import jobfile
 from .jobfile import Job
-from .jobs import amounts
+from .jobs import amounts, arithmetic
 from .metrics import IO_KINDS, VERIFY, WITH_VERIFY
 from .sidespec import Side
 
@@ -127,7 +126,7 @@ PLAIN = {"bs": SIZES, "blocksize": SIZES, "bsrange": SIZES,
 def _plain(job, key, text):
     """The number that a value means, the variables in it replaced."""
     spelling, example, meaning = PLAIN[key]
-    meant = os.path.expandvars(text)
+    meant = arithmetic.meant(text)
     if not re.search(r"\d", meant) or not spelling.fullmatch(meant):
         raise Problem(f"job {job.name} sets {key}={ascii(text[:40])[1:-1]}, "
                       "which fio may take for something else: write it "
@@ -164,7 +163,7 @@ def large_enough(job: Job, size: int) -> None:
 
 def _step(job, rw):
     """Bytes that rw=write:N leaves out after each block."""
-    text = os.path.expandvars(rw.partition(":")[2]) or "0"
+    text = arithmetic.meant(rw).partition(":")[2] or "0"
     match = SIZE.fullmatch(text.removeprefix("-"))
     if not match:
         raise Problem(f"job {job.name} sets rw={ascii(rw[:40])[1:-1]}, which "
@@ -179,7 +178,7 @@ def _fixed_blocks(job):
     found = set()
     for value in job.values("bs", "blocksize", "bsrange", "blocksize_range",
                             "bssplit"):
-        for one in filter(None, os.path.expandvars(value).split(",")):
+        for one in filter(None, arithmetic.meant(value).split(",")):
             sizes = {_bytes(part.split("/")[0], _base(job))
                      for part in re.split("[-:]", one) if part}
             found |= sizes if len(sizes) == 1 else set()

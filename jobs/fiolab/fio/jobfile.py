@@ -11,7 +11,7 @@ import re
 from typing import Protocol
 
 from ..base.problem import Problem
-from .jobs import changed, delays, mapping
+from .jobs import arithmetic, changed, delays, mapping
 
 # Set by the comparison, on both sides alike.
 OURS = {"ioengine", "filename", "time_based", "runtime", "timeout",
@@ -81,7 +81,7 @@ def _on(line):
 
     Only a plain number counts; anything else is taken for buffered.
     """
-    value = os.path.expandvars(value_of(line))
+    value = arithmetic.meant(value_of(line))
     if not value.isdigit():
         return False
     return bool(int(value)) == CACHING[option_of(line)]
@@ -115,7 +115,7 @@ def in_force(text: str, *keys: str) -> list[dict[str, str]]:
             here = default if _is_global(line) else dict(default)
             found += [here] if here is not default else []
         elif option_of(line) in keys:
-            here[option_of(line)] = os.path.expandvars(value_of(line))
+            here[option_of(line)] = arithmetic.meant(value_of(line))
     return found
 
 

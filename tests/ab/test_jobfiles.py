@@ -139,6 +139,18 @@ def test_options_of_other_engines_go_to_a_side(tmp_path, fio_binary):
 
 
 @pytest.mark.fio
+def test_a_campaign_leaves_out_options_of_other_engines(ab, shm):
+    """Which fio would refuse on a side."""
+    done = ab("--b", "psync", "--pairs", "1", "--job", HERE / "foreign.fio",
+              "--target", f"{shm}/s", "--pairing", "alternate", *FAST)
+    assert done.returncode == 0, done.stderr
+    report = ab.report()
+    assert report["cells"]
+    assert any("sets hipri, an option of the engine io_uring" in one
+               for one in report["warnings"]), report["warnings"]
+
+
+@pytest.mark.fio
 def test_the_timed_part_begins_when_the_last_job_has(ab, shm):
     """The late reader does its I/O in it, and the writer before it."""
     done = ab("--b", "psync", "--pairs", "1", "--job",

@@ -120,8 +120,7 @@ def begin(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
                            for side in campaign.sides)
     if not campaign.clients:        # else each host decides for itself
         campaign.sides = returnstack.decided(campaign.sides, asked.build)
-    campaign.jobs = asking.without_foreign(campaign.fio, campaign.sides,
-                                           campaign.jobs)
+    planning.leave_out_foreign(campaign)
     _know_files(campaign, _ask_fio(campaign, campaign.sides))
     file = _output(campaign, given.get("json"), stack)
     for job in campaign.jobs:

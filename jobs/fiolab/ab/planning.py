@@ -102,6 +102,16 @@ def begun(asked: Request, destroy: bool) -> Campaign:
             "%Y-%m-%dT%H:%M:%SZ"))
 
 
+def leave_out_foreign(campaign: Campaign) -> None:
+    """Options of engines that not every side has, from the jobs of each."""
+    known = list(map(id, campaign.jobs))
+    campaign.jobs = asking.without_foreign(campaign.fio, campaign.sides,
+                                           campaign.jobs)
+    left = dict(zip(known, campaign.jobs))
+    campaign.side_jobs = [[left[id(job)] for job in jobs]
+                          for jobs in campaign.side_jobs]
+
+
 def folder(build: str, out: str | None = None) -> CampaignFolder:
     """The campaign folder; without --out a new one in the build folder."""
     if out:

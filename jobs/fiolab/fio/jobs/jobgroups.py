@@ -139,8 +139,8 @@ def _bases(text):
     job has from [global] as it was counted there."""
     default = "1024"
     for section in filter(any, jobfile.sections(text)):
-        *_, here = default, *(jobfile.value_of(line) for line in section
-                              if option_of(line) == "kb_base")
+        here = [default, *(jobfile.value_of(line) for line in section
+                           if option_of(line) == "kb_base")][-1]
         yield here
         default = default if jobfile.is_job(section) else here
 

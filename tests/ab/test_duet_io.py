@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the sides of a duet do: I/O of others for them, and writes beside each
-# other.
+# other; and whose figure of CPU time counts.
+from types import SimpleNamespace
+
 import pytest
 
 from abrun import QUICK
+from fiolab.fio import cpushare, duet
 
 
 def test_workers_of_io_uring_are_counted(ab, shm):
@@ -37,3 +40,31 @@ def test_writes_go_to_thirds(ab, shm, tmp_path):
                for where in seen.values())
     for pair in ab.report()["cells"][0]["pairs"]:
         assert sorted(pair["duet"]["parts"].values()) == [0, 1, 2]
+
+
+def test_jobs_that_are_threads_beside_processes_count_once(ab, shm, tmp_path):
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nrw=randread\nthread\n[b]\nrw=randread\n")
+    done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--pairing",
+              "duet", "--job", str(job), "--target", f"{shm}/s", *QUICK)
+    assert done.returncode == 0, done.stderr
+    for run in ab.runs():
+        assert run["values"]["cpu_us"] == run["values"]["clock_cpu_us"]
+
+
+@pytest.mark.parametrize("own, cpu_us", [(0, 12), (9.99, 12), (10, 220)])
+def test_of_a_sleeper_the_clock_from_outside_counts(own, cpu_us, monkeypatch):
+    """fio counts whole ms: 0 of any time below one, on both sides alike."""
+    kept = {"iops": 100.0, "ios": 50, "fio_cpu_us": own * 1000 / 50}
+    monkeypatch.setattr(duet, "figures", lambda _: dict(kept))
+    member = SimpleNamespace(jobs=1, finish=lambda _: {"jobs": []})
+    found = duet.Member.result(member, 0, cpushare.Spent(
+        0.5, 0.0006, 0.0006, 0, 0, 0))
+    assert found["cpu_us"] == pytest.approx(cpu_us)
+
+
+def test_a_kernel_thread_that_ends_takes_nothing_away():
+    """A worker that had run for hours, and may not be idle for long."""
+    assert cpushare.worked({5: 3600.0, 6: 1.0}, {6: 1.25, 7: 0.5}) == 0.75
+    assert 2 not in cpushare.kernel_threads()
+    assert all(ran >= 0 for ran in cpushare.kernel_threads().values())

@@ -104,17 +104,24 @@ def spent(first: Moment, last: Moment, jobs: Iterable[int],
             if cpu not in (None, one.cpu)))
 
 
-def kernel_threads() -> float:
-    """CPU seconds that all kernel threads have used, on all CPUs."""
-    total = 0.0
+def kernel_threads() -> dict[int, float]:
+    """{pid: CPU seconds that it has used} of all kernel threads."""
+    found = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         path = f"/proc/{name}"
         try:
             if int(_fields(path)[1]) == KERNEL_PARENT:
-                total += _schedstat(path)[0]
+                found[int(name)] = _schedstat(path)[0]
         except (OSError, ValueError, IndexError):
             continue
-    return total
+    return found
+
+
+def worked(first: Mapping[int, float], last: Mapping[int, float]) -> float:
+    """Seconds between two kernel_threads(); of a thread that has ended, as idle
+    workers do, nobody knows what it still did."""
+    return sum(max(0.0, ran - first.get(pid, 0.0))
+               for pid, ran in last.items())
 
 
 def busy(cpu: int) -> float:

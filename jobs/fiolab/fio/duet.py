@@ -36,6 +36,7 @@ SKEW, JITTER = 0.1, 0.05        # a share of that, or seconds
 LEAST = 0.3             # of the timed part has to be seen
 EQUAL, SLICES = 0.25, 0.012     # of the mean share, and seconds beside that
 AWAKE = 0.1             # asleep for less than that: bound by the CPU
+GRAINS = 10             # ms of CPU time, below which fio's whole ms say little
 
 
 class Uneven(Exception):
@@ -78,6 +79,8 @@ class Member(fiorun.Run):
         self.jobs = sum(int(one.get("numjobs", "1")) if one.get(
             "numjobs", "1").isdigit() else 1 for one in jobfile.in_force(
                 job.text, "numjobs"))
+        self.threads = any(one.get("thread", "0") != "0" for one in
+                           jobfile.in_force(job.text, "thread"))
         super().__init__(fio, side, job, target, options)
 
     def _at(self, mark):
@@ -97,8 +100,9 @@ class Member(fiorun.Run):
 
     def counted(self, pids: list[int]) -> list[int]:
         """The threads whose CPU time fio itself counts: each job is a process
-        of its own; none where they are threads, among others."""
-        return [pid for pid in pids if pid != self.child.pid]
+        of its own; none where jobs are threads, among others."""
+        return [] if self.threads else [pid for pid in pids
+                                        if pid != self.child.pid]
 
     def result(self, seconds: float, used: cpushare.Spent) -> dict:
         """The figures of the run.
@@ -107,16 +111,20 @@ class Member(fiorun.Run):
         counts; what others of its threads had beside them is added in
         proportion.  (A look from outside begins and ends in the middle of a
         turn on the CPU, of which there are fifty in half a second.)  It cuts
-        user and system time to whole ms, so half of one is added to each.
+        user and system time to whole ms, so half of one is added to each; of
+        little time, as of who sleeps, that would be most, and two sides that
+        differ would seem equal, so the look from outside counts then.
         """
         kept = figures(entries(self.finish(seconds)))
         clock = used.cpu / used.seconds * 1e6 / kept["iops"] if kept[
             "iops"] else 0
         if not clock:
             raise timedrun.Idle(str(self.problem("it completed no I/O")))
-        own = kept["fio_cpu_us"] + 1000 * self.jobs / kept["ios"]
+        grain = 1000 * self.jobs / kept["ios"]
+        own = kept["fio_cpu_us"] + grain
+        known = used.jobs and kept["fio_cpu_us"] >= GRAINS * grain
         return {**kept, "clock_cpu_us": clock,
-                "cpu_us": (own * (1 + used.more / used.jobs) if used.jobs
+                "cpu_us": (own * (1 + used.more / used.jobs) if known
                            else clock)}
 
 
@@ -254,7 +262,7 @@ def _watched(cpu, members, begun, runtime, ramp):
     """The Found of runs that have begun, up to the end of the timed part."""
     begin, end = max(begun.values()) + ramp, min(
         begun.values()) + ramp + runtime
-    kernel, busy, since = cpushare.kernel_threads(), cpushare.busy(
+    before, busy, since = cpushare.kernel_threads(), cpushare.busy(
         cpu), time.time()
     try:
         first, last, trees = _watch(members, begin, end, ramp)
@@ -267,7 +275,7 @@ def _watched(cpu, members, begun, runtime, ramp):
         raise timedrun.Disturbed from None
     cpushare.check_pinned(cpu, [one.child.pid for one in members.values()])
     passed = time.time() - since
-    kernel = (cpushare.kernel_threads() - kernel) / passed
+    kernel = cpushare.worked(before, cpushare.kernel_threads()) / passed
     return Found.of({role: cpushare.spent(
         first[role], last[role], one.counted(trees[role]), cpu)
         for role, one in members.items()}, begun, kernel,

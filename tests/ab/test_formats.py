@@ -184,6 +184,19 @@ def test_what_junit_cannot_pass(report):
     assert failing.failures(report, []) == []
 
 
+@pytest.mark.parametrize("words", [["slower"], ["inconclusive"]])
+def test_a_cell_without_a_pair_passes_nothing(report, words):
+    """Time may be up before all cells had one."""
+    cell = report["cells"][0]
+    cell["effects"], cell["pairs"] = [], []
+    said = " ".join(failing.failures(report, words))
+    assert f"{cell['target']['label']}): no pair was measured" in said
+    name = f"{wording.cell_names(report)[cell['id']]}: kaio against libaio"
+    for named, result in ((words, "Failure"), (None, "Skipped")):
+        found = cases(junitreport.text(report, named))
+        assert found[name, "measured"] == result
+
+
 def of_a_duet(data):
     """The first cell, as a duet has it: CPU time is what it tells."""
     cell = data["cells"][0]
@@ -257,6 +270,18 @@ def test_markdown_is_a_table_of_the_primary_metrics(report):
         for cell in report["cells"] for effect in wording.primaries(cell)]
     assert len(tables(rendered(text))) == 2 + sum(
         len(cell["effects"]) for cell in report["cells"])
+
+
+@pytest.mark.parametrize("pairs, level, stopped", [
+    (20, "90%", "a verdict needs all of them"),
+    (None, "99%", "the verdicts that are reached hold")])
+def test_markdown_says_by_which_rule(report, pairs, level, stopped):
+    report.update(pairs=pairs, max_time_s=60)
+    text = markdownreport.text(report)
+    assert f"else equivalent if the {level} CI" in rendered(text)
+    assert "Stopped early" not in text
+    report["finished"] = False
+    assert stopped in rendered(markdownreport.text(report))
 
 
 @pytest.mark.parametrize("name", [

@@ -17,6 +17,7 @@ KINDS = {"slower": ({"slower"}, ("iops",)),
          "inconclusive": ({"inconclusive", "no verdict"}, (*PRIMARY, SYNC))}
 WORSE = ("slower", "more-cpu", "longer")
 STATUS = 3              # the exit status
+UNMEASURED = "no pair was measured"
 
 
 def add_option(new: argparse.ArgumentParser, more: str) -> None:
@@ -64,6 +65,11 @@ def unjudged(data: dict, words: Iterable[str]) -> list[str]:
         for effect in cell["effects"])]
 
 
+def unmeasured(data: dict) -> list[dict]:
+    """The cells without a whole pair, as where time was up before."""
+    return [cell for cell in data["cells"] if not cell["effects"]]
+
+
 def failures(data: dict, words: Sequence[str]) -> list[str]:
     """Sentences about what --fail-if WORD... finds in a report."""
     if not words:
@@ -72,8 +78,12 @@ def failures(data: dict, words: Sequence[str]) -> list[str]:
     said = [] if data["finished"] else ["the campaign is not finished"]
     said += [f"no cell has anything that tells {word}"
              for word in unjudged(data, words)]
-    return said + [f"{sides[cell['b']]} on {cell['job']} "
-                   f"({cell['target']['label']}): {effect['metric']} "
+
+    def name(cell):
+        return (f"{sides[cell['b']]} on {cell['job']} "
+                f"({cell['target']['label']})")
+    said += [f"{name(cell)}: {UNMEASURED}" for cell in unmeasured(data)]
+    return said + [f"{name(cell)}: {effect['metric']} "
                    f"{effect['verdict']}" for cell in data["cells"]
                    for asking in [wanted(data, cell, words)]
                    for effect in cell["effects"]

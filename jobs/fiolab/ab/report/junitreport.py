@@ -52,7 +52,7 @@ def _effect(suite, effect, asking, host=""):
         _case(suite, name, said=said)
 
 
-def _cell(data, cell, name, words):
+def _cell(data, cell, name, words, named):
     made = _suite(data, name)
     properties = ElementTree.SubElement(made, "properties")
     for key, value in (("A", data["sides"][0]["text"]),
@@ -61,6 +61,9 @@ def _cell(data, cell, name, words):
                        ("fio", data["fio"]["version"])):
         ElementTree.SubElement(properties, "property", name=key, value=value)
     asking = failing.wanted(data, cell, words)
+    if not cell["effects"]:
+        _case(made, "measured", failing.UNMEASURED if named else "",
+              failing.UNMEASURED)
     for effect in cell["effects"]:
         _effect(made, effect, asking)
     for host, found in cell["hosts"].items():
@@ -102,7 +105,7 @@ def text(data: dict, words: Sequence[str] | None = None) -> str:
         b = wording.side(data, cell["b"])["text"]
         name = (f"{names[cell['id']]}: {b} against "
                 f"{data['sides'][0]['text']}")
-        whole.append(_cell(data, cell, name, words))
+        whole.append(_cell(data, cell, name, words, named))
     for suite in whole:
         _counts(suite)
     for key in ("tests", "failures", "errors"):

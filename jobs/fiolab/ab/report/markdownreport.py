@@ -6,6 +6,7 @@ name is a link, mentions somebody or ends a cell of the table."""
 import re
 
 from ...report import wording
+from . import ending
 
 HEAD = ("| cell | metric | A | {b} | {b} vs A | 95% CI | verdict |\n"
         "|:--|:--|--:|--:|--:|--:|:--|\n")
@@ -60,19 +61,16 @@ def _how(data):
     pairs, _ = wording.measured(data)
     return (f"{wording.several(pairs, 'pair')} of {data['runtime_s']:g} s "
             f"runs, {plain(data['fio']['version'])}, Linux "
-            f"{plain(data['environment']['kernel'])}; verdict: p <= "
-            f"{data['alpha']:g} by Holm over "
-            f"{wording.several(data['comparisons'], 'comparison')}, "
-            f"equivalent: 90% CI in ±{data['margin']:.0%}. "
-            f"{plain(wording.made(data.get('version')))}\n").replace(
-                "<=", "≤")
+            f"{plain(data['environment']['kernel'])}. Verdict: "
+            f"{plain(ending.rule(data))}. "
+            f"{plain(wording.made(data.get('version')))}\n")
 
 
 def text(data: dict) -> str:
     """The markdown, which ends in a newline."""
     data = wording.cleaned(data, wording.line)
-    parts = [] if data["finished"] else [
-        "**Stopped early: figures, but no verdicts.**\n"]
+    stopped = ending.stopped(data)
+    parts = [f"**Stopped early, {plain(stopped)}.**\n"] if stopped else []
     for b, cells in wording.comparisons(data):
         parts += _comparison(data, b, cells)
     parts += [f"> {plain(warning)}\n" for warning in data["warnings"]]

@@ -5,6 +5,7 @@
 import os
 from pathlib import Path
 import shutil
+import subprocess
 
 import pytest
 
@@ -13,7 +14,7 @@ from fiolab.ab import results, runner
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun, inside, jobfile, sidespec, streams
-from fiolab.fio.jobs import jobgroups, mapping
+from fiolab.fio.jobs import jobgroups, jobline, mapping
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
@@ -134,7 +135,35 @@ def test_what_leads_out_is_refused_by_name(tmp_path, line, word):
         jobgroups.load(str(path))
 
 
+@pytest.mark.parametrize("line", [
+    "bs=4k" + " " * (8191 - 5) + "filename={}",
+    "#" + "x" * (8191 - 1) + "filename={}"], ids=["option", "comment"])
+def test_a_line_that_fio_takes_for_two_is_refused(tmp_path, line):
+    """fio itself shows that the second counts, and so where it would lead."""
+    path, other = tmp_path / "j.fio", tmp_path / "precious"
+    path.write_text(f"[a]\nrw=write\nsize=4k\nfilename={tmp_path}/own\n"
+                    f"{line.format(other)}\n")
+    with pytest.raises(Problem, match="takes for a line of its own"):
+        jobgroups.load(str(path))
+    subprocess.run([FIO, str(path)], check=True, timeout=60,
+                   capture_output=True)
+    assert other.stat().st_size
+
+
+def test_nothing_is_included_that_was_not_read(tmp_path):
+    (tmp_path / "part").write_text("filename=/precious\n")
+    for words in (["--name=a", f"--include={tmp_path}/part"],
+                  ["--name=a", "--includes", "x"]):
+        with pytest.raises(Problem, match="a file that is not looked at"):
+            jobline.load(words)
+
+
+def test_what_is_one_line_to_fio_is_one_in_the_rehearsal():
+    text = "[a]\nrw=write\n# \x0cinclude /x\x85include /y\u2028include /z"
+    assert inside.played(jobfile.Job("j.fio", text)).text == text
+
+
 def test_the_manner_of_the_io_is_not_rehearsed():
     played = inside.played(job("nowait=1", "buffered=0", "atomic=1", "# x"))
-    assert played.text == "[a]\nrw=write\nbs=64k\n# x"
+    assert played.text == "[a]\nrw=write\nbs=64k\n# x\n"
     assert played.writes() and streams.LOGGED.search("f write 0 4096")

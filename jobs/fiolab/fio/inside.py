@@ -60,7 +60,7 @@ def _is_manner(line):
 def played(job: Job) -> Job:
     """The job as it is rehearsed."""
     return replace(job, text="\n".join(
-        line for line in job.text.splitlines() if not _is_manner(line)))
+        line for line in jobfile.lines(job.text) if not _is_manner(line)))
 
 
 def _device(path, stack):

@@ -16,7 +16,7 @@ from ...base import commandline
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job, option_of
-from . import delays
+from . import delays, hidden
 
 INCLUDE = re.compile(r"include.(.*)")
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
@@ -120,6 +120,7 @@ MAPS_FILE = re.compile(r"(mem|iomem)\s*=.*:", re.I)
 
 def _check_options(job):
     for line in jobfile.lines(job.text):
+        hidden.check(line, job.path)
         key = option_of(line)
         if "$" in key:
             raise Problem(f"{job.path} has an option with a variable in its "

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from fiolab.base.problem import Problem
-from fiolab.fio import fiorun, inside, jobfile, sidespec, splitjob
-from fiolab.fio import streams
+from fiolab.fio import fairness, fiorun, inside, jobfile, sidespec
+from fiolab.fio import splitjob, streams
 from fiolab.fio.jobs import jobgroups, mapping
 from fiolab.target.target import Target
 
@@ -156,6 +156,22 @@ def test_fio_goes_where_it_was_put(name, there, tmp_path, fio_binary):
     for first, end in places:       # it did begin where it was put
         assert content[first:first + 4096] != b"p" * 4096
     assert content[:min(first for first, _ in places)].strip(b"p") == b""
+
+
+@pytest.mark.fio
+@pytest.mark.parametrize("blocks", ["bs=12k,8k", "bssplit=12k/100,8k/100"])
+def test_directions_of_other_blocks_end_together(blocks, there, tmp_path,
+                                                 fio_binary):
+    """fio stops behind the last of each that begins in its range."""
+    there.size = 3 * MIB
+    job = jobfile.Job("x.fio", f"[a]\nrw=rw\n{blocks}\noffset=10%\n")
+    fairness.ends_inside(job, there.size)
+    runner = fiorun.Fio(fio_binary, None, str(tmp_path))
+    side = sidespec.parse("libaio", "")
+    fiorun.run(runner, side, job, there, [
+        *fiorun.base_options(side, there, 1), "time_based=1", "runtime=300ms"],
+        1)
+    assert Path(there.path).read_bytes()[there.size:].strip(b"p") == b""
 
 
 @pytest.mark.fio

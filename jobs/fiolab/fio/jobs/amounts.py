@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+import math
 import re
 from typing import Self
 
@@ -61,20 +62,33 @@ class Amount:
 NOTHING = Amount()
 
 
+def _blocks(text, key, base):
+    """The sizes in the value of an option, or in that of one direction."""
+    return {size_of(one, key, base) for part in re.split("[-,:]", text)
+            if SIZE.fullmatch(one := part.split("/")[0])}   # fairness.py
+
+
 def block(values: Values) -> int:
-    """Bytes of the largest I/O; a share in bssplit is never larger."""
-    sizes = [size_of(one, key, base_of(values)) for key in BLOCKS
-             for one in re.split("[-,:/]", values.get(key, ""))
-             if SIZE.fullmatch(one)]        # fairness.py refuses others
-    return max(sizes, default=SECTOR)
+    """Bytes of the largest I/O."""
+    return max((size for key in BLOCKS
+                for size in _blocks(values.get(key, ""), key, base_of(values))),
+               default=SECTOR)
+
+
+def _largest(values):
+    """Of each direction, the largest I/O."""
+    found = [_blocks(text, key, base_of(values)) for key in BLOCKS
+             for text in values.get(key, "").split(",")]
+    return [max(sizes) for sizes in found if sizes] or [SECTOR]
 
 
 def step(values: Values) -> int:
-    """Bytes from one block to the next: rw=write:64k leaves some out."""
+    """Bytes from one block to the next, of directions that differ those after
+    which all begin anew: rw=write:64k leaves some out."""
     kind, _, more = values.get("rw", values.get("readwrite", "")).partition(":")
     skip = 0 if kind.startswith("rand") or not SIZE.fullmatch(more) else \
         size_of(more, "rw", base_of(values))
-    return block(values) + skip
+    return math.lcm(*(size + skip for size in _largest(values)))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fiolab.ab import duets
+from fiolab.ab import duets, results
+from fiolab.ab.report import duetdata
 from fiolab.fio import cpushare
 from fiolab.stats import pairing
+import abreport
 from abrun import QUICK, effect
 
 CELLS = {"duet": ["cpu_us"], "alternate": [
@@ -78,6 +80,52 @@ def test_what_cannot_be_a_duet_is_said(words, why, ab, shm, tmp_path):
     done = ab(*sides, "--pairing", "duet")
     assert done.returncode == 1 and why in done.stderr.splitlines()[-1]
     assert "cannot be a duet" in done.stderr
+
+
+def test_iops_of_a_paced_job_do_not_follow_from_its_cpu_time(ab, shm,
+                                                             tmp_path):
+    """fio spins while it waits for a rate's next I/O: bound by the CPU, it
+    seems, and yet no faster with more of it."""
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nrw=randread\nrate_iops=400\n")
+    done = ab("--a", "libaio", "--b", "psync", "--pairs", "1", "--job",
+              str(job), "--target", f"{shm}/s", *QUICK)
+    assert done.returncode == 0, done.stderr
+    cells = ab.report()["cells"]
+    assert [cell["pairing"] for cell in cells] == ["duet", "alternate"]
+    assert cells[0]["duet"]["paced"] is True
+    assert "a CPU is all" not in " ".join(done.stdout.split())
+
+
+def test_what_a_report_says_of_a_pace():
+    cell = abreport.as_duet(abreport.typical()["cells"][0])
+    assert "a CPU is all that limits" in str(duetdata.sentences(cell))
+    cell["duet"]["paced"] = True
+    said = str(duetdata.sentences(cell))
+    assert "IOPS do not follow" in said and "is all" not in said
+
+
+@pytest.mark.parametrize("change", [
+    {"duet": None}, {"duet": {}}, {"duet": []}, {"skew_s": "x"},
+    {"kernel": float("inf")}, {"others": None}, {"sides": {}},
+    {"repeats": "x"}, {"repeats": [1]}, {"parts": {"A": 0}},
+    {"parts": {"A": 3, "B": 0, "A'": 1}}])
+def test_a_damaged_duet_is_no_run(change):
+    pair = abreport.as_duet(abreport.typical()["cells"][0])["pairs"][0]
+    run = {"latency": {}, "duet": pair["duet"]}
+    results.sound(run)
+    run["duet"] = (change["duet"] if "duet" in change
+                   else {**pair["duet"], **change})
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        results.sound(run)
+
+
+@pytest.mark.parametrize("text, found", [
+    ("rate=1m", True), ("rate_iops=9", True), ("thinktime=5", True),
+    ("rate_iops=0", False), ("rate_process=poisson", False),
+    ("iodepth=4", False)])
+def test_what_has_a_pace(text, found):
+    assert duets.paced(f"[a]\n{text}\n") is found
 
 
 def test_a_group_of_memory_gives_no_share_of_a_cpu():

@@ -150,6 +150,7 @@ def as_duet(cell, parts=False, **side):
     middle = {"median": 0.004, "max": 0.008}
     return {**cell, "pairing": "duet", "latency": {}, "duet": {
         "skew_s": middle, "kernel": middle, "others": middle, "sides": sides,
+        "paced": False,
         "repeats": [{"pair": 3, "why": "they began 60 ms apart"}],
         "place_effect": {"cpu_us": 0.004 if parts else None}}}
 

@@ -19,6 +19,7 @@ from .results import Cell
 
 DUET, ALTERNATE, AUTO = "duet", "alternate", "auto"
 CPU = ("cpu_us",)               # what a duet decides
+PACE = ("rate", "rate_iops", "thinktime")
 MIB = 1 << 20
 ATTEMPTS = 3
 RULE = (f"such a block is made again, up to {ATTEMPTS} times in all, then its "
@@ -76,10 +77,17 @@ def why_not(asked: Request, sides: Sequence[Side], job: Job,
     return next((why for why, holds in reasons.items() if why and holds), "")
 
 
+def paced(text: str) -> bool:
+    """Does any section of a job text say itself how much I/O there is?"""
+    return any(value not in ("", "0") for section in jobfile.in_force(
+        text, *PACE) for value in section.values())
+
+
 def _about_latency(job):
-    """Is the job about the latency of syncs, trims or a priority class?"""
+    """Is the job about the latency of syncs, trims or a priority class, or of
+    what a pace of its own lets through?"""
     kinds = [value.split(":")[0] for value in job.values("rw", "readwrite")]
-    return (jobfile.syncs_each_write(job.text)
+    return (jobfile.syncs_each_write(job.text) or paced(job.text)
             or any("trim" in kind for kind in kinds)
             or any(jobfile.option_of(line).startswith("cmdprio")
                    for line in jobfile.lines(job.text)))

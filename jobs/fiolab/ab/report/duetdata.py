@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from ...report.wording import figure, percent
-from ..duets import RULE
+from ..duets import RULE, paced
 
 ASLEEP = 0.5            # a side that sleeps for more of the time than that
 SLEEPS = 0.1            # whoever sleeps for less is bound by the CPU
@@ -46,6 +46,7 @@ def summary(cell: Any) -> dict | None:
         "sides": {role: {name: statistics.median(
             one["sides"][role][name] for one in each)
             for name in each[0]["sides"][role]} for role in ROLES},
+        "paced": any(paced(cell.job_of(role).text) for role in "AB"),
         "repeats": [{"pair": pair["pair"], "why": why} for pair in pairs
                     for why in pair["duet"]["repeats"]],
         "place_effect": {metric: _place_effect(pairs, metric)
@@ -79,6 +80,10 @@ def _pace(cell, found):
                 + ", ".join(f"{letter} {asleep[role]:.0%}"
                             for role, letter in letters.items())
                 + "): CPU per I/O is not what limits IOPS here")
+    if found.get("paced"):
+        return ("the job says itself how much I/O there is (rate, thinktime), "
+                "so IOPS do not follow from CPU per I/O; fio may spin while it "
+                "waits, and that is in it")
     away = max(one["elsewhere"] for one in found["sides"].values())
     cpu = next((e for e in cell["effects"] if e["metric"] == "cpu_us"), None)
     if max(asleep.values()) < SLEEPS and away < SEEN and cpu:

@@ -214,6 +214,19 @@ def spent(runs: Iterable[dict]) -> float:
                - min(float(run["start"]) for run in runs))
 
 
+def _sound_duet(found):
+    """What is kept of a block that was a duet, as report.json has it."""
+    shares = [found["sides"][role][name] for role in ROLES
+              for name in ("cpu", "asleep", "more", "elsewhere")]
+    parts = found["parts"] or dict.fromkeys(ROLES, 0)
+    if not (all(type(one) in (int, float) and math.isfinite(one) for one in (
+            found["skew_s"], found["kernel"], found["others"], *shares))
+            and isinstance(found["repeats"], list)
+            and all(isinstance(why, str) for why in found["repeats"])
+            and all(parts[role] in range(len(ROLES)) for role in ROLES)):
+        raise ValueError("duet")
+
+
 def sound(run: dict) -> None:
     """ValueError, TypeError or KeyError for what jobs/ab does not write."""
     if not commandtally.sound(run.get("commands", [])):
@@ -224,6 +237,8 @@ def sound(run: dict) -> None:
         return
     if not all(isinstance(line, str) for line in run.get("options", [])):
         raise ValueError("options")
+    if "duet" in run:
+        _sound_duet(run["duet"])
     for latency in run["latency"].values():
         if not (_whole(latency["n"]) and 0 <= latency["mean_ns"] < math.inf
                 and all(_whole(ns) and _whole(count)

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from typing import Any
 
 from .problem import Problem
@@ -62,11 +63,26 @@ def write(path: str, text: str, newline: str | None = None) -> None:
         part.keep()
 
 
+def _into(path: str, mode: int, text: str) -> None:
+    """What is no regular file (a pipe, /dev/null) is written to."""
+    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+        kind = "folder" if stat.S_ISDIR(mode) else "block device"
+        raise Problem(f"cannot write {ascii(path)[1:-1]}: it is a {kind}.")
+    with open(path, "w", encoding="utf-8", newline="",
+              errors="surrogateescape") as file:
+        file.write(text)
+
+
 def write_report(path: str, text: str) -> None:
     """As write(), with the ends of lines as they are in the text, and a
-    Problem that says how to make it later."""
+    Problem that says how to make it later.  The user may have named the path:
+    a link stays one, and a device is never replaced."""
     try:
-        write(path, text, newline="")
+        mode = os.stat(path).st_mode if os.path.exists(path) else stat.S_IFREG
+        if stat.S_ISREG(mode):
+            write(os.path.realpath(path), text, newline="")
+        else:
+            _into(path, mode, text)
     except OSError as error:
         shown, folder = (ascii(str(name))[1:-1] for name in (
             path, os.path.dirname(path)))

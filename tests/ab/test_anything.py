@@ -11,7 +11,7 @@ import time
 import pytest
 
 from fiolab.base.problem import Problem
-from fiolab.fio import fiorun, sidesettings, sidespec
+from fiolab.fio import fiorun, sidecommand, sidesettings, sidespec
 from abrun import FAST, sentence
 
 
@@ -216,6 +216,22 @@ def test_a_command_that_fails_at_first_ends_it_with_a_sentence(ab, shm,
         names, own = around(tmp_path, before, after, within=1)
         sentence(ab(*TWO, *own, "--target", f"{shm}/s", *FAST), word)
         assert not names["set"].exists() and os.listdir(shm) == []
+
+
+def test_what_was_set_is_put_back_where_nothing_can_be_kept(tmp_path):
+    """As somebody has emptied the temporary folder."""
+    folder, mark = tmp_path / "run", tmp_path / "mark"
+    folder.mkdir()
+    commands = sidecommand.Commands(sidespec.parse("psync", "", [
+        ("before", f"echo set; touch {mark}; rm -r {folder}"),
+        ("after", f"rm {mark}")]), str(folder))
+    commands.before()
+    assert mark.exists()
+    commands.after()
+    assert not mark.exists()
+    assert [(one["when"], one["status"], one["output"])
+            for one in commands.done] == [("before", 0, "set"),
+                                          ("after", 0, "")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

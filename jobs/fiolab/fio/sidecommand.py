@@ -26,9 +26,18 @@ class Failed(Problem):
         self.commands = commands
 
 
-def _said(path):
-    with open(path, encoding="utf-8", errors="replace") as file:
-        return file.read(KEPT + 1)[:KEPT].strip()
+def _log(path):
+    """Where there is no room for it, or its folder is gone, what a command says
+    is lost; that something is put back is not."""
+    try:
+        return open(path, "w+b")
+    except OSError:
+        return open(os.devnull, "w+b")
+
+
+def _said(file):
+    file.seek(0)
+    return file.read(4 * KEPT).decode(errors="replace")[:KEPT].strip()
 
 
 class Commands:
@@ -65,13 +74,14 @@ class Commands:
 
     def _run(self, when, command):
         seconds = self.side.own.within or SECONDS
-        path = os.path.join(self.folder, when)
         start = time.monotonic()
-        with open(path, "wb") as file, process.Child(
-                ["/bin/sh", "-c", command], stdout=file, stderr=file) as child:
-            child.wait(seconds)
-            status = child.status
-        self.done.append({"when": when, "status": status, "output": _said(path),
+        with _log(os.path.join(self.folder, when)) as file:
+            with process.Child(["/bin/sh", "-c", command], stdout=file,
+                               stderr=file) as child:
+                child.wait(seconds)
+                status = child.status
+            said = _said(file)
+        self.done.append({"when": when, "status": status, "output": said,
                           "seconds": round(time.monotonic() - start, 3)})
         if status != 0:
             self._fail(when, status, seconds)

@@ -139,6 +139,21 @@ def test_options_of_other_engines_go_to_a_side(tmp_path, fio_binary):
 
 
 @pytest.mark.fio
+def test_an_engine_that_a_job_file_has_a_path_of_is_not_loaded(
+        tmp_path, fio_binary, build_dir, monkeypatch):
+    """Nor is a job of it: a side names the engine."""
+    engine = os.path.join(build_dir, "fio-kaio.so")
+    (tmp_path / "x.fio").write_text(f"[a]\nrw=read\nioengine={engine}\n")
+    asked, ask = [], asking._ask
+    monkeypatch.setattr(asking, "_ask", lambda fio, *words, **more: (
+        asked.append(words), ask(fio, *words, **more))[1])
+    asking.without_foreign(
+        fiorun.Fio(fio_binary, None, str(tmp_path)),
+        [sidespec.parse("libaio", "")], jobgroups.load(str(tmp_path / "x.fio")))
+    assert asked == [("--enghelp=libaio",)]
+
+
+@pytest.mark.fio
 def test_a_campaign_leaves_out_options_of_other_engines(ab, shm):
     """Which fio would refuse on a side."""
     done = ab("--b", "psync", "--pairs", "1", "--job", HERE / "foreign.fio",

@@ -147,9 +147,10 @@ def _common(fio, sides):
 
 def _left_out(fio, job, common):
     """{option: engine} of the engines that the job file names, where not every
-    side's engine has it."""
+    side's engine has it.  One that is a path fio would load, and so run."""
     found = {}
-    for engine in {value.split(":")[0] for value in job.values("ioengine")}:
+    for engine in {value.split(":")[0] for value in job.values("ioengine")
+                   if "/" not in value}:
         _, text = _ask(fio, f"--enghelp={engine}")
         found |= dict.fromkeys({*OPTION.findall(text), *SPDK.get(engine, ())},
                                engine)

@@ -23,6 +23,7 @@ import hostile
 from fiolab.ab import schema
 from fiolab.ab.report import (csvreport, failing, fioplot, junitreport,
                               markdownreport, openmetrics)
+from fiolab.base import files
 from fiolab.base.problem import Problem
 from fiolab.report import wording
 
@@ -525,3 +526,28 @@ def test_mistakes_of_export_are_sentences(ab, tmp_path, words, said):
     assert done.returncode == 2 and said in done.stderr
     done = ab("export", tmp_path, "--format", "csv")
     assert done.returncode == 1 and "report.json" in done.stderr
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """A device of the user's, such as /dev/null, stays one; a link, too."""
+    pipe, link, real = (tmp_path / name for name in ("pipe", "link", "real"))
+    os.mkfifo(pipe)
+    link.symlink_to(real)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for path in (pipe, link):
+            files.write_report(str(path), "a\r\n")
+        assert os.read(reader, 9) == b"a\r\n" and pipe.is_fifo()
+    finally:
+        os.close(reader)
+    assert link.is_symlink() and real.read_bytes() == b"a\r\n"
+    with pytest.raises(Problem, match="it is a folder"):
+        files.write_report(str(tmp_path), "")
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe", "real"]
+
+
+@pytest.mark.parametrize("created", ["", "yesterday", "0000-00-00T00:00:00Z"])
+def test_a_report_of_no_moment_is_damaged(created, report):
+    report["created"] = created
+    with pytest.raises(Problem, match="created is no date"):
+        schema.check(report)

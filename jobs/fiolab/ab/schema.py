@@ -2,6 +2,8 @@
 # report.json and campaign.json, read with distrust: their fields are those of
 # jobs/docs/report.schema.json and campaign.schema.json, and here is what no
 # field shows alone.
+import datetime
+
 from ..base.schema import Report, Schema, Wrong, interval, latency, unlike
 from ..fio.metrics import METRICS
 from ..fio.sidespec import LETTERS
@@ -18,6 +20,10 @@ def _letters(data):
 
 def _report_relations(data):
     letters = _letters(data)
+    try:
+        datetime.datetime.fromisoformat(data["created"].replace("Z", "+00:00"))
+    except ValueError:
+        raise Wrong("created", "is no date and time") from None
     unlike([cell["id"] for cell in data["cells"]], "cells", "share an id")
     for i, cell in enumerate(data["cells"]):
         _cell_relations(cell, letters, f"cells[{i}]")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import abreport
-from fiolab.ab import selfcheck
+from fiolab.ab import publish, selfcheck
+from fiolab.ab.campaign import Campaign, Request
+from fiolab.base.problem import Problem
 from fiolab.fio.jobfile import Job
 
 
@@ -52,3 +54,18 @@ def test_what_is_made_of_findings(planted, quiet, found, false):
     assert ("NOT FOUND" in check["text"]) != found
     assert ("FALSE" in check["text"]) == bool(false)
     assert 0.7 < check["ratio"] < 0.95
+
+
+@pytest.mark.parametrize("check, asked, why", [
+    (None, {"max_time": 1}, "checked nothing, .*longer --max-time"),
+    ({"passed": False, "text": "x"}, {}, "failed: x.*longer --max-time"),
+    ({"passed": False, "text": "x"}, {"pairs": 6}, "failed: x.*more --pairs"),
+    ({"passed": True}, {}, "")])
+def test_what_has_checked_nothing_has_failed(check, asked, why):
+    """Time may be up before each of its cells had a pair."""
+    campaign = Campaign(Request(self_check=True, **asked), (), [])
+    if not why:
+        publish.judge(campaign, {"self_check": check})
+        return
+    with pytest.raises(Problem, match=why):
+        publish.judge(campaign, {"self_check": check})

@@ -270,7 +270,7 @@ def compare(args: argparse.Namespace, stack: ExitStack) -> None:
             exporters.write(data, given.get("format", ()),
                             campaign.folder.path, given.get("fail_if"))))
         if ending is None:
-            publish.judge(found)
+            publish.judge(campaign, found)
             exporters.fail(found, given.get("fail_if"), "ab")
     elif ending is not None:
         publish.say_how_to_go_on(campaign)

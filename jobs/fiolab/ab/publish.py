@@ -78,9 +78,14 @@ def say_how_to_go_on(campaign: Campaign) -> None:
           f"{campaign.folder.shown}", file=sys.stderr)
 
 
-def judge(found: dict) -> None:
-    """A self-check that was not passed is a failure."""
-    check = found["self_check"]
+def judge(campaign: Campaign, found: dict) -> None:
+    """A self-check that was not passed is a failure, as is one that nothing
+    was measured for."""
+    check, more = found["self_check"], (
+        "a longer --max-time" if campaign.anytime else "more --pairs")
+    if campaign.asked.self_check and not check:
+        raise Problem("the self-check has checked nothing, as there is not a "
+                      f"pair of what it compares: give {more}.")
     if check and not check["passed"]:
         raise Problem(f"the self-check failed: {check['text']}: repeat it on "
-                      "a quieter machine, or with more --pairs.")
+                      f"a quieter machine, or with {more}.")

@@ -115,7 +115,7 @@ def test_a_sequential_campaign_says_how_long_it_took(data):
     first.update(closed=True, seconds=42.0)
     second.update(closed=False, seconds=40.0)
     for one in second["effects"]:
-        one["detectable"] = 0.04
+        one.update(detectable=0.04, verdict="inconclusive")
     text = plain(textreport.text(schema.check(data)))
     assert "pairs, until decided or for 1 min, of 0.5 s runs" in text
     assert "decided after 20 pairs, 42 s" in text
@@ -128,6 +128,25 @@ def test_a_sequential_campaign_says_how_long_it_took(data):
     assert ("Stopped early, after 40 pairs: the verdicts that are reached "
             "hold") in text
     assert "stopped after 20 pairs, 40 s" in text
+
+
+def test_cells_that_go_on_share_the_time(data):
+    """And what is decided, but not as precisely as asked for, is not called
+    inconclusive."""
+    data.update(pairs=None, max_time_s=60, precision=0.001)
+    first, second = data["cells"]
+    for cell, seconds in ((first, 20.0), (second, 40.0)):
+        cell.update(closed=False, seconds=seconds)
+        for one in cell["effects"]:
+            one.update(detectable=0.04, verdict="inconclusive")
+    text = plain(textreport.text(schema.check(data)))
+    # 60 s for 4% of both: 180 more for 2%.
+    assert text.count("need about --max-time 240") == 2
+    for one in first["effects"]:
+        one["verdict"] = "faster"
+    text = plain(textreport.text(data))
+    assert "time was up after 20 pairs, 20 s" in text
+    assert "inconclusive after 20 pairs, 40 s" in text
 
 
 def test_the_self_check_is_told(data):

@@ -8,14 +8,18 @@ from ...report import wording
 
 def _further(data, cell):
     """Until when a cell would have to go on to show its margin, or half of
-    what it can show now, if each pair is worth what one was."""
+    what it can show now, if each pair is worth what one was and the others
+    that are not decided go on beside it."""
     seen = max((e["detectable"] or 0 for e in wording.primaries(cell)),
                default=0)
     goal = data["margin"] if seen > data["margin"] else seen / 2
     if not goal:
         return ""
     spent = sum(each["seconds"] for each in data["cells"])
-    more = cell["seconds"] * ((seen / goal) ** 2 - 1)
+    each_round = sum(each["seconds"] / len(each["pairs"])
+                     for each in data["cells"]
+                     if each["pairs"] and not each["closed"])
+    more = each_round * len(cell["pairs"]) * ((seen / goal) ** 2 - 1)
     return (f"; effects of {100 * goal:.2g}% need about --max-time "
             f"{math.ceil((spent + more) / 10) * 10}")
 
@@ -29,8 +33,12 @@ def course(data: dict, cell: dict) -> str:
     after = f"after {pairs}, {wording.time(cell['seconds'])}"
     if cell["closed"]:
         return f"decided {after}"
-    word = "inconclusive" if data["finished"] else "stopped"
-    return f"{word} {after}{_further(data, cell)}"
+    if not data["finished"]:
+        return f"stopped {after}{_further(data, cell)}"
+    found = wording.primaries(cell)
+    if found and all(e["verdict"] not in wording.OPEN for e in found):
+        return f"time was up {after}"   # of --precision, or between looks
+    return f"inconclusive {after}{_further(data, cell)}"
 
 
 def stopped(data: dict) -> str:

@@ -90,7 +90,7 @@ def test_a_fio_a_cpu_and_a_nice_value_of_its_own(ab, shm, tmp_path):
     command, = [cell["command"] for cell in ab.report()["cells"]]
     assert f"taskset -c {cpu} nice -n 7 {other} " in command["B"]
     assert str(other) not in command["A"]
-    assert f"runs {other}, fio-" in " ".join(done.stdout.split())
+    assert f"runs{other},fio-" in "".join(done.stdout.split())
 
 
 def test_another_fio_under_the_name_of_a_sides_is_refused(ab, shm, tmp_path):

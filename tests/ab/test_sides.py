@@ -153,6 +153,7 @@ def test_the_library_in_maps():
 
 class FakeFio:
     path = "fio"
+    version = "fio-3.33"
 
     def __init__(self, folder):
         self.folder = str(folder)

@@ -64,7 +64,7 @@ def _engine_help(fio, side):
 def engine_options(fio: Fio, side: Side) -> set[str]:
     """The names of the engine's own options."""
     taken, text = _engine_help(fio, side)
-    if not taken:
+    if not taken and fio.version:       # that of no fio is a Problem of its own
         raise Problem(f"fio refuses the engine {side.text}: "
                       f"{fiorun.words(text) or 'no message'}")
     return set(OPTION.findall(text))

@@ -23,6 +23,11 @@ from abrun import FAST, check_calls, sentence
     (["--b", "libaio", "--target", "/tmp"], "neither a file nor"),
     (["--b", "libaio", "--json", "/nonexistent/f"], "no folder"),
     (["--b", "libaio", "--json", "/tmp"], "is a folder"),
+    (["--b", "libaio", "--json", ""], "--json has an empty name"),
+    (["--b", "libaio", "--resume", ""], "--resume has an empty name"),
+    (["--b", "libaio", "--format", "csv=/none/f"], "no folder for /none/f"),
+    (["--b", "libaio", "--format", "junit=/tmp"], "/tmp: it is a folder"),
+    (["--b", "lib\nai\x1bo"], r"'lib\nai\x1bo' is not an engine name"),
     (["--b", "libaio", "--json", "/proc/f"], "cannot write /proc/f")])
 def test_mistakes_are_one_sentence(ab, arguments, word):
     done = ab(*arguments)

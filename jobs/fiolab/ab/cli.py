@@ -71,7 +71,12 @@ each."""
 
 
 def refuse(given: dict) -> None:
-    """What --resume would ignore; given: {option: value}."""
+    """What --resume would ignore, and variables that are not set; given:
+    {option: value}."""
+    for name in ("out", "resume", "json"):
+        if given.get(name) == "":
+            raise Problem(f"--{name} has an empty name, perhaps of a variable "
+                          "that is not set: leave it out, or give one.")
     if given.get("resume"):
         for name in (*KEPT, "out"):
             if name in given and name not in WITH_RESUME:

@@ -258,6 +258,7 @@ def _measure(campaign):
 def compare(args: argparse.Namespace, stack: ExitStack) -> None:
     given = vars(args)
     cli.refuse(given)
+    exporters.check(given.get("format", ()), given.get("out"))
     campaign, file = (go_on if given.get("resume") else begin)(given, stack)
     ending = None
     try:

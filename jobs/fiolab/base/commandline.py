@@ -136,6 +136,12 @@ def _status(problem, failure):
     return ended if isinstance(ended, int) and ended else failure
 
 
+def _on_one_line(text):
+    """Names in it may have line feeds, or what a terminal obeys."""
+    return re.sub("[\x00-\x1f\x7f-\x9f]",
+                  lambda match: ascii(match[0])[1:-1], text)
+
+
 def main(arguments: Sequence[str] | None, new: argparse.ArgumentParser,
          action: Callable[[argparse.Namespace, ExitStack], None],
          failure: int = 1) -> None:
@@ -152,7 +158,7 @@ def main(arguments: Sequence[str] | None, new: argparse.ArgumentParser,
         with ExitStack() as stack:
             action(args, stack)
     except Problem as problem:
-        print(f"{new.prog}: {problem}", file=sys.stderr)
+        print(f"{new.prog}: {_on_one_line(str(problem))}", file=sys.stderr)
         sys.exit(_status(problem, failure))
     except BrokenPipeError:
         os._exit(1)

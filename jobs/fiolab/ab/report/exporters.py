@@ -8,6 +8,7 @@ import os
 import sys
 
 from ...base import commandline, files
+from ...base.problem import Problem
 from .. import schema
 from . import (csvreport, failing, fioplot, junitreport, markdownreport,
                openmetrics)
@@ -50,6 +51,19 @@ def add_options(new: argparse.ArgumentParser, where: str,
         f"fio-plot the folder) in place of one in {where}; may be repeated")
     failing.add_option(new, f"the exit status is {failing.STATUS} then, and "
                        "in --format junit it is a failure")
+
+
+def check(formats: Sequence[tuple[str, str]], out: str | None) -> None:
+    """Before the runs: can the files be made?  out: a folder that will be."""
+    for name, path in formats:
+        folder = os.path.dirname(path) or "."
+        if name == "fio-plot" or path in ("", STDOUT):
+            continue
+        if os.path.isdir(path):
+            raise Problem(f"cannot write {path}: it is a folder.")
+        if not os.path.isdir(folder) and (
+                not out or os.path.abspath(folder) != os.path.abspath(out)):
+            raise Problem(f"there is no folder for {path}: create it first.")
 
 
 def write(data: dict, formats: Sequence[tuple[str, str]], folder: str,

@@ -23,7 +23,9 @@ from .sidespec import Side
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
 PAGE = 4096             # bytes, by which buffers are aligned
-LIST = re.compile(r"^\{$", re.M)
+# Where fio's JSON begins.  A job's process ends without its last notes, up to
+# 3.41: then that is in the middle of a line.
+LIST = re.compile(r'^\{$|\{(?=\n {2}"fio version" : )', re.M)
 # Every target is there before fio is started: fio must not lay a file out
 # (which unlinks the one that is there), and make none where there is none, as
 # in the place of a device that has gone.

@@ -10,14 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy
 import pytest
 
 import targets
 from cutlab import backing, cut, device  # noqa: F401
 from qualifycontext import results, text
 from fiolab.base.problem import Problem
-from fiolab.qualify.suite import powercut
+from fiolab.fio import fiorun
+from fiolab.qualify import execute
+from fiolab.qualify.suite import cutruns, generations, powercut
+from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockio, loopdevice
 from fiolab.target.volatiledisk import VolatileDisk
 
@@ -178,3 +183,36 @@ def test_nothing_is_left_of_a_killed_drill(far_loops, tmp_path, number):
     child.send_signal(number)
     child.wait(300)
     await_nothing_left(far_loops, tmp_path)
+
+
+def blamed(count, acknowledged):
+    """What is made of it that fio's verify_state found so many blocks wrong,
+    of which the first were acknowledged."""
+    said = "".join("crc32c: verify failed at file /dev/x offset "
+                   f"{block * generations.BLOCK}, length 4096\n"
+                   for block in range(count))
+    ran = SimpleNamespace(messages=said, source="x.json", status=0, jobs=[
+        {"read": {"total_ios": 2000, "io_bytes": 2000 << 12}, "error": 0}])
+    context = SimpleNamespace(
+        side=SimpleNamespace(options=()), profile=QUICK, seed=1, folder="/",
+        fio=lambda *_, **__: ran)
+    found = cutruns._fio_agrees(context, "/dev/x", 32 * MIB,
+                                numpy.arange(8192) < acknowledged, None)
+    return found["result"], found["text"]
+
+
+def test_what_fio_blames_of_the_unacknowledged_is_no_loss():
+    """Those in flight, or, as fio 3.41 once did, all behind the last write."""
+    assert blamed(0, 0)[0] == blamed(QUICK.depth, 0)[0] == "pass"
+    result, said = blamed(QUICK.depth + 1, 0)
+    assert result == "not measured" and "did not stop" in said
+    assert blamed(1, 1)[0] == blamed(QUICK.depth + 2, 1)[0] == "fail"
+
+
+def test_a_result_behind_torn_notes():
+    """A process of a job that fio has ended leaves the last of them out."""
+    said = '{\n  "fio version" : "fio-3.41",\n  "jobs" : [\n    {\n    }\n  ]\n}'
+    for notes in ("", "fio: note\n", "verify failed at {\nat file x offset="):
+        assert fiorun.parse(notes + said) == {"fio version": "fio-3.41",
+                                              "jobs": [{}]}
+        assert execute._loosely(notes + said)["jobs"] == [{}]

@@ -55,26 +55,28 @@ def second(context, path, size, name, sync, extra=(), away=0, **options):
 def _fio_agrees(context, path, size, acked, few):
     """fio's verify_state: it looks at the writes in their order, up to the
     first of the last ones that was still in flight.  One read at a time, as
-    it would else have begun to read what lies beyond.  It takes for complete
-    what failed, or is older than the last iodepth writes: what it blames of
-    these is no loss."""
+    it would else have begun to read what lies beyond; and by reading in the
+    same order, as verify_only of fio 3.41 has no number of each write to stop
+    by.  It takes for complete what failed, or is older than the last iodepth
+    writes: what it blames of these is no loss."""
     ran = _fio(context, path, size, NEW, "verify_state", {
-        "rw": "randwrite", "verify_only": 1, "do_verify": 1, "iodepth": 1,
-        "verify_state_load": 1, "verify_fatal": 0, "continue_on_error":
-        "verify"}, tolerant=True, extra=(f"--aux-path={context.folder}",))
+        "rw": "randread", "iodepth": 1, "verify_state_load": 1,
+        "verify_fatal": 0, "continue_on_error": "verify"}, tolerant=True,
+        extra=(f"--aux-path={context.folder}",))
     wrong = sorted({at // BLOCK for at in mismatches(ran.messages)})
     lost = sum(1 for block in wrong if acked[block])
+    others = len(wrong) - lost
     # Not every version counts those that it found wrong as read.
     read = max(len(wrong), sum(job["read"]["total_ios"] for job in ran.jobs))
     # Where the cut came too early or too late it has little to go by.
     why = None if wrong or few else fault(ran)
+    beyond = ("it did not stop behind the last write"
+              if others > context.profile.depth else None)
     return judged(
         FIO, ran.source, f"it read {read:,} blocks, up to the first that it "
         f"takes for in flight, and {lost:,} that were acknowledged were "
-        "wrong" + (f" (and {len(wrong) - lost:,} that were not)"
-                   if len(wrong) > lost else ""),
-        why or lost > 0 or len(wrong) > context.profile.depth,
-        few or too_few(read, LEAST, "block"))
+        "wrong" + (f" (and {others:,} that were not)" if others else ""),
+        why or lost > 0, few or beyond or too_few(read, LEAST, "block"))
 
 
 # What came of it

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The least that libblkid takes for a file system, an array's member or a table:
 # {offset, from the end if below 0: bytes}.  Since util-linux 2.41 it asks more of
-# btrfs, exFAT and ZFS than a magic number.
+# btrfs, exFAT and ZFS than a magic number, since 2.42 of ISO 9660.
 import hashlib
 import os
 import struct
@@ -54,6 +54,18 @@ def _zfs_label():
     return b"\1\1" + bytes(10) + pairs
 
 
+def _iso9660():
+    """The primary descriptor and the root folder that it names, whose first
+    entry is itself; numbers are in either order of bytes."""
+    def both(number):
+        return struct.pack("<I", number) + struct.pack(">I", number)
+    place = 18
+    root = struct.pack("BB", 34, 0) + both(place) + both(2048) + bytes(7) + \
+        b"\2\0\0" + struct.pack("<HHBB", 1, 1 << 8, 1, 0)
+    return {32768: b"\1CD001\1", 32768 + 128: struct.pack("<HH", 2048, 8),
+            32768 + 156: root, place * 2048: root}
+
+
 LAST = SIZE // 512 - 1
 DOS = {446: b"\0\1\1\0\x83\1\1\1" + struct.pack("<II", 1, 100),
        510: b"\x55\xaa"}
@@ -78,7 +90,7 @@ KINDS = [
     ("a FAT file system", {
         12: bytes.fromhex("0201200002"), 21: b"\xf8", 34: b"\1",
         82: b"FAT32   "}),
-    ("an ISO 9660 file system", {32768: b"\1CD001"}),
+    ("an ISO 9660 file system", _iso9660()),
     ("a SquashFS file system", {0: b"hsqs", 28: b"\4"}),
     ("LUKS encrypted data", {0: b"LUKS\xba\xbe\0\1"}),
     *(("an LVM physical volume", {

@@ -47,7 +47,8 @@ def fetched(package_fio, tmp_path_factory):
            "NO_INSTALL": "1"}
     before = machine_apt()
     result = run("fio-headers", top / "out", env=env, timeout=300)
-    if re.search("resolv|connect|Failed to fetch|timed out", result.stderr):
+    if re.search("resolv|connect|Failed to fetch|timed out|is expired|"
+                 "Unable to find|Can not find", result.stderr):
         pytest.skip("the package archive is out of reach: " + result.stderr)
     return result, top, env, before == machine_apt()
 
@@ -174,6 +175,19 @@ def test_version_that_left_the_archive(package_fio, tmp_path):
     last = result.stderr.splitlines()[-1]
     assert re.search(r"download the fio source of version \d.*FIO_SRC", last)
     assert not (tmp_path / "out").exists()
+
+
+def test_an_archive_that_apt_does_not_take(package_fio, tmp_path):
+    """Apt then says that it has no sources, and not why, at the end."""
+    path = private_path(tmp_path / "bin", "apt-get")
+    write_program(path / "apt-get",
+                  'case $3 in update) echo "E: it is expired" ;;\n'
+                  '*) echo "E: no deb-src" ;; esac\nexit 100\n')
+    result = run("fio-headers", tmp_path / "out", env={
+        "FIO": package_fio, "PATH": str(path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache")})
+    assert result.returncode == 1
+    assert "(E: it is expired; E: no deb-src)" in result.stderr
 
 
 @pytest.mark.parametrize("place", ["", "/dev/null/no/folder"])

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "in_range.h"
 #include "pace.h"
 
 #define DEPTH 32
@@ -100,7 +101,7 @@ static void test_holds_where_it_costs_nothing(void **state)
 		struct world w = {.now = 1};
 
 		run(&w, devices[i], 10000000);
-		assert_in_range(percent_held(&w), 85, 98);
+		assert_within(percent_held(&w), 85, 98);
 	}
 }
 
@@ -114,7 +115,7 @@ static void test_does_not_where_it_slows(void **state)
 	assert_true(w.pace.rests);
 	assert_true(w.pace.slower);
 	run(&w, parallel, 10000000);
-	assert_in_range(percent_held(&w), 2, 5);
+	assert_within(percent_held(&w), 2, 5);
 }
 
 /* What others do to the time tells nothing, and so seldom decides. */

@@ -225,9 +225,9 @@ def test_qemu_converts_and_compares(sides, strace, image, tmp_path, form):
             qemu, "convert", "--image-opts", "--target-image-opts", "-n", "-W",
             "-m8", native(image), native(copy, form),
         )  # fmt: skip
-        # qemu 10 has a context for each of its threads.
+        # qemu 10 has a context for each of its threads; qemu 11 waits for
+        # all that it looks at by io_uring.
         assert calls["io_setup"] >= 1 and calls["io_submit"] >= 8
-        assert "io_uring_enter" not in calls
     compare = [qemu, "compare", "--image-opts", native(image)]
     for name, side in sides.items():
         for other in sides:

@@ -2,6 +2,7 @@
 # `ab run --part`: parts in boots of their own, which are played by a boot_id
 # that is mounted over the kernel's in a mount namespace of the command's; what
 # is refused, what becomes of a part that was killed, and the report.
+from dataclasses import asdict
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,12 @@ import pytest
 import abrun
 import hostile
 import pagechecks
+from fiolab.ab import campaignfolder
+from fiolab.ab.campaignfolder import CampaignFolder
 from fiolab.ab.series import machinestate, partpage, partreport, parttext
+from fiolab.ab.series.partfolder import Part, Parts
+from fiolab.base.problem import Problem
+from fiolab.fio import jobfile
 from fiolab.stats import blocks
 from outline import Outline, is_well_formed, needs_nothing_else
 
@@ -178,6 +185,29 @@ def test_eight_parts_of_a_setting_of_a_device(boots, loop):
 
 
 # The state of the machine
+
+@pytest.mark.parametrize("content, word", [
+    ({"schema": "x", "same_boot": False, "parts": []},
+     "schema is none of kaio-parts/1"),
+    ({"schema": "kaio-parts/1", "parts": []}, "same_boot is missing")])
+def test_parts_that_are_damaged_are_one_sentence(content, word, tmp_path):
+    (tmp_path / "parts.json").write_text(json.dumps(content))
+    with pytest.raises(Problem, match=rf"parts[.]json is damaged [(]{word}"):
+        Parts(SimpleNamespace(folder=CampaignFolder(str(tmp_path)))).load()
+
+
+def test_what_a_later_version_adds_is_read_over(tmp_path):
+    part = Part("A", "boot", {"kernel": "6"})
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "parts.json").write_text(json.dumps({
+        "schema": "kaio-parts/1", "same_boot": True,
+        "parts": [{**part.data(), "later": 1}]}))
+    parts = Parts(SimpleNamespace(folder=CampaignFolder(str(tmp_path))))
+    parts.load()
+    assert parts.every == [part]
+    job = jobfile.Job("x.fio", "[a]")
+    assert campaignfolder._job_of({**asdict(job), "later": 1}) == job
+
 
 def test_the_state_names_what_may_differ_between_boots():
     state = machinestate.read()

@@ -151,7 +151,9 @@ def _later(data):
 
 
 def _job_of(data):
-    return Job(**{**data, "notes": tuple(data.get("notes", ()))})
+    known = {one.name: data[one.name] for one in fields(Job)
+             if one.name in data}       # a later version may add to them
+    return Job(**{**known, "notes": tuple(data.get("notes", ()))})
 
 
 def read(found: dict) -> Campaign:

@@ -4,7 +4,7 @@ their runs in runs/.  A run belongs to a part, a cell and a round; a part that
 was left (SIGKILL, a power cut) is gone on with in the same boot, and done
 again in another, where the runs that it has do not count.
 """
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 import json
 import os
 from typing import Any
@@ -42,6 +42,10 @@ class Part:
         return self.ended is not None
 
 
+# What parts.json has of each; a later version may add to it.
+STORED = {one.name for one in fields(Part)} - {"runs"}
+
+
 class Parts:
     """All parts of a campaign, also those that were given up."""
 
@@ -53,7 +57,8 @@ class Parts:
     def load(self) -> None:
         found = self._read()
         self.same_boot = found["same_boot"]
-        self.every = [Part(**one) for one in found["parts"]]
+        self.every = [Part(**{name: one[name] for name in STORED
+                              if name in one}) for one in found["parts"]]
         for number, run in self.folder.runs():
             try:
                 self._take(number, run)
@@ -72,8 +77,9 @@ class Parts:
         except FileNotFoundError:       # killed before the first was begun
             return {"same_boot": False, "parts": []}
         except (OSError, ValueError, RecursionError, schema.Wrong) as error:
+            why = " ".join(map(str, error.args))
             raise Problem(f"{self.folder.shown}/parts.json is damaged "
-                          f"({ascii(str(error))[1:-1]:.100}): give another "
+                          f"({ascii(why)[1:-1]:.100}): give another "
                           "--out.") from None
 
     def save(self) -> None:

@@ -5,6 +5,10 @@ from fiolab.ab.campaign import Request
 from fiolab.bench import goalset, presets, rowset
 from fiolab.target.target import Target
 
+DUET = {"skew_s": 0.004, "kernel": 0.02, "others": 0.05, "repeats": [],
+        "parts": None, "sides": {role: {"cpu": 0.3, "asleep": 0.0, "more": 0.0,
+                                        "elsewhere": 0.0}
+                                 for role in ("A'", "A", "B")}}
 TEXTS = list(dict.fromkeys(text for spec in presets.specs()
                            for text in (spec.a, spec.b)))
 
@@ -18,7 +22,7 @@ def planted(spec, ratio=1.0, pairs=10, **ratios):
         for role in ("A", "A'", "B"):
             by = noise if role != "A" else 1
             row.add({**runner.WITHOUT, "pair": block, "role": role, "seed": 1,
-                     "start": 1.0, "end": 2.0, "duet": {}, "values": {
+                     "start": 1.0, "end": 2.0, "duet": DUET, "values": {
                          m: 1000 * by * (ratios.get(m, ratio) if role == "B"
                                          else 1) for m in rowset.NAMES}})
     return row

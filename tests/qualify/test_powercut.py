@@ -70,8 +70,10 @@ def test_drill(cut, engine_name, far_loops, tmp_path):
     (2048, "the cut came too early"), (0.1, "fio ended before the cut")])
 def test_a_drill_that_shows_nothing(cut, monkeypatch, share, said):
     """Cut after four writes, or not at all: nothing passes, nothing fails.
-    (Without syncs enough may be written until the cut to lose some of it.)"""
+    (Without syncs enough may be written until the cut to lose some of it; and
+    on a busy machine the cut comes so late that what was written would do.)"""
     monkeypatch.setattr(powercut, "CUT_AT", share)
+    monkeypatch.setattr(cutruns, "LEAST", 32 * MIB // generations.BLOCK + 1)
     found = cut()
     assert found["state"] == "done", found["why"]
     real = results(found).pop("power-cut is real")

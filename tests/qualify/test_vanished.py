@@ -23,6 +23,7 @@ pytestmark = pytest.mark.fio
 MIB = 1 << 20
 SIZE = 64 * MIB
 BENCH = ["--size", "16M", "--runtime", "0.2", "--ramp", "0.05", "--pairs", "2",
+         "--pairing", "alternate",
          "--a", "psync", "--b", "psync"]
 QUICK = ["--engine", "psync", "--profile", "quick", "--no-pdf",
          "--destroy-data"]

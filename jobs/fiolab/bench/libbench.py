@@ -21,11 +21,11 @@ from ..fio.jobs import jobgroups
 from ..stats.verdict import fewest_pairs
 from . import (callkinds, callloop, goalset, libreport, libtargets, rowset,
                textreport)
-from .bounds import BOUNDS, LIBRARY
+from .bounds import GOALS, LIBRARY
 
 SIDES = ("libaio", LIBRARY)
 TAKES = ("take_one", "take_many")
-CPU_GOAL, CALLS_GOAL, TAKE_GOAL = BOUNDS[SIDES], 0.05, 5
+CPU_GOAL, CALLS_GOAL, TAKE_GOAL = GOALS[SIDES], 0.05, 5
 
 ABOUT = """Compare our libaio.so.1 with the distribution's: fio's built-in
 libaio engine (4K random read, depth 64) on memory, side by side on one CPU (a

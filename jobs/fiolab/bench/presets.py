@@ -7,7 +7,7 @@ import itertools
 from ..ab.campaign import Campaign, Request
 from ..fio import sidespec
 from . import loops, rowset
-from .bounds import BOUNDS, FLOOR_GOAL
+from .bounds import BOUNDS, GOALS
 from .goalset import at_least, at_most, half_of, same
 
 DEPTHS = (1, 8, 64, 1024)
@@ -20,10 +20,9 @@ def _duet(part, a, b, on, job, goals, beside=()):
     return rowset.Spec(part, a, b, on, job, goals, beside, "duet")
 
 
-def _bound(part, a, b, on, limit=None):
-    """A row whose goal is the recorded bound, unless another limit is."""
-    return _duet(part, a, b, on, rowset.job(64),
-                 (at_most(limit or BOUNDS[a, b]),))
+def _bound(part, a, b, on, limits=GOALS):
+    """A row whose limit is recorded."""
+    return _duet(part, a, b, on, rowset.job(64), (at_most(limits[a, b]),))
 
 
 def _defaults():
@@ -35,7 +34,7 @@ def _defaults():
                   (at_least(1.05),), ("cpu_us",)),
             _duet("defaults", loops.BARE_LOOP.text, "kaio", on, rowset.job(64),
                   (), ("cpu_us",)),
-            _bound("defaults", loops.SUM.text, "kaio", on, FLOOR_GOAL)]
+            _bound("defaults", loops.SUM.text, "kaio", on)]
     return [*rows, _bound("defaults", "kaio", STATS, "tmpfs")]
 
 
@@ -123,7 +122,7 @@ def specs(cpus: str = "0,1") -> list[rowset.Spec]:
                     (same("wall_s"),)),
         *_polling(), *(_scaling(cpus) if cpus else ()), *_depth_one(),
         *_fio_loop(), *_null(), *_cells(),
-        *[_bound(GATE, a, b, "tmpfs") for a, b in BOUNDS]]
+        *[_bound(GATE, a, b, "tmpfs", BOUNDS) for a, b in BOUNDS]]
 
 
 def campaign(asked: Request, wanted: Sequence[rowset.Spec]) -> Campaign:

@@ -88,8 +88,8 @@ def test_ctrl_c_in_the_middle_of_a_duet(ab, shm):
         while len(list(folder.glob("*/*/begun"))) < 3:
             assert started.poll() is None
             time.sleep(0.02)
-        mine = [pid for pid in fios() if str(folder) in os.readlink(
-            f"/proc/{pid}/cwd")]
+        mine = [pid for pid in fios()
+                if str(folder) in procfile.folder_of(pid)]
         started.send_signal(signal.SIGINT)
         _, err = started.communicate(timeout=120)
     assert started.returncode == 130 and len(mine) >= 3

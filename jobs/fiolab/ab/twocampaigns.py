@@ -273,10 +273,7 @@ def run(args: argparse.Namespace, stack: ExitStack) -> None:
     failed = failures(found, args.fail_if or (), _only(old, new),
                       old["finished"] and new["finished"],
                       _unmeasured(old, new))
-    if failed:
-        print(f"ab compare: {ascii('; '.join(failed))[1:-1]}",
-              file=sys.stderr)
-        sys.exit(failing.STATUS)
+    failing.end("ab compare", failed)
 
 
 def main(arguments: Sequence[str]) -> None:

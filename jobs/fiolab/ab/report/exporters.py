@@ -84,10 +84,7 @@ def write(data: dict, formats: Sequence[tuple[str, str]], folder: str,
 
 def fail(data: dict, words: Sequence[str] | None, prog: str) -> None:
     """Exit with failing.STATUS, if --fail-if finds something."""
-    found = failing.failures(data, words or ())
-    if found:
-        print(f"{prog}: {ascii('; '.join(found))[1:-1]}", file=sys.stderr)
-        sys.exit(failing.STATUS)
+    failing.end(prog, failing.failures(data, words or ()))
 
 
 def _run(args, _stack):

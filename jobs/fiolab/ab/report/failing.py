@@ -5,6 +5,7 @@ regression may hide a cell or a metric, and a check that cannot fail checks
 nothing."""
 import argparse
 from collections.abc import Iterable, Sequence
+import sys
 
 from ...fio.metrics import METRICS, PRIMARY, SPECIAL, SYNC
 
@@ -88,3 +89,11 @@ def failures(data: dict, words: Sequence[str]) -> list[str]:
                    for asking in [wanted(data, cell, words)]
                    for effect in cell["effects"]
                    if is_failure(effect, asking)]
+
+
+def end(command: str, failed: Iterable[str]) -> None:
+    """Say what failed, and exit with STATUS; return where nothing did."""
+    said = "; ".join(failed)
+    if said:
+        print(f"{command}: {ascii(said)[1:-1]}", file=sys.stderr)
+        sys.exit(STATUS)

@@ -83,10 +83,7 @@ def run(args: argparse.Namespace, stack: ExitStack) -> None:
     if file:
         file.save(data)
     failed = history.failures(data, args.fail_if or ())
-    if failed:
-        print(f"ab history: {ascii('; '.join(failed))[1:-1]}",
-              file=sys.stderr)
-        sys.exit(failing.STATUS)
+    failing.end("ab history", failed)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -45,23 +45,27 @@ PAIRS = (("libaio", "kaio", "rw=randread bs=4k iodepth=64"),
          ("io_uring", "kaio", "rw=randwrite bs=8k iodepth=16"))
 
 
-def handicap(share, folder):
-    """A fio that burns CPU time."""
-    library, fio = Path(folder) / "cpu_share.so", Path(folder) / "slower-fio"
+def handicap(folder, *shares):
+    """Fios that burn such shares of CPU time, alike in all else."""
+    library = Path(folder) / "cpu_share.so"
     subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o",
                     library, ROOT / "tests/lib/cpu_share.c", "-ldl"],
                    check=True)
-    fio.write_text(f"#!/bin/sh\nexport LD_PRELOAD={library} "
-                   f"CPU_SHARE={share:g}\nexec {shutil.which('fio')} \"$@\"\n")
-    fio.chmod(0o755)
-    return fio
+    for share in shares:
+        fio = Path(folder) / f"fio-{share:g}"
+        fio.write_text(f"#!/bin/sh\nexport LD_PRELOAD={library} "
+                       f"CPU_SHARE={share:g}\n"
+                       f"exec {shutil.which('fio')} \"$@\"\n")
+        fio.chmod(0o755)
+        yield fio
 
 
 def sides(kind, folder):
     """The words for jobs/ab."""
     if kind in ("aa", "kaio"):
         return ["--aa"] if kind == "aa" else ["--b", "kaio"]
-    return ["--b", f"libaio@fio={handicap(float(kind) / 100, folder)}"]
+    none, some = handicap(folder, 0, float(kind) / 100)
+    return ["--a", f"libaio@fio={none}", "--b", f"libaio@fio={some}"]
 
 
 @contextmanager

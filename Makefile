@@ -100,9 +100,10 @@ UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 # They stand between the library and the kernel (tests/lib/seam.h).
 FAULTS      := $(shell grep -l '"fault.h"' tests/*/test_*.c)
 # TSan: what has threads.  fio's own offloading hangs under it, with libaio as
-# well; the model of the gate has one thread, and takes minutes.
+# well; the models of the gate have one thread, and take minutes.
 ifeq ($(SAN),thread)
-UNITS       := $(filter-out %/test_gate_model,$(UNITS))
+UNITS       := $(filter-out %/test_gate_model %/test_gate_orders %/test_weak, \
+	       $(UNITS))
 KAIO_PYTEST ?= -k 'engine/ and (features or remote or conformance or verify or \
 	       sync or stream or limits) and not process and not default and \
 	       not offload and not qualify'

@@ -33,9 +33,10 @@ void *aioring_make_table(void *place, size_t size)
 	if (new == MAP_FAILED || madvise(new, size, MADV_WIPEONFORK))
 		/* Acquire: pairs with the release of a luckier thread. */
 		old = __atomic_load_n((void **)place, __ATOMIC_ACQUIRE);
-	/* Release: pairs with the acquire in aioring_table(). */
+	/* Pairs with the load in aioring_table().  Sequentially consistent as
+	 * aioring_open() looks behind it whether the rings are OFF. */
 	else if (__atomic_compare_exchange_n((void **)place, &old, new, 0,
-					     __ATOMIC_ACQ_REL,
+					     __ATOMIC_SEQ_CST,
 					     __ATOMIC_ACQUIRE))
 		return new;
 	if (new != MAP_FAILED)

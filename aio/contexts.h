@@ -48,8 +48,9 @@ AIORING_HIDDEN void *aioring_make_table(void *place, size_t size);
 /* The table at this place; if there is none, NULL or, with make, a new one. */
 static inline void *aioring_table(void *place, size_t size, int make)
 {
-	/* Acquire: pairs with the release in aioring_make_table(). */
-	void *table = __atomic_load_n((void **)place, __ATOMIC_ACQUIRE);
+	/* Pairs with the swap in aioring_make_table().  Sequentially consistent
+	 * as aioring_enter() looks here behind its store of OFF. */
+	void *table = __atomic_load_n((void **)place, __ATOMIC_SEQ_CST);
 
 	return table || !make ? table : aioring_make_table(place, size);
 }

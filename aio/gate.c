@@ -41,7 +41,8 @@
  * the kernel knows the context, which may be opened a moment later.
  * Order: `done' releases what the reader did, `enter' and `read' acquire it;
  * `leave' releases what the kernel did in that thread's name, `take' acquires
- * it.  tests/library/test_gate_model.c explores every interleaving.
+ * it.  tests/library/test_gate_model.c explores every interleaving, and
+ * test_gate_orders.c what processors that reorder make of these orders.
  *
  * If a filter refuses membarrier(2) after io_setup(), `enter' waits for the
  * reader for as long as it takes, and `close' cannot wait for a `look'.

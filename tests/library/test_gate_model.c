@@ -21,6 +21,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "known.h"
+
 #define THREADS 3
 #define CALLS 2
 #define SLOTS 4 /* of the ring; one stays free */
@@ -144,7 +146,6 @@ _Static_assert(sizeof(struct state) % 8 == 0, "");
 static const struct scenario *scenario;
 static enum mutation mutation;
 static const char *violation; /* the first one, or NULL */
-static long states;
 
 static void violated(const char *what)
 {
@@ -756,61 +757,6 @@ static int move_fork(struct state *s, unsigned t)
 
 /* --- the explorer --- */
 
-static uint64_t *known; /* hashes; 0: free */
-static size_t known_size;
-
-static uint64_t hash(const struct state *s)
-{
-	const unsigned char *byte = (const unsigned char *)s;
-	uint64_t word, h = 0x9e3779b97f4a7c15;
-
-	for (size_t i = 0; i < sizeof(*s); i += sizeof(word)) {
-		memcpy(&word, byte + i, sizeof(word));
-		h = (h ^ word) * 0xff51afd7ed558ccd;
-		h ^= h >> 32;
-	}
-	return h ? h : 1;
-}
-
-static void insert(uint64_t h)
-{
-	size_t i = h & (known_size - 1);
-
-	while (known[i])
-		i = (i + 1) & (known_size - 1);
-	known[i] = h;
-}
-
-static void grow(void)
-{
-	uint64_t *old = known;
-	size_t old_size = known_size;
-
-	known_size = old_size ? old_size * 2 : 1 << 16;
-	known = calloc(known_size, sizeof(*known));
-	assert_non_null(known);
-	for (size_t i = 0; i < old_size; i++)
-		if (old[i])
-			insert(old[i]);
-	free(old);
-}
-
-/* 1: this state is new.  64 bits: two states of the same hash never meet. */
-static int remember(const struct state *s)
-{
-	uint64_t h = hash(s);
-
-	if ((size_t)states * 2 >= known_size)
-		grow();
-	for (size_t i = h & (known_size - 1); known[i];
-	     i = (i + 1) & (known_size - 1))
-		if (known[i] == h)
-			return 0;
-	insert(h);
-	states++;
-	return 1;
-}
-
 /* Nobody can move: is that a good end? */
 static void check_end(const struct state *s)
 {
@@ -851,7 +797,7 @@ static int explore_move(const struct state *s, move_function *move, unsigned t)
 	struct state next = *s;
 	int moved = move(&next, t);
 
-	if (moved && !violation && remember(&next))
+	if (moved && !violation && remember(&next, sizeof(next)))
 		explore(&next);
 	return moved;
 }
@@ -877,7 +823,7 @@ static const char *run(const struct scenario *which, enum mutation how)
 	scenario = which;
 	mutation = how;
 	violation = NULL;
-	states = 0;
+	forget_all();
 	if (!which->unborn)
 		s.gate[0].exists = s.gate[0].open = s.alive = 1;
 	s.jumps = which->jumps;
@@ -885,9 +831,6 @@ static const char *run(const struct scenario *which, enum mutation how)
 	s.forks = which->forks;
 	memcpy(s.signals, which->signals, sizeof(s.signals));
 	explore(&s);
-	free(known);
-	known = NULL;
-	known_size = 0;
 	return violation;
 }
 

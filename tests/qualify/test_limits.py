@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from fiolab.qualify.limits import judging, specfile
+from fiolab.qualify.limits import judging, orderbound, specfile
 from fiolab.stats import bounds
 
 NAME = "4K 0/100"
@@ -150,19 +150,11 @@ def test_extremes_are_what_was_observed_and_that_is_said():
     ({"name": "/dev/x", "identity": {}, "tests": []}, "not in this run"),
     (target(state="not run", why="left out"), "'not run': left out"),
     (target(state="failed", why="fio: EIO"), "'failed': fio: EIO"),
-    (target(cell(iops=ROUNDS), state="stopped", why="Ctrl-C"),
-     "'stopped': Ctrl-C"),
     (target(), "no such cell"),
     (target(cell(iops=ROUNDS, name="64K 65/35")), "no such cell"),
     (target({**cell(), "why": "the device has no 512 B sectors"}),
      "512 B sectors"),
     (target(cell()), "nothing of this cell was measured"),
-    (target(cell(False, iops=ROUNDS), phases=[phase(False, 7)]),
-     "steady state was not reached in 7 rounds"),
-    (target(cell(False, iops=ROUNDS), phases=[phase(False, 3)],
-            state="stopped", why="Ctrl-C"), "'stopped': Ctrl-C"),
-    (target(cell(None, iops=ROUNDS), phases=[phase(False, 25), phase(None)]),
-     "steady state was not reached in 25 rounds"),
     (target(cell(None, iops=[1000])), "it takes two"),
     (target(cell(mbps=[1] * 5)), "no such figure"),
     (target({**cell(iops=ROUNDS[:3]), "window": [3, 7]}),
@@ -176,6 +168,26 @@ def test_not_measured(where, words):
     assert words in found["why"]
     assert found["value"] is found["bound"] is found["n"] is None
     assert found["source"] == []
+
+
+@pytest.mark.parametrize("where,words", [
+    (target(cell(iops=ROUNDS), state="stopped", why="Ctrl-C"),
+     "'stopped': Ctrl-C"),
+    (target(cell(False, iops=ROUNDS), phases=[phase(False, 7)]),
+     "steady state was not reached in 7 rounds"),
+    (target(cell(False, iops=ROUNDS), phases=[phase(False, 3)],
+            state="stopped", why="Ctrl-C"), "'stopped': Ctrl-C"),
+    (target(cell(None, iops=ROUNDS), phases=[phase(False, 25), phase(None)]),
+     "steady state was not reached in 25 rounds")])
+def test_what_it_had_is_shown_and_not_judged(where, words):
+    """Neither as a pass nor as a failure."""
+    for limit in (1, 1e9):
+        found = one(where, "min_iops", limit)
+        assert found["result"] == "not measured"
+        assert found["why"].endswith("; what it had is not judged")
+        assert words in found["why"]
+        assert found["value"] == pytest.approx(1000) and found["n"] == 5
+        assert found["bound"] < found["value"] and len(found["source"]) == 5
 
 
 def test_a_cell_that_is_steady_or_needs_no_steady_state_is_judged():
@@ -248,7 +260,7 @@ def ranks(count):
     (92, 0.95, 0.95, 92), (10, 0.5, 0.95, 9), (10, 0.5, 0.94, 8),
     (5, 0.5, 0.95, 5), (4, 0.5, 0.95, None)])
 def test_ranks_of_the_bound(count, share, confidence, rank):
-    assert judging.order_bound(ranks(count), share, confidence) == rank
+    assert orderbound.order_bound(ranks(count), share, confidence) == rank
 
 
 @pytest.mark.parametrize("share,confidence,count", [
@@ -256,7 +268,7 @@ def test_ranks_of_the_bound(count, share, confidence, rank):
     (0.99999, 0.95, 299572), (0.99, 0.99, 459), (0.5, 0.5, 1),
     (0.5, 0.75, 2)])
 def test_the_fewest_that_bound_a_percentile(share, confidence, count):
-    assert judging.fewest(share, confidence) == count
+    assert orderbound.fewest(share, confidence) == count
     assert binom.cdf(count - 1, count, share) >= confidence - 1e-12
     assert count == 1 or binom.cdf(count - 2, count - 1, share) < confidence
 
@@ -264,15 +276,15 @@ def test_the_fewest_that_bound_a_percentile(share, confidence, count):
 def test_the_end_of_fios_bins():
     """Below 128 each ns has a bin; above, 64 to each power of two, shown by
     their middle: 128..129 as 129, 256..259 as 258."""
-    assert [judging.bin_end(ns) for ns in (1, 64, 127, 129, 255, 258)] == [
+    assert [orderbound.bin_end(ns) for ns in (1, 64, 127, 129, 255, 258)] == [
         1, 64, 127, 130, 256, 260]
     width = 1 << (1_000_000).bit_length() - 7
     start = 1_000_000 // width * width
-    assert judging.bin_end(start + width // 2) == start + width
+    assert orderbound.bin_end(start + width // 2) == start + width
     latency = histogram([(258, 99), (1000, 1)])
-    assert judging.order_bound(latency, 0.5, 0.95) == 260
+    assert orderbound.order_bound(latency, 0.5, 0.95) == 260
     # No latency is beyond the longest.
-    assert judging.order_bound(histogram([(258, 100)], 257), 0.5, 0.95) == 257
+    assert orderbound.order_bound(histogram([(258, 100)], 257), 0.5, 0.95) == 257
 
 
 def in_one_run(latency, **values):
@@ -305,8 +317,24 @@ def test_too_few_ios_for_a_percentile():
     assert found["result"] == "not measured"
     assert "1,000 I/Os cannot bound this percentile with 95%: it takes " \
         "299,572" in found["why"]
-    # But what is too slow as it is has failed.
-    assert one(where, "max_p99_999_us", 0.09)["result"] == "fail"
+    # What a device that keeps the limit has in no run has failed; of a
+    # percentile that it has not there is no value.
+    found = one(where, "max_p99_999_us", 0.09)
+    assert (found["result"], found["value"], found["bound"], found["n"]) == (
+        "fail", None, None, 1000)
+    assert "1,000 I/Os, too few for this percentile" in found["why"]
+
+
+@pytest.mark.parametrize("longer,result", [
+    # Of 320 I/Os of a p99.9, 0.32 take longer in the mean: one or more in
+    # 27.4%, two or more in 4.14% of runs.
+    (0, "not measured"), (1, "not measured"), (2, "fail")])
+def test_too_few_ios_fail_only_what_they_tell(longer, result):
+    assert binom.sf([0, 1], 320, 0.001) == pytest.approx([0.274, 0.0414],
+                                                         abs=0.0005)
+    bins = [(100, 320 - longer), *([(5000, longer)] if longer else [])]
+    found = one(in_one_run(histogram(bins), iops=[5]), "max_p99_9_us", 1)
+    assert (found["result"], found["value"]) == (result, None)
 
 
 def test_several_rounds_come_before_their_pooled_histogram():
@@ -324,7 +352,7 @@ def test_how_often_the_bound_of_a_percentile_holds_the_truth():
     for _ in range(2000):
         ns = np.sort(rng.exponential(1e6, 3000)).astype(int)
         latency = {"bins": [[int(x), 1] for x in ns], "max_ns": int(ns[-1])}
-        held += judging.order_bound(latency, 0.999, 0.95) >= truth
+        held += orderbound.order_bound(latency, 0.999, 0.95) >= truth
     exact = binom.cdf(int(binom.ppf(0.95, 3000, 0.999)), 3000, 0.999)
     error = 3 * math.sqrt(exact * (1 - exact) / 2000)
     # The end of a bin is up to 1.6% further: it holds a little more often.

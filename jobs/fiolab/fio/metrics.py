@@ -247,11 +247,13 @@ def together(latencies: Iterable[dict]) -> dict:
 
 
 def _latency_values(latencies):
-    """The latencies of METRICS, in us; None where there are no figures."""
+    """The latencies of METRICS, in us; None where there are no figures, or
+    too few I/Os for a percentile."""
     whole = together(latencies.values())
+    marks = percentiles(whole["bins"], whole["n"])
     found = {"lat_mean_us": whole["mean_ns"],
-             **{name: percentile(whole["bins"], SHARES[LATENCIES[name]])
-                for name in LATENCIES if name in METRICS}}
+             **{name: marks.get(mark) for name, mark in LATENCIES.items()
+                if name in METRICS}}
     return {name: value and value / 1000 for name, value in found.items()}
 
 

@@ -10,9 +10,10 @@ from .suite import derive
 
 
 def _of_round(results, metric):
-    known = [r["values"][metric] for r in results
-             if r["values"][metric] is not None]
-    if not known:
+    """None where one of its runs has no such figure, as a percentile of too
+    few I/Os: what the others have is not that of the round."""
+    known = [r["values"][metric] for r in results]
+    if not known or None in known:
         return None
     return max(known) if TABLE[metric].longest else fmean(known)
 
@@ -24,18 +25,23 @@ def _samples(rounds, name, metric):
               for one in rounds]
     if len(groups) == 1:
         groups = [[result] for result in groups[0]]
-    found = [(_of_round(results, metric), [r["source"] for r in results])
-             for results in groups if results]
-    return [one for one in found if one[0] is not None]
+    return [(_of_round(results, metric), [r["source"] for r in results])
+            for results in groups if results]
 
 
 def _value(rounds, name, metric):
+    """None where no round has the figure; without a mean where not all have:
+    it would be one of the rounds with many I/Os."""
     samples = _samples(rounds, name, metric)
-    if not samples:
-        return None
     numbers = [number for number, _ in samples]
-    low, high = bounds.mean_bounds(numbers, bounds.CONFIDENCE)
-    return {"mean": fmean(numbers), "n": len(numbers), "values": numbers,
+    known = [number for number in numbers if number is not None]
+    if not known:
+        return None
+    mean = low = high = None
+    if len(known) == len(numbers):
+        mean = fmean(numbers)
+        low, high = bounds.mean_bounds(numbers, bounds.CONFIDENCE)
+    return {"mean": mean, "n": len(known), "values": numbers,
             "low": low, "high": high,
             "sources": [one for _, each in samples for one in each]}
 

@@ -11,17 +11,16 @@
 # Whatever was not measured is neither a pass nor a failure.
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-import math
 from statistics import fmean
 
 from ...fio.metrics import (LATENCIES, LIMITS, SHARES, TABLE, enough,
                             percentile)
 from ...stats import bounds
 from . import specfile
+from .orderbound import chance, fewest, order_bound
 
 RATES = [one.name for one in LIMITS.values()
          if one.better == "higher"]         # what an excursion is of
-FINE = 7                            # bits; above, fio's bins are 2^-6 wide
 
 
 class _Unmeasured(Exception):
@@ -85,7 +84,7 @@ def _values(cell, metric):
 
 @dataclass(frozen=True)
 class _Figure:
-    value: float
+    value: float | None     # None: too few, and yet it misses the limit
     bound: float | None     # None: there is none
     n: int
     sources: list
@@ -116,34 +115,20 @@ def _longest(cell):
     return _observed(numbers, max(numbers), sources, "observed maximum")
 
 
-def bin_end(ns):
-    """The end of the bin that fio shows by its middle, ns."""
-    return ns + 2**(ns.bit_length() - FINE) / 2 if ns >> FINE else ns
-
-
-def _at(latency, rank):
-    """The latency of that rank, 1 for the shortest; its bin's end."""
-    for ns, count in latency["bins"]:
-        rank -= count
-        if rank <= 0:
-            break
-    return min(bin_end(ns), latency["max_ns"] or math.inf)
-
-
-def order_bound(latency, share, confidence):
-    """An upper bound, in ns, of the latency that a share of all I/Os does not
-    exceed; None if there are too few I/Os for one."""
-    from scipy.stats import binom       # which takes its time
+def _of_few(cell, limit, confidence):
+    """A percentile of which there are too few I/Os has no value; yet a device
+    that keeps the limit seldom has so many that take longer."""
+    share, latency = SHARES[LATENCIES[limit.metric]], cell["latency"]
     count = sum(n for _, n in latency["bins"])
-    # With that confidence, no more than these are below the quantile, so that
-    # the next one is not.
-    below = int(binom.ppf(confidence, count, share))
-    return _at(latency, below + 1) if below < count else None
-
-
-def fewest(share, confidence):
-    """How many I/Os order_bound takes."""
-    return math.ceil(math.log(1 - confidence) / math.log(share) - 1e-9)
+    seldom = chance(latency, share, 1000 * limit.limit)
+    if seldom > 1 - confidence:
+        raise _Unmeasured(f"{count:,} I/Os cannot bound this percentile with "
+                          f"{100 * confidence:g}%: it takes "
+                          f"{fewest(share, confidence):,}")
+    return _Figure(None, None, count, [], f"of {count:,} I/Os, too few for "
+                   "this percentile, more took longer than in "
+                   f"{100 * seldom:.2g}% of runs of a device that keeps it",
+                   "share")
 
 
 def _histogram(cell, limit, confidence):
@@ -151,19 +136,19 @@ def _histogram(cell, limit, confidence):
     name, latency = LATENCIES[limit.metric], cell["latency"]
     share = SHARES[name]
     found = cell["values"].get(limit.metric)
+    count = sum(n for _, n in latency["bins"])
+    if not enough(count, name):
+        return _of_few(cell, limit, confidence)
     value = percentile(latency["bins"], share) / 1000
     end = order_bound(latency, share, confidence)
-    count = sum(n for _, n in latency["bins"])
     if end is None and value <= limit.limit:
         raise _Unmeasured(f"{count:,} I/Os cannot bound this percentile with "
                           f"{100 * confidence:g}%: it takes "
                           f"{fewest(share, confidence):,}")
-    what = ("percentile" if enough(count, name) else
-            "longest of too few I/Os for this percentile")
     return _Figure(value, None if end is None else end / 1000, count,
                    found["sources"] if found else [], "order statistic of "
                    f"{count:,} I/Os in one run, by the binomial distribution, "
-                   "which takes them as independent", what, "I/Os")
+                   "which takes them as independent", "percentile", "I/Os")
 
 
 def _mean(cell, limit, confidence):
@@ -204,6 +189,8 @@ def _keeps(limit, value):
 
 def _decide(limit, figure, confidence):
     """(result, why)"""
+    if figure.value is None:
+        return "fail", figure.method
     bound = figure.value if figure.bound is None else figure.bound
     if _keeps(limit, bound) and _keeps(limit, figure.value):
         return "pass", figure.method
@@ -222,14 +209,16 @@ def _row(limit, target, cell, confidence, **more):
             "result": "not measured", "why": None, "source": [], **more}
 
 
-def _judged(limit, target, cell, confidence):
-    """The row of a limit on a cell that can be judged."""
+def _judged(limit, target, cell, confidence, missed=None):
+    """The row of a limit on a cell; missed: why its figure, which is shown, is
+    not judged."""
     try:
         figure = _figure(cell, limit, confidence)
     except _Unmeasured as unmeasured:
         return _row(limit, target, cell["name"], confidence,
-                    why=str(unmeasured))
-    result, why = _decide(limit, figure, confidence)
+                    why=missed or str(unmeasured))
+    result, why = (("not measured", f"{missed}; what it had is not judged")
+                   if missed else _decide(limit, figure, confidence))
     return _row(limit, target, cell["name"],
                 None if figure.bound is None else confidence,
                 value=figure.value, bound=figure.bound, n=figure.n,
@@ -249,11 +238,10 @@ def _rows(limit, target, own, confidence):
                  if one["name"] == limit.test), None)
     for cell in _cells(limit, test, own):
         why = missing(test, cell)
-        if why:
-            yield _row(limit, target, cell["name"] if cell else limit.cell,
-                       confidence, why=why)
+        if cell:
+            yield _judged(limit, target, cell, confidence, why)
         else:
-            yield _judged(limit, target, cell, confidence)
+            yield _row(limit, target, limit.cell, confidence, why=why)
 
 
 def _identity(limit, target):

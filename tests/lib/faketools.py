@@ -122,6 +122,8 @@ Checksum: correct
 """
 THAWED, FROZEN = (HDPARM_I.replace("{frozen}", text)
                   for text in ("not\tfrozen", "\tfrozen"))
+# `sdparm --quiet --get=WCE`.
+SDPARM_OFF = "WCE           0  [cha: y, def:  1, sav:  0]\n"
 # `nvme smart-log -o json`, as an exporter's source quotes it.
 SMART_LOG = """{
   "critical_warning": 0,
@@ -164,4 +166,18 @@ SMARTCTL_NONE = """{
   "smartctl": {"version": [7, 5], "messages": [
       {"string": "/dev/nonexistent: Unable to detect device type",
        "severity": "error"}], "exit_status": 1}
+}"""
+
+# `nvme id-ctrl -o json` and `nvme id-ns -o json`, shortened.
+ID_CTRL = """{
+  "vid": 6966, "sn": "deadbeef", "mn": "QEMU NVMe Ctrl", "fr": "8.2.2",
+  "ver": 66560, "nn": 256, "npss": 0, "vwc": 7, "wctemp": 343, "cctemp": 373
+}"""
+ID_NS = """{
+  "nsze": 262144, "ncap": 262144, "nlbaf": 7, "flbas": 17, "mc": 3, "dpc": 31,
+  "dps": 9, "lbafs": [
+    {"ms": 0, "ds": 9, "rp": 0}, {"ms": 8, "ds": 9, "rp": 0},
+    {"ms": 16, "ds": 9, "rp": 0}, {"ms": 64, "ds": 9, "rp": 0},
+    {"ms": 0, "ds": 12, "rp": 0}, {"ms": 8, "ds": 12, "rp": 0},
+    {"ms": 16, "ds": 12, "rp": 0}, {"ms": 64, "ds": 12, "rp": 0}]
 }"""

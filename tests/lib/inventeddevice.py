@@ -20,7 +20,10 @@ TAIL = {"lat_p50_us": 0.93, "lat_p99_us": 2.1, "lat_p99_9_us": 3.9,
 PERCENTILES = (50, 90, 99, 99.9, 99.99, 99.999)
 Named = collections.namedtuple("Named", "stimulus metric label unit")
 DONE = {"section": None, "state": "done", "why": None, "seconds": 60.0,
-        "phases": [], "cells": [], "checks": [], "tables": [], "grids": []}
+        "phases": [], "cells": [], "checks": [], "tables": [], "grids": [],
+        "part": 0, "kernel": {
+            "why": None, "start": "2026-11-24T18:00:00Z", "lost": 0, "left": 0,
+            "counts": {"device": {}, "other": {}}, "lines": []}}
 
 
 # The invented device
@@ -145,7 +148,8 @@ class Making:
                  for _ in range(s.repeat) if s.record]
         seconds = sum(s.seconds * s.repeat for s in stimuli)
         self.clock += seconds
-        return {"round": number, "seconds": seconds, "results": found,
+        return {"round": number, "part": 0, "seconds": seconds,
+                "results": found,
                 "start": f"2026-11-24T0{number % 10}:00:00Z"}
 
     def phase(self, phase):

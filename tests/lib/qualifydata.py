@@ -13,10 +13,12 @@ import numpy as np
 
 import hostile
 from inventeddevice import DONE, SIZE, Making
-from qualifyparts import MODEL, SERIAL, ab, against, integrity, queue
+from qualifyparts import (MODEL, ab, against, check, identity, integrity,
+                          kernel, queue)
 
 from fiolab.qualify.report import schema
 from fiolab.qualify.suite import profiles, pts
+from fiolab.target.drive import smartlog
 
 # Long enough to see every kind of picture, and no longer.
 SHORT = dataclasses.replace(profiles.ENTERPRISE, repeats=1 / 6, thin=True)
@@ -30,26 +32,33 @@ def target(rng, path, profile, restless, host=None):
         making = Making(rng, test, profile, restless=restless or
                         test.name == "latency")
         tests.append(making.run())
-    smart = {"critical_warning": 0, "temperature": 311, "avail_spare": 100,
-             "percent_used": 1, "data_units_written": 4102201,
+    smart = {"critical_warning": 0, "temperature_c": 38,
+             "available_spare": 100, "available_spare_threshold": 10,
+             "percentage_used": 1, "data_units_written": 4102201,
              "media_errors": 0, "power_on_hours": 212,
-             "num_err_log_entries": 0, "firmware slots": {"afi": 1}}
-    after = {**smart, "temperature": 331, "power_on_hours": 331,
-             "data_units_written": 120533411}
+             "num_err_log_entries": 0, "tool": "smartctl 7.3"}
+    after = {**smart, "temperature_c": 58, "power_on_hours": 331,
+             "data_units_written": 120533411, "num_err_log_entries": 2}
+    tests[0] = {**tests[0], "kernel": kernel()}
     return {
         "name": f"{host}:{path}" if host else path, "host": host,
         "path": path, "size_bytes": SIZE,
         "active_bytes": SIZE * profile.active // 100, "logical_block": 512,
-        "physical_block": 4096, "identity": {
-            "model": MODEL, "serial": SERIAL, "firmware": "GDC5602Q",
-            "vendor": "EXAMPLE", "kind": "nvme", "size_bytes": SIZE,
-            "write_cache": "write through", "scheduler": "none",
-            "rotational": False, "transport": "pcie"},
-        "write_cache": {"device": False, "kernel": "write through"},
-        "smart": {"before": smart, "after": after, "why": None},
+        "physical_block": 4096, "identity": identity(),
+        "write_cache": {"name": "nvme0n1", "device": False, "kernel":
+                        "write through", "how": "NVMe feature 6", "why": None,
+                        "members": []},
+        "smart": {"before": smart, "after": after, "why": None,
+                  "rows": smartlog.rows(smart, after)},
         "purge": {"method": "nvme-format", "why": "the device is NVMe and "
                   "nvme-cli is here"},
         "written": {"share": 1.0, "filled_bytes": 0},
+        "checks": [check("kernel", "The kernel reported no error of the device",
+                         "0 errors and 1 warning named it in 11 tests, 1 error "
+                         "and 0 warnings did not", source=False),
+                   check("smart", "The device's health log reports no failure",
+                         "5 attributes tell of failures, and none does",
+                         source=False)],
         "tests": [*tests, *integrity(), *queue(rng)]}
 
 
@@ -125,6 +134,9 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
                     and profile.scaled},
         "spec": {"path": "vendor.toml", "name": "Example 480 GB, rev. B",
                  "confidence": 0.95},
+        "resumed": [{"at": "2026-11-24T19:00:00Z", "places": [
+            {"target": made[0]["name"], "test": "wsat",
+             "phase": "Write saturation", "round": 3}]}],
         "targets": made, "limits": [one for t in made
                                     for one in limits(t["name"])],
         "result": "fail", "ab": ab(made[0]["name"]), "against": against(),
@@ -152,7 +164,9 @@ def empty(**changes):
                          "why": "the command was asked to end"}
                         for t in one["tests"]]
         one["identity"] = {}
-        one["smart"] = {"before": None, "after": None, "why": "no tool"}
+        one["smart"] = {"before": None, "after": None, "why": "no tool",
+                        "rows": []}
+        one["checks"] = []
     return {**data, "result": "not measured", "finished": False,
             "limits": [], "spec": None, "kaio": None, **changes}
 
@@ -166,7 +180,8 @@ def hold(test):
 
 # Words with a meaning for the program, and names that stand for others.
 FIXED = {"schema", "created", "result", "state", "group", "metric", "key",
-         "better", "verdict", "start", "target", "test", "this", "other"}
+         "better", "judgement", "verdict", "start", "target", "test", "this",
+         "other"}
 
 
 def poisoned(attack):

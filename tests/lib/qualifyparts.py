@@ -17,6 +17,39 @@ def check(name, title, text, result="pass", source=True):
             "source": f"runs/{name}.json#verify" if source else None}
 
 
+def identity():
+    return {
+        "name": "nvme0n1", "model": MODEL, "serial": SERIAL,
+        "firmware": "GDC5602Q", "vendor": "EXAMPLE", "kind": "nvme",
+        "size_bytes": 480103981056, "write_cache": "write through",
+        "scheduler": "none", "rotational": False, "transport": "pcie",
+        "queues": 32, "bus": {
+            "address": "0000:03:00.0", "link_speed": "16.0 GT/s PCIe",
+            "link_width": "4", "max_link_speed": "16.0 GT/s PCIe",
+            "max_link_width": "4", "power_state": "D0", "sata_speed": None},
+        "integrity": {"format": "nvme", "tag_bytes": 0, "of_device": True},
+        "namespaces": [{"name": "nvme0n1", "size_bytes": 480103981056}],
+        "nvme": {"version": "1.4.0", "namespaces_max": 32, "lba_format": 1,
+                 "lba_formats": 4, "data_bytes": 512, "metadata_bytes": 8,
+                 "metadata": "in a buffer of its own", "protection": 1,
+                 "protection_place": "last bytes of the metadata",
+                 "power_state": 0, "power_states": 5, "why": None},
+        "array": None, "members": None, "below": None}
+
+
+def kernel():
+    """Two lines in the log."""
+    def line(number, level, device, text):
+        return {"sequence": 4000 + number, "level": level, "text": text,
+                "seconds": 11.25 * number, "device": device}
+    return {"why": None, "start": "2026-11-24T18:00:00Z", "lost": 0, "left": 0,
+            "counts": {"device": {"warning": 1}, "other": {"err": 1}},
+            "lines": [line(1, "warning", True, "nvme nvme0: I/O 12 QID 3 "
+                           "timeout, completion polled"),
+                      line(2, "err", False, "I/O error, dev sdq, sector 8 op "
+                           "0x0:(READ) flags 0x0 phys_seg 1 prio class 2")]}
+
+
 def integrity():
     checks = [
         check("write-verify", "Everything written is read back",

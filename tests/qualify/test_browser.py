@@ -114,7 +114,7 @@ def test_the_pdf_has_all_of_its_text(tmp_path):
     data = qualifydata.report()
     path = printed(tmp_path, data)
     found = " ".join(tool("pdftotext", "-layout", str(path), "-").split())
-    for part in ("Fail: 1 of 8 limits and 1 of 8 checks", "≥ 700,000",
+    for part in ("Fail: 1 of 8 limits and 1 of 10 checks", "≥ 700,000",
                  "Steady state NOT REACHED", "Tested by", "Approved by",
                  "p99.999", "Evidence of each round", "1 / "):
         assert part in found, part

@@ -31,7 +31,10 @@ def test_nvme(tmp_path):
         "rotational": False, "write_cache": "write back", "scheduler": "none",
         "nr_requests": 1023, "queue_depth": None,
         "discard_max_bytes": 2199023255040, "discard_granularity": 512,
-        "zoned": "none", "partition_of": None, "partition_start_bytes": None}
+        "zoned": "none", "queues": None, "bus": None, "integrity": None,
+        "namespaces": [{"name": "nvme0n1", "size_bytes": 1953525168 * 512}],
+        "array": None, "members": None, "partition_of": None,
+        "partition_start_bytes": None}
     json.dumps(found)
 
 
@@ -152,7 +155,7 @@ def test_smartctl_of_nvme(fake):
     assert found == {
         "available_spare": 100, "critical_warning": 0,
         "data_units_written": 1969459, "media_errors": 0,
-        "percentage_used": 0, "temperature": 35, "unsafe_shutdowns": 12,
+        "percentage_used": 0, "unsafe_shutdowns": 12,
         "tool": "smartctl 7.3", "passed": True, "temperature_c": 35,
         "power_on_hours": 3149, "power_cycles": 16}
 
@@ -176,7 +179,9 @@ def test_nvme_where_there_is_no_smartctl(fake):
     fake.add("nvme", {"smart-log /dev/nvme0n1 -o json": faketools.SMART_LOG})
     found, why = health.of("/dev/nvme0n1", "nvme")
     assert why is None and found["tool"] == "nvme smart-log"
-    assert found["temperature_c"] == 37 and found["percent_used"] == 0
+    assert found["temperature_c"] == 37 and found["percentage_used"] == 0
+    assert found["available_spare"] == 100
+    assert found["available_spare_threshold"] == 10
     assert found["temperature_sensor_1_c"] == 45
     assert "temperature" not in found
 
@@ -329,28 +334,59 @@ def test_the_device_is_asked_beside_the_kernel(fake, tmp_path, monkeypatch,
     path = device(faketools.nvme(tmp_path, **{"device/nvme0n2/size": 8}),
                   monkeypatch)
     found = writecache.look(path)
-    assert found == {"device": True, "kernel": "write back"}
-    assert writecache.contradiction("/dev/x", found) is None
+    assert found == {"name": "nvme0n1", "device": True, "kernel": "write back",
+                     "how": "NVMe feature 6", "why": None, "members": []}
+    assert writecache.contradictions("/dev/x", found) == []
     (tmp_path / "state").write_text("0\n")
-    assert writecache.contradiction("/dev/x", writecache.look(path)) == (
+    assert writecache.contradictions("/dev/x", writecache.look(path)) == [
         "the write cache of /dev/x is off, as the device says, and the kernel "
-        "believes 'write back'.")
+        "believes 'write back'."]
 
 
 def test_a_kernel_that_would_send_no_flush(fake, tmp_path, monkeypatch):
     fake.script("hdparm", HDPARM.format(state=tmp_path / "state"))
     path = device(faketools.sata(tmp_path, **{
         "queue/write_cache": "write through"}), monkeypatch)
-    said = writecache.contradiction("/dev/x", writecache.look(path))
+    said, = writecache.contradictions("/dev/x", writecache.look(path))
     assert "is on, as the device says" in said and "no flush" in said
 
 
 def test_a_device_that_says_nothing_of_its_cache(fake, tmp_path, monkeypatch):
-    for make in (faketools.nvme, faketools.sata):       # without a tool
-        monkeypatch.setattr(writecache.CacheType, "get", lambda _: None)
-        found = writecache.look(device(make(tmp_path), monkeypatch))
-        assert found == {"device": None, "kernel": "write back"}
-        assert writecache.contradiction("/dev/x", found) is None
+    """Without a tool: what the driver knows is not what the device says."""
+    for make, more, package in (
+            (faketools.nvme, {}, "nvme-cli"), (faketools.sata, {}, "hdparm"),
+            (faketools.sata, {"device/vendor": "SEAGATE"}, "sdparm")):
+        found = writecache.look(device(make(tmp_path, **more), monkeypatch))
+        assert (found["device"], found["kernel"]) == (None, "write back")
+        assert f"apt-get install {package}" in found["why"]
+        assert writecache.contradictions("/dev/x", found) == []
+
+
+def test_a_scsi_drive_is_asked_and_not_its_driver(fake, tmp_path, monkeypatch,
+                                                  stack):
+    fake.add("sdparm", {"--quiet --get=WCE /dev/sda": faketools.SDPARM_OFF})
+    path = device(faketools.sata(tmp_path, **{"device/vendor": "SEAGATE"}),
+                  monkeypatch)
+    found = writecache.look(path)
+    assert (found["device"], found["how"]) == (False, "SCSI mode page 8")
+    said, = writecache.contradictions("/dev/x", found)
+    assert said.startswith("the write cache of /dev/x is off, as the device")
+    # Nor does it count as set where the drive says that it is not.
+    fake.add("sdparm", {"": faketools.SDPARM_OFF})
+    assert "did not take it" in writecache.set(path, True, stack)
+
+
+def test_members_are_asked_one_by_one(fake, tmp_path, monkeypatch):
+    fake.script("nvme", STATE.format(state=tmp_path / "state"))
+    inner = faketools.nvme(tmp_path, **{"queue/write_cache": "write through"})
+    disk = faketools.tree(tmp_path / "md7", faketools.QUEUE)
+    (tmp_path / "md7" / "slaves").mkdir()
+    (tmp_path / "md7" / "slaves" / "nvme0n1").symlink_to(inner)
+    found = writecache.look(device(disk, monkeypatch))
+    assert found["device"] is None and "md has no way to be asked" in found["why"]
+    said, = writecache.contradictions("/dev/md7", found)
+    assert said.startswith("the write cache of nvme0n1, a member of /dev/md7, "
+                           "is on, as the device says")
 
 
 def test_of_a_file_the_device_below_is_asked(tmp_path):

@@ -57,7 +57,7 @@ def test_ids_are_unique_and_all_links_lead_somewhere(full, outline):
 
 def test_the_order(text):
     places = [text.index(part) for part in (
-        "Fail: 1 of 8 limits and 1 of 8 checks", "Acceptance limits",
+        "Fail: 1 of 8 limits and 1 of 10 checks", "Acceptance limits",
         "A limit passes when", "Everything written is read back",
         "What was tested, and how", "Tests, their preparation",
         "PTS 2.0.2, IOPS test", "SMART before and after",
@@ -100,7 +100,7 @@ def test_a_scaled_run_says_so_before_the_result():
 
 def test_a_pass_is_a_pass():
     text = Outline(page_of(qualifydata.passed())).words()
-    assert "✓ Pass: all 6 limits and all 6 checks" in text
+    assert "✓ Pass: all 6 limits and all 8 checks" in text
     assert "SCALED" not in text and "NOT REACHED" not in text
 
 
@@ -147,8 +147,63 @@ def test_heat_maps_have_numbers_too(full):
 
 
 def test_smart_shows_what_changed(text):
-    assert "temperature 311 331 changed" in text
-    assert "firmware slots.afi 1 1" in text
+    """With units, and what it means."""
+    assert "Temperature temperature_c 38 °C 58 °C +20 °C" in text
+    assert "Written data_units_written 2.1 TB 61.71 TB +59.61 TB" in text
+    assert ("num_err_log_entries 0 2 +2 ○ noted Look at them with nvme "
+            "error-log: refused commands count, too.") in text
+    assert "Media errors media_errors 0 0 0 ✓ good" in text
+
+
+def test_what_the_kernel_said_is_in_the_appendix(text):
+    assert ("The kernel's log: 0 errors and 1 warning named the device, 1 "
+            "error and 0 warnings did not. The lines.") in text
+    assert ("11.250 warning yes 4001 nvme nvme0: I/O 12 QID 3 timeout, "
+            "completion polled") in text
+    assert "22.500 err no 4002 I/O error, dev sdq, sector 8" in text
+
+
+def test_a_log_that_was_not_read_is_no_log_without_errors():
+    data = qualifydata.report()
+    for test in data["targets"][0]["tests"]:
+        test["kernel"] = {**test["kernel"], "lines": [], "why": "the kernel's "
+                          "log cannot be read (Permission denied)"}
+    text = Outline(page_of(data)).words()
+    assert ("Errors of the kernel: not known, as the kernel's log cannot be "
+            "read (Permission denied).") in text
+    assert "0 errors" not in text.replace(data["targets"][0]["checks"][0][
+        "text"], "")
+
+
+def test_how_the_device_is_connected_and_set(text):
+    for part in (
+            "Connected by PCI 0000:03:00.0, 16.0 GT/s PCIe, x4, could have "
+            "16.0 GT/s PCIe, x4, power state D0", "Hardware queues 32",
+            "NVMe version 1.4.0", "LBA format number 1 of 4: 512 B of data "
+            "and 8 B of metadata in a buffer of its own",
+            "Protection information type 1, in the last bytes of the "
+            "metadata", "NVMe power state 0 of 0 to 4",
+            "Namespaces nvme0n1 (480.1 GB)",
+            "Write cache off, as the device says (NVMe feature 6); the kernel "
+            "believes write through"):
+        assert part in text, part
+
+
+def test_members_are_described_to_the_last():
+    data = qualifydata.report()
+    known = data["targets"][0]["identity"]
+    inner = {**known, "name": "sda1", "model": "INNER", "nvme": None,
+             "bus": None}
+    known.update(array={"level": "raid1", "degraded": "0"}, members=[
+        {**known, "name": "md1", "model": "OUTER", "members": [inner]}])
+    cache = data["targets"][0]["write_cache"]
+    cache["members"] = [{**cache, "name": "sda", "device": True}]
+    text = Outline(page_of(data)).words()
+    assert "Array level raid1, degraded 0" in text
+    assert "Member md1 EXAMPLE OUTER, serial S64" in text
+    assert "Member md1 / sda1 EXAMPLE INNER, serial S64" in text
+    assert ("Write cache of sda on, as the device says (NVMe feature 6); the "
+            "kernel believes write through: THEY DIFFER") in text
 
 
 def test_colours_are_the_pages(full):
@@ -192,7 +247,7 @@ def test_two_targets_are_told_apart():
     found = Outline(page_of(qualifydata.report(targets=2)))
     text = found.words()
     assert "Tests of /dev/nvme0n1" in text and "Tests of /dev/nvme1n1" in text
-    assert "Fail: 2 of 16 limits and 2 of 16 checks" in text
+    assert "Fail: 2 of 16 limits and 2 of 20 checks" in text
     assert len(found.ids) == len(set(found.ids))
 
 

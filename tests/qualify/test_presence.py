@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from fiolab.qualify import presence
+from fiolab.base import kernellog
+from fiolab.qualify.watch import presence
 from fiolab.target import claim
 from fiolab.target.target import Target
 
@@ -51,21 +52,12 @@ def test_only_lines_of_that_time():
     assert presence.chosen(lines, NVME, 1500) is None
 
 
-def test_the_log_of_this_kernel():
-    """As far as it may be read."""
-    try:
-        os.close(os.open(presence.KMSG, os.O_RDONLY))
-    except OSError as error:        # kernel.dmesg_restrict, too
-        pytest.skip(f"{presence.KMSG} is not readable here: {error.strerror}")
-    assert all(when > 0 and "\n" not in text for when, text in presence._log())
-
-
 @pytest.mark.parametrize("log, words", [
     ("none-such", "the kernel's log cannot be read (No such file or"),
     ("empty", "the kernel's log has no line about it")])
 def test_without_a_line(log, words, tmp_path, stack, monkeypatch):
     (tmp_path / "empty").touch()
-    monkeypatch.setattr(presence, "KMSG", str(tmp_path / log))
+    monkeypatch.setattr(kernellog, "KMSG", str(tmp_path / log))
     path = tmp_path / "target"
     path.touch()
     target = claim.hold(str(path), stack)

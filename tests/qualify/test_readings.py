@@ -10,7 +10,7 @@ import qualifybench
 import qualifydata
 from fiolab.base.problem import Problem
 from fiolab.qualify import jobtext, readings, result
-from fiolab.qualify.report import htmlreport, phrases, textreport
+from fiolab.qualify.report import htmlreport, steadywords, textreport
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.kinds import Table
 from fiolab.qualify.suite.model import Phase, Stimulus, Tracked
@@ -127,10 +127,11 @@ def test_steady_after_the_25th_round_is_said_to_be_late():
     test = {"state": "done", "phases": []}
     found = {"by": 25, "steady": {"reached": True, "first": 27, "last": 31,
                                   "rounds": 31}}
-    assert phrases.steady(test, found) == (
+    assert steadywords.steady(test, found) == (
         "NOT REACHED by round 25; reached in round 31, window 27 to 31")
-    assert phrases.late(found) and not phrases.late({**found, "by": None})
-    assert not phrases.late({**found, "by": 31})
+    assert steadywords.late(found)
+    assert not steadywords.late({**found, "by": None})
+    assert not steadywords.late({**found, "by": 31})
 
 
 # With a real fio

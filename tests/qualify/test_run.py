@@ -143,8 +143,12 @@ def _goes_on(qualify, kept):
     assert same == {f"t00-xsr-p00-r000{i}.json" for i in (1, 2, 3)}
     assert test["phases"][0]["breaks"] == [4]
     for word in ("t00-xsr-p00-r0004.json is ignored", "mine.txt is ignored",
-                 "the run was resumed once (20"):
+                 "the run was resumed at 20"):
         assert any(word in said for said in report["warnings"])
+    (one,) = report["resumed"]
+    assert one["at"].startswith("20") and [
+        (place["test"], place["round"]) for place in one["places"]] == [
+        ("xsr", 4)]
     assert [cell["values"]["mbps"]["n"] for cell in test["cells"]] == ROUNDS
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import qualifybench
 from fiolab.qualify import execute, phaserun
-from fiolab.qualify.report import phrases
+from fiolab.qualify.report import steadywords
 from fiolab.qualify.suite import kinds
 from fiolab.qualify.suite.kinds import Procedure
 from fiolab.qualify.suite.model import Phase, Stimulus, Tracked
@@ -278,7 +278,7 @@ def test_no_window_spans_a_break(lab):
     # Of the 6 rounds 3 were left: after a break there are enough for a window.
     assert (state["first"], state["last"]) == (4, 8)
     assert found["cells"][0]["values"]["iops"]["n"] == 5
-    assert phrases.steady(found, phase).endswith("; resumed before round 4")
+    assert steadywords.steady(found, phase).endswith("; resumed before round 4")
 
 
 def test_a_request_to_end_keeps_finished_rounds(lab):

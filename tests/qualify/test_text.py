@@ -8,7 +8,8 @@ import pytest
 
 import hostile
 import qualifydata
-from fiolab.qualify.report import cachewords, phrases, textreport
+from fiolab.qualify.report import (cachewords, phrases, steadywords,
+                                   textreport)
 from fiolab.report import wording
 
 
@@ -38,7 +39,7 @@ def test_hostile_text_stays_in_its_line():
 
 def test_the_result_comes_before_any_figure(full):
     out = said(full)
-    assert out.index("FAIL: 2 OF 16 LIMITS AND 2 OF 16 CHECKS") < out.index(
+    assert out.index("FAIL: 2 OF 16 LIMITS AND 2 OF 20 CHECKS") < out.index(
         "limits") < out.index("checks") < out.index("tests of")
 
 
@@ -59,7 +60,8 @@ def test_every_check_is_there(full):
 
 def test_each_test_says_whether_it_was_steady():
     out = said(qualifydata.report())
-    assert "steady state NOT REACHED in 25 rounds" in out
+    assert "steady state NOT REACHED in 25 rounds; in rounds 21 to 25:" in \
+        " ".join(out.split())
     assert "steady state reached in round 6, window 2 to 6" in out
     assert re.search(r"not run +Long soak", out)
     assert re.search(r"FAILED +Device full, 3 s: fio ended", out)
@@ -106,8 +108,39 @@ def test_a_test_that_was_stopped_is_not_said_to_have_missed_it():
     for state, last in (("done", "NOT REACHED in 3 rounds"), (
             "stopped", "not reached when the test ended, after 3 rounds")):
         test.update(state=state, phases=[one, two])
-        assert phrases.steady(test, one) == "NOT REACHED in 3 rounds"
-        assert phrases.steady(test, two) == last
+        assert steadywords.steady(test, one) == "NOT REACHED in 3 rounds"
+        assert steadywords.steady(test, two) == last
+
+
+def test_without_a_steady_state_it_says_what_it_came_to():
+    """Of what was not steady, in the last window, beside what is allowed."""
+    rows = [{"label": "4K random write", "unit": "IOPS", "holds": False,
+             "mean": 1234.0, "measured_excursion": 421.9, "allowed_excursion":
+             246.8, "measured_slope": 12.34, "allowed_slope": 123.4},
+            {"label": "Its latency", "unit": "us", "holds": True},
+            {"label": "Reads", "unit": "IOPS", "holds": False, "mean": None}]
+    phase = {"breaks": [22], "steady": {
+        "reached": False, "rounds": 25, "first": 22, "last": 25,
+        "tracked": rows}}
+    assert steadywords.steady({"state": "done", "phases": [phase]}, phase) == (
+        "NOT REACHED in 25 rounds; resumed before round 22; in rounds 22 to "
+        "25: 4K random write 1,234, range 34.19% (20.00% allowed), slope 1.00% "
+        "(10.00% allowed); Reads has no window yet")
+
+
+def test_what_the_kernel_said_is_in_the_summary(full):
+    out = " ".join(said(full).split())
+    assert ("The kernel's log: 0 errors and 1 warning named the device, 1 "
+            "error and 0 warnings did not.") in out
+    assert out.count("The kernel's log: ") == 2     # of one test of each
+
+
+def test_where_it_was_resumed():
+    assert phrases.places([]) == "with nothing left to run"
+    assert phrases.places([
+        {"target": "/dev/a", "test": "iops", "phase": "Rounds", "round": 4},
+        {"target": "/dev/b", "test": "trim", "phase": None, "round": None}
+    ]) == "/dev/a in iops, before round 4 of Rounds; /dev/b in trim"
 
 
 # The words

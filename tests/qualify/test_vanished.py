@@ -15,7 +15,7 @@ import qualifycontext
 import targets
 from abrun import sentence
 from fiolab.fio import fiorun
-from fiolab.qualify import presence
+from fiolab.qualify.watch import presence
 from fiolab.qualify.suite import integrity, queuetests
 from fiolab.target import claim, scratchfile, sysfs
 

@@ -27,7 +27,7 @@ class PhaseRun:
     def __init__(self, bench, test, number, phase, earlier):
         self.bench, self.test, self.phase = bench, test, phase
         self.number, self.position = number, 0
-        self.rounds, self.latencies, self.parts = [], [], []
+        self.rounds, self.latencies = [], []
         self.kept = True        # nothing was run: rounds may come from disk
         self.purged, self.omitted = None, []
         stimuli = phase.stimuli
@@ -146,15 +146,15 @@ class PhaseRun:
         self.position, self.purged = content["position"], content["purged"]
         prewritten.follow(self.bench, self.stimuli,
                           self.purged if number == 1 else None)
-        self.rounds.append(content["round"])
+        self.rounds.append({**content["round"],
+                            "part": content.get("part", 0)})
         self.latencies.append(content["latencies"])
-        self.parts.append(content.get("part", 0))
         return content["written"]
 
     def breaks(self):
         """The rounds before which the run was resumed."""
-        return [number for number, (one, two) in enumerate(
-            zip(self.parts, self.parts[1:]), 2) if one != two]
+        return [two["round"] for one, two in zip(self.rounds, self.rounds[1:])
+                if one["part"] != two["part"]]
 
     def _since(self):
         """How many rounds are from before the last break: what the target

@@ -7,13 +7,17 @@ from ..base import machine
 from ..base.problem import Problem
 from ..base.version import VERSION
 from ..report import pdf
+from ..target.drive import smartlog
 from ..target.target import QUALIFY
 from . import engines, prewritten, readings
 from .limits import against, judging
-from .report import phrases, schema, textreport
+from .report import phrases, schema, steadywords, textreport
+from .watch import healthcheck, kernelerrors
 
-RESUMED = ("the run was resumed {} ({}): no round from before a break is in a "
-           "measurement window after it.")
+RESUMED = ("the run was resumed at {}, {}: no round from before a break is in "
+           "a measurement window after it.")
+NOT_READ = ("{}, so what it reported of {} during the tests is not known, and "
+            "not judged.")
 NOT_FINISHED = ("the run is not finished: jobs/qualify --resume {} goes on "
                 "with it.")
 
@@ -26,15 +30,55 @@ def _profile(profile):
             "scaled": profile.scaled, "readings": readings.said(profile)}
 
 
+def _checks(worker, known):
+    """Those that are of no single test."""
+    excused = {test.name for test in worker.qualification.tests
+               if test.provokes}
+    after = worker.after        # None: the run was stopped before its end
+    made = (kernelerrors.check(worker.tests, excused),
+            after and healthcheck.check(known["smart"], after["smart"],
+                                        after["why"]))
+    return [one for one in made if one]
+
+
 def _target(worker, known):
     target, after = worker.target, worker.after or {"smart": None, "why": None}
     return {**target.data(QUALIFY), "identity": known["identity"],
             "smart": {"before": known["smart"], "after": after["smart"],
-                      "why": known["smart_why"] or after["why"]},
+                      "why": known["smart_why"] or after["why"],
+                      "rows": smartlog.rows(known["smart"], after["smart"])},
             "write_cache": known.get("write_cache"),
             "purge": known["purge"],
             "written": prewritten.summary(worker.tests),
-            "tests": worker.tests}
+            "checks": _checks(worker, known), "tests": worker.tests}
+
+
+def _place(target, part):
+    """Where a target went on in that part of the run; None if nowhere."""
+    for test in target["tests"]:
+        rounds = [(phase, one) for phase in test["phases"]
+                  for one in phase["rounds"]]
+        found = next(((phase["title"], one["round"]) for phase, one in rounds
+                      if one["part"] >= part), None)
+        if found or (not rounds and test["part"] >= part):
+            phase, number = found or (None, None)
+            return {"target": target["name"], "test": test["name"],
+                    "phase": phase, "round": number}
+    return None
+
+
+def _resumed(times, targets):
+    """When, and where each target went on."""
+    return [{"at": at, "places": [place for place in (
+        _place(target, part) for target in targets) if place]}
+            for part, at in enumerate(times, 1)]
+
+
+def _not_read(target):
+    """Why the kernel's log was not read, a sentence each."""
+    whys = {test["kernel"]["why"] for test in target["tests"]
+            if test["kernel"] and test["kernel"]["why"]}
+    return [NOT_READ.format(why, target["name"]) for why in sorted(whys)]
 
 
 def _kaio(engine):
@@ -48,17 +92,16 @@ def _kaio(engine):
 def _warnings(qualification, targets, finished):
     found = [*qualification.plan["warnings"], *qualification.warnings,
              *qualification.folder.strange]
-    times = qualification.plan.get("resumed", ())
-    if times:
-        found.append(RESUMED.format("once" if len(times) == 1 else
-                                    f"{len(times)} times", ", ".join(times)))
+    found += [RESUMED.format(one["at"], phrases.places(one["places"]))
+              for one in _resumed(qualification.plan.get("resumed", ()),
+                                  targets)]
     for target in targets:
-        found += prewritten.warnings(target)
+        found += _not_read(target) + prewritten.warnings(target)
         for test in target["tests"]:
             found += [f"{target['name']}, {test['name']}: steady state was "
                       f"not reached by round {phase['by']}; it is that of "
                       f"round {phase['steady']['last']}."
-                      for phase in test["phases"] if phrases.late(phase)]
+                      for phase in test["phases"] if steadywords.late(phase)]
             left = {one["why"] for one in test["cells"] if "why" in one}
             found += [f"{target['name']}, {test['name']}: stimuli were left "
                       f"out, as {why}." for why in sorted(left)]
@@ -89,6 +132,7 @@ def _measured(qualification, finished):
         "environment": plan["environment"],
         "profile": _profile(qualification.profile),
         "spec": _spec(qualification.spec),
+        "resumed": _resumed(plan.get("resumed", ()), targets),
         "targets": targets, "limits": [], "result": "not measured",
         "ab": None, "against": None,
         "warnings": _warnings(qualification, targets, finished)}
@@ -119,7 +163,7 @@ def _judge(qualification, data):
                           for one in judging.judge(qualification.spec, target)]
     if qualification.other:
         _compare(qualification, data)
-    checks = [check for test in tests for check in test["checks"]]
+    checks = [check for _, _, check in phrases.checks(data)]
     word = judging.overall(data["limits"], checks)
     if word == "pass" and any(test["state"] != "done" for test in tests):
         word = "not measured"       # what was left undone has not passed

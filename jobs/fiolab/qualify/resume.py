@@ -53,6 +53,15 @@ def _keep_more_rounds(qualification, known):
         qualification.folder.forget_round(f"t{number:02d}-complete")
 
 
+def _warn_of_another_kernel(known):
+    """Its figures are of two; kept in the plan."""
+    before, now = known["environment"]["kernel"], machine.describe()["kernel"]
+    if before != now:
+        known["warnings"].append(
+            f"the run was begun on the kernel {before} and resumed on {now}, "
+            f"so that its figures are not of one (at {machine.moment()}).")
+
+
 def go_on(given, stack):
     """The Qualification of --resume; given: {option: value}."""
     folder = Folder(given["resume"])
@@ -81,6 +90,7 @@ def go_on(given, stack):
         one["write_cache"] = targetset.look_at_cache(qualification, target)
     if more:
         _keep_more_rounds(qualification, known)
+    _warn_of_another_kernel(known)
     folder.resume(known, machine.moment())
     if qualification.asked.scratch:
         qualification.warnings.append("the scratch target is a new one since "

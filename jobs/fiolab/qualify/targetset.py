@@ -9,6 +9,7 @@ from ..base.problem import Problem
 from ..fio import clientrun, clienttarget
 from ..target import (claim, contents, identity, loopdevice, purge, scratchfile,
                       writecache)
+from ..target.drive import bus
 from ..target.target import Target
 
 SMALLEST = 16 << 20         # of what a qualification needs
@@ -149,10 +150,20 @@ def smart(target):
     return identity.smart(target.path)
 
 
+def _doubts(known, name):
+    """Sentences on how a device, or one below it, is connected and set up."""
+    below = [known["below"]] if known.get("below") else []
+    return [said for said in (bus.narrow(name, known.get("bus")),
+                              bus.busy(name, known.get("array"))) if said] + [
+        said for one in (*below, *(known.get("members") or ()))
+        for said in _doubts(one, one["name"])]
+
+
 def describe(qualification, target):
     """What plan.json keeps of a target that may be overwritten."""
     known = ({**identity.EMPTY, "kind": "remote"} if target.clients
-             else identity.describe(target.path))
+             else identity.asked(target.path))
+    qualification.warnings += _doubts(known, target.name)
     health, why = smart(target)
     method, reason = purge.plan(target)
     cache = look_at_cache(qualification, target)
@@ -164,8 +175,8 @@ def describe(qualification, target):
 def look_at_cache(qualification, target):
     """How it is now, for the report; None on another host."""
     found = None if target.clients else writecache.look(target.path)
-    said = found and writecache.contradiction(target.name, found)
-    qualification.warnings += [said] if said else []
+    qualification.warnings += writecache.contradictions(
+        target.name, found) if found else []
     return found
 
 

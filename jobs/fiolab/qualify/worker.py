@@ -6,8 +6,9 @@ import time
 
 from ..base import progress
 from ..target import claim
-from . import context, engines, estimate, presence, targetset
+from . import context, engines, estimate, targetset
 from .execute import Executor, Stopped
+from .watch import kernelerrors, presence
 
 WAIT = 0.5              # seconds between looks at the workers
 
@@ -67,12 +68,17 @@ class Worker(threading.Thread):
             number, Executor(its.fio, its.side, target, its.folder, its.stop,
                              its.has_stats),
             its.profile, its.seed, purge, self._progress, its.asked.power_cut)
+        folder, name = its.folder, self.bench.label("kernel")
+        self.kernel = kernelerrors.Watch(
+            target, folder.load_round(name),
+            lambda found: folder.save_round(name, found))
         self.spans = [test.estimate(its.profile, target.size).longest
                       for test in its.tests]
         self.span = 0.0
 
     def _progress(self, text, left):
         """left: None where the test cannot tell."""
+        self.kernel.look()
         left = self.span if left is None else left
         self.watch.begin(self.number, text, left + self.later)
 
@@ -104,7 +110,11 @@ class Worker(threading.Thread):
         if self.dropped:
             found["why"] = f"the device went in the test {self.dropped['test']}"
             return
-        test.run(self.bench, found)
+        try:
+            with self.kernel.during(test.name):
+                test.run(self.bench, found)
+        finally:
+            found["kernel"] = self.kernel.of(test.name)
         self._look(found)
 
     def _compare_engines(self):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# A device's own health log, by smartctl or else nvme: {name: number or text}.
-# Only tells; a log that cannot be read is a sentence and no fault.
+# A device's own health log, by smartctl or else nvme: {name: number or text},
+# with smartctl's names and temperatures in degrees Celsius.  Only tells (what
+# it means is for drive/smartlog.py); a log that cannot be read is a sentence
+# and no fault.
 import json
 
 from . import tools
@@ -8,6 +10,11 @@ from . import tools
 SECONDS = 20
 KELVIN = 273
 FAILED = 3          # smartctl's status: a bad command line, or no such device
+# nvme-cli's names: smartctl's.
+NAMES = {"avail_spare": "available_spare", "percent_used": "percentage_used",
+         "spare_thresh": "available_spare_threshold",
+         "host_read_commands": "host_reads",
+         "host_write_commands": "host_writes"}
 SMART_KINDS = ("nvme", "sata", "scsi")
 NEEDS = ("SMART data need smartctl ("
          f"{tools.hint('smartctl')}){{}}.")
@@ -49,9 +56,10 @@ def flat(found):
         "power_on_hours": found.get("power_on_time", {}).get("hours"),
         "power_cycles": found.get("power_cycle_count"),
         "grown_defects": found.get("scsi_grown_defect_list")}
-    health = found.get("nvme_smart_health_information_log", {})
+    health = _scalars(found.get("nvme_smart_health_information_log", {}))
+    health.pop("temperature", None)     # told above
     table = {name: value for name, value in table.items() if value is not None}
-    return {**_scalars(health), **_ata(found), **_scsi(found), **table}
+    return {**health, **_ata(found), **_scsi(found), **table}
 
 
 def _said(found, answer):
@@ -70,11 +78,18 @@ def _by_smartctl(path):
     return flat(found), None
 
 
-def kelvin(log):
-    """nvme-cli's names, with its temperatures in degrees Celsius."""
-    return {f"{name}_c" if name.startswith("temperature") else name:
+def _number(value):
+    """Newer ones tell the bits of critical_warning beside its value."""
+    return value.get("value") if isinstance(value, dict) else value
+
+
+def by_smartctl_names(log):
+    """nvme-cli's log with smartctl's names and degrees Celsius."""
+    found = _scalars({name: _number(value) for name, value in log.items()})
+    return {f"{name}_c" if name.startswith("temperature") else
+            NAMES.get(name, name):
             value - KELVIN if name.startswith("temperature") else value
-            for name, value in _scalars(log).items()}
+            for name, value in found.items()}
 
 
 def _by_nvme(path):
@@ -85,7 +100,7 @@ def _by_nvme(path):
     found = _parsed(answer)
     if answer.status != 0 or not found:
         return None, f"nvme smart-log {path}: {answer.why()}."
-    return {**kelvin(found), "tool": "nvme smart-log"}, None
+    return {**by_smartctl_names(found), "tool": "nvme smart-log"}, None
 
 
 def of(path, kind):

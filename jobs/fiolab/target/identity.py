@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Which device was measured, and how it was set: from sysfs alone; what that
-# does not tell is None.  Not from lsblk, which has the serial number and the
-# WWN of udev, in other words or not at all, cuts ATA's model and firmware
-# short, and tells neither NVMe's firmware and transport nor the write cache.
-# A file has the device below it described as well.
+# Which device was measured, and how it was set: from sysfs alone, and for the
+# report from the device's own tools, too (asked()); what they do not tell is
+# None.  Not from lsblk, which has the serial number and the WWN of udev, in
+# other words or not at all, cuts ATA's model and firmware short, and tells
+# neither NVMe's firmware and transport nor the write cache.  A device that is
+# made of others has those described as well, to the last, and a file the device
+# below it.
 from collections.abc import Iterable
 import os
 import re
 import stat
 
 from . import blockdevice, health, medium, sysfs
+from .drive import bus, nvme
 from .sysfs import first, kind, node, number, read, whole
 
 TRANSPORTS = ((r"/usb\d", "usb"), (r"/ata\d+/", "sata"),
@@ -90,7 +93,13 @@ def _settings(folder):
             "queue_depth": number(folder, "device/queue_depth"),
             "discard_max_bytes": discard,
             "discard_granularity": number(queue, "discard_granularity"),
-            "zoned": read(queue, "zoned")}
+            "zoned": read(queue, "zoned"), "queues": bus.queues(folder),
+            "bus": bus.of(folder), "integrity": bus.protection(folder),
+            "namespaces": bus.namespaces(folder), "array": bus.array(folder)}
+
+
+def _members(folder):
+    return [block(one) for one in sysfs.members(folder)] or None
 
 
 def _loop(folder):
@@ -115,24 +124,34 @@ def block(folder: str) -> dict:
     return {"name": os.path.basename(folder), **_who(disk),
             "size_bytes": None if sectors is None else sectors * 512,
             "read_only": number(folder, "ro") == 1, **_settings(disk),
-            **_loop(disk), **_partition(folder)}
+            "members": _members(disk), **_loop(disk), **_partition(folder)}
 
 
-EMPTY = dict.fromkeys((*_who("/none"), "size_bytes", *_settings("/none")))
+EMPTY = dict.fromkeys((*_who("/none"), "size_bytes", *_settings("/none"),
+                       "members"))
 
 
 def _below(row):
-    """The device that a file system is on, if it is on one."""
+    """The folder of the device that a file system is on, if it is on one."""
     source = row and blockdevice.device_number(row[3])
-    return block(sysfs.of(source)) if source else None
+    return sysfs.of(source) if source else None
+
+
+def folder(path: str) -> str | None:
+    """Of a block device, or of the one below a file; None if there is none.
+    """
+    path = os.path.realpath(path)
+    return (sysfs.place(path) if stat.S_ISBLK(os.stat(path).st_mode)
+            else _below(medium.mount_of(path)))
 
 
 def _file(path, info):
     row = medium.mount_of(path)
+    below = _below(row)
     return {**EMPTY, "name": os.path.basename(path), "kind": "file",
             "size_bytes": info.st_size, "inode": info.st_ino,
             "file_system": row and row[2], "mounted_on": row and row[1],
-            "below": _below(row)}
+            "below": below and block(below)}
 
 
 def describe(path: str) -> dict:
@@ -141,6 +160,21 @@ def describe(path: str) -> dict:
     info = os.stat(path)
     return (block(sysfs.place(path)) if stat.S_ISBLK(info.st_mode)
             else _file(path, info))
+
+
+def _asked(known):
+    """With what NVMe devices say of themselves, its members too."""
+    disk = known.get("partition_of") or known["name"]
+    more = {"nvme": nvme.identity(node(disk))} if (
+        known["kind"] == "nvme") else {}
+    return {**known, **more, "members": known["members"] and [
+        _asked(one) for one in known["members"]], **(
+            {"below": _asked(known["below"])} if known.get("below") else {})}
+
+
+def asked(path: str) -> dict:
+    """describe(), with what the device tells its tools alone."""
+    return _asked(describe(path))
 
 
 def smart(path: str) -> tuple[dict | None, str | None]:
@@ -153,8 +187,27 @@ def smart(path: str) -> tuple[dict | None, str | None]:
     if not stat.S_ISBLK(info.st_mode):
         return None, ("a file has no SMART data, and the device below it is "
                       "used by others too.")
-    disk = sysfs.disk(path)
-    return health.of(node(disk), kind(disk))
+    return _smart(sysfs.disk(path))
+
+
+def _smart(disk):
+    """Of a device that is made of others, theirs: {"sda: NAME": value}."""
+    parts = list(dict.fromkeys(map(whole, sysfs.members(disk))))
+    if not parts:
+        return health.of(node(disk), kind(disk))
+    found, whys = {}, []
+    for part in parts:
+        log, why = _smart(part)
+        found.update({f"{os.path.basename(part)}: {name}": value
+                      for name, value in (log or {}).items()})
+        whys += [why] if why else []
+    return found or None, " ".join(whys) or None
+
+
+def _made_of(known):
+    """What tells its members apart, whatever they are called now."""
+    return sorted(str([one.get(key) for key, _ in DEVICE])
+                  for one in known.get("members") or ())
 
 
 def same(before: dict | None, now: dict | None,
@@ -164,6 +217,8 @@ def same(before: dict | None, now: dict | None,
         return None if before is now else "one of them is not known."
     found = [f"its {words} was {before.get(key)!r} and is {now.get(key)!r}"
              for key, words in fields if before.get(key) != now.get(key)]
+    if "members" in before and _made_of(before) != _made_of(now):
+        found.append("it is made of other devices")
     if before.get("below") or now.get("below"):
         below = same(before.get("below"), now.get("below"), fields)
         found += [f"below the file {below[:-1]}"] if below else []

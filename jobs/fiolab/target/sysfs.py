@@ -2,6 +2,7 @@
 # What sysfs says of block devices: attributes by their folder, and of which
 # kind a device is.  What it does not tell is None.  All that reads or writes
 # there does it through here.
+from collections.abc import Callable
 import glob
 import os
 import re
@@ -54,6 +55,14 @@ def node(folder: str) -> str:
     return "/dev/" + os.path.basename(folder).replace("!", "/")
 
 
+def _listed(folder):
+    """The names in a folder; none where it is not there."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def _bytes(*names):
     try:
         with open(os.path.join(*names), "rb") as file:
@@ -101,6 +110,59 @@ def counted(folder: str, field: int) -> int | None:
     """A field of the device's "stat"; None where that is not told."""
     fields = (read(folder, "stat") or "").split()
     return int(fields[field]) if len(fields) > field else None
+
+
+def members(folder: str) -> list[str]:
+    """Folders of the devices that an md or dm device is made of."""
+    below = os.path.join(folder, "slaves")
+    return sorted(os.path.realpath(os.path.join(below, name))
+                  for name in _listed(below))
+
+
+def controllers(folder: str) -> list[str]:
+    """Folders of the NVMe controllers of a namespace: with native multipath
+    it hangs on its subsystem, and these have it in common."""
+    return sorted(os.path.realpath(path) for path in glob.glob(
+        os.path.join(glob.escape(folder), "device/nvme*"))
+        if re.fullmatch(r"nvme\d+", os.path.basename(path)))
+
+
+def family(folder: str) -> list[str]:
+    """Folders of all that a device is or is made of, from its own: its disk,
+    partitions and NVMe controllers, and those of its members, to the last; of
+    one that is gone, its own."""
+    disk = whole(folder)
+    found = [folder, disk, *(
+        partitions(folder) if os.path.isdir(folder) else ()),
+        *controllers(disk)]
+    for member in members(disk):
+        found += family(member)
+    return list(dict.fromkeys(found))
+
+
+def names(folder: str | None) -> list[str]:
+    """By which the kernel's log may call a device: its own, that of its disk
+    and, up to the bus, those of what it hangs on; folder need not be there any
+    more."""
+    own, *above = reversed((folder or "").split("/"))
+    ports = [name for name in above if re.fullmatch(r"ata\d+", name)]
+    address = next((re.fullmatch(r"\d+:(\d+):(\d+):\d+", name)
+                    for name in above if name.count(":") == 3), None)
+    # libata's name of a drive: its port, and its place there.
+    drives = [f"{port}.{int(address[1]) + int(address[2]):02d}"
+              for port in ports if address]
+    return [name for name in dict.fromkeys((
+        own, *(name for i, name in enumerate(above) if i == 0 and name not in
+               ("", "block") or re.search(r"\d", name)), *drives))
+            if name and not name.startswith("pci")]
+
+
+def naming(known: list[str]) -> Callable[[str], bool]:
+    """Does a text have one of these names, and not only as a part of another?
+    """
+    pattern = re.compile(r"(?<![\w.:-])(?:%s)(?![\w-]|[.:]\w)" % "|".join(
+        map(re.escape, known)))
+    return lambda text: bool(known and pattern.search(text))
 
 
 def kind(folder: str) -> str | None:

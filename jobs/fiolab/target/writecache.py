@@ -3,7 +3,8 @@
 # is the drive that must change: what queue/write_cache holds is only what the
 # kernel believes, so that is read and never written.  NVMe: feature 6.
 # SATA: hdparm.  SCSI, virtio and SATA without hdparm: the driver's cache_type,
-# which it passes on to the drive.
+# which it passes on to the drive.  What the drive says is asked of it: of SCSI
+# by sdparm, as cache_type tells what the driver knew when it last looked.
 import contextlib
 import glob
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..base.problem import Problem
 from . import identity, sysfs, tools
+from .drive import nvme
 
 SECONDS = 20
 # Of a controller: it may refuse the feature for a single namespace.
@@ -23,6 +25,7 @@ STATES = {"write back": True, "write through": False}
 
 class Nvme:
     """Feature 6, which is the controller's: of all its namespaces."""
+    TOOL, HOW = "nvme", "NVMe feature 6"
 
     def __init__(self, disk, path):
         self.disk, self.path = disk, path
@@ -38,21 +41,18 @@ class Nvme:
             return "that would change the controller's other namespaces, too"
         return None
 
-    def _run(self, what, *words):
-        return tools.run("nvme", what, self.path, "-f", "6", EVERYWHERE,
-                         *words, seconds=SECONDS)
-
     def get(self):
-        answer = self._run("get-feature")
-        value = answer and re.search(
-            r"Current value:\s*(?:0x)?([0-9a-fA-F]+)", answer.text)
-        return None if not value else bool(int(value[1], 16) & 1)
+        value = nvme.feature(self.path, nvme.CACHE, EVERYWHERE)
+        return None if value is None else bool(value & 1)
 
     def set(self, on):
-        self._run("set-feature", f"--value={int(on)}")
+        tools.run("nvme", "set-feature", self.path, "-f", str(nvme.CACHE),
+                  EVERYWHERE, f"--value={int(on)}", seconds=SECONDS)
 
 
 class Hdparm:
+    TOOL, HOW = "hdparm", "hdparm -W"
+
     def __init__(self, disk, path):
         self.path = path
 
@@ -73,8 +73,10 @@ class Hdparm:
 class CacheType:
     """The driver's own switch: sd sends a MODE SELECT, virtio sets its
     configuration."""
+    TOOL, HOW = None, "its virtio configuration"
 
-    def __init__(self, disk, _path):
+    def __init__(self, disk, path):
+        self.path = path
         found = [*glob.glob(f"{disk}/device/scsi_disk/*/cache_type"),
                  *glob.glob(f"{disk}/cache_type")]
         self.file = found[0] if found else None
@@ -92,8 +94,24 @@ class CacheType:
         sysfs.write("write back" if on else "write through", self.file)
 
 
-SWITCHES = {"nvme": (Nvme,), "sata": (Hdparm, CacheType),
-            "scsi": (CacheType,), "virtio": (CacheType,)}
+class Scsi(CacheType):
+    """The same, and what the drive itself says: WCE of mode page 8, which not
+    each has."""
+    TOOL, HOW = "sdparm", "SCSI mode page 8"
+
+    def told(self):
+        answer = tools.run("sdparm", "--quiet", "--get=WCE", self.path,
+                           seconds=SECONDS)
+        value = answer and re.search(r"^WCE\s+([01])\b", answer.text, re.M)
+        return None if not value else value[1] == "1"
+
+    def get(self):
+        on = self.told()
+        return super().get() if on is None else on
+
+
+SWITCHES = {"nvme": (Nvme,), "sata": (Hdparm, CacheType), "scsi": (Scsi,),
+            "virtio": (CacheType,)}
 
 
 def _state(text):
@@ -174,38 +192,52 @@ def now(path: str) -> bool | None:
     return switch and switch.get()
 
 
-def _told(path):
-    """What a block device says, though it may not be changed."""
-    disk = sysfs.disk(path)
-    said = (make(disk, sysfs.node(disk)).get()
-            for make in SWITCHES.get(sysfs.kind(disk), ()))
-    return next((on for on in said if on is not None), None)
+def _asked(disk):
+    """(is it on or None, how the device was asked or None, why it was not)"""
+    kind = sysfs.kind(disk)
+    make = next(iter(SWITCHES.get(kind, ())), None)
+    if make is None:
+        return None, None, f"{kind or 'it'} has no way to be asked"
+    if make.TOOL and not tools.find(make.TOOL):
+        return None, None, f"asking it needs {tools.hint(make.TOOL)}"
+    try:
+        switch = make(disk, sysfs.node(disk))
+        on = switch.told() if isinstance(switch, Scsi) else switch.get()
+    except OSError:
+        on = None
+    return on, make.HOW, None if on is not None else "it gave no answer"
+
+
+def _look(folder):
+    disk = sysfs.whole(folder)
+    on, how, why = _asked(disk)
+    return {"name": os.path.basename(disk), "device": on,
+            "kernel": sysfs.read(disk, "queue/write_cache"), "how": how,
+            "why": why, "members": [_look(one)
+                                    for one in sysfs.members(disk)]}
 
 
 def look(path: str) -> dict[str, Any]:
     """{"device": is it on, as the device says (None: it does not), "kernel":
-    what the kernel believes}; of a file, of the device below it."""
-    path = os.path.realpath(path)
-    known = identity.describe(path)
-    if known["kind"] == "file":
-        known = known["below"] or {}
-        path = sysfs.node(known.get("name", ""))
-    try:
-        told = _told(path) if known else None
-    except OSError:
-        told = None
-    return {"device": told, "kernel": known.get("write_cache")}
+    what the kernel believes, "how" it was asked, "why" it was not, "members":
+    the same of those that it is made of}; of a file, of the device below it."""
+    folder = identity.folder(path)
+    return _look(folder) if folder else {
+        "name": None, "device": None, "kernel": None, "how": None,
+        "why": "it lies on no device", "members": []}
 
 
-def contradiction(name: str, found: dict) -> str | None:
-    """A sentence where the device says other than the kernel; else None."""
+def contradictions(name: str, found: dict) -> list[str]:
+    """A sentence for each that says other than the kernel, members too."""
+    said = [one for member in found["members"] for one in contradictions(
+        f"{member['name']}, a member of {name},", member)]
     kernel = _state(found["kernel"])
     if None in (found["device"], kernel) or found["device"] == kernel:
-        return None
-    return (f"the write cache of {name} is {WORDS[found['device']]}, as the "
+        return said
+    return [f"the write cache of {name} is {WORDS[found['device']]}, as the "
             f"device says, and the kernel believes {found['kernel']!r}" + (
                 ": it sends no flush, and what a sync wrote may be lost."
-                if found["device"] else "."))
+                if found["device"] else "."), *said]
 
 
 def _device(path, on, stack, before):

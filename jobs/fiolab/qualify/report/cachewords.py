@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The write cache in words, for the heads of the reports: "off" only where the
-# device said so after it was set, and not because the profile asks for it.
+# The write cache in words, for the heads of the reports and the target's
+# fields: "off" only where the device said so after it was set, and not because
+# the profile asks for it; and what the kernel believes beside it.
 from ...target.writecache import STATES, WORDS
 
 
@@ -26,3 +27,28 @@ def of(data):
     if len(set(said.values())) < 2:
         return next(iter(said.values()), "as it is")
     return "; ".join(f"{name}: {text}" for name, text in said.items())
+
+
+def _beside(found):
+    """What the device says, and what the kernel believes."""
+    told, kernel = found["device"], found["kernel"]
+    device = (f"not told by the device ({found.get('why') or 'not asked'})"
+              if told is None else f"{WORDS[told]}, as the device says"
+              + (f" ({found['how']})" if found.get("how") else ""))
+    differ = None not in (told, STATES.get(kernel)) and STATES[kernel] != told
+    return (f"{device}; the kernel believes {kernel or 'nothing'}"
+            + (": THEY DIFFER" if differ else ""))
+
+
+def rows(target):
+    """[(name, text)] of a target and of what it is made of."""
+    found = target.get("write_cache")
+    if not found:
+        return [("Write cache", "not known")]
+    return [("Write cache", _beside(found)), *_of_members(found)]
+
+
+def _of_members(found, level=""):
+    return [row for one in found.get("members", ()) for row in (
+        (f"Write cache of {level}{one['name']}", _beside(one)),
+        *_of_members(one, f"{level}{one['name']} / "))]

@@ -4,17 +4,9 @@
 # but the pictures, which svg.py makes.
 from ...report import page, svg, wording
 from .. import prewritten
-from . import cachewords, phrases, testpage
+from . import cachewords, devicepage, kernelpage, phrases, steadywords, testpage
 
-SMART_ROWS = 60
 FAILED = 6                  # named under the headline
-IDENTITY = ("vendor", "model", "serial", "firmware", "kind", "transport",
-            "write_cache", "scheduler", "rotational")
-NAMED = {name: f"{name}, as the kernel believes"
-         for name in ("write_cache", "below.write_cache")}
-ELSEWHERE = ("name", "size_bytes", "logical_block", "physical_block")
-BELOW = ("name", "kind", "model", "serial", "size_bytes", "write_cache",
-         "scheduler", "rotational", "transport")    # a file
 
 
 # The result
@@ -32,7 +24,7 @@ def failures(data):
 
 def _steady_count(data):
     found = [phase["steady"]["reached"] for target in data["targets"]
-             for _, phase in phrases.phases(target)]
+             for _, phase in steadywords.phases(target)]
     return sum(found), len(found)
 
 
@@ -51,50 +43,14 @@ def summary(data):
             "states": _states(data)}
 
 
-# The device
-
-def flat(found, prefix=""):
-    """{dotted name: scalar} of whatever a tool printed."""
-    if isinstance(found, dict):
-        return {key: value for name, one in found.items() for key, value in
-                flat(one, f"{prefix}.{name}" if prefix else name).items()}
-    if isinstance(found, list):
-        return {key: value for i, one in enumerate(found) for key, value in
-                flat(one, f"{prefix}[{i}]").items()}
-    return {prefix: found}
-
-
-def smart(target):
-    """(rows of name, before, after, changed), how many are left out."""
-    before, after = (flat(target["smart"][when] or {})
-                     for when in ("before", "after"))
-    both = bool(before and after)
-    rows = [(name, before.get(name), after.get(name),
-             both and before.get(name) != after.get(name))
-            for name in {**before, **after}]
-    rows.sort(key=lambda row: not row[3])
-    return rows[:SMART_ROWS], max(0, len(rows) - SMART_ROWS)
-
-
-def identity(target):
-    """[(name, text)]: the known fields first, in order, then what is set."""
-    found = flat(target["identity"])
-    rest = [name for name, value in found.items() if name not in
-            (*IDENTITY, *ELSEWHERE) and value is not None]
-    return [(wording.label(NAMED.get(name, name).replace("_", " ").replace(
-                 ".", ": ")), phrases.plain(found.get(name)))
-            for name in (*IDENTITY, *rest)
-            if name in IDENTITY or not name.startswith("below.")
-            or name.removeprefix("below.") in BELOW]
-
-
 def _target(target, number):
     tests = [testpage.made(test, f"t{number}-{i}")
              for i, test in enumerate(target["tests"])]
-    rows, left = smart(target)
+    rows, left = devicepage.smart(target)
     return {**target, "anchor": f"t{number}", "tests": tests,
-            "fields": identity(target), "smart_rows": rows,
-            "smart_left": left, "device": phrases.device(target),
+            "fields": devicepage.fields(target), "smart_rows": rows,
+            "smart_left": left, "kernel_quiet": kernelpage.are_quiet(tests),
+            "device": phrases.device(target),
             "written_said": prewritten.said(target)}
 
 

@@ -108,9 +108,11 @@ def where(limit, data):
 
 
 def checks(data):
-    """[(target, test, check)] of all targets."""
+    """[(target, test, check)] of all targets; test: None of what is of no
+    single one."""
     return [(target, test, check) for target in data["targets"]
-            for test in target["tests"] for check in test["checks"]]
+            for test in (*target["tests"], None)
+            for check in (test or target).get("checks", ())]
 
 
 def tally(results):
@@ -168,39 +170,6 @@ def changed(rows):
 
 # Steady state
 
-def phases(target):
-    """[(test, phase)] that had to become steady."""
-    return [(test, phase) for test in target["tests"]
-            for phase in test["phases"] if phase["steady"]]
-
-
-def _cut_short(test, phase):
-    """The test ended in this phase."""
-    return test["state"] != "done" and phase is test["phases"][-1]
-
-
-def late(phase):
-    """Did it become steady only after the rounds that it has for that?"""
-    found, by = phase["steady"], phase.get("by")
-    return bool(found and by and found["reached"] and found["last"] > by)
-
-
-def steady(test, phase):
-    """'reached in round 7, window 3 to 7', or that it was not; and where the
-    run was resumed between its rounds."""
-    found, breaks = phase["steady"], phase.get("breaks")
-    resumed = (f"; resumed before round {', '.join(map(str, breaks))}"
-               if breaks else "")
-    if not found["reached"]:
-        rounds = several(found["rounds"], "round")
-        return (f"not reached when the test ended, after {rounds}"
-                if _cut_short(test, phase) else f"NOT REACHED in {rounds}"
-                ) + resumed
-    before = f"NOT REACHED by round {phase['by']}; " if late(phase) else ""
-    return (f"{before}reached in round {found['last']}, window "
-            f"{found['first']} to {found['last']}{resumed}")
-
-
 def formula(one):
     """The fit: 'y = -12.3 x + 4,567'."""
     if one["slope"] is None:
@@ -212,6 +181,15 @@ def formula(one):
 
 def signed(value):
     return figure(value).replace("-", "−")
+
+
+# Resumed
+
+def places(found):
+    """'/dev/a in iops, before round 4 of Rounds': where it went on."""
+    return "; ".join(f"{one['target']} in {one['test']}" + (
+        f", before round {one['round']} of {one['phase']}"
+        if one["round"] else "") for one in found) or "with nothing left to run"
 
 
 # Names, times, sources

@@ -7,7 +7,8 @@ from markupsafe import Markup
 
 from ...fio.metrics import PERCENTILES
 from ...report import wording
-from . import cellpage, distribution, phrases, pictures, sweep, timeline
+from . import (cellpage, distribution, kernelpage, phrases, pictures,
+               steadywords, sweep, timeline)
 
 LINES = 8                   # of one picture
 DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
@@ -103,7 +104,7 @@ def determination(phase):
 def _steady(test, phase, prefix):
     windows = [_window_figure(phase, one, f"{prefix}w{i}")
                for i, one in enumerate(phase["steady"]["tracked"])]
-    return {"title": phase["title"], "said": phrases.steady(test, phase),
+    return {"title": phase["title"], "said": steadywords.steady(test, phase),
             "reached": phase["steady"]["reached"],
             "window": phase["steady"]["window"],
             "rows": determination(phase),
@@ -220,4 +221,6 @@ def made(test, anchor):
             "tables": cellpage.tables(test),
             "cells": cellpage.cells(test),
             "evidence": evidence(test), "preparation": preparation(test),
+            "kernel_said": kernelpage.said(test),
+            "kernel_lines": kernelpage.lines(test),
             "purges": purges(test)}

@@ -6,7 +6,7 @@ from ...report import wording
 from ...report.terminal import fitted, narrow, warnings
 from ...report.wording import several
 from .. import prewritten
-from . import cachewords, phrases
+from . import cachewords, kernelpage, phrases, steadywords
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
 ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
@@ -102,9 +102,10 @@ def _test(test):
                    more=" " * 13)
     for phase in steady:
         where = f"{phase['title']}: " if len(steady) > 1 else ""
-        lines += fitted(f"{where}steady state {phrases.steady(test, phase)}",
-                        " " * 15)
-    return lines
+        said = steadywords.steady(test, phase)
+        lines += fitted(f"{where}steady state {said}", " " * 15)
+    return lines + ([] if kernelpage.is_quiet(test) else fitted(
+        kernelpage.said(test), " " * 15))
 
 
 def _tests(data):

@@ -8,10 +8,11 @@ import hashlib
 import time
 
 from ...base.problem import Problem
-from .. import cells, estimate, jobtext, presence
+from .. import cells, estimate, jobtext
 from ..context import Context
 from ..execute import Stopped
 from ..phaserun import PhaseRun
+from ..watch import presence
 from .model import Phase
 
 
@@ -37,13 +38,14 @@ def outcome(found):
 
 class Test:
     """What each has: a name, a title, a group and a section."""
+    provokes = False            # errors of the kernel about the device
 
     def entry(self):
         """A test in qualify.json, before anything of it was run."""
         return {"name": self.name, "title": self.title, "group": self.group,
                 "section": self.section, "state": "not run", "why": None,
                 "seconds": 0.0, "phases": [], "cells": [], "checks": [],
-                "tables": [], "grids": []}
+                "tables": [], "grids": [], "part": 0, "kernel": None}
 
     def run(self, bench, found):
         """All of it on a target (a Bench), into its entry; what is finished
@@ -144,11 +146,13 @@ class Procedure(Test):
     seconds: Callable           # (profile, bytes) -> seconds it will take
     perform: Callable           # (context) -> part of a test in qualify.json
     cells: tuple = ()           # the names of its cells
+    provokes: bool = False
     section = None
 
     def run(self, bench, found):
         def make():
             with outcome(found):
+                found["part"] = bench.folder.part
                 found.update(self.perform(Context(bench, self)))
                 # Else what was found is not kept.
                 presence.demand(bench.target)

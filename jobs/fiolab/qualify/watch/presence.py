@@ -1,63 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A device that drops off the bus fails the qualification, whatever else was
 # measured: the check that says so, with the time and what the kernel said.
-import os
 import re
 import time
 
-from ..base import machine
-from ..target import claim
-from .suite.verifying import judged
+from ...base import kernellog, machine
+from ...target import claim, sysfs
+from ..suite.verifying import judged
 
 PRESENT = ("present", "The device stayed present")
-KMSG = "/dev/kmsg"
-RECORD = re.compile(r"\d+,\d+,(\d+),[^;]*;([^\n]*)")
-LONGEST = 8192              # bytes of a record
 BEFORE, AFTER = 120, 5      # seconds around the moment at which it was missed
 LOST_IO = re.compile(r"I/O error|i/o error|critical \w+ error")
-
-
-def _records():
-    """The kernel's log, as its file has it; OSError where it may not be read.
-    """
-    descriptor = os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        while True:
-            try:
-                record = os.read(descriptor, LONGEST)
-            except BrokenPipeError:     # it was written over meanwhile
-                continue
-            except BlockingIOError:     # the end
-                return
-            if not record:
-                return
-            yield record.decode("utf-8", "replace")
-    finally:
-        os.close(descriptor)
 
 
 def _log():
     """[(time.time(), text)]"""
     boot = time.time() - time.monotonic()
-    found = map(RECORD.match, _records())
-    return [(boot + int(one[1]) / 1e6, one[2]) for one in found if one]
-
-
-def names(folder):
-    """By which the kernel's log may call a device: its own and, up to the bus,
-    those of what it hangs on; folder is its place in sysfs."""
-    own, *above = reversed((folder or "").split("/"))
-    return [own, *(name for name in above if re.search(r"\d", name) and
-                   not name.startswith("pci"))]
+    return [(boot + one.seconds, one.text) for one in kernellog.whole()]
 
 
 def chosen(lines, folder, moment):
     """(when, text) of the line that best tells why a device went, or None:
     the last about it that is no I/O that it failed, else the first of those.
     """
-    named = re.compile(r"(?<![\w.:-])(?:%s)(?![\w-]|[.:]\w)" % "|".join(
-        map(re.escape, names(folder))))
-    about = [line for line in lines if named.search(line[1]) and
+    named = sysfs.naming(sysfs.names(folder))
+    about = [line for line in lines if named(line[1]) and
              moment - BEFORE <= line[0] <= moment + AFTER]
     told = [line for line in about if not LOST_IO.search(line[1])]
     return told[-1] if told else about[0] if about else None

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# How a device is connected and set up, from sysfs alone: its place on the PCI
+# bus with the link that it has and could have, its hardware queues, protection
+# information, NVMe's namespaces, and the state of an md array.
+import glob
+import os
+import re
+
+from .. import sysfs
+
+LINK = {"link_speed": "current_link_speed", "link_width": "current_link_width",
+        "max_link_speed": "max_link_speed", "max_link_width": "max_link_width"}
+ARRAY = ("level", "raid_disks", "chunk_size", "metadata_version",
+         "array_state", "sync_action", "degraded")
+UNKNOWN = (None, "Unknown", "0", "255")     # a link that is none
+GIGA = re.compile(r"[\d.]+")
+
+
+def _pci(folder):
+    """The folder of the PCI device that it hangs on; None without one."""
+    while folder not in ("", "/"):
+        if os.path.basename(os.path.realpath(folder + "/subsystem")) == "pci":
+            return folder
+        folder = os.path.dirname(folder)
+    return None
+
+
+def _known(text):
+    return None if text in UNKNOWN else text
+
+
+def _sata(folder):
+    """The speed of a SATA link, as "6.0 Gbps"."""
+    port = re.match(r".*/ata\d+(?=/)", folder + "/")
+    return port and sysfs.first(port[0], "link*/ata_link/link*/sata_spd")
+
+
+def of(folder: str) -> dict | None:
+    """Its place on the bus, of a whole device's folder; None where it has
+    none.  Widths are in lanes."""
+    place = _pci((sysfs.controllers(folder) or [folder])[0])
+    if place is None:
+        return None
+    found = {name: _known(sysfs.read(place, file))
+             for name, file in LINK.items()}
+    return {"address": os.path.basename(place), **found,
+            "power_state": sysfs.read(place, "power_state"),
+            "sata_speed": _sata(folder)}
+
+
+def _number(text):
+    found = GIGA.match(text or "")
+    return float(found[0]) if found else None
+
+
+def narrow(name: str, bus: dict | None) -> str | None:
+    """A sentence where the PCI link is below what the device could have."""
+    pairs = [tuple(_number((bus or {}).get(front + what)) for front in
+                   ("", "max_")) for what in ("link_speed", "link_width")]
+    if not any(now and most and now < most for now, most in pairs):
+        return None
+    return (f"the PCIe link of {name} is {bus['link_speed']}, "
+            f"x{bus['link_width']}, and the device could have "
+            f"{bus['max_link_speed']}, x{bus['max_link_width']}.")
+
+
+def queues(folder: str) -> int | None:
+    """The hardware queues that the kernel has for it."""
+    found = [name for name in glob.glob(glob.escape(folder) + "/mq/*")
+             if os.path.basename(name).isdigit()]
+    return len(found) or None
+
+
+def protection(folder: str) -> dict | None:
+    """The integrity profile, as "T10-DIF-TYPE1-CRC"; None: it has none."""
+    name = sysfs.read(folder, "integrity/format")
+    if name in (None, "none"):
+        return None
+    return {"format": name,
+            "tag_bytes": sysfs.number(folder, "integrity/tag_size"),
+            "of_device": sysfs.read(
+                folder, "integrity/device_is_integrity_capable") == "1"}
+
+
+def namespaces(folder: str) -> list[dict] | None:
+    """Those of the same NVMe controllers; None of another device."""
+    if sysfs.kind(folder) != "nvme":
+        return None
+    found = {}
+    for top in (*sysfs.controllers(folder), folder + "/device"):
+        for path in sorted(glob.glob(glob.escape(top) + "/nvme*n*")):
+            # nvme0c1n2 is the path by controller 1 to nvme0n2.
+            name = re.sub(r"c\d+(?=n)", "", os.path.basename(path))
+            sectors = sysfs.number(path, "size")
+            if re.fullmatch(r"nvme\d+n\d+", name) and sectors is not None:
+                found[name] = {"name": name, "size_bytes": sectors * 512}
+    return [found[name] for name in sorted(found)] or None
+
+
+def array(folder: str) -> dict | None:
+    """An md array; None: it is none."""
+    found = {name: sysfs.read(folder, "md", name) for name in ARRAY}
+    return found if any(found.values()) else None
+
+
+def busy(name: str, md: dict | None) -> str | None:
+    """A sentence where an array has more to do than our I/O."""
+    state = (md or {}).get("sync_action")
+    if state in (None, "idle", "frozen"):
+        return None
+    return (f"the array {name} was in its {state} when the run began, which "
+            "takes of its speed: let it end, and begin anew.")

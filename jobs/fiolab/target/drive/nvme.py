@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What an NVMe device says of itself beyond sysfs, asked with nvme-cli: its
+# version, the LBA format with metadata and protection information, the power
+# state.  What it does not tell is None; without the tool, why there is nothing.
+import json
+import re
+
+from .. import tools
+
+SECONDS = 20
+EXTENDED, FIRST = 0x10, 8       # bits of FLBAS and DPS
+CURRENT = re.compile(r"Current value:\s*(?:0x)?([0-9a-fA-F]+)")
+POWER, CACHE = 2, 6             # features
+FIELDS = ("version", "namespaces_max", "lba_format", "lba_formats",
+          "data_bytes", "metadata_bytes", "metadata", "protection",
+          "protection_place", "power_state", "power_states")
+NEEDS = ("LBA format, metadata, protection information, NVMe version and "
+         "power state are not known, as asking for them needs {}.")
+
+
+def feature(path: str, number: int, *words: str) -> int | None:
+    """The current value of a feature; None where that is not told."""
+    answer = tools.run("nvme", "get-feature", path, "-f", str(number), *words,
+                       seconds=SECONDS)
+    value = answer and CURRENT.search(answer.text)
+    return int(value[1], 16) if value else None
+
+
+def _asked(what, path):
+    """(its JSON or {}, why there is none)"""
+    answer = tools.run("nvme", what, path, "-o", "json", seconds=SECONDS)
+    try:
+        found = json.loads(answer.text)
+    except ValueError:
+        found = None
+    if answer.status == 0 and isinstance(found, dict):
+        return found, None
+    return {}, f"nvme {what} {path}: {answer.why()}."
+
+
+def _version(number):
+    """"1.4.0"; devices before 1.2 do not tell."""
+    if not isinstance(number, int) or not number:
+        return None
+    return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
+
+
+def _controller(found):
+    states = found.get("npss")
+    return {"version": _version(found.get("ver")),
+            "namespaces_max": found.get("nn"),
+            "power_states": None if states is None else states + 1}
+
+
+def _index(flbas):
+    """Of the LBA format: 4 bits, and 2 more for devices with many."""
+    return flbas & 15 | (flbas >> 5 & 3) << 4
+
+
+def _namespace(found):
+    formats, flbas = found.get("lbafs"), found.get("flbas")
+    if not formats or flbas is None or _index(flbas) >= len(formats):
+        return {}
+    one, kind = formats[_index(flbas)], found.get("dps", 0)
+    size = one.get("ms", 0)
+    return {"lba_format": _index(flbas), "lba_formats": len(formats),
+            "data_bytes": 1 << one["ds"], "metadata_bytes": size,
+            "metadata": None if not size else "at the end of each block"
+            if flbas & EXTENDED else "in a buffer of its own",
+            "protection": kind & 7,
+            "protection_place": None if not kind & 7 else
+            "first bytes of the metadata" if kind & FIRST else
+            "last bytes of the metadata"}
+
+
+def identity(path: str) -> dict:
+    """FIELDS, and "why" some are None: a sentence, or None.
+
+    protection: the type, 0 for none; sizes are bytes.
+    """
+    empty = dict.fromkeys(FIELDS)
+    if not tools.find("nvme"):
+        return {**empty, "why": NEEDS.format(tools.hint("nvme"))}
+    (control, no_control), (space, no_space) = (
+        _asked(what, path) for what in ("id-ctrl", "id-ns"))
+    state = feature(path, POWER)
+    return {**empty, **_controller(control), **_namespace(space),
+            "power_state": None if state is None else state & 31,
+            "why": no_control or no_space}

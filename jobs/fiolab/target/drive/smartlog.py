@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a health log means: of the attributes that are known, the title, the
+# unit, and whether what it was before and is after the tests is bad, to be
+# noted, or good.  One that only tells has no judgement.
+# Of a device that is made of others, names are "sda: NAME".
+from collections.abc import Callable
+from dataclasses import dataclass
+
+GOOD, NOTED, BAD = "good", "noted", "bad"
+UNIT_OF_DATA = "512000 B"       # of NVMe's data units: a thousand sectors
+# The bits of NVMe's critical warning.
+CRITICAL = ("the available spare is below its threshold",
+            "a temperature is beyond its threshold",
+            "the reliability is degraded", "the medium is read-only",
+            "the backup of the volatile memory failed",
+            "the persistent memory region is unreliable")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    title: str
+    unit: str = ""
+    # (before, after, all that is after) -> (GOOD, NOTED or BAD, note or None)
+    judge: Callable | None = None
+
+
+def _grew(before, after):
+    return before is not None and after > before
+
+
+def _fault(what):
+    """One that must not grow; what it had before is not of these tests."""
+    def judge(before, after, _):
+        if _grew(before, after):
+            return BAD, what
+        return (NOTED, "there were some before") if after else (GOOD, None)
+    return judge
+
+
+def _watched(what):
+    def judge(before, after, _):
+        return (NOTED, what) if _grew(before, after) else (GOOD, None)
+    return judge
+
+
+def _critical(_, after, __):
+    said = [text for bit, text in enumerate(CRITICAL) if int(after) >> bit & 1]
+    return (BAD, ", ".join(said) or f"bits {int(after):#x}") if after else (
+        GOOD, None)
+
+
+def _spare(_, after, log):
+    least = log.get("available_spare_threshold")
+    if least is None:
+        return None, None
+    return (BAD, f"it is below its threshold of {least}%") if (
+        after < least) else (GOOD, None)
+
+
+def _used(_, after, __):
+    return (NOTED, "the endurance that its vendor estimates is used up") if (
+        after >= 100) else (GOOD, None)
+
+
+def _passed(_, after, __):
+    return (GOOD, None) if after else (BAD, "the device says that it fails")
+
+
+LOST = _fault("data was lost or had to be put elsewhere")
+SLOWED = _watched("it was hot, so that figures may be of a throttled device")
+SHUT = _watched("as after a power cut")
+LINK = _watched("the link had errors: look at cable and connectors")
+ATTRIBUTES = {
+    "passed": Attribute("Its own verdict", judge=_passed),
+    # NVMe
+    "critical_warning": Attribute("Critical warning", judge=_critical),
+    "media_errors": Attribute("Media errors", judge=LOST),
+    "available_spare": Attribute("Available spare", "%", _spare),
+    "available_spare_threshold": Attribute("Its threshold", "%"),
+    "percentage_used": Attribute("Endurance used", "%", _used),
+    "temperature_c": Attribute("Temperature", "°C"),
+    "warning_temp_time": Attribute("Above the warning temperature", "min",
+                                   SLOWED),
+    "critical_comp_time": Attribute("Above the critical temperature", "min",
+                                    SLOWED),
+    "thm_temp1_trans_count": Attribute("Light throttling, times", "", SLOWED),
+    "thm_temp2_trans_count": Attribute("Heavy throttling, times", "", SLOWED),
+    "num_err_log_entries": Attribute("Entries of the error log", "", _watched(
+        "look at them with nvme error-log: refused commands count, too")),
+    "unsafe_shutdowns": Attribute("Unsafe shutdowns", "", SHUT),
+    "data_units_written": Attribute("Written", UNIT_OF_DATA),
+    "data_units_read": Attribute("Read", UNIT_OF_DATA),
+    "host_writes": Attribute("Write commands"),
+    "host_reads": Attribute("Read commands"),
+    "controller_busy_time": Attribute("Busy", "min"),
+    "power_on_hours": Attribute("Powered on", "h"),
+    "power_cycles": Attribute("Power cycles"),
+    # ATA, by the names of smartctl's database
+    "Reallocated_Sector_Ct": Attribute("Reallocated sectors", "", LOST),
+    "Reallocated_Event_Count": Attribute("Reallocations", "", _watched(
+        "sectors were put elsewhere")),
+    "Reported_Uncorrect": Attribute("Uncorrectable errors", "", LOST),
+    "Current_Pending_Sector": Attribute("Pending sectors", "", LOST),
+    "Offline_Uncorrectable": Attribute("Uncorrectable sectors", "", LOST),
+    "End-to-End_Error": Attribute("End-to-end errors", "", LOST),
+    "UDMA_CRC_Error_Count": Attribute("CRC errors of the link", "", LINK),
+    "CRC_Error_Count": Attribute("CRC errors of the link", "", LINK),
+    # SCSI
+    "grown_defects": Attribute("Grown defects", "", LOST),
+    "read_errors_uncorrected": Attribute("Uncorrected reads", "", LOST),
+    "write_errors_uncorrected": Attribute("Uncorrected writes", "", LOST),
+    "verify_errors_uncorrected": Attribute("Uncorrected verifies", "", LOST),
+}
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _parts(name):
+    """("sda: " or nothing, the attribute's own name)"""
+    front, mark, own = name.rpartition(": ")
+    return front + mark, own
+
+
+def _of(log, front):
+    """The attributes of one member."""
+    return {_parts(name)[1]: value for name, value in log.items()
+            if _parts(name)[0] == front}
+
+
+def _row(name, before, after):
+    front, own = _parts(name)
+    known = ATTRIBUTES.get(own, Attribute(own))
+    one, two = before.get(name), after.get(name)
+    both = _is_number(one) and _is_number(two)
+    judgement = note = None
+    if known.judge and isinstance(two, (int, float)):
+        judgement, note = known.judge(one if _is_number(one) else None, two,
+                                      _of(after, front))
+    return {"name": name, "title": front + known.title, "unit": known.unit,
+            "before": one, "after": two,
+            "difference": two - one if both else None,
+            "judgement": judgement, "note": note}
+
+
+def rows(before: dict | None, after: dict | None) -> list[dict]:
+    """Of each attribute of two logs: name, title, unit, before, after, their
+    difference, judgement (None: it only tells) and note; those that are known
+    first."""
+    before, after = before or {}, after or {}
+    order = {name: number for number, name in enumerate(ATTRIBUTES)}
+    return [_row(name, before, after) for name in sorted(
+        dict.fromkeys((*before, *after)),
+        key=lambda name: order.get(_parts(name)[1], len(order)))]

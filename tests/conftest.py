@@ -113,6 +113,14 @@ def fio_has(build_dir):
 
 
 @pytest.fixture(scope="session")
+def fio_queues_ranges(build_dir):
+    """Does this fio's own engine queue a sync_file_range, as a full fsync?
+    From 3.41 on; kaio does as it is told, at once."""
+    text = (build_dir / "fio/ioengines.h").read_text(encoding="utf-8")
+    return int(re.search(r"FIO_IOOPS_VERSION\s+(\d+)", text)[1]) >= 39
+
+
+@pytest.fixture(scope="session")
 def san():
     return os.environ.get("SAN", "")
 

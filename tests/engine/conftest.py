@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fixtures of the tests of the engine."""
-import re
 
 import pytest
 
@@ -30,11 +29,3 @@ def too_deep():
         pytest.skip("fs.aio-max-nr is huge: a depth above it needs too much "
                     "memory")
     return depth
-
-
-@pytest.fixture(scope="session")
-def fio_queues_ranges(build_dir):
-    """Does this fio's own engine queue a sync_file_range, as a full fsync?
-    From 3.41 on; kaio does as it is told, at once."""
-    text = (build_dir / "fio/ioengines.h").read_text(encoding="utf-8")
-    return int(re.search(r"FIO_IOOPS_VERSION\s+(\d+)", text)[1]) >= 39

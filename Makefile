@@ -89,11 +89,11 @@ AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts refill \
 		 refill_call wait limits holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_setup queue_reap \
 		 queue_again spin_auto stats stats_file explain rwf stuck keeper inside \
-		 arrival lateness pace)
+		 arrival lateness pace acklog)
 # The half that knows fio's headers, and what is there once (engine/half.h).
 H           ?= $(O)
 FIO_OBJS    := $(patsubst %,$(H)/engine/%.o,kaio kaio_reap job hold report aiolimit \
-	       open_file options guard table layout watch due)
+	       open_file options guard table layout watch due acked at_once)
 ONCE_OBJS   := $(O)/engine/pick.o $(QUEUE_OBJS)
 UNITS       := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard \
 		 tests/*/test_*.c))

@@ -4,6 +4,7 @@
  * leaves behind.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ static void free_kaio(struct kaio *k)
 	free(k->stats_file);
 	stuck_exit(&k->stuck);
 	free(k->lateness);
+	acklog_close(k->acks);
 	free(k);
 }
 
@@ -55,7 +57,7 @@ static int open_stats(const struct thread_data *td, struct kaio *k)
 
 	if (!k->stats_file || td->flags & TD_F_CHILD)
 		return 0;
-	fd = stats_file_open(k->stats_file);
+	fd = stats_file_open(k->stats_file, O_WRONLY | O_APPEND);
 	if (fd < 0)
 		log_err("kaio: the statistics of job %s cannot be appended to "
 			"%s, so it does not start: %s\n",
@@ -160,6 +162,8 @@ int kaio_post_init(struct thread_data *td)
 		glue_error(td, ELIBBAD, "kaio_post_init");
 		return 1;
 	}
+	if (o->ack_log && kaio_ack_init(td))
+		return 1;
 	ret = queue_start(&k->queue, &config);
 	k->started = !ret;
 	if (!ret && !k->queue.ring && o->reap != QUEUE_SYSCALL)

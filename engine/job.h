@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "acklog.h"
 #include "fio_glue.h"
 #include "inside.h"
 #include "lateness.h"
@@ -41,6 +42,7 @@ struct kaio {
 	bool watching;		   /* inside has been started */
 	bool let_go;		   /* by fio, as io_submit holds it */
 	struct lateness *lateness; /* of due_stats=; NULL: off */
+	struct acklog *acks;	   /* of ack_log=; NULL: off */
 };
 
 extern struct ioengine_ops kaio_ops;
@@ -101,6 +103,22 @@ void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr);
 int kaio_due_init(struct thread_data *td);
 void kaio_due(struct thread_data *td, const struct io_u *io_u, unsigned slot);
 void kaio_arrived(struct kaio *k, unsigned at, unsigned nr);
+
+/*
+ * ack_log=: open it (0 or -errno, and what is wrong has been said); an I/O is
+ * about to be submitted (false: it has its error); it has come back with res.
+ */
+int kaio_ack_init(struct thread_data *td);
+bool kaio_ack_begin(struct thread_data *td, struct io_u *io_u, unsigned slot);
+void kaio_ack_end(struct kaio *k, const struct io_u *io_u, unsigned slot,
+		  long res);
+
+/*
+ * For queue: what no AIO operation does is done here, once all that was queued
+ * before is submitted.
+ */
+enum fio_q_status kaio_run_at_once(struct thread_data *td, struct io_u *io_u,
+				   unsigned slot);
 
 /* For the end of a job that gave up, so that its process can end. */
 void kaio_watch_end(struct thread_data *td);

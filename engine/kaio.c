@@ -181,39 +181,6 @@ void kaio_send_again(struct thread_data *td)
 }
 
 /*
- * Run it here, once all that was queued before is submitted.  fio times a
- * trim itself, but not a sync.
- */
-static enum fio_q_status run_at_once(struct thread_data *td, struct io_u *io_u)
-{
-	struct kaio *k = td->io_ops_data;
-
-	/*
-	 * What fio has committed, but is held: fio takes it for submitted.
-	 * (td->io_u_queued does not tell: td_io_getevents() commits, too, and
-	 * leaves it as it was.)
-	 */
-	if (k->queue.config.hold && !k->uncommitted)
-		kaio_submit(td);
-	if (k->queue.queued)
-		return FIO_Q_BUSY;
-	if (fio_fill_issue_time(td)) {
-		fio_gettime(&io_u->issue_time, NULL);
-		if (td->o.read_iolog_file)
-			td->last_issue = io_u->issue_time;
-	}
-	if (io_u->ddir == DDIR_TRIM)
-		do_io_u_trim(td, io_u);
-	else
-		do_io_u_sync(td, io_u);
-	if (glue_counts_at_once(io_u->ddir)) {
-		io_u_mark_submit(td, 1);
-		io_u_mark_complete(td, 1);
-	}
-	return FIO_Q_COMPLETED;
-}
-
-/*
  * A request that the guard has refused, or that comes after the job gave up;
  * fio ends the job for its error.
  */
@@ -242,7 +209,7 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 	}
 	fio_ro_check(td, io_u);
 	if (glue_runs_at_once(io_u->ddir))
-		return run_at_once(td, io_u);
+		return kaio_run_at_once(td, io_u, slot);
 	if (q->queued == q->depth)
 		return FIO_Q_BUSY;
 	/*
@@ -258,6 +225,8 @@ static enum fio_q_status kaio_queue(struct thread_data *td, struct io_u *io_u)
 	}
 	if (k->lateness)
 		kaio_due(td, io_u, slot);
+	if (k->acks && !kaio_ack_begin(td, io_u, slot))
+		return FIO_Q_COMPLETED;
 	k->uncommitted = true;
 	return queue_add(q, slot) ? FIO_Q_BUSY : FIO_Q_QUEUED;
 }

@@ -59,7 +59,7 @@ int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 /* event: the nr-th of the last getevents. */
 struct io_u *kaio_event(struct thread_data *td, int nr)
 {
-	const struct kaio *k = td->io_ops_data;
+	struct kaio *k = td->io_ops_data;
 	const struct io_event *ev = &k->queue.events[nr];
 	struct io_u *io_u = ev->data;
 	long res = (long)ev->res;
@@ -68,5 +68,8 @@ struct io_u *kaio_event(struct thread_data *td, int nr)
 		io_u->error = (unsigned)-res;
 	else if (ddir_rw(io_u->ddir) && (unsigned long)res < io_u->xfer_buflen)
 		io_u->resid = io_u->xfer_buflen - (unsigned long)res;
+	if (k->acks)
+		kaio_ack_end(k, io_u, (unsigned)(ev->obj - k->queue.iocbs),
+			     res);
 	return io_u;
 }

@@ -216,6 +216,16 @@ struct fio_option kaio_option_table[] = {
 	     "With rate or rate_iops: latencies from when an I/O was due, and "
 	     "was queued, to when it arrived (stamped by a thread), in the "
 	     "object of engine_stats, printed unless there is a stats_file"),
+	{
+		.name = "ack_log",
+		.lname = "File for what was acknowledged",
+		TEXT(ack_log),
+		.help = "Keep here what was acknowledged and what was synced "
+			"of each block, in shared memory that outlives fio, "
+			"and stamp what is written, to be compared after a "
+			"power cut",
+		IN_GROUP,
+	},
 	GLUE_CMDPRIO_OPTIONS(struct kaio_options),
 	{
 		.name = NULL,

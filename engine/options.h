@@ -32,6 +32,7 @@ struct kaio_options {
 	unsigned stats;
 	unsigned due_stats;
 	char *stats_file;
+	char *ack_log;
 	glue_cmdprio_options cmdprio_options;
 };
 

@@ -61,7 +61,7 @@ static int enter_all(char *path, char **name)
 	return dir;
 }
 
-int stats_file_open(const char *path)
+int stats_file_open(const char *path, int flags)
 {
 	char *parts = strdup(path), *name = NULL;
 	int dir = parts ? enter_all(parts, &name) : -ENOMEM, fd = dir;
@@ -69,8 +69,8 @@ int stats_file_open(const char *path)
 
 	if (dir >= 0) {
 		fd = openat(dir, name,
-			    O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW |
-				    O_CLOEXEC | O_NONBLOCK,
+			    flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC |
+				    O_NONBLOCK,
 			    0644);
 		fd = fd < 0 ? -errno : fd;
 		close(dir);

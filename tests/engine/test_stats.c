@@ -253,7 +253,7 @@ static size_t size_of(const char *path)
 
 static int append(const char *text, const char *path)
 {
-	int fd = stats_file_open(path), ret;
+	int fd = stats_file_open(path, O_WRONLY | O_APPEND), ret;
 
 	if (fd < 0)
 		return fd;

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the engine's ack_log= keeps (engine/acklog.h), beside what is on the
+# device after a power cut: which writes are lost, torn, or were never made.
+# A unit is the smallest write, a sector 512 bytes; each sector is filled with
+# the generation of its write and its own place.
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...target import blockio
+
+MAGIC, SECTOR, CHUNK = 0x676F6C6B63616B31, 512, 4 << 20
+HEAD = np.dtype([(name, "=u8") for name in (
+    "magic", "key", "start", "unit", "units", "writes", "acks", "synced")])
+UNIT = np.dtype([(name, "=u8") for name in (
+    "tried", "acked", "at", "durable")])
+NUMBER = np.uint64(16)      # bits of a generation below the write's number
+UNITS = np.uint64(0xFFFF)   # of a generation: how many the write has
+
+
+class AckLog:
+    """The file, mapped; from its first byte on, the device's are logged."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self.head = np.memmap(path, HEAD, "r+", shape=(1,))
+        self.units = np.memmap(path, UNIT, "r+", offset=HEAD.itemsize)
+        self.unit = self.count("unit")
+
+    @classmethod
+    def made(cls, path: str, size: int, unit: int, key: int) -> "AckLog":
+        """A new one, of a range at the beginning."""
+        head = np.zeros(1, HEAD)
+        head[0] = (MAGIC, key, 0, unit, size // unit, 0, 0, 0)
+        with open(path, "wb") as file:
+            file.write(head.tobytes())
+            file.write(bytes(size // unit * UNIT.itemsize))
+        return cls(path)
+
+    def count(self, name: str) -> int:
+        return int(self.head[name][0])
+
+    @property
+    def size(self) -> int:
+        return len(self.units) * self.unit
+
+    def floor(self) -> np.ndarray:
+        """The oldest generation that may be in each unit; 0: any."""
+        return np.where(self.units["at"] <= self.head["synced"],
+                        self.units["acked"], self.units["durable"])
+
+
+@dataclass
+class Seen:
+    """The oldest and the youngest generation in each sector, a row of sectors
+    for each unit; 0: it holds what is not of this log, or of another place."""
+    oldest: np.ndarray
+    youngest: np.ndarray
+
+    @property
+    def ours(self) -> bool:
+        return bool(self.oldest.any())
+
+
+def _chunk(data, offset, key):
+    """(oldest, youngest) of the sectors at an offset."""
+    words = np.frombuffer(data, "=u8").reshape(-1, SECTOR // 16, 2)
+    first = offset + SECTOR * np.arange(len(words), dtype=np.uint64)
+    ours = (words[:, :, 1] == (first ^ key)[:, None]).all(axis=1)
+    return [np.where(ours, found, 0) for found in (
+        words[:, :, 0].min(axis=1), words[:, :, 0].max(axis=1))]
+
+
+def _chunks(path, size) -> Iterator[tuple[bytes, int]]:
+    raw = blockio.Raw(path, size)
+    try:
+        for at in range(0, size, CHUNK):
+            yield raw.read(at, min(CHUNK, size - at)), at
+    finally:
+        raw.close()
+
+
+def look(path: str, log: AckLog) -> Seen:
+    """All of the range, as it is on the device."""
+    key = np.uint64(log.count("key"))
+    parts = [_chunk(data, np.uint64(at), key)
+             for data, at in _chunks(path, log.size)]
+    shape = (len(log.units), log.unit // SECTOR)
+    return Seen(*(np.concatenate(column).reshape(shape)
+                  for column in zip(*parts)))
+
+
+def _first(log, wrong):
+    """Offset of the first such unit; None without one."""
+    return int(np.argmax(wrong)) * log.unit if wrong.any() else None
+
+
+def _torn(log, seen, newer, logical, atomic):
+    """{kind: writes} of those of which a part arrived.  newer: units whose
+    last write may be there or not."""
+    tried = log.units["tried"][newer]
+    there = seen.oldest[newer] == tried[:, None]
+    sectors = max(logical // SECTOR, 1)
+    split = there.reshape(len(there), there.shape[1] // sectors, sectors)
+    split = (split.any(axis=2) & ~split.all(axis=2)).any(axis=1)
+    split |= (seen.oldest[newer] < seen.youngest[newer]).any(axis=1)
+    writes, of = np.unique(tried, return_inverse=True)
+    arrived = np.bincount(of, there.sum(axis=1), len(writes))
+    whole = np.bincount(of, minlength=len(writes)) * there.shape[1]
+    inside = np.bincount(of, split, len(writes)) > 0
+    torn = ~inside & (arrived > 0) & (arrived < whole)
+    small = (writes & UNITS) * np.uint64(log.unit) <= atomic
+    return {"torn_block": int(inside.sum()),
+            "torn_atomic": int((torn & small).sum()),
+            "torn_larger": int((torn & ~small).sum())}
+
+
+def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
+          atomic: int) -> dict[str, int | None]:
+    """What became of the writes since before, as counts() had it; of units, but
+    for the writes that are torn.  logical, atomic: bytes that the device says
+    are never torn, its logical block and writes of up to so many."""
+    units, floor = log.units, log.floor()
+    tried, acked = units["tried"], units["acked"]
+    known, new = floor > 0, tried >> NUMBER > before["writes"]
+    lost = known & (seen.oldest < floor[:, None]).any(axis=1)
+    broken = known & ((seen.oldest == 0) | (
+        seen.youngest > tried[:, None])).any(axis=1)
+    unsynced = known & ((seen.oldest >= floor[:, None]) & (
+        seen.oldest < acked[:, None])).any(axis=1)
+    return {"lost": int(lost.sum()), "first_lost": _first(log, lost),
+            "broken": int(broken.sum()), "first_broken": _first(log, broken),
+            "unsynced_lost": int(unsynced.sum()),
+            "in_flight": int((new & (tried > acked)).sum()),
+            **_torn(log, seen, new & (tried > floor), logical, atomic)}
+
+
+def counts(log: AckLog) -> dict[str, int]:
+    return {name: log.count(name) for name in ("writes", "acks", "synced")}
+
+
+def settle(log: AckLog, seen: Seen) -> None:
+    """From now on what was found is what must be there.  Of what nothing is
+    known (it is not ours), nothing must be."""
+    whole = (seen.oldest > 0).all(axis=1)
+    log.units["tried"] = np.where(whole, seen.youngest.max(axis=1), 0)
+    log.units["acked"] = np.where(whole, seen.oldest.min(axis=1), 0)
+    log.units["durable"] = log.units["acked"]
+    log.units["at"] = 0

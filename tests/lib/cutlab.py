@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The power-cut test of jobs/qualify on a loop device: fixtures."""
 import contextlib
+import itertools
 import os
+import tempfile
 
 import pytest
 
@@ -11,7 +13,8 @@ import targets
 from fiolab.base.problem import Problem
 from fiolab.qualify.suite import integrity
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import claim
+from fiolab.target import claim, loopdevice
+from powerstrip import PowerStrip
 
 MIB = 1 << 20
 TEST, = (test for test in integrity.TESTS if test.name == "power-cut")
@@ -31,6 +34,18 @@ def device(need_root, backing):
         yield name
 
 
+@pytest.fixture
+def strip(need_root, shm, monkeypatch):
+    """A device that really loses what was not flushed."""
+    with targets.far_loops(2) as names:
+        monkeypatch.setattr(loopdevice, "_free",
+                            itertools.cycle(names).__next__)
+        made = PowerStrip(shm, 32 * MIB)
+        made.start()
+        yield made
+        made.close()
+
+
 def _is_claimed(device):
     try:
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
@@ -48,13 +63,14 @@ def _why_not(held):
 
 
 @pytest.fixture
-def cut(device, tmp_path, fio_binary, build_dir, engine):
-    """Runs the test: its entry, and its folder of evidence."""
-    def run(engine_name="kaio", profile=QUICK, power_cut=None, claimed=False,
-            **hooks):
+def cut_of(tmp_path, fio_binary, build_dir, engine):
+    """Runs the test on a device: its entry."""
+    def run(device, engine_name="kaio", profile=QUICK, power_cut=None,
+            claimed=False, **hooks):
         with contextlib.ExitStack() as stack:
             bench = qualifycontext.bench(
-                device, fio_binary, build_dir, str(tmp_path), stack,
+                device, fio_binary, build_dir,
+                tempfile.mkdtemp(dir=tmp_path), stack,
                 engine_name, profile, claimed=claimed)
             found, given = qualifycontext.run(bench, TEST,
                                               power_cut=power_cut, **hooks)
@@ -63,5 +79,25 @@ def cut(device, tmp_path, fio_binary, build_dir, engine):
             if claimed:
                 run.claims = _is_claimed(device), _why_not(bench.target)
         qualifydata.hold(found)
+        return found
+    return run
+
+
+@pytest.fixture
+def cut(cut_of, device):
+    """The same of device."""
+    def run(*words, **how):
+        found = cut_of(device, *words, **how)
+        run.claims = getattr(cut_of, "claims", None)
+        return found
+    return run
+
+
+@pytest.fixture
+def cut_strip(cut_of, strip):
+    """The same of strip, whose power is cut by its command."""
+    def run(**how):
+        found = cut_of(strip.path, power_cut=strip.command, **how)
+        run.claims = getattr(cut_of, "claims", None)
         return found
     return run

@@ -50,7 +50,7 @@ def bench(path, fio_path, build, where, stack, engine="kaio", profile=QUICK,
         fiorun.Fio(str(fio_path), None, scratch), side, target, out,
         threading.Event(), "kaio" in side.ioengine)
     return context.Bench(1, executor, profile, seed, "",
-                        lambda text, left: None)
+                        lambda text, left: None, build=str(build))
 
 
 def run(bench_, test, **hooks):

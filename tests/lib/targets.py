@@ -62,7 +62,8 @@ def loop(backing, direct=True, block=512, name=None):
         run("losetup", "--detach", device)
 
 
-def _say_cache(device, kind):
+def say_cache(device, kind):
+    """What the kernel is to take a device's cache for."""
     with open("/sys/block/%s/queue/write_cache" % os.path.basename(device),
               "w", encoding="ascii") as file:
         file.write(kind)
@@ -72,11 +73,11 @@ def _say_cache(device, kind):
 def write_through(device):
     """The kernel takes the device for one without a volatile cache.  (A loop
     device would remember that for its next user.)"""
-    _say_cache(device, "write through")
+    say_cache(device, "write through")
     try:
         yield
     finally:
-        _say_cache(device, "write back")
+        say_cache(device, "write back")
 
 
 def _loop_control(request, device):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The parts of the integrity tests that need no device: reading fio's words,
-# the generations of blocks, the places of planted damage, the end of a device.
+# the places of planted damage, the end of a device.
 import ast
 import os
 import random
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fiolab.base.problem import Problem
-from fiolab.qualify.suite import (devicefull, flushes, generations, planted,
-                                  queuetests, verifying)
+from fiolab.qualify.suite import (devicefull, flushes, planted, queuetests,
+                                  verifying)
 from fiolab.target import blockio
 
 # As fio 3.33 and 3.42 print them.
@@ -134,53 +134,6 @@ def test_a_machine_without_aio_contexts_is_no_fault_of_the_device():
                  "fio: check /proc/sys/fs/aio-max-nr"):
         with pytest.raises(Problem, match="fio could not run: .*aio-max-nr"):
             verifying.fault(ran(said, 1))
-
-
-# Blocks of two generations
-
-def block(tag, offset, header=0x55):
-    """What fio writes: its header, then the pattern at its place."""
-    words = tag.to_bytes(8, "big") + offset.to_bytes(8, "little")
-    return bytes([header]) * 64 + (words * 256)[64:]
-
-
-def seen(*blocks, offset=0):
-    old, new = generations.told_apart(b"".join(blocks), offset)
-    return "".join("o" if o else "n" if n else "-" for o, n in zip(old, new))
-
-
-@pytest.mark.parametrize("offset", [0, 1 << 20, (1 << 40) + (1 << 24)])
-def test_generations(offset):
-    old = [block(generations.OLD, offset + i * 4096) for i in range(3)]
-    new = [block(generations.NEW, offset + i * 4096, 1) for i in range(3)]
-    assert seen(*old, offset=offset) == "ooo"
-    assert seen(old[0], new[1], old[2], offset=offset) == "ono"
-    assert seen(new[0], new[2], bytes(4096), offset=offset) == "n--"
-
-
-def test_one_bit_or_half_a_block_is_neither():
-    old, new = block(generations.OLD, 0), block(generations.NEW, 0)
-    for place in (64, 2000, 4095):
-        flipped = bytearray(new)
-        flipped[place] ^= 1
-        assert seen(bytes(flipped)) == "-"
-    assert seen(new[:2048] + old[2048:]) == "-"
-
-
-def test_log_of_acknowledged_writes(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("2, 2697645, 1, 4096, 12288, 0\n"
-                   "3, 2730848, 0, 4096, 0, 0\n"      # a read
-                   "3, 2666444, 1, 4096, 4096\n"
-                   "3, 2666444, 1, 4096, 81")         # the rest is missing
-    assert generations.acknowledged(log, 5 * 4096).tolist() == [
-        False, True, False, True, False]
-
-
-def test_pattern():
-    assert generations.pattern(generations.OLD) == "0x6f6c64206f6c6421%o"
-    assert generations.OLD.to_bytes(8, "big") == b"old old!"
-    assert generations.NEW.to_bytes(8, "big") == b"new new!"
 
 
 # Planted damage

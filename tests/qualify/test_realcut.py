@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The power cut of a device by the user's command: what it proves, and what is
 # done with what comes back.
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
-import threading
 from types import SimpleNamespace
 
 import pytest
 
 import targets
-from cutlab import backing, cut, device  # noqa: F401
+from cutlab import (backing, cut, cut_of, cut_strip, device,  # noqa: F401
+                    strip)
 from fiolab.base.problem import Problem
-from fiolab.qualify.execute import Stopped
-from fiolab.qualify.suite import realcut
+from fiolab.qualify import folder
+from fiolab.qualify.limits import judging, specfile
+from fiolab.qualify.suite import cutruns, realcut
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import identity, writecache
-from fiolab.target.target import Target
 from qualifycontext import results, text
 
 MIB = 1 << 20
@@ -29,70 +30,119 @@ def test_without_a_command_nothing_is_measured(cut):
     assert "--power-cut COMMAND" in text(found, "power-cut synced")
 
 
-def test_a_device_that_keeps_its_word(cut, tmp_path, monkeypatch):
-    """fio runs the command, in the middle of the writes, and gives it time."""
-    ran, given, second = tmp_path / "ran", [], realcut.second
-    monkeypatch.setattr(realcut, "second", lambda *words, **how: (
-        given.append(words) or second(*words, **how)))
-    found = cut(power_cut=f"touch {ran}", profile=dataclasses.replace(
-        QUICK, thin=False))
-    assert ran.exists()
-    outcome = results(found)
-    assert outcome["power-cut synced"] in ("pass", "not measured")
-    assert outcome["power-cut others"] == "pass"
-    assert outcome["power-cut settings"] == "pass"
-    assert given[0][-1] == realcut.RETURN
-    assert "0 of " in text(found, "power-cut synced")
+ALL = dict.fromkeys((
+    "power-cut synced", "power-cut contents", "power-cut torn",
+    "power-cut load", "power-cut settings"), "pass")
+MANY = dataclasses.replace(QUICK, thin=False, cycles=3)
 
 
-def test_a_device_that_loses_data(cut, backing):
-    """The power cut takes a part of what was written."""
-    found = cut(power_cut=f"dd if=/dev/zero of={backing} bs=1M seek=8 count=1 "
-                "conv=notrunc")
+def test_a_device_that_keeps_its_word(cut_strip, strip):
+    """Cut three times in the middle of the writes, synced in each way; and how
+    long it took to return is a figure that a spec can limit."""
+    found = cut_strip(profile=MANY, claimed=True)
+    assert found["state"] == "done", found["why"]
+    assert results(found) == ALL, found["checks"]
+    assert strip.cuts == 3 and cut_strip.claims == (True, None)
+    assert "0 blocks of " in text(found, "power-cut synced")
+    ready, = found["cells"]
+    assert ready["name"] == "ready" and ready["values"]["ready_s"]["n"] == 3
+    assert limited(found, 100) == "pass" and limited(found, 1e-9) == "fail"
+    rows = {row[0]: row[1:] for row in found["tables"][0]["rows"]}
+    assert rows["blocks in flight"][2] > 0
+
+
+def limited(found, most):
+    """What is made of a limit on the time until the device is ready."""
+    limit = specfile.Limit(1, "power-cut", "ready", "max_ready_s",
+                           *specfile.KEYS["max_ready_s"][:2], most, "s")
+    spec = specfile.Spec("x", "x", 0.95, (limit,))
+    judged, = judging.judge(spec, {"name": "d", "identity": {},
+                                   "tests": [found]})
+    return judged["result"]
+
+
+def test_a_device_that_lies_about_its_cache(cut_strip, strip):
+    """The kernel takes it for one without, and sends no flush."""
+    strip.lie()
+    found = cut_strip(profile=MANY)
+    assert results(found)["power-cut synced"] == "fail", found["checks"]
+    assert "the first at byte" in text(found, "power-cut synced")
+    assert results(found)["power-cut load"] == "pass"
+
+
+def zeroes(path, start, count):
+    with open(path, "r+b") as file:
+        file.seek(start * MIB)
+        file.write(bytes(count * MIB))
+
+
+def test_a_device_that_loses_data(cut_strip, strip):
+    """A part of what was written is something else when it is back."""
+    strip.then = lambda path: zeroes(path, 8, 1)
+    found = cut_strip()
     assert results(found)["power-cut synced"] == "fail"
-    assert results(found)["power-cut others"] == "fail"
+    assert results(found)["power-cut contents"] == "fail"
+    assert f"the first at byte {8 * MIB} in cut 1" in text(
+        found, "power-cut contents")
 
 
-def test_a_device_that_does_not_come_back(cut, device, backing, monkeypatch):
-    monkeypatch.setattr(realcut, "RETURN", 1)
-    found = cut(power_cut=f"truncate -s 1M {backing}; "
-                f"losetup --set-capacity {device}")
-    assert results(found) == {"power-cut synced": "fail"}
+def test_a_device_that_does_not_come_back(cut_strip, strip, monkeypatch):
+    monkeypatch.setattr(cutruns, "RETURN", 3)
+    strip.between = lambda: True
+    found = cut_strip(profile=MANY)
+    assert results(found) == {
+        **dict.fromkeys(ALL.keys() - {"power-cut settings"}, "not measured"),
+        "power-cut synced": "fail"}
     assert "did not come back" in text(found, "power-cut synced")
+    assert strip.cuts == 1
+
+
+def test_who_goes_on_has_the_cuts_that_were(cut_strip, strip, monkeypatch):
+    """The third finds no power; the next command makes that one."""
+    kept, once = {}, realcut.Device.once
+    monkeypatch.setattr(folder.Folder, "save_round",
+                        lambda _, name, one: kept.update({name: one}))
+    monkeypatch.setattr(folder.Folder, "load_round",
+                        lambda _, name: kept.get(name))
+
+    def fails(device, number, sync):
+        if number == 2 and len(kept) == 2 and strip.cuts == 2:
+            strip.cuts += 1
+            raise Problem("no room.")
+        return once(device, number, sync)
+    monkeypatch.setattr(realcut.Device, "once", fails)
+    assert cut_strip(profile=MANY)["why"] == "no room." and len(kept) == 2
+    found = cut_strip(profile=MANY)
+    assert results(found) == ALL, found["checks"]
+    assert strip.cuts == 4 and len(kept) == 3
+
+
+def test_a_command_that_does_not_cut(cut, tmp_path):
+    """fio writes on until it is ended: that is no cut under load."""
+    found = cut(power_cut=f"echo $TARGET >{tmp_path / 'ran'}")
+    assert (tmp_path / "ran").read_text().startswith("/dev/loop")
+    assert results(found) == {**ALL, "power-cut load": "not measured"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command, status", [("exit 3", 3), ("none-such", 127)])
 def test_a_command_that_fails_is_no_cut(cut, command, status):
     found = cut(power_cut=command)
-    assert results(found) == {"power-cut synced": "not measured",
+    assert results(found) == {**dict.fromkeys(ALL, "not measured"),
                               "power-cut settings": "pass"}
     assert f"exit status {status}" in text(found, "power-cut synced")
 
 
-def gone_and_back(device, backing):
-    """A command that really takes the device away, which it cannot as long as
-    somebody has it open."""
-    return (f"losetup -d {device}; i=0; "
-            f"until losetup --direct-io=on {device} {backing} || [ $i = 50 ]; "
-            "do sleep 0.1; i=$((i+1)); done; "
-            f"losetup {device} | grep -q {backing}")
-
-
-def test_a_device_that_goes_is_claimed_again(cut, device, backing,
-                                             monkeypatch):
+def test_a_device_that_goes_is_claimed_again(cut_strip, strip, monkeypatch):
     """And its write cache is set as it was, which a drive forgets."""
     again = []
     monkeypatch.setattr(writecache, "now", lambda path: True)
     monkeypatch.setattr(writecache, "again", lambda *a: again.append(a) or "said")
-    number = os.stat(f"/sys/block/{os.path.basename(device)}/loop").st_ino
-    found = cut(power_cut=gone_and_back(device, backing), claimed=True)
-    assert os.stat(f"/sys/block/{os.path.basename(device)}/loop"
-                   ).st_ino != number
+    found = cut_strip(claimed=True)
     assert "fail" not in results(found).values(), found["checks"]
     assert text(found, "power-cut settings") == "said"
     assert results(found)["power-cut settings"] == "not measured"
-    assert cut.claims == (True, None) and again == [(device, True)]
+    assert cut_strip.claims == (True, None) and again == [(strip.path, True)]
 
 
 @pytest.fixture
@@ -134,19 +184,22 @@ def test_a_device_without_a_name_of_its_own(cut, monkeypatch):
     assert found["state"] == "done" and cut.claims == (True, None)
 
 
-def test_such_a_device_that_holds_something_else(cut, backing, monkeypatch):
+def test_such_a_device_that_holds_something_else(cut_strip, strip,
+                                                 monkeypatch):
     """or it is taken for another."""
     monkeypatch.setattr(realcut, "NAMES", ())
-    found = cut(power_cut=f"dd if=/dev/zero of={backing} bs=1M count=32 "
-                "conv=notrunc", claimed=True)
+    strip.then = lambda path: zeroes(path, 0, 32)
+    found = cut_strip(claimed=True)
     assert found["state"] == "failed" and "nothing of ours" in found["why"]
-    assert not cut.claims[0]
+    assert not cut_strip.claims[0]
+
+
+def fails(*_, **__):
+    raise Problem("no room.")
 
 
 def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
-    def fails(*_, **__):
-        raise Problem("no room.")
-    monkeypatch.setattr(realcut, "second", fails)
+    monkeypatch.setattr(cutruns.Writer, "load", fails)
     found = cut(power_cut="true", claimed=True)
     assert (found["state"], found["why"]) == ("failed", "no room.")
     assert cut.claims == (True, None)
@@ -154,30 +207,54 @@ def test_a_run_that_fails_gives_the_claim_back(cut, monkeypatch):
 
 def test_both_faults_are_told(cut, monkeypatch):
     """Of the run, and of the device after it."""
-    def fails(*_, **__):
-        raise Problem("no room.")
-    monkeypatch.setattr(realcut, "second", fails)
+    monkeypatch.setattr(cutruns.Writer, "load", fails)
     monkeypatch.setattr(realcut.claim, "renew", fails)
     found = cut(power_cut="true", claimed=True)
     assert found["why"] == "no room. no room." and not cut.claims[0]
 
 
-def test_who_waits_for_the_device_can_be_asked_to_end():
-    gone = Target("/dev/none-such", MIB)
-    context = SimpleNamespace(target=gone, stop=threading.Event())
-    context.stop.set()
-    with pytest.raises(Stopped):
-        realcut._await_return(context)
+def test_a_command_that_hangs_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(realcut, "RETURN", 0.2)
+    why = realcut.run_command("sleep 100", "/dev/x", tmp_path / "said")
+    assert why == "the command of --power-cut did not end in 0.2 s"
 
 
-def test_a_command_that_was_not_run(tmp_path):
-    assert "did not run" in realcut._why_no_cut(tmp_path / "none")
+@pytest.mark.parametrize("before, after, cuts, result", [
+    (3, 5, 2, "pass"), (3, 9, 2, "pass"), (3, 4, 2, "fail"), (3, 3, 1, "fail"),
+    (3, 3, 0, "not measured")])
+def test_unsafe_shutdowns(before, after, cuts, result):
+    found, = realcut.counted(({"unsafe_shutdowns": before}, None),
+                             ({"unsafe_shutdowns": after}, None), cuts, "nvme")
+    assert found["result"] == result
+    assert f"rose by {after - before} in {cuts} cuts" in found["text"]
+
+
+def test_a_device_without_such_a_counter():
+    why = (None, "smartctl is missing")
+    assert realcut.counted(why, why, 3, "virtio") == []
+    found, = realcut.counted(why, why, 3, "nvme")
+    assert (found["result"], found["text"]) == ("not measured", why[1])
+
+
+@pytest.mark.parametrize("space, control, most", [
+    ({}, {"awupf": 0}, 512), ({}, {"awupf": 7}, 4096),
+    ({"nsfeat": 2, "nawupf": 15}, {"awupf": 7}, 8192),
+    ({"nsfeat": 2, "nawupf": 0}, {"awupf": 7}, 4096),
+    ({"nawupf": 15, "nabspf": 31}, {"awupf": 7}, 0), ({}, {}, 0)])
+def test_what_an_nvme_device_does_not_tear(monkeypatch, space, control, most):
+    monkeypatch.setattr(realcut.identity, "describe", lambda _: {"kind": "nvme"})
+    monkeypatch.setattr(realcut.tools, "find", lambda _: "/usr/sbin/nvme")
+    monkeypatch.setattr(realcut.sysfs, "disk", lambda _: "/sys/block/nvme0n1")
+    monkeypatch.setattr(realcut.sysfs, "number", lambda *_: 512)
+    monkeypatch.setattr(realcut.erase, "json_of", lambda _, what, *__: {
+        "id-ns": space, "id-ctrl": control}[what])
+    assert realcut.atomic_write("/dev/nvme0n1") == most
 
 
 def settings(path, **changes):
     """What is said of a device that had other settings before."""
     context = SimpleNamespace(target=SimpleNamespace(path=str(path)))
-    found = realcut._settings(context, {**identity.describe(path), **changes},
+    found = realcut.settings(context, {**identity.describe(path), **changes},
                               False)
     return found["result"], found["text"]
 
@@ -194,15 +271,17 @@ def test_settings_below_a_file_that_nobody_knows(backing):
         "not measured", "The device below the file is not known.")
 
 
-def test_another_device_that_comes_back_is_left_alone(cut, device, shm):
+def test_another_device_that_comes_back_is_left_alone(cut_strip, strip, shm):
     other = os.path.join(shm, "other")
-    with targets.sized_file(other, 32 * MIB):
+    with contextlib.ExitStack() as stack, targets.sized_file(other, 32 * MIB):
         with open(other, "r+b") as file:
             file.write(b"precious" * 1000)
-        found = cut(power_cut=gone_and_back(device, other), claimed=True)
+        strip.between = lambda: stack.enter_context(
+            targets.loop(other, name=strip.path)) and True
+        found = cut_strip(claimed=True)
         with open(other, "rb") as file:
             assert file.read() == b"precious" * 1000 + bytes(32 * MIB - 8000)
     assert found["state"] == "failed" and not found["checks"]
     assert "is not the device that went: its backing file was" in found["why"]
-    claimed, why = cut.claims
+    claimed, why = cut_strip.claims
     assert not claimed and "not claimed any more" in why

@@ -90,12 +90,13 @@ def test_as_windows_saves_it(tmp_path):
 
 
 def test_every_key_has_a_metric_and_a_unit_in_its_name(tmp_path):
-    names = {"IOPS": "iops", "MB/s": "mb_per_s", "us": "us", "%": "percent"}
+    names = {"IOPS": "iops", "MB/s": "mb_per_s", "us": "us", "%": "percent",
+             "s": "s"}
     content = '[t."c"]\n' + "".join(f"{key} = 7\n" for key in specfile.KEYS)
     for one in load(tmp_path, content).limits:
         assert one.key.startswith(one.sense + "_")
         assert one.key.endswith(names[one.unit])
-    assert len(specfile.KEYS) == 11
+    assert len(specfile.KEYS) == 12
 
 
 HEAD = '[iops."4K 0/100"]\n'

@@ -145,7 +145,7 @@ def failed(done, qualify):
 @pytest.mark.parametrize("test, job", [
     ("iops", "."), ("planted", "randread"), ("trim", "rw=trim"),
     ("device-full", "read_iolog"), ("fsync", "fdatasync=4"),
-    ("power-cut", "md5")])
+    ("power-cut", "end_fsync")])
 def test_a_device_that_goes_fails_the_qualification(qualify, node, fio_that,
                                                     test, job):
     more = ["--power-cut", "true"] if test == "power-cut" else []

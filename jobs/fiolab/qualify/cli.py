@@ -77,7 +77,9 @@ def _where(new):
         "overwritten, and will be; one that is in use never is")
     add("--power-cut", metavar="COMMAND", help="what cuts the "
         "power of the target ($TARGET) and gives it back: a shell command, "
-        "run once in the test power-cut")
+        "run while the test power-cut writes")
+    add("--cycles", type=commandline.number(int, 1, 99_999, "a number of cuts"),
+        metavar="N", help="cut the power so many times (1)")
     add("--plan", action="store_true", help="only show the plan")
     add("--build", metavar="DIR",
         help="the build folder (environment O, else ../build)")

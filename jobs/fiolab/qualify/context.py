@@ -25,6 +25,7 @@ class Bench:
     purge: str              # the method
     progress: Callable      # (text, seconds that the test may last yet)
     power_cut: str | None = None    # the command that cuts the target's power
+    build: str = ""         # the build folder
     covered: bool = False   # all of the range was written since the last purge
 
     @property
@@ -65,10 +66,10 @@ class Context:
         count = self.used[stem]
         return stem if count == 1 else f"{stem}-{count}"
 
-    def fio(self, job_text, name, seconds, tolerant=False, extra=(),
-            base=True):
-        return self.bench.executor.run(job_text, self._file(name), seconds,
-                                       tolerant, base, extra)
+    def fio(self, job_text, name, seconds, tolerant=False, base=True,
+            over=None, executor=None):
+        return (executor or self.bench.executor).run(
+            job_text, self._file(name), seconds, tolerant, base, over)
 
     def store(self, name, content):
         """Evidence that is no fio run; its source."""

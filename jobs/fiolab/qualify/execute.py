@@ -13,6 +13,7 @@ from ..fio import clientrun, fiorun
 from ..target import claim
 
 LOOK = 0.2              # seconds between looks at a request to stop
+LET_GO = 300            # seconds until the kernel has ended a device's I/O
 STATS = "stats"         # the engine's, in the run's private folder
 ENGINE_NOTE = "kaio: {"
 
@@ -49,27 +50,14 @@ class Whole:
 
 
 class Local(fiorun.Run):
-    def __init__(self, fio, side, job, target, options, words):
-        self.words = words
-        super().__init__(fio, side, job, target, options)
-
-    def command(self, fio, target):
-        *front, file = super().command(fio, target)
-        return [*front, *self.words, file]
-
     def whole(self):
         return self.finish(0)
 
 
 class Remote(clientrun.Run):
-    def __init__(self, fio, side, job, target, options, words):
-        self.words = words
+    def __init__(self, fio, side, job, target, options):
         text, = fiorun.literal([job.text], side, target)
         super().__init__(fio, side, Whole(job.name, text), target, options)
-
-    def command(self, fio, target):
-        front = super().command(fio, target)
-        return [*front[:4], *self.words, *front[4:]]
 
     def whole(self):
         """fio's JSON, with the host's own jobs alone."""
@@ -90,8 +78,17 @@ def _is_there(started):
         return False            # whole() says so
 
 
-def _await(started, seconds, stop):
-    """To the end of fio, which is ended early where its target goes."""
+def _end(started):
+    """Without what it has in flight nobody may go on: it may yet arrive."""
+    started.child.kill()
+    if not started.child.wait(LET_GO):
+        raise started.problem(f"it was ended, and its I/O is still in flight "
+                              f"after {LET_GO} s")
+
+
+def _await(started, seconds, stop, over):
+    """To the end of fio, which is ended early where its target goes, or when
+    over is set."""
     end = time.monotonic() + seconds
     while not started.child.wait(min(LOOK, max(0, end - time.monotonic()))):
         if stop.is_set():
@@ -99,6 +96,8 @@ def _await(started, seconds, stop):
         if not _is_there(started):
             started.child.kill()
             return
+        if over and over.is_set():
+            return _end(started)
         if time.monotonic() >= end:
             raise started.problem(f"still running after {seconds:.0f} s, "
                                   "ended")
@@ -170,22 +169,25 @@ class Executor:
                 *fiorun.KEEP_FILES, *fiorun.LATENCY, *self.side.options,
                 *stats]
 
-    def _start(self, text, name, base, extra):
+    def _start(self, text, name, base):
         kind = Remote if self.target.clients else Local
         return kind(self.fio, self.side, Whole(name, text), self.target,
-                    self.base() if base else [], tuple(extra))
+                    self.base() if base else [])
 
-    def run(self, text, name, seconds, tolerant=False, base=True, extra=()):
+    def run(self, text, name, seconds, tolerant=False, base=True, over=None):
         """Ran, whose file has that name; Problem where fio fails, unless
-        tolerant; claim.Gone, once the file is there; Stopped."""
+        tolerant; claim.Gone, once the file is there; Stopped.
+
+        over: an event upon which fio is ended.
+        """
         if self.stop.is_set():
             raise Stopped
         if not self.target.writable:
             raise Problem(f"{self.target.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
         began, clock = time.time(), time.monotonic()
-        with self._start(text, name, base, extra) as started:
-            _await(started, seconds + fiorun.PATIENCE, self.stop)
+        with self._start(text, name, base) as started:
+            _await(started, seconds + fiorun.PATIENCE, self.stop, over)
             taken = time.monotonic() - clock
             result, gone = self._result(started, tolerant)
             said = started.read("messages") + _notes(started)

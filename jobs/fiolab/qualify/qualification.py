@@ -45,6 +45,7 @@ class Request:
     client: str | None = None
     size: int | None = None
     power_cut: str | None = None
+    cycles: int | None = None
     build: str = ""
 
 
@@ -96,11 +97,12 @@ class Qualification:
 
     def _warn_of_limits(self):
         """Those that this run cannot measure, before it takes days."""
-        known = {test.name: test.group for test in self.tests}
+        known = {test.name: test for test in self.tests}
         for name in dict.fromkeys(limit.test for limit in self.spec.limits):
             why = ("it is not among --tests" if name not in known else
                    "it has checks and no figures"
-                   if known[name] == "integrity" else None)
+                   if known[name].group == "integrity" and not
+                   known[name].cell_names() else None)
             if why and name != "device":
                 say(f"the limits on {name} will not be measured: {why}.")
 
@@ -108,7 +110,7 @@ class Qualification:
 def _tests(asked):
     """(profile, tests)"""
     profile = readings.chosen(PROFILES[asked.profile], asked.reading,
-                              asked.rounds)
+                              asked.rounds, asked.cycles)
     return profile, planning.tests_of(profile, asked.tests)
 
 

@@ -67,7 +67,8 @@ class Worker(threading.Thread):
         self.bench = context.Bench(
             number, Executor(its.fio, its.side, target, its.folder, its.stop,
                              its.has_stats),
-            its.profile, its.seed, purge, self._progress, its.asked.power_cut)
+            its.profile, its.seed, purge, self._progress, its.asked.power_cut,
+            its.asked.build)
         folder, name = its.folder, self.bench.label("kernel")
         self.kernel = kernelerrors.Watch(
             target, folder.load_round(name),

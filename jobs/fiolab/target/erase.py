@@ -15,7 +15,7 @@ FORMATS, ALL_FORMAT, ALL_ERASE = 2, 1, 2    # bits of OACS and of FNA
 UNKNOWN_MINUTES, LONGEST = 480, 12 * 3600
 
 
-def json_of(*words):
+def json_of(*words: str) -> dict:
     """The JSON object that a tool prints; {} without one."""
     answer = tools.run(*words, seconds=ASK)
     try:

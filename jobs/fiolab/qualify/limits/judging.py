@@ -110,8 +110,8 @@ def _excursion(cell):
                      / fmean(numbers), sources, "observed (max - min)/mean")
 
 
-def _longest(cell):
-    numbers, sources = _values(cell, "lat_max_us")
+def _longest(cell, metric):
+    numbers, sources = _values(cell, metric)
     return _observed(numbers, max(numbers), sources, "observed maximum")
 
 
@@ -173,8 +173,8 @@ def _in_one_run(cell, limit):
 def _figure(cell, limit, confidence):
     if limit.metric == "excursion":
         return _excursion(cell)
-    if limit.metric == "lat_max_us":
-        return _longest(cell)
+    if TABLE[limit.metric].longest:
+        return _longest(cell, limit.metric)
     if _in_one_run(cell, limit):
         return _histogram(cell, limit, confidence)
     return _mean(cell, limit, confidence)

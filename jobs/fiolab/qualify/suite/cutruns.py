@@ -1,105 +1,152 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What fio runs before, during and after a power cut, and what is made of the
-# blocks that are there then.
+# What every power cut has, whatever cuts: the fio that writes and syncs while
+# the power goes, with the engine's log of what was acknowledged (acklog.py);
+# the moment of the cut; and what became of the writes.
 import os
+import random
+import secrets
+import threading
+import time
 
-import numpy as np
+from ...base.problem import Problem
+from ...fio import fiorun, sidespec
+from .. import jobtext
+from ..execute import Executor
+from . import acklog
+from .verifying import fault, patience, section
 
-from ...fio import fiorun
-from . import generations
-from .generations import BLOCK, NEW, OLD
-from .verifying import fault, judged, mismatches, patience, too_few, verified
-
-LEAST = 100                 # acknowledged writes, to speak of a test
-SYNCED, OTHERS, FIO = (
-    ("power-cut synced", "Every acknowledged synced write is there"),
-    ("power-cut others", "Blocks that nobody wrote are unharmed"),
-    ("power-cut verify_state", "fio's verify_state agrees"))
-
-
-def _fio(context, path, size, tag, name, options, more=0, **how):
-    """A run on a device that may be another than the target: fio would add a
-    second filename= to the first, so the usual lines in front are left out."""
-    front = ["[global]", "ioengine=${ENGINE}", *fiorun.KEEP_FILES,
-             *context.side.options, ""]
-    job = verified("power", filename=path.replace(":", "\\:"), direct=1,
-                   size=size, bs=BLOCK,
-                   verify_pattern=generations.pattern(tag),
-                   randrepeat=0, allrandrepeat=0,
-                   randseed=context.seed,
-                   **{"iodepth": context.profile.depth, **options})
-    return context.fio("\n".join(front) + job, name,
-                       patience(size) + more, base=False, **how)
+BLOCK, LARGEST = 4096, 16   # bytes of the smallest write; of the largest, in it
+LEAST = 100                 # acknowledged writes, before any cut
+PAUSE = 1.0                 # seconds after these, at most
+RETURN = 300                # seconds that a cut may last, and the return, too
+GRACE = 1.0                 # until fio has seen that its device is gone
+# What each cut in turn has to be survived by.
+SYNCS = ({"sync": "dsync"}, {"fsync": LARGEST}, {"fdatasync": LARGEST})
 
 
-def prepare(context, path, size):
-    """With another checksum than the second: fio would take an old block for
-    a new one, as each is consistent in itself."""
-    _fio(context, path, size, OLD, "old", {"rw": "write", "end_fsync": 1,
-                                           "verify": "md5"})
+def _executor(context):
+    """With our engine, which alone has the log."""
+    mine = context.bench.executor
+    if os.path.basename(mine.side.ioengine) == sidespec.ENGINE_FILE:
+        return mine
+    side = sidespec.parse("kaio", context.bench.build)
+    return Executor(mine.fio, side, mine.target, mine.folder, mine.stop, True)
 
 
-def _log(context, name):
-    return os.path.join(context.folder, f"acknowledged-{name}")
+class Cutter(threading.Thread):
+    """Cuts at a random moment, once enough is acknowledged, and sees when the
+    device is back.
+
+    cut: a function; why there was no cut, or None.  over: is set once fio
+    should have seen that its device went.  ready: seconds from the end of cut
+    until it was back; None: it was not.
+    """
+
+    def __init__(self, log, pause, cut, is_back, stop):
+        super().__init__(daemon=True)
+        self.log, self.pause, self.cut = log, pause, cut
+        self.is_back, self.stop = is_back, stop
+        self.least = log.count("acks") + LEAST
+        self.ended, self.over = threading.Event(), threading.Event()
+        self.was, self.why, self.ready = False, None, None
+
+    def run(self):
+        while self.log.count("acks") < self.least:
+            if self.ended.wait(0.001):
+                return
+        if self.ended.wait(self.pause):
+            return
+        self.was = True
+        try:
+            self.why = self.cut()
+        except OSError as error:
+            self.why = f"the cut failed ({error.strerror})"
+        self._await_return()
+
+    def _await_return(self):
+        start, taken = time.monotonic(), 0
+        while taken < RETURN and not self.stop.is_set():
+            if self.ready is None and self.is_back():
+                self.ready = time.monotonic() - start
+            if self.ready is not None and self.ended.is_set():
+                return
+            taken = time.monotonic() - start
+            if taken > GRACE:
+                self.over.set()
+            time.sleep(0.005)
+        self.over.set()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()
 
 
-def second(context, path, size, name, sync, extra=(), away=0, **options):
-    """The run that the cut hits; away: so many seconds longer it may take."""
-    return _fio(context, path, size, NEW, name, {
-        "rw": "randwrite", "sync": sync, "write_lat_log": _log(context, name),
-        "log_offset": 1, "disable_slat": 1, "disable_clat": 1,
-        "verify_state_save": 1, **options}, away, tolerant=True,
-        extra=(f"--aux-path={context.folder}", *extra))
+class Writer:
+    """Writes to a device of which the power is cut again and again."""
 
+    def __init__(self, context, size):
+        self.context, self.executor = context, _executor(context)
+        unit = max(BLOCK, context.target.logical_block)
+        self.unit, size = unit, size // (unit * LARGEST) * unit * LARGEST
+        self.log = acklog.AckLog.made(
+            os.path.join(context.folder, "acknowledged"), size, unit,
+            secrets.randbits(64))
 
-def _fio_agrees(context, path, size, acked, few):
-    """fio's verify_state: it looks at the writes in their order, up to the
-    first of the last ones that was still in flight.  One read at a time, as
-    it would else have begun to read what lies beyond; and by reading in the
-    same order, as verify_only of fio 3.41 has no number of each write to stop
-    by.  It takes for complete what failed, or is older than the last iodepth
-    writes: what it blames of these is no loss."""
-    ran = _fio(context, path, size, NEW, "verify_state", {
-        "rw": "randread", "iodepth": 1, "verify_state_load": 1,
-        "verify_fatal": 0, "continue_on_error": "verify"}, tolerant=True,
-        extra=(f"--aux-path={context.folder}",))
-    wrong = sorted({at // BLOCK for at in mismatches(ran.messages)})
-    lost = sum(1 for block in wrong if acked[block])
-    others = len(wrong) - lost
-    # Not every version counts those that it found wrong as read.
-    read = max(len(wrong), sum(job["read"]["total_ios"] for job in ran.jobs))
-    # Where the cut came too early or too late it has little to go by.
-    why = None if wrong or few else fault(ran)
-    beyond = ("it did not stop behind the last write"
-              if others > context.profile.depth else None)
-    return judged(
-        FIO, ran.source, f"it read {read:,} blocks, up to the first that it "
-        f"takes for in flight, and {lost:,} that were acknowledged were "
-        "wrong" + (f" (and {others:,} that were not)" if others else ""),
-        why or lost > 0, few or beyond or too_few(read, LEAST, "block"))
+    def _fio(self, path, name, seconds, over=None, **options):
+        """A run on a device that may be another than the target: fio would add
+        a second filename= to the first, so the usual lines in front are left
+        out.  In threads, as fio itself must not end before its last I/O."""
+        front = ["[global]", "ioengine=${ENGINE}", *fiorun.KEEP_FILES,
+                 *self.executor.side.options, ""]
+        job = section("power", filename=path.replace(":", "\\:"), direct=1,
+                      size=self.log.size, thread=1, ack_log=self.log.path,
+                      serialize_overlap=1, randrepeat=0, allrandrepeat=0,
+                      iodepth=self.context.profile.depth, **options)
+        return self.context.fio("\n".join(front) + job, name, seconds,
+                                tolerant=True, base=False, over=over,
+                                executor=self.executor)
 
+    def fill(self, path):
+        """All of it, synced."""
+        ran = self._fio(path, "fill", patience(self.log.size), rw="write",
+                        bs=self.unit * LARGEST, end_fsync=1)
+        why = fault(ran)
+        if why or not self.log.floor().all():
+            raise Problem("the range could not be written before the power "
+                          f"was cut: {why or 'not all of it is synced'}.")
 
-# What came of it
+    def load(self, path, number, sync, cut, is_back=lambda: True):
+        """{what is known before the look} of a run that is cut: random writes
+        of one to 16 units."""
+        seed = jobtext.seed(self.context.seed, "power-cut", number, *sync)
+        before = acklog.counts(self.log)
+        pause = random.Random(seed).uniform(0, PAUSE)
+        with Cutter(self.log, pause, cut, is_back,
+                    self.context.stop) as cutter:
+            ran = self._fio(
+                path, f"cut {number}", 2 * RETURN, cutter.over, rw="randwrite",
+                bsrange=f"{self.unit}-{self.unit * LARGEST}", norandommap=1,
+                time_based=1, runtime=2 * RETURN, randseed=seed, **sync)
+        now = acklog.counts(self.log)
+        acks = now["acks"] - before["acks"]
+        why = cutter.why if cutter.was else (
+            f"fio ended before the cut: {fault(ran) or 'it was too fast'}")
+        return {
+            "sync": next(iter(sync), "none"), "run": ran.source, "why": why,
+            "failed": any(job["error"] for job in ran.jobs),
+            "before": before, "ready_s": cutter.ready, "acknowledged": acks,
+            "synced": acks if "sync" in sync else
+            max(0, now["synced"] - before["acks"])}
 
-def judge(context, name, ran, path, size, when=None):
-    """The checks of a run that was cut; when: in words, else under load."""
-    depth = context.profile.depth
-    when = when or f"with {depth} in flight"
-    acked = generations.acknowledged(_log(context, name) + "_lat.1.log", size)
-    old, new = generations.look(path, size)
-    count, lost = int(acked.sum()), int((acked & ~new).sum())
-    # Of those in flight, any part may have arrived.
-    begun = int((~acked & ~old).sum())
-    source = context.store(f"{name} found", {
-        "run": ran.source, "blocks": len(acked), "acknowledged": count,
-        "lost": lost, "neither": int((~old & ~new).sum()),
-        "new but not acknowledged": int((new & ~acked).sum()),
-        "first lost": int(np.argmax(acked & ~new)) * BLOCK if lost else None})
-    few = ("the cut came too early or too late"
-           if count < LEAST or count == len(acked) else None)
-    return [
-        judged(SYNCED, source, f"{lost:,} of {count:,} acknowledged writes "
-               f"were lost, {when}", lost > 0, few),
-        judged(OTHERS, source, f"{begun:,} blocks changed that were not "
-               f"acknowledged, {when}", begun > depth, few),
-        _fio_agrees(context, path, size, acked, few)]
+    def look(self, path, cut, atomic=0):
+        """The same, with what became of the writes; and what was seen.  The
+        next cut goes on from there."""
+        seen = acklog.look(path, self.log)
+        found = acklog.judge(self.log, seen, cut["before"],
+                             self.context.target.logical_block, atomic)
+        acklog.settle(self.log, seen)
+        return {**cut, **found}, seen

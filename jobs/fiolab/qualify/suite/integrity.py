@@ -156,5 +156,5 @@ TESTS = (
               flushes.run),
     Procedure("soak", "Long soak", GROUP, _soak_seconds, soak),
     Procedure("power-cut", "Power cut", GROUP, powercut.seconds,
-              powercut.run, provokes=True),
+              powercut.run, (powercut.READY,), provokes=True),
 )

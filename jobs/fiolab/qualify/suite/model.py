@@ -87,6 +87,7 @@ class Profile:
     wsat_sample: str = "31st"   # tracked in each round, or "mean"
     dirth_fill: str = "wsat"    # its preconditioning, or "composite"
     rounds: int = 0             # not 0: the operator goes on after `most`
+    cycles: int = 1             # power cuts
 
     @property
     def scaled(self):

@@ -1,101 +1,169 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Is every write there, after a power cut, that was acknowledged as synced?
-# Blocks of one generation are written over a region and flushed; then a second
-# generation at random with O_DSYNC, several in flight, while fio logs each
-# write that completed; then the power goes.  Afterwards each acknowledged
-# block must be of the second generation to its last byte, and no other block
-# may be of neither.  fio's own verify_state looks at the same region, too.
+# Is every write there, after a power cut under load, that was acknowledged and
+# synced?  Does each other block hold what was once written to it, and is no
+# write torn that the device promises not to tear?  Cut after cut: each is a
+# round, so that who resumes goes on with the next.
 #
 # A real device needs the user's command (realcut.py).  The quick profile cuts a
-# scratch disk for real, under load, and does so without syncs as well: if then
-# nothing is lost, the drill proves nothing, and fails.
+# scratch disk for real, and does so without syncs as well: if then nothing is
+# lost, the drill proves nothing, and fails.
 import contextlib
-import threading
-import time
+from statistics import fmean, median
 
-from ...target import blockdevice, sysfs
+from ...report.wording import several
 from ...target.volatiledisk import VolatileDisk, missing
 from . import realcut
-from .cutruns import SYNCED, judge, prepare, second
-from .generations import BLOCK
-from .verifying import FAIL, UNKNOWN, fault, judged, unknown
+from .cutruns import BLOCK, LARGEST, LEAST, SYNCS, Writer
+from .verifying import judged, too_few, unknown
 
 DRILL = 32 << 20            # bytes
-CUT_AT = 4                  # a drill is cut at 1/4 of the blocks
-REAL = ("power-cut is real", "Without syncs, acknowledged writes are lost")
+READY = "ready"             # the cell: how long the device took to return
+SYNCED, CONTENTS, TORN, LOADED, REAL = (
+    ("power-cut synced", "Every acknowledged and synced write is there"),
+    ("power-cut contents", "Each block holds what was once written to it"),
+    ("power-cut torn", "No write is torn that must not be"),
+    ("power-cut load", "Each cut came under load"),
+    ("power-cut is real", "Without syncs, acknowledged writes are lost"))
+ROWS = (("acknowledged writes", "acknowledged"), ("of these synced", "synced"),
+        ("blocks in flight", "in_flight"),
+        ("unsynced blocks lost", "unsynced_lost"),
+        ("larger writes torn", "torn_larger"),
+        ("seconds until ready", "ready_s"))
 
 
 def seconds(profile, _size):
-    return 15 if profile.thin else 60
+    return profile.cycles * (8 if profile.thin else 60)
 
 
-class Cutter(threading.Thread):
-    """Cuts once the device has completed so many writes."""
+# What came of it
 
-    def __init__(self, path, cut, count):
-        super().__init__(daemon=True)
-        self.folder = sysfs.of(blockdevice.device_number(path))
-        self.cut, self.last = cut, self._writes() + count
-        self.ended = threading.Event()
-        self.was = False
-
-    def _writes(self):
-        return sysfs.counted(self.folder, sysfs.WRITES)
-
-    def run(self):
-        while not self.ended.is_set():
-            if self._writes() >= self.last:
-                self.cut()
-                self.was = True
-                return
-            time.sleep(0.001)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.join()
+def _first(cuts, what):
+    """Where the first of them was, in words."""
+    for number, cut in enumerate(cuts, 1):
+        if cut[what]:
+            at = cut[f"first_{what}"]
+            return f"; the first at byte {at} in cut {number}"
+    return ""
 
 
-def _drill(context, disk, name, sync):
-    """(the run that was cut, its checks), after the disk is back."""
-    with disk.attached() as (path, cut):
-        prepare(context, path, DRILL)
-        with Cutter(path, cut, DRILL // BLOCK // CUT_AT) as cutter:
-            ran = second(context, path, DRILL, name, sync)
-    if not cutter.was:
-        return [unknown(SYNCED, "fio ended before the cut: "
-                        f"{fault(ran) or 'it was too fast'}", ran.source)]
-    with disk.attached() as (path, _):
-        return judge(context, name, ran, path, DRILL)
+def checks(context, cuts, atomic=0):
+    """Of all cuts, the last of which may be none, and says why."""
+    source = context.store("cuts", {"cuts": cuts})
+    good = [cut for cut in cuts if not cut["why"]]
+    sums = {name: sum(cut[name] for cut in good) for name in (
+        "synced", "lost", "broken", "torn_block", "torn_atomic",
+        "torn_larger")}
+    why = next((cut["why"] for cut in cuts if cut["why"]), None)
+    gone = next((cut["why"] for cut in cuts if cut.get("gone")), None)
+    after = f"after {several(len(good), 'cut')}"
+    idle = sum(not cut["in_flight"] and not cut["failed"] for cut in good)
+    return [
+        judged(SYNCED, source, f"{sums['lost']:,} blocks of "
+               f"{sums['synced']:,} acknowledged and synced writes were lost "
+               f"{after}{_first(good, 'lost')}", gone or sums["lost"] > 0,
+               why or too_few(sums["synced"], LEAST, "synced writes")),
+        judged(CONTENTS, source, f"{sums['broken']:,} blocks held what was "
+               f"never written to them {after}{_first(good, 'broken')}",
+               sums["broken"] > 0, why),
+        judged(TORN, source, f"{sums['torn_block']:,} writes were torn inside "
+               f"a logical block ({context.target.logical_block} bytes), "
+               f"{sums['torn_atomic']:,} though of no more than "
+               f"{atomic:,} bytes, which the device says are atomic, and "
+               f"{sums['torn_larger']:,} larger ones, which may be, {after}",
+               sums["torn_block"] + sums["torn_atomic"] > 0, why),
+        judged(LOADED, source, f"{several(len(good), 'cut')}, of which "
+               f"{len(good) - idle} found I/O in flight",
+               few=why or (f"{idle} did not" if idle else None))]
 
 
-def _is_real(found):
-    """Without syncs both we and fio have to miss something."""
-    bare, fio = found[0], found[-1]
-    results = {bare["result"], fio["result"]}
-    text = (bare["text"] if fio is bare else
-            f"{bare['text']}, and of fio's verify_state {fio['text']}")
-    few = "so it is not known whether the cut is real"
-    return judged(REAL, bare["source"], text, None if UNKNOWN in results or
-                  results == {FAIL} else f"{text}: the drill proves nothing",
-                  few if UNKNOWN in results else None)
+def table(cuts):
+    """Least, median and most of the cuts that were."""
+    good = [cut for cut in cuts if not cut["why"]]
+    series = [(name, [cut[key] for cut in good if cut[key] is not None])
+              for name, key in ROWS]
+    return {"title": "Power cuts", "columns": ["", "least", "median", "most"],
+            "note": f"{several(len(good), 'cut')}, each at a random moment "
+            f"among random writes of one to {LARGEST} blocks, synced in turn "
+            "by O_DSYNC, fsync and fdatasync", "rows": [
+                [name, min(found), median(found), max(found)]
+                for name, found in series if found]}
+
+
+def ready(context, cuts, source):
+    """The cell of the time until the device was ready; [] without one."""
+    found = [cut["ready_s"] for cut in cuts if cut["ready_s"] is not None]
+    if not found:
+        return []
+    unit = max(BLOCK, context.target.logical_block) >> 10
+    return [{"name": READY, "stimulus": {
+        "rw": "randwrite", "bs": f"{unit}k-{unit * LARGEST}k",
+        "read_percent": 0, "threads": 1, "depth": context.profile.depth},
+        "steady": None, "window": None, "latency": None, "values": {"ready_s": {
+            "mean": fmean(found), "n": len(found), "values": found,
+            "low": min(found), "high": max(found), "sources": [source]}}}]
+
+
+def series(context, once):
+    """The cuts, each as once(number, how to sync) makes it, up to the first
+    that is none; those that an earlier command made are on disk."""
+    folder, cuts = context.bench.folder, []
+    for number in range(context.profile.cycles):
+        name = context.bench.label(context.test.name, f"cut-{number:05d}")
+        one = folder.load_round(name)
+        if one is None:
+            context.progress(f"cut {number + 1} of {context.profile.cycles}")
+            one = once(number, SYNCS[number % len(SYNCS)])
+            if not one["why"]:
+                folder.save_round(name, one)
+        cuts.append(one)
+        if one["why"]:
+            break
+    return cuts
+
+
+# The drill
+
+def _is_real(context, cut):
+    count, lost = cut["acknowledged"], cut["unsynced_lost"]
+    text = f"without syncs, {lost:,} blocks of {count:,} acknowledged " \
+        "writes were lost"
+    return judged(REAL, context.store("unsynced", cut), text, None if lost or
+                  cut["why"] else f"{text}: the drill proves nothing",
+                  cut["why"])
 
 
 def drill(context):
-    """A cut with syncs, and one without."""
+    """Cuts with syncs, and one without."""
     disk = VolatileDisk(context.folder, DRILL)
     with contextlib.ExitStack() as stack:
         stack.callback(disk.remove)
-        context.progress("cutting the power of a scratch disk under load")
-        found = _drill(context, disk, "synced", "dsync")
+        writer = Writer(context, DRILL)
+        with disk.attached() as (path, _):
+            writer.fill(path)
+
+        def once(number, sync):
+            with disk.attached() as (path, cut):
+                one = writer.load(path, number, sync, cut)
+            with disk.attached() as (path, _):
+                return {**writer.look(path, one)[0], "ready_s": None}
+        cuts = series(context, once)
         context.progress("the same without syncs")
-        found.append(_is_real(_drill(context, disk, "unsynced", None)))
+        unsynced = once(len(cuts), {})
+    found = [*checks(context, cuts), _is_real(context, unsynced)]
     for one in found:
         one["text"] = f"On a scratch disk, not on the target: {one['text']}"
-    return found
+    return {"checks": found, "tables": [table(cuts)]}
+
+
+def device(context, command):
+    """Cuts of the target itself."""
+    path = context.target.path
+    atomic = realcut.atomic_write(path)
+    one = realcut.Device(context, command, atomic)
+    cuts = series(context, one.once)
+    found = checks(context, cuts, atomic)
+    return {"checks": [*found, *one.checks()], "tables": [table(cuts)],
+            "cells": ready(context, cuts, found[0]["source"])}
 
 
 def run(context):
@@ -103,11 +171,11 @@ def run(context):
     if not context.local:
         why = "the target is on another host"
     elif command:
-        return {"checks": realcut.cut(context, command)}
+        return device(context, command)
     elif context.profile.thin:
         why = missing()
         if not why:
-            return {"checks": drill(context)}
+            return drill(context)
     else:
         why = "give --power-cut COMMAND, which cuts and gives back its power"
     return {"checks": [unknown(SYNCED, why)]}

@@ -1,29 +1,31 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The power cut of a real device: the user's command, run by fio's --trigger,
-# cuts its power and gives it back.  Nothing of ours is open meanwhile, as a
-# device that somebody holds comes back under another name; and what comes back
-# must be the same device, free, and is claimed and set as before.
+# The power cuts of a real device: the user's command, run while fio writes,
+# cuts its power and gives it back.  Nothing of ours but that fio is open
+# meanwhile, as a device that somebody holds comes back under another name; and
+# what comes back must be the same device, free, and is claimed and set as
+# before.
 import contextlib
 import os
-import shlex
-import time
+import subprocess
+import textwrap
 
+from ...base import process
 from ...base.problem import Problem
-from ...target import blockio, claim, identity, sysfs, writecache
-from ..execute import Stopped
-from . import generations
-from .cutruns import SYNCED, judge, prepare, second
-from .generations import BLOCK
+from ...target import (blockio, claim, erase, identity, sysfs, tools,
+                       writecache)
+from .cutruns import BLOCK, RETURN, Writer
 from .verifying import UNKNOWN, judged, unknown
 
 REGION = 1 << 30            # bytes
-RATE, TRIGGER = 50_000, 2   # IOPS at most, so that it runs when the cut comes
-RETURN = 300                # seconds until the device must be back
 NAMES = ("serial", "wwid", "backing_file", "inode")     # of one device alone
 SETTINGS = ("power-cut settings", "The device is set as before the cut")
+COUNTED = ("power-cut counted", "The device has counted the cuts")
+# What SMART logs call power that went without a word: NVMe's, and those of ATA.
+COUNTERS = ("unsafe_shutdowns", "Unsafe_Shutdown_Count",
+            "Unexpect_Power_Loss_Ct", "Power-Off_Retract_Count")
 
 
-def _is_back(target):
+def is_back(target):
     """To its last block."""
     try:
         with blockio.opened(target) as raw:
@@ -33,38 +35,35 @@ def _is_back(target):
         return False
 
 
-def _await_return(context):
-    """True once the device is back, whole."""
-    end = time.monotonic() + RETURN
-    while not _is_back(context.target):
-        if time.monotonic() > end:
-            return False
-        if context.stop.wait(0.5):
-            raise Stopped
-    return True
+def atomic_write(path):
+    """Bytes of the largest write that no power cut tears, as an NVMe device
+    says (NAWUPF, AWUPF); 0: of none, nor where that depends on its place
+    (NABSPF), nor of other devices, whose promise is not for each write."""
+    if identity.describe(path)["kind"] != "nvme" or not tools.find("nvme"):
+        return 0
+    disk = sysfs.disk(path)
+    space, control = (erase.json_of("nvme", what, sysfs.node(disk), "-o",
+                                    "json") for what in ("id-ns", "id-ctrl"))
+    block = sysfs.number(disk, "queue", "logical_block_size")
+    own = space.get("nawupf") if space.get("nsfeat", 0) & 2 else None
+    blocks = own or control.get("awupf")
+    return 0 if blocks is None or space.get("nabspf") else (
+        (blocks + 1) * (block or 0))
 
 
-def _why_no_cut(noted):
-    """What the user's command said of itself; None where it succeeded."""
-    try:
-        with open(noted, encoding="ascii") as file:
-            status = file.read().strip()
-    except FileNotFoundError:
-        return "fio did not run the command of --power-cut"
-    return None if status == "0" else (
-        f"the command of --power-cut failed (exit status {status}), so there "
-        "may have been no cut")
-
-
-def _run(context, command, size):
-    """(the run, why there was no cut or None)"""
-    noted = os.path.join(context.folder, "cut")
-    with claim.let_go(context.target):
-        ran = second(context, context.target.path, size, "synced", "dsync", (
-            f"--trigger-timeout={TRIGGER}",
-            f"--trigger=({command}); echo $? >{shlex.quote(noted)}"), RETURN,
-            rate_iops=min(RATE, size // BLOCK // (2 * TRIGGER)))
-    return ran, _why_no_cut(noted)
+def run_command(command, path, noted):
+    """Why there was no cut, as far as the user's command says; or None."""
+    with open(noted, "wb") as said, process.Child(
+            ["/bin/sh", "-c", command], env={**os.environ, "TARGET": path},
+            stdout=said, stderr=subprocess.STDOUT) as child:
+        if not child.wait(RETURN):
+            return f"the command of --power-cut did not end in {RETURN} s"
+    if child.status == 0:
+        return None
+    with open(noted, encoding="utf-8", errors="replace") as said:
+        text = textwrap.shorten(said.read(), 200, placeholder=" ...")
+    return (f"the command of --power-cut failed (exit status {child.status}"
+            f"{': ' if text else ''}{text}), so there may have been no cut")
 
 
 def _set_back(path, before):
@@ -76,7 +75,7 @@ def _set_back(path, before):
                 sysfs.write(str(before[name]), disk, "queue", name)
 
 
-def _settings(context, before, had_switch):
+def settings(context, before, had_switch):
     """The check that the device is set as before.  A drive that had no power
     has its own default, and a device that comes back a new queue."""
     path, fields = context.target.path, identity.SETTINGS
@@ -94,54 +93,96 @@ def _settings(context, before, had_switch):
         "were")
 
 
-def _take_back(context, before, size):
-    """The claim.  Where it is another device, or somebody has taken it, a
-    Problem: no test writes there any more."""
-    target = context.target
-    other = identity.same(before, identity.describe(target.path),
-                          identity.DEVICE)
-    if not other and not any(before.get(name) for name in NAMES):
-        old, new = generations.look(target.path, size)
-        other = None if (old | new).any() else "it holds nothing of ours."
-    if other:
-        raise Problem(f"what came back as {target.path} after the power cut is "
-                      f"not the device that went: {other}")
-    claim.renew(target)
+def counted(before, after, cuts, kind):
+    """The check of its own counter; [] for a device without one.  before,
+    after: (SMART data or None, why there are none)."""
+    name = next((name for name in COUNTERS
+                 if all(name in (log or {}) for log, _ in (before, after))),
+                None)
+    if name is None:
+        return [] if kind != "nvme" else [unknown(
+            COUNTED, before[1] or after[1] or "its SMART data lack "
+            f"{COUNTERS[0]}")]
+    rose = after[0][name] - before[0][name]
+    return [judged(COUNTED, None, f"{name} rose by {rose} in {cuts} cuts",
+                   rose < cuts, None if cuts else "there was no cut")]
 
 
-def _failed(context, before, had_switch, size, problem):
-    """The Problem of a run that failed, once the device is taken back."""
-    said = None
-    try:
-        if _await_return(context):
-            _take_back(context, before, size)
-            found = _settings(context, before, had_switch)
-            said = found["text"] if found["result"] == UNKNOWN else None
-    except Problem as other:
-        said = str(other)
-    return Problem(" ".join(filter(None, (str(problem), said))))
+class Device:
+    """The target, whose power the command cuts.  That there was a cut is the
+    command's word: its exit status."""
 
+    def __init__(self, context, command, atomic):
+        self.context, self.command, self.atomic = context, command, atomic
+        self.path = context.target.path
+        self.before = identity.describe(self.path)
+        self.smart = identity.smart(self.path)
+        self.had_switch = writecache.now(self.path) is not None
+        self.writer, self.cuts, self.settings = None, 0, None
 
-def cut(context, command):
-    """The checks.  That there was a cut is the command's word: its exit
-    status."""
-    path = context.target.path
-    size = min(context.target.size, REGION) // BLOCK * BLOCK
-    before = identity.describe(path)
-    had_switch = writecache.now(path) is not None
-    context.progress("writing; then the power is cut")
-    prepare(context, path, size)
-    claim.check_same(context.target)
-    try:
-        ran, why = _run(context, command, size)
-    except Problem as problem:
-        raise _failed(context, before, had_switch, size, problem) from None
-    if not _await_return(context):
-        return [judged(SYNCED, ran.source, "", "the device did not come back "
-                       f"in {RETURN} s")]
-    _take_back(context, before, size)
-    found = ([unknown(SYNCED, why, ran.source)] if why else
-             judge(context, "synced", ran, path, size,
-                   "after fio had stopped submitting"))
-    # Last, as udev may set what has just come back.
-    return [*found, _settings(context, before, had_switch)]
+    def _begin(self):
+        """Before the first."""
+        self.context.progress("writing what is there before the cuts")
+        self.writer = Writer(self.context,
+                             min(self.context.target.size, REGION))
+        self.writer.fill(self.path)
+
+    def once(self, number, sync):
+        """One cut, and what became of the writes."""
+        if self.writer is None:
+            self._begin()
+        target = self.context.target
+        claim.check_same(target)
+        try:
+            with claim.let_go(target):
+                cut = self.writer.load(
+                    self.path, number, sync, self._cut, lambda: is_back(target))
+        except Problem as problem:
+            raise self._failed(problem) from None
+        if not is_back(target):
+            return {**cut, "gone": True, "why": "the device did not come back "
+                    f"in {RETURN} s"}
+        cut, seen = self.writer.look(self.path, cut, self.atomic)
+        self._take_back(seen.ours)
+        self.cuts += not cut["why"]
+        return cut
+
+    def _cut(self):
+        return run_command(self.command, self.path,
+                           os.path.join(self.context.folder, "cut"))
+
+    def _take_back(self, ours):
+        """The claim, and the settings: last, as udev may set what has just
+        come back.  Where it is another device, or somebody has taken it, a
+        Problem: no test writes there any more."""
+        other = identity.same(self.before, identity.describe(self.path),
+                              identity.DEVICE)
+        if not other and not any(map(self.before.get, NAMES)) and not ours:
+            other = "it holds nothing of ours."
+        if other:
+            raise Problem(f"what came back as {self.path} after the power cut "
+                          f"is not the device that went: {other}")
+        claim.renew(self.context.target)
+        found = settings(self.context, self.before, self.had_switch)
+        if self.settings is None or self.settings["result"] != UNKNOWN:
+            self.settings = found
+
+    def _failed(self, problem):
+        """The Problem of a run that failed, once the device is taken back."""
+        said = None
+        try:
+            if is_back(self.context.target):
+                self._take_back(True)
+                found = self.settings
+                said = found["text"] if found["result"] == UNKNOWN else None
+        except Problem as other:
+            said = str(other)
+        return Problem(" ".join(filter(None, (str(problem), said))))
+
+    def checks(self):
+        """Of what is no write."""
+        if self.settings is None:   # it did not come back, or was not cut
+            return []
+        return [self.settings, *counted(
+            self.smart, identity.smart(self.path), self.cuts,
+            self.before["kind"])]

@@ -428,6 +428,15 @@ def test_a_mixed_load_is_shared_by_its_counts(report, tmp_path):
         cell["effects"][0]["median"]["A"])
 
 
+def test_files_of_both_ways_are_not_taken_for_reads(report):
+    """fio-plot -r read takes all files whose names begin so."""
+    with_jobs(report, *[EFFECTIVE.format("readwrite:4", "4k", 8)] * 2)
+    found = fioplot.documents(report)
+    assert {place[-1] for place in found} == {"rw-8-1.json"}
+    assert {made["jobs"][0]["job options"]["rw"] for made in found.values()
+            } == {"rw"}
+
+
 def test_a_duet_has_no_iops_for_fio_plot(report, capsys):
     report["cells"][0]["pairing"] = "duet"
     assert {place[0] for place in fioplot.documents(report)} == {

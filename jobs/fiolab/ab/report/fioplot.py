@@ -20,7 +20,10 @@ from ...base.problem import Problem
 from ...fio import jobfile
 from ...fio.metrics import SHARES
 
-MIXED = ("rw", "readwrite", "randrw")
+# fio-plot looks for files whose names begin with what it is asked for, so that
+# readwrite would be among those of read.
+SAME = {"readwrite": "rw"}
+MIXED = ("rw", "randrw")
 MODES = {"read": "read", "randread": "read", "write": "write",
          "randwrite": "write"}
 STEPS = (2, 4, 10, 20, 50, 100, 250, 500, 750, 1000)    # fio's, of ns and us
@@ -48,7 +51,8 @@ def _options(text: str) -> dict[str, str]:
         raise Left(f"it has {len(found)} jobs, and fio-plot's files have one")
     known = {key: next((found[0][name] for name in names if found[0].get(name)
                         ), DEFAULTS[key]) for key, names in NAMES.items()}
-    known["rw"] = known["rw"].split(":")[0]
+    kind = known["rw"].split(":")[0]
+    known["rw"] = SAME.get(kind, kind)
     if known["rw"] not in (*MODES, *MIXED):
         raise Left(f"fio-plot has no pictures of rw={known['rw']}")
     for key in ("iodepth", "numjobs"):

@@ -154,6 +154,21 @@ def test_an_engine_that_a_job_file_has_a_path_of_is_not_loaded(
 
 
 @pytest.mark.fio
+@pytest.mark.parametrize("name", ["spdk_bdev", "/opt/spdk/build/fio/spdk_bdev",
+                                  "external:/opt/spdk/build/fio/spdk_bdev"])
+def test_spdk_job_files_name_their_engine_in_any_way(name, tmp_path,
+                                                     fio_binary):
+    (tmp_path / "x.fio").write_text(
+        f"[a]\nioengine={name}\nspdk_json_conf=b.json\nthread=1\nrw=read\n")
+    job, = asking.without_foreign(
+        fiorun.Fio(fio_binary, None, str(tmp_path)),
+        [sidespec.parse("libaio", "")], jobgroups.load(str(tmp_path / "x.fio")))
+    assert not job.sets("spdk_json_conf") and job.sets("thread")
+    note, = job.notes
+    assert "an option of the engine spdk_bdev that not every side has" in note
+
+
+@pytest.mark.fio
 def test_a_campaign_leaves_out_options_of_other_engines(ab, shm):
     """Which fio would refuse on a side."""
     done = ab("--b", "psync", "--pairs", "1", "--job", HERE / "foreign.fio",

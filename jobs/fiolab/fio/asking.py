@@ -147,11 +147,13 @@ def _common(fio, sides):
 
 def _left_out(fio, job, common):
     """{option: engine} of the engines that the job file names, where not every
-    side's engine has it.  One that is a path fio would load, and so run."""
+    side's engine has it.  One that is a path is not asked, as fio would load
+    it, and so run it; SPDK's are named so."""
     found = {}
-    for engine in {value.split(":")[0] for value in job.values("ioengine")
-                   if "/" not in value}:
-        _, text = _ask(fio, f"--enghelp={engine}")
+    for value in set(job.values("ioengine")):
+        engine = os.path.basename(value) if "/" in value \
+            else value.split(":")[0]
+        text = "" if "/" in value else _ask(fio, f"--enghelp={engine}")[1]
         found |= dict.fromkeys({*OPTION.findall(text), *SPDK.get(engine, ())},
                                engine)
     return {name: engine for name, engine in found.items()

@@ -333,8 +333,11 @@ def test_a_job_does_not_leave_the_cpu_that_it_is_pinned_to(tmp_path):
 def test_what_fio_says_is_cut_between_words():
     said = fiorun.words("\n".join(f"word{i} nothing" for i in range(99)))
     assert len(said) <= 400
+    assert said.startswith("word0 ") and said.endswith("; word98 nothing")
+    begin, end = said.split(" ... ")
     assert all(part.startswith("word") or part.startswith("nothing")
-               for part in said.removesuffix(" ...").split())
+               for part in (begin + " " + end).split())
+    assert len(fiorun.words("x" * 1000)) <= 400
 
 
 @pytest.mark.parametrize("binary, word", [

@@ -22,6 +22,7 @@ from .sidecommand import Commands
 from .sidespec import Side
 
 PATIENCE = 60           # seconds beyond ramp and runtime before fio is ended
+LONGEST = 400           # characters of fio's own that a sentence quotes
 PAGE = 4096             # bytes, by which buffers are aligned
 # Where fio's JSON begins.  A job's process ends without its last notes, up to
 # 3.41: then that is in the middle of a line.
@@ -41,11 +42,18 @@ NOTE = re.compile(r"kaio: \{|kaio: job .* of its run inside io_submit")
 
 
 def words(text: str) -> str:
-    """What fio said, each line once, cut between words."""
+    """What fio said, each line once; of much the beginning and the end, cut
+    between words: fio's reason comes first, but behind an engine's own notes
+    of how it starts, as SPDK and DPDK have them."""
     lines = dict.fromkeys(line.strip() for line in text.splitlines()
                           if line.strip() and "Saving output of" not in line
                           and not NOTE.search(line))
-    return textwrap.shorten("; ".join(lines), 400, placeholder=" ...")
+    said = " ".join("; ".join(lines).split())
+    if len(said) <= LONGEST:
+        return said
+    begin = textwrap.shorten(said, LONGEST // 2, placeholder="")
+    end = said[len(said) - LONGEST // 2 + 5:].partition(" ")[2]
+    return f"{begin} ... {end}"
 
 
 class Fio:

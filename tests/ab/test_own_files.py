@@ -17,7 +17,7 @@ from fioserver import Server
 from qualifyrun import Qualify
 
 from fiolab.fio import fiorun, sidespec, streams
-from fiolab.fio.jobs import jobgroups
+from fiolab.fio.jobs import jobgroups, jobline
 from fiolab.target.target import Target
 
 pytestmark = pytest.mark.fio
@@ -129,3 +129,18 @@ def test_files_that_a_job_names_are_found_from_here(here, tmp_path, fio_binary,
     assert (tmp_path / "f").read_bytes().startswith(b"PATTERN!PATTERN!")
     own = sidespec.parse("psync,stats_file=mine", "")
     assert own.options == (f"stats_file={here}/mine",)
+
+
+def test_files_that_an_engine_is_to_find_are_found_from_here(here, monkeypatch):
+    """What nobody here knows, if it is there; names of targets are others'."""
+    (here / "b.json").touch()
+    (here / "4k").touch()
+    (here / "j.fio").write_text("[a]\nspdk_json_conf=./b.json  # ours\n"
+                                "filename=./b.json\nbs=4k\nx=./no.json\n")
+    monkeypatch.chdir(here)
+    found = [f"spdk_json_conf={here}/b.json", "filename=./b.json", "bs=4k",
+             "x=./no.json"]
+    assert jobgroups.load("j.fio")[0].text.split("\n")[1:5] == found
+    job, = jobline.load(["--name=a", "--spdk_json_conf=./b.json",
+                         "--filename=./b.json", "--bs=4k", "--x=./no.json"])
+    assert job.text.split("\n")[2:6] == found

@@ -157,7 +157,7 @@ def world(build_dir, tmp_path_factory):
     return f"external:{folder}/memory.so", f"memory_conf={folder}/m.conf"
 
 
-@pytest.mark.parametrize("name", ["Mem0", "type=mem ns=1"])
+@pytest.mark.parametrize("name", ["Mem0", "type=mem ns=1", "Mem0\\:1"])
 def test_an_engine_of_another_world(name, ab, shm, world):
     engine, conf = world
     done = ab("--a", "libaio", "--b",
@@ -201,6 +201,28 @@ def test_its_options_may_be_in_the_job_file(ab, world, tmp_path):
     sentence(ab("--resume", ab.out), "give --destroy-data")
     done = ab("--resume", ab.out, "--destroy-data")
     assert done.returncode == 0, done.stderr
+
+
+def test_its_options_have_words_lists_and_files_from_here(ab, world,
+                                                          monkeypatch):
+    """All of which the engine insists on."""
+    engine, conf = world
+    monkeypatch.chdir(Path(conf.partition("=")[2]).parent)
+    options = ("thread=1,memory_conf=./m.conf,memory_context=--small -m 16,"
+               "memory_flags=mem\\,io")
+    words = ["--a", f"{engine},{options}@filename=Mem0", "--aa", "--pairs",
+             "1", *FAST]
+    done = ab(*words)
+    assert done.returncode == 0, done.stderr
+    effective = ab.report()["cells"][0]["effective"]["A"]
+    assert f"\n{conf}\n" in effective
+    assert "\nmemory_context=--small -m 16\nmemory_flags=mem,io\n" in effective
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
+    for wrong, word in [("memory_context=--small", "needs memory_conf"),
+                        ("memory_flags=mem", "no flags mem")]:
+        sentence(ab("--a", f"{engine},{options},{wrong}@filename=Mem0",
+                    *words[2:]), word)
 
 
 def test_what_an_engine_of_another_world_says_is_passed_on(ab, shm, world):

@@ -30,12 +30,33 @@ def test_a_relative_engine_path_becomes_absolute(tmp_path, monkeypatch):
     ("libaio,filename=/dev/sda", "filename"), ("libaio,x=1\nrw=write", "x=1"),
     ("libaio,exec_prerun=reboot", "exec_prerun"), ("libaio,", "not an engine"),
     ("li baio", "not an engine name"), ("libaio,a=${HOME}", "not an engine"),
+    ("libaio,a= b", "nor a blank"), ("libaio,a=b ", "nor a blank"),
+    ("libaio,a=b\tc", "not an engine"), ("libaio,a=b,c d", "a comma in a"),
+    ("libaio,a=b;c", "none of ;"),
     ("filedelete", "removes files"), ("ftruncate", "cuts"),
     ("exec", "no I/O")])
 def test_bad_sides(text, word, tmp_path):
     with pytest.raises(Problem) as problem:
         sidespec.parse(text, str(tmp_path))
     assert word in str(problem.value)
+
+
+def test_options_of_several_words_and_lists():
+    found = sidespec.parse(r"null,context=--no-huge -m 64,flags=a\,b\,c,x=", "")
+    assert found.options == ("context=--no-huge -m 64", "flags=a,b,c", "x=")
+
+
+def test_files_that_a_side_names_are_found_from_here(tmp_path, monkeypatch):
+    """Words and numbers that happen to be names of files are none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("b.json", "1", "sub/c"):
+        (tmp_path / name).touch()
+    found = sidespec.parse("null,a=b.json,b=1,c=./1,d=sub/c,e=no.json,f=./sub,"
+                           "hipri", "")
+    assert found.options == (f"a={tmp_path}/b.json", "b=1", f"c={tmp_path}/1",
+                             f"d={tmp_path}/sub/c", "e=no.json", "f=./sub",
+                             "hipri")
 
 
 @pytest.fixture

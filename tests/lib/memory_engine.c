@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only
  *
  * An engine of another world, as those of SPDK are: its files are names that
- * no kernel knows (Mem0, "type=mem ns=1"), it runs in threads only and needs a
- * configuration file, of which memory_size=N (MiB) is how large each of them
- * is.  What is written is kept in the process.  Built against fio's headers.
+ * no kernel knows (Mem0, "type=mem ns=1"), it runs in threads only, says much
+ * when it starts, and needs a configuration file, of which memory_size=N (MiB)
+ * is how large each of them is.  Options of several words, as SPDK's
+ * env_context, and lists, as its log_flags, have to arrive whole.  What is
+ * written is kept in the process.  Built against fio's headers.
  */
 #include <fio.h>
 #include <optgroup.h>
@@ -11,6 +13,8 @@
 struct options {
 	struct thread_data *td;
 	char *conf;
+	char *context;
+	char *flags;
 };
 
 struct memory {
@@ -29,8 +33,35 @@ static struct fio_option table[] = {
 		.category = FIO_OPT_C_ENGINE,
 		.group = FIO_OPT_G_INVALID,
 	},
+	{
+		.name = "memory_context",
+		.lname = "context",
+		.type = FIO_OPT_STR_STORE,
+		.off1 = offsetof(struct options, context),
+		.help = "--small -m N, in MiB, in place of memory_size",
+		.category = FIO_OPT_C_ENGINE,
+		.group = FIO_OPT_G_INVALID,
+	},
+	{
+		.name = "memory_flags",
+		.lname = "flags",
+		.type = FIO_OPT_STR_STORE,
+		.off1 = offsetof(struct options, flags),
+		.help = "mem,io and nothing else",
+		.category = FIO_OPT_C_ENGINE,
+		.group = FIO_OPT_G_INVALID,
+	},
 	{.name = NULL},
 };
+
+/* What DPDK says, in length, before SPDK says why it cannot go on. */
+static void say_much(void)
+{
+	int i;
+
+	for (i = 0; i < 12; i++)
+		log_info("memory: note %d of many on how all of it begins\n", i);
+}
 
 /* Bytes of each name; 0 without a configuration. */
 static unsigned long long size_of(struct thread_data *td)
@@ -44,15 +75,23 @@ static unsigned long long size_of(struct thread_data *td)
 	if (fscanf(file, "memory_size=%llu", &mib) != 1)
 		mib = 0;
 	fclose(file);
+	if (o->context && sscanf(o->context, "--small -m %llu", &mib) != 1)
+		mib = 0;
 	return mib << 20;
 }
 
 static int memory_setup(struct thread_data *td)
 {
 	unsigned long long size = size_of(td);
+	struct options *o = td->eo;
 	struct fio_file *f;
 	unsigned int i;
 
+	say_much();
+	if (o->flags && strcmp(o->flags, "mem,io")) {
+		log_err("memory: no flags %s\n", o->flags);
+		return 1;
+	}
 	if (!td->o.use_thread || !size) {
 		log_err("memory: %s\n",
 			size ? "needs thread=1"

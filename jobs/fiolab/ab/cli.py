@@ -25,7 +25,8 @@ first."""
 MORE = """engines: libaio, io_uring or any other engine built into fio;
 kaio = external:BUILD/fio-kaio.so; external:/path/to/engine.so.
 Engine options follow after commas: kaio,opt=value,opt=value
-(fio --enghelp=ENGINE lists them); other options belong in the job file.
+(fio --enghelp=ENGINE lists them; a comma in a value is written \\,); other
+options belong in the job file.
 ENGINE,options@our-library runs that side on BUILD/libaio.so.1 instead of the
 distribution's libaio, and makes sure that fio really uses it.
 ENGINE,options@VARIABLE=VALUE runs that side with this in its environment.

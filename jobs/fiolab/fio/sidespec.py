@@ -12,6 +12,7 @@ import re
 from ..base.problem import Problem
 from ..target import claimable
 from . import jobfile, sidesettings
+from .jobs import fromhere
 from .sidesettings import NAMES, SETTING, Own
 
 ENGINE_FILE = "fio-kaio.so"
@@ -71,6 +72,12 @@ ENVIRONMENTS = {"our-library": _our_library}
 TAKEN = {"ENGINE", "TARGET", "LD_LIBRARY_PATH", "LD_PRELOAD", "LIBAIO_RING",
          "PATH", "TMPDIR"}
 VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9_.:%+-]*)")
+
+
+# Engines take options of several words (SPDK's env_context), and lists.
+COMMA = re.compile(r"(?<!\\),")
+OPTION = re.compile(r"([a-z][a-z0-9_]*)(?:=((?! )[^\x00-\x1f\x7f;#${}]*)"
+                    r"(?<! ))?")
 
 
 def _variable(match, text):
@@ -145,17 +152,18 @@ def _external(path):
 
 
 def _option(text, whole):
-    match = re.fullmatch(r"([a-z][a-z0-9_]*)(=[^\s;#${}]*)?", text)
+    match = OPTION.fullmatch(text)
     if not match:
-        raise Problem(f"'{text}' in '{whole}' is not an engine option: write "
-                      "ENGINE,option=value,option=value.")
+        raise Problem(f"'{ascii(text)[1:-1]}' in '{ascii(whole)[1:-1]}' is not "
+                      "an engine option: write ENGINE,option=value,"
+                      r"option=value, a comma in a value as \,; a value has "
+                      "none of ; # $ { and }, nor a blank around it.")
     if jobfile.reserved(match[1]):
         raise Problem(f"'{match[1]}' in '{whole}' is set by the comparison "
                       "itself: leave it out, or see --help for its switch.")
-    name, mark, value = text.partition("=")
-    if name == jobfile.STATS and value:     # fio runs in a folder of ours
-        return f"{name}{mark}{os.path.abspath(value)}"
-    return text
+    if match[2] is None:
+        return text
+    return f"{match[1]}={fromhere.value(match[1], match[2])}"
 
 
 def parse(text: str, build: str,
@@ -163,7 +171,8 @@ def parse(text: str, build: str,
     """The Side that a --side value means; more: (name, value) of --own."""
     before, pieces = _pieces(text)
     variables, library, own = _around(pieces, text, build)
-    engine, *options = before.split(",")
+    engine, *options = (one.replace("\\,", ",")
+                        for one in COMMA.split(before))
     options = tuple(_option(o, text) for o in options)
     ioengine = _ioengine(engine, build)
     for name, value in more:

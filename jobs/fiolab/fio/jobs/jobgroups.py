@@ -16,7 +16,7 @@ from ...base import commandline
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job, option_of
-from . import delays, hidden
+from . import delays, fromhere, hidden
 
 INCLUDE = re.compile(r"include.(.*)")
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
@@ -78,26 +78,13 @@ def _expanded(path, inside=()):
                           f"that another one includes, as {inside[-1]} does: "
                           "name it as a job file of its own.")
         else:
-            found.append(_absolute(line))
+            found.append(fromhere.line(line))
     return found
 
 
 def text_of(path: str) -> str:
     """A job file's text, with what it includes."""
     return "\n".join(_expanded(path))
-
-
-def _absolute(line):
-    """A line whose files do not depend on where fio runs, which is a folder of
-    ours: patterns have a file's name in quotes."""
-    key = option_of(line)
-    if key in jobfile.PATTERNS:
-        return re.sub("'([^']+)'", lambda m: f"'{os.path.abspath(m[1])}'",
-                      line)
-    value = jobfile.value_of(line)
-    if key == jobfile.STATS and value:
-        return f"{key}={os.path.abspath(value)}"
-    return line
 
 
 # What is refused

@@ -12,7 +12,7 @@ import re
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job
-from . import jobgroups
+from . import fromhere, jobgroups
 
 WORD = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.S)
 # Options that take a value only after "=", as fio has them.
@@ -110,7 +110,8 @@ def _first(line):
     named = [name for name, _ in line.sections
              if not name.startswith("global")]
     more = [jobgroups.text_of(path) for path in line.files[:1]]
-    text = _only("\n".join([line.text(), *more]), line.chosen)
+    own = map(fromhere.line, jobfile.lines(line.text()))
+    text = _only("\n".join([*own, *more]), line.chosen)
     path = named[0] if named else line.files[0] if line.files else "job"
     return jobgroups.split(path, text)
 

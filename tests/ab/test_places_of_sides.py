@@ -225,6 +225,22 @@ def test_its_options_have_words_lists_and_files_from_here(ab, world,
                     *words[2:]), word)
 
 
+def test_threads_that_no_pinning_holds_are_told(ab, world):
+    """Of B's engine; as SPDK, which lets go of it for its own."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two CPUs")
+    engine, conf = world
+    sides = [f"{engine},thread=1,{conf}{more}@filename=Mem0"
+             for more in ("", ",memory_helper=1")]
+    done = ab("--a", sides[0], "--b", sides[1], "--pairs", "1", *FAST)
+    assert done.returncode == 0, done.stderr
+    said, = (one for one in ab.report()["warnings"] if "pinned" in one)
+    assert said.startswith("threads of side B (mem-helper) may run on other")
+    assert "loose" not in ab.runs()[0] or ab.runs()[0]["role"] == "B"
+    done = ab("--resume", ab.out)
+    assert said in ab.report()["warnings"]
+
+
 def test_what_an_engine_of_another_world_says_is_passed_on(ab, shm, world):
     engine, conf = world
     for side, more, word in [

@@ -4,9 +4,12 @@
  * no kernel knows (Mem0, "type=mem ns=1"), it runs in threads only, says much
  * when it starts, and needs a configuration file, of which memory_size=N (MiB)
  * is how large each of them is.  Options of several words, as SPDK's
- * env_context, and lists, as its log_flags, have to arrive whole.  What is
- * written is kept in the process.  Built against fio's headers.
+ * env_context, and lists, as its log_flags, have to arrive whole.  With
+ * memory_helper=1 it has a thread of its own on whatever CPU.  What is written
+ * is kept in the process.  Built against fio's headers.
  */
+#include <sched.h>
+#include <sys/prctl.h>
 #include <fio.h>
 #include <optgroup.h>
 
@@ -15,6 +18,7 @@ struct options {
 	char *conf;
 	char *context;
 	char *flags;
+	unsigned int helper;
 };
 
 struct memory {
@@ -51,6 +55,15 @@ static struct fio_option table[] = {
 		.category = FIO_OPT_C_ENGINE,
 		.group = FIO_OPT_G_INVALID,
 	},
+	{
+		.name = "memory_helper",
+		.lname = "helper",
+		.type = FIO_OPT_BOOL,
+		.off1 = offsetof(struct options, helper),
+		.help = "Have a thread of its own",
+		.category = FIO_OPT_C_ENGINE,
+		.group = FIO_OPT_G_INVALID,
+	},
 	{.name = NULL},
 };
 
@@ -61,6 +74,17 @@ static void say_much(void)
 
 	for (i = 0; i < 12; i++)
 		log_info("memory: note %d of many on how all of it begins\n", i);
+}
+
+static void *help(void *unused)
+{
+	cpu_set_t any;
+
+	memset(&any, 0xff, sizeof(any));
+	prctl(PR_SET_NAME, "mem-helper");
+	sched_setaffinity(0, sizeof(any), &any);
+	pause();
+	return unused;
 }
 
 /* Bytes of each name; 0 without a configuration. */
@@ -85,6 +109,7 @@ static int memory_setup(struct thread_data *td)
 	unsigned long long size = size_of(td);
 	struct options *o = td->eo;
 	struct fio_file *f;
+	pthread_t helper;
 	unsigned int i;
 
 	say_much();
@@ -98,6 +123,8 @@ static int memory_setup(struct thread_data *td)
 			     : "needs memory_conf=FILE with memory_size=N");
 		return 1;
 	}
+	if (o->helper && pthread_create(&helper, NULL, help, NULL))
+		return 1;
 	for_each_file(td, f, i)
 	{
 		if (strncmp(f->file_name, "Mem", 3) &&

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from ..base.problem import Problem
-from ..fio import fairness
+from ..fio import fairness, loosethreads
 from . import selfcheck
 from .campaign import Campaign
 from .report import csvreport, reportdata, textreport
@@ -15,7 +15,8 @@ from .runner import Stopped
 
 def _warnings(campaign, ending):
     found = [*campaign.warnings, *fairness.stolen(campaign.cells),
-             *fairness.verified(campaign.cells), *campaign.folder.strange]
+             *fairness.verified(campaign.cells),
+             *loosethreads.said(campaign.cells), *campaign.folder.strange]
     lost = sum(len(cell.discarded) for cell in campaign.cells)
     if lost:
         found.append(f"{lost} pairs were discarded, as one of their runs gave "

@@ -80,6 +80,7 @@ class Cell:
     commands: CommandTally = field(default_factory=CommandTally)
     steal: list = field(default_factory=list)
     cpu: dict = field(default_factory=dict)     # fio's own, by role
+    loose: dict = field(default_factory=dict)   # see loosethreads.py, by role
     repeats: int = 0
     options: list | None = None
     seconds: float = 0.0        # of measuring
@@ -158,6 +159,8 @@ class Cell:
                 role, Pool()).add(latency)
         for role, shares in cpu.items():
             self.cpu.setdefault(role, []).extend(shares)
+            self.loose.setdefault(role, set()).update(
+                runs[role].get("loose", []))
         self.steal += steal
         self.repeats += repeats
         self.options = self.options or runs["A"].get("options")
@@ -237,6 +240,8 @@ def sound(run: dict) -> None:
         return
     if not all(isinstance(line, str) for line in run.get("options", [])):
         raise ValueError("options")
+    if not all(isinstance(name, str) for name in run.get("loose", [])):
+        raise ValueError("loose")
     if "duet" in run:
         _sound_duet(run["duet"])
     for latency in run["latency"].values():

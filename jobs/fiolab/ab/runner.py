@@ -37,7 +37,7 @@ LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
 # What a run's file has beside its values; and what is in the place of that
 # where a kind of run has it not.
 BESIDE = ("latency", "options", "steal", "repeats", "hosts", "seed",
-          "commands", "duet")
+          "commands", "duet", "loose")
 WITHOUT: dict[str, Any] = {"latency": {}, "steal": None, "repeats": 0}
 
 

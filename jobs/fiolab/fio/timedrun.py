@@ -7,7 +7,7 @@ import time
 from ..base import process
 from ..base.problem import Problem
 from ..target.target import Target
-from . import runfigures
+from . import loosethreads, runfigures
 from .fiorun import LATENCY, PATIENCE, Fio, Run, base_options
 from .jobfile import Job
 from .metrics import entries
@@ -85,6 +85,9 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
     options = base_options(side, target, seed) + timed_options(runtime, ramp)
     ramp += job.lasts()
     with Run(fio, side, job, target, options) as started:
+        await_start(started)
+        loose = loosethreads.names(process.tree(started.child.pid),
+                                   fio.of(side).cpu)
         rate = _cpu_rate(started, runtime, ramp)
         result = started.finish(runtime + ramp + PATIENCE)
         kept = runfigures.of_run(entries(result), side.syncs)
@@ -93,4 +96,5 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
     usage, done = started.child.usage, started.commands.done
     return {**kept, "cpu_us": rate * 1e6 / kept["iops"],
             "rusage_s": usage.ru_utime + usage.ru_stime, "seed": seed,
-            "options": options, **({"commands": done} if done else {})}
+            "options": options, **({"commands": done} if done else {}),
+            **({"loose": loose} if loose else {})}

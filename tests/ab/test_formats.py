@@ -466,7 +466,25 @@ def test_cells_that_would_share_a_file_have_folders(report):
     with_jobs(report, *[EFFECTIVE.format("randread", "4k", 64)] * 2)
     places = fioplot.documents(report)
     assert len(places) == 4
-    assert {place[3] for place in places} == {"a_norandommap=0", "a_.._b"}
+    assert {place[1] for place in places} == {"a_norandommap=0", "a_.._b"}
+    assert {place[2:] for place in places} == {      # fio-plot's labels
+        (side, "4k", "randread-64-1.json") for side in ("A-libaio", "B-kaio")}
+
+
+def test_targets_have_folders_of_their_own(report):
+    """By their whole path where the last name is the same; B has its own."""
+    a, b = report["cells"]
+    a["target"] = {**a["target"], "path": "/dev/shm/f"}
+    b["target"] = {**b["target"], "path": "/mnt/f"}
+    b["target_b"] = {**b["target"], "path": "/mnt/g"}
+    b["effective"]["B"] = EFFECTIVE.format("randread", "8k", 2)
+    found = {"/".join(place): made["jobs"][0]["job options"]["bs"]
+             for place, made in fioplot.documents(report).items()}
+    assert found == {
+        "1_dev_shm_f/A-libaio/4k/randread-64-1.json": "4k",
+        "1_dev_shm_f/B-kaio/4k/randread-64-1.json": "4k",
+        "2_mnt_f/A-libaio/4k/randread-1-1.json": "4k",
+        "g/B-kaio/8k/randread-2-1.json": "8k"}
 
 
 def test_fio_plot_of_a_hostile_report(attack, tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """report.json as folders that fio-plot reads with -i, TARGET/SIDE/BS, the last
-two of which are its names for them: JSON files as fio writes them,
+two of which are its names for them (a folder of a job, where there is one, is
+above these): JSON files as fio writes them,
 RW-IODEPTH-NUMJOBS.json for each depth and number of jobs,
 with the fields that fio-plot takes (fio_plot/fiolib/jsonparsing_support.py).
 IOPS and bandwidth are medians of the runs, their deviation that between runs;
@@ -142,27 +143,48 @@ def safe(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.,=+-]", "_", text)[:80].strip(".") or "_"
 
 
+def _target_of(cell, role):
+    """Where a side of a cell ran."""
+    return (role == "B" and cell.get("target_b") or cell["target"])["path"]
+
+
+def _folders(data):
+    """{path of a target: its folder}: its last name, if no other has that."""
+    paths = dict.fromkeys(_target_of(cell, role) for cell in data["cells"]
+                          for role in "AB")
+    names = [safe(os.path.basename(path)) for path in paths]
+    return {path: name if names.count(name) == 1 else safe(f"{number}{path}")
+            for number, (path, name) in enumerate(zip(paths, names), 1)}
+
+
+def _made(cell):
+    """{role: fio's entry of its job}; {}, with a sentence, if there is none."""
+    try:
+        _alternates(cell)
+        return {role: _job(cell, role, _options(cell["effective"][role]))
+                for role in "AB"}
+    except Left as left:
+        print(f"ab: fio-plot: {ascii(cell['job'])[1:-1]} is left out: "
+              f"{ascii(str(left))[1:-1]}.", file=sys.stderr)
+        return {}
+
+
 def _places(data: dict) -> Iterator[tuple[tuple, str, dict, dict]]:
     """((folder, file), the cell's job, fio's JSON, its cell), of each side of
     each cell that fio-plot has a place for."""
+    folders = _folders(data)
     for cell in data["cells"]:
-        try:
-            _alternates(cell)
-            known = _options(cell["effective"]["A"])
-            made = {role: _job(cell, role, known) for role in "AB"}
-        except Left as left:
-            print(f"ab: fio-plot: {ascii(cell['job'])[1:-1]} is left out: "
-                  f"{ascii(str(left))[1:-1]}.", file=sys.stderr)
-            continue
-        for role, letter in (("A", "A"), ("B", cell["b"])):
+        for role, made in _made(cell).items():
+            letter, options = cell["b"] if role == "B" else "A", made[
+                "job options"]
             side = next(s for s in data["sides"] if s["letter"] == letter)
-            folder = (safe(os.path.basename(cell["target"]["path"])),
-                      f"{letter}-{safe(side['text'])}", safe(known["bs"]))
-            name = "{rw}-{iodepth}-{numjobs}.json".format(**known)
+            folder = (folders[_target_of(cell, role)],
+                      f"{letter}-{safe(side['text'])}", safe(options["bs"]))
+            name = "{rw}-{iodepth}-{numjobs}.json".format(**options)
             yield (folder, name), cell["job"], {
                 "fio version": data["fio"]["version"],
                 "timestamp": int(cell["pairs"][0]["start"]),
-                "global options": {}, "jobs": [made[role]]}, cell
+                "global options": {}, "jobs": [made]}, cell
 
 
 def documents(data: dict) -> dict[tuple, dict]:
@@ -175,11 +197,11 @@ def documents(data: dict) -> dict[tuple, dict]:
         jobs.setdefault(place, {})[job] = None
     found: dict[tuple, dict] = {}
     for place, job, made, cell in every:
-        folder, name = place
+        (target, *labels), name = place
         more = (safe(job),) if len(jobs[place]) > 1 else ()
-        where = (*folder, *more, name)
-        if where in found and folder[1][0] != "A":
-            where = (*folder, *more, f"cell-{cell['id']}", name)
+        where = (target, *more, *labels, name)
+        if where in found and labels[0][0] != "A":
+            where = (target, *more, f"cell-{cell['id']}", *labels, name)
         found.setdefault(where, made)
     return found
 

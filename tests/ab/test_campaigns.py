@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # In short what tests/lib/campaigns.py shows in an hour: what is planted is
-# found, what is not there is not, and duets say what alternating pairs say.
+# found, and as large as it is; what is not there is not; and duets say what
+# alternating pairs say.
 # None of it is a matter of speed: each holds on a busy machine too, only later.
 import contextlib
 import json
@@ -26,11 +27,19 @@ def one(shm, tmp_path):
     return run
 
 
+def test_the_two_sides_of_a_plant_differ_in_its_share_alone(tmp_path):
+    none, some = (path.read_text()
+                  for path in campaigns.handicap(tmp_path, 0, 0.1))
+    assert "LD_PRELOAD=" in none and " CPU_SHARE=0\n" in none
+    assert none.replace("CPU_SHARE=0\n", "CPU_SHARE=0.1\n") == some
+
+
 def test_what_is_planted_is_found(one):
-    """The wrapper that plants it costs something itself."""
+    """The tenth, and no more, though the library that plants costs something
+    itself, too."""
     effect = one("10", "--max-time", "300")
     assert effect["verdict"] == "more CPU"
-    assert 1.05 < effect["ratio"] < 1.2
+    assert 1.06 < effect["ratio"] < 1.14
 
 
 def test_nothing_is_found_where_nothing_is(one):

@@ -129,9 +129,9 @@ def test_intervals_hold_the_truth_at_all_looks_at_once(shape):
     d = (differences(rng, CAMPAIGNS, 200, truth)[0] if shape == "drift" else
          truth + rng.standard_cauchy((CAMPAIGNS, 200)))
     for level in (0.95, 0.90):
-        limit = sequential.nominal((1 - level) / 2)
         out = np.zeros(CAMPAIGNS, dtype=bool)
         for n in sequential.looks(200):
+            limit = sequential.nominal((1 - level) / 2, n)
             out |= paired.tails(d[:, :n] - truth).min(axis=0) <= limit
         assert out.mean() <= 1 - level + 0.015
         assert out.mean() >= (1 - level) / 4       # it is no wider than needed

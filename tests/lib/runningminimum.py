@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The null distribution behind stats/sequential.py: how often the one-sided
-exact signed-rank p is anywhere, from the FIRST to the last pair, as small as x.
+"""The null distribution behind stats/sequential.py: how often p n^TAPER, p the
+one-sided exact signed-rank p after n pairs, is anywhere, from the FIRST to the
+last pair, as small as x.
 
 By importance sampling: sizes u are uniform, signs positive with the chance
 1/(1 + exp(-2tu)) for one of several t, so that small p are common; a crossing
 counts by the inverse of its likelihood ratio to fair signs, at the pair at
 which it happened.  Each x, however small, so has an error of the same size.
 
-    python3 tests/lib/runningminimum.py 1000000 > the table
+    python3 tests/lib/runningminimum.py 1000000 1 > the table
 """
 import os
 import sys
@@ -19,7 +20,7 @@ from fiolab.stats import paired, sequential     # noqa: E402
 
 TILTS = np.geomspace(0.1, 8, 11)[:, None]
 SAMPLES = 2000          # campaigns at once
-EXPONENTS = (*np.arange(-12, -2, 0.5), *np.arange(-2, -0.2, 0.1))
+EXPONENTS = (*np.arange(-12, -4, 0.5), *np.arange(-4, 0.5, 0.1))
 
 
 class Samples:
@@ -56,7 +57,7 @@ class Samples:
 
     def look(self, n):
         ranks = tuple(range(2, 2 * n + 1, 2))
-        p = paired._tails(ranks, 2 * self.rank_sum)[1]
+        p = n**sequential.TAPER * paired._tails(ranks, 2 * self.rank_sum)[1]
         reached = np.searchsorted(-self.levels, -p * (1 - 1e-9), side="right")
         for i in np.flatnonzero(reached > self.crossed):
             self.weights[self.live[i], self.crossed[i]:reached[i]] = \
@@ -92,6 +93,6 @@ def chances(exponents, count, seed, last=sequential.LAST):
 
 
 if __name__ == "__main__":
-    made, errors = chances(EXPONENTS, int(sys.argv[1]), 1)
+    made, errors = chances(EXPONENTS, *map(int, sys.argv[1:]))
     for row in zip(EXPONENTS, np.log10(made), errors / made):
         print("    (%.4f, %.4f),    # +- %.1e" % row)

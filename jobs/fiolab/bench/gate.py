@@ -28,7 +28,7 @@ def within(row: Row) -> tuple[tuple[float, float], bool | None]:
     """(interval of the logarithm, is the row within its bound? None: that
     cannot be told)"""
     d = _differences(row)
-    interval = (paired.interval(d, sequential.level(LEVEL)) if d
+    interval = (paired.interval(d, sequential.level(LEVEL, len(d))) if d
                 else (-math.inf, math.inf))
     (_, kind, limit), = row.spec.goals
     return interval, goalset.beyond(interval, kind, limit)

@@ -2,9 +2,11 @@
 # The signed-rank test, looked at after every pair from the 6th to the 2,000th.
 # Looking so often errs more than once, so what counts is where the smallest p
 # of all looks lies among those of campaigns without an effect: a probability
-# that holds whenever one stops ("anytime").  Signs are independent of ranks, so
-# it is the same for whatever is symmetric, and was found once, by simulation:
-# TABLE, which tests/ab/test_sequential.py makes anew.
+# that holds whenever one stops ("anytime").  Each p weighs n^TAPER, for what is
+# clear is so after few pairs, and long campaigns hardly pay for that.  Signs
+# are independent of ranks, so the chance is the same for whatever is symmetric,
+# and was found once, by simulation: TABLE, which tests/ab/test_sequential.py
+# makes anew.  tests/lib/stoppingrules.py has other rules beside this one.
 from functools import lru_cache
 
 import numpy as np
@@ -14,18 +16,25 @@ from . import paired
 
 FIRST, LAST = 6, 2000
 DENSE = 20              # beyond, a look for every 5% more pairs is enough
-# log10 of a one-sided p: log10 of the chance that any look has one so small.
+TAPER = 0.4
+# log10 of p n^TAPER, p one-sided: log10 of the chance that any look has one so
+# small.
 TABLE = (
-    (-12, -10.266), (-11.5, -9.770), (-11, -9.270), (-10.5, -8.770),
-    (-10, -8.279), (-9.5, -7.779), (-9, -7.285), (-8.5, -6.801),
-    (-8, -6.309), (-7.5, -5.820), (-7, -5.340), (-6.5, -4.856), (-6, -4.376),
-    (-5.5, -3.910), (-5, -3.439), (-4.5, -2.974), (-4, -2.526),
-    (-3.5, -2.077), (-3, -1.642), (-2.5, -1.231), (-2, -0.839),
-    (-1.9, -0.770), (-1.8, -0.691), (-1.7, -0.623), (-1.6, -0.559),
-    (-1.5, -0.493), (-1.4, -0.432), (-1.3, -0.374), (-1.2, -0.321),
-    (-1.1, -0.265), (-1, -0.220), (-0.9, -0.174), (-0.8, -0.133),
-    (-0.7, -0.097), (-0.6, -0.065), (-0.5, -0.039), (-0.4, -0.022),
-    (-0.3, -0.009))
+    (-12, -11.199), (-11.5, -10.693), (-11, -10.189), (-10.5, -9.681),
+    (-10, -9.187), (-9.5, -8.685), (-9, -8.184), (-8.5, -7.695), (-8, -7.192),
+    (-7.5, -6.697), (-7, -6.210), (-6.5, -5.715), (-6, -5.224), (-5.5, -4.734),
+    (-5, -4.260), (-4.5, -3.773), (-4, -3.295), (-3.9, -3.205), (-3.8, -3.118),
+    (-3.7, -3.014), (-3.6, -2.926), (-3.5, -2.838), (-3.4, -2.735),
+    (-3.3, -2.646), (-3.2, -2.561), (-3.1, -2.457), (-3, -2.371),
+    (-2.9, -2.284), (-2.8, -2.183), (-2.7, -2.091), (-2.6, -1.993),
+    (-2.5, -1.914), (-2.4, -1.824), (-2.3, -1.718), (-2.2, -1.650),
+    (-2.1, -1.559), (-2, -1.456), (-1.9, -1.378), (-1.8, -1.304),
+    (-1.7, -1.200), (-1.6, -1.124), (-1.5, -1.055), (-1.4, -0.954),
+    (-1.3, -0.882), (-1.2, -0.809), (-1.1, -0.739), (-1, -0.657),
+    (-0.9, -0.590), (-0.8, -0.534), (-0.7, -0.462), (-0.6, -0.394),
+    (-0.5, -0.343), (-0.4, -0.286), (-0.3, -0.231), (-0.2, -0.176),
+    (-0.1, -0.134), (0, -0.096), (0.1, -0.058), (0.2, -0.030), (0.3, -0.003),
+    (0.4, 0))
 
 
 @lru_cache(maxsize=64)
@@ -38,25 +47,30 @@ def looks(n: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def anytime(p: ArrayLike) -> np.ndarray:
-    """The chance that any look has a one-sided p so small, without effect;
-    that of the table's end for what is smaller."""
+def _chance(weighed):
+    """The chance that any look has a p n^TAPER so small, without effect; that
+    of the table's end for what is smaller."""
     xs, chances = zip(*TABLE)
-    return 10.0**np.interp(np.log10(np.maximum(p, 1e-300)), xs, chances)
+    return 10.0**np.interp(np.log10(np.maximum(weighed, 1e-300)), xs, chances)
 
 
-@lru_cache(maxsize=64)
-def nominal(chance: float) -> float:
-    """The largest one-sided p that, at every look, has this chance."""
+def anytime(p: ArrayLike, n: int) -> np.ndarray:
+    """The chance, without effect, that any look is as telling as a one-sided p
+    after n pairs."""
+    return _chance(np.asarray(p) * n**TAPER)
+
+
+@lru_cache(maxsize=512)
+def nominal(chance: float, n: int) -> float:
+    """The largest one-sided p that, at a look after n pairs, has it."""
     xs, chances = zip(*TABLE)
-    exponent = np.log10(chance)
-    return float(10.0**np.interp(exponent, chances, xs))
+    return float(10.0**np.interp(np.log10(chance), chances, xs) / n**TAPER)
 
 
-def level(confidence: float) -> float:
-    """That of the exact interval which, at all looks at once, holds the truth
-    with this confidence."""
-    return 1 - 2 * nominal((1 - confidence) / 2)
+def level(confidence: float, n: int) -> float:
+    """That of the exact interval after n pairs; those of all looks at once
+    hold the truth with this confidence."""
+    return 1 - 2 * nominal((1 - confidence) / 2, n)
 
 
 def p_value(d: ArrayLike) -> np.ndarray:
@@ -64,18 +78,18 @@ def p_value(d: ArrayLike) -> np.ndarray:
     holds whenever one stops: of the smallest of all looks and of now."""
     d = np.asarray(d, dtype=float)
     n = d.shape[-1]
-    smallest = np.ones(d.shape[:-1])
+    smallest = np.full(d.shape[:-1], np.inf)
     for look in (*looks(n - 1), n) if n >= FIRST else ():
-        smallest = np.minimum(smallest,
-                              paired.tails(d[..., :look]).min(axis=0))
-    return np.minimum(1.0, 2 * anytime(smallest))
+        smallest = np.minimum(smallest, look**TAPER * paired.tails(
+            d[..., :look]).min(axis=0))
+    return np.minimum(1.0, 2 * _chance(smallest))
 
 
 def tost_p(d: ArrayLike, margin: float) -> np.ndarray:
     """paired.tost_p() that holds at every look."""
-    return anytime(paired.tost_p(d, margin))
+    return anytime(paired.tost_p(d, margin), np.shape(d)[-1])
 
 
 def smallest_p(n: int) -> float:
     """The smallest p that n pairs can reach."""
-    return min(1.0, 2 * float(anytime(2.0**-n)))
+    return min(1.0, 2 * float(anytime(2.0**-n, n)))

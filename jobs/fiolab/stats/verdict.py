@@ -75,8 +75,13 @@ class Effect:
     @property
     def detectable(self) -> float:
         """The smallest effect that so many such pairs detect."""
-        level = sequential.level(0.95) if self.anytime else 0.95
-        return paired.detectable(self.d, level)
+        return paired.detectable(self.d, _level(0.95, len(self.d),
+                                                self.anytime))
+
+
+def _level(confidence, n, anytime):
+    """Of the interval after n pairs."""
+    return sequential.level(confidence, n) if anytime and n else confidence
 
 
 def _pairs(bounds):
@@ -89,14 +94,15 @@ def _figures(d, floor_d, anytime):
     averages, floor = paired.walsh(d), paired.walsh(floor_d)
     n, m = np.shape(d)[-1], np.shape(floor_d)[-1]
     tests = sequential if anytime else paired
-    ci95, ci90 = map(sequential.level, (0.95, 0.90)) if anytime else (
-        0.95, 0.90)
+
+    def bounds(averages, level, count):
+        return _pairs(paired.bounds(averages, count,
+                                    _level(level, count, anytime)))
     columns = {
         "estimate": paired.middle(averages).tolist(),
-        "ci95": _pairs(paired.bounds(averages, n, ci95)),
-        "ci90": _pairs(paired.bounds(averages, n, ci90)),
+        "ci95": bounds(averages, 0.95, n), "ci90": bounds(averages, 0.90, n),
         "floor_estimate": paired.middle(floor).tolist(),
-        "floor": _pairs(paired.bounds(floor, m, ci95)),
+        "floor": bounds(floor, 0.95, m),
         "p": tests.p_value(d).tolist(),
         "tost_p": tests.tost_p(d, MARGIN).tolist()}
     return [dict(zip(columns, row)) for row in zip(*columns.values())]

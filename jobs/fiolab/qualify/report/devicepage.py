@@ -9,7 +9,7 @@ SMART_ROWS = 60
 FIRST = ("vendor", "model", "serial", "firmware", "kind", "transport")
 THEN = ("scheduler", "rotational")
 ELSEWHERE = ("name", "size_bytes", "logical_block", "physical_block",
-             "write_cache", "read_only")
+             "write_cache", "read_only", "queues")
 BELOW = ("kind", "model", "serial", "size_bytes", "scheduler", "rotational",
          "transport")       # of the device below a file
 # Shown with the marks of a result.

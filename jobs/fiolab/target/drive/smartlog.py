@@ -76,7 +76,7 @@ ATTRIBUTES = {
     "critical_warning": Attribute("Critical warning", judge=_critical),
     "media_errors": Attribute("Media errors", judge=LOST),
     "available_spare": Attribute("Available spare", "%", _spare),
-    "available_spare_threshold": Attribute("Its threshold", "%"),
+    "available_spare_threshold": Attribute("Threshold of the spare", "%"),
     "percentage_used": Attribute("Endurance used", "%", _used),
     "temperature_c": Attribute("Temperature", "°C"),
     "warning_temp_time": Attribute("Above the warning temperature", "min",

@@ -2,12 +2,10 @@
 # Each mistake in a command of jobs/ab is one sentence, and what is refused has
 # left nothing.
 import os
-from pathlib import Path
 import shutil
 
 import pytest
 
-import targets
 from abrun import FAST, check_calls, sentence
 
 
@@ -109,34 +107,3 @@ def test_the_wrong_library_is_found_out(how, ab, shm, build_dir, san, tmp_path,
               str(fio_binary), "--target", f"{shm}/s", *FAST, **env)
     sentence(done, word)
     assert "writing" not in done.stderr and os.listdir(shm) == []
-
-
-TRIMS = "trims (rw={}), which fio does on block devices alone, and {} is none"
-
-
-@pytest.mark.parametrize("rw", ["trim", "randtrim", "trimwrite:64k"])
-def test_a_trim_on_a_file_is_refused_at_once(rw, ab, shm, tmp_path):
-    (tmp_path / "x.fio").write_text(f"[global]\nrw={rw}\ndirect=1\n[a]\n")
-    Path(shm, "old").touch()
-    words = ["--b", "psync", "--job", str(tmp_path / "x.fio"), *FAST]
-    for more, path in [(["--target", f"{shm}/new"], f"{shm}/new"),
-                       (["--target", f"{shm}/old", "--destroy-data"],
-                        f"{shm}/old"), ([], ""),
-                       (["--self-check"], "the file of a self-check")]:
-        done = ab(*words, *more)
-        sentence(done, TRIMS.format(rw, path) if path else "is none: give")
-        assert "writing" not in done.stderr and os.listdir(shm) == ["old"]
-
-
-@pytest.mark.root
-@pytest.mark.fio
-def test_a_trim_on_a_loop_device_is_compared(ab, shm, tmp_path):
-    """As the sentence says."""
-    (tmp_path / "x.fio").write_text("[a]\nrw=randtrim\ndirect=1\n")
-    with targets.loop_of(shm, 16 << 20) as device:
-        done = ab("--b", "psync", "--job", str(tmp_path / "x.fio"), "--pairs",
-                  "1", "--target", device, "--destroy-data", "--pairing",
-                  "alternate", *FAST)
-    assert done.returncode == 0, done.stderr
-    cell, = ab.report()["cells"]
-    assert set(cell["latency"]) == {"trim"}

@@ -15,7 +15,7 @@ from ..base.problem import Problem
 from ..fio import (asking, clientrun, fairness, jobfile, returnstack,
                    sidesettings, sidespec)
 from ..fio.jobfile import Job
-from ..fio.jobs import jobgroups, jobline
+from ..fio.jobs import jobgroups, jobline, trims
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import pair_seed, planned_orders
 from ..target import blockdevice, medium
@@ -156,15 +156,20 @@ def _is_file(path):
 
 
 def refuse_trims(campaign: Campaign) -> None:
-    """Of files; what a target on other hosts is, only they know."""
+    """Those that cannot be had of a file, or of a device that is claimed; what
+    a target on other hosts is, only they know, and nobody claims it."""
     asked = campaign.asked
     for side, jobs in zip(campaign.sides, campaign.side_jobs):
         paths = _paths(asked, side)
         if asked.self_check and not cellplan.elsewhere(side):
             paths = paths or ["the file of a self-check"]
-        for path in filter(_is_file, [] if asked.client else paths):
+        for path in [] if asked.client else paths:
             for job in jobs:
-                fairness.no_trims(job, path)
+                if _is_file(path):
+                    trims.on_devices(job, path)
+                else:
+                    trims.not_of_cached_writes(
+                        job, path, campaign.fio.of(side).version)
 
 
 def files_of(side: Side) -> list[str | None]:

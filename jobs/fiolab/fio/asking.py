@@ -24,7 +24,6 @@ MAPPED = re.compile(r" (/(?:.*/)?libaio\.so\.1[^/\n]*)$", re.M)
 OUR_MARK = b"LIBAIO_RING"   # the variable that our library alone looks at
 LIBRARY_JOB = Job("library", "[library]\nrw=read\nbs=4k\n")
 LIBRARY_SIZE = 1 << 20
-VERSION = re.compile(r"fio-(\d+)\.(\d+)")
 OFFLOAD_WORKS = (3, 42)     # before it, threads stall above depth 1
 PAUSE = 50                  # ms between a write and its sync
 SYNC_JOB = Job("syncs", "[syncs]\nrw=write\nbs=4k\niodepth=1\nfsync=1\n"
@@ -115,8 +114,7 @@ def _check_job(fio, side, job, size):
 
 def _check_offload(fio, job):
     """Refuse what hangs in fio itself, whatever the engine."""
-    found = VERSION.match(fio.version)
-    if not found or tuple(map(int, found.groups())) >= OFFLOAD_WORKS:
+    if not fiorun.older(fio.version, OFFLOAD_WORKS):
         return
     for section in jobfile.in_force(job.text, "io_submit_mode", "iodepth"):
         if section.get("io_submit_mode") == "offload" and \

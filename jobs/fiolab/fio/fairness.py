@@ -222,18 +222,6 @@ def o_direct(job: Job, path: str) -> None:
                       "or give --buffered if the page cache is what you mean.")
 
 
-def no_trims(job: Job, path: str) -> None:
-    """Refuse a job that fio cannot run on a file: it trims by BLKDISCARD."""
-    for section in jobfile.in_force(job.text, "rw", "readwrite"):
-        for rw in section.values():
-            if "trim" in rw:
-                raise Problem(
-                    f"job {job.name} trims (rw={ascii(rw)[1:-1]}), which fio "
-                    f"does on block devices alone, and {path} is none: give "
-                    "one as --target, with --destroy-data; a loop device "
-                    "(losetup -f --show FILE) does.")
-
-
 # Warnings
 
 def buffered(job: Job, direct: str, target: Target) -> list[str]:

@@ -38,6 +38,7 @@ LATENCY = ("lat_percentiles=1", "clat_percentiles=0", "slat_percentiles=0")
 
 # What the engine adds after each job: its statistics, and where it spent the
 # run.  Neither is a reason for anything.
+RELEASE = re.compile(r"fio-(\d+)\.(\d+)")
 NOTE = re.compile(r"kaio: \{|kaio: job .* of its run inside io_submit")
 
 
@@ -96,6 +97,12 @@ def version(path: str) -> str:
         raise Problem(f"'{path}' is not fio (its --version says "
                       f"{out.strip()[:40]!r}): name fio with --fio.")
     return out.strip()
+
+
+def older(version_: str, release: tuple[int, int]) -> bool:
+    """Is a fio of that version before a release?  False where it says none."""
+    found = RELEASE.match(version_)
+    return bool(found) and tuple(map(int, found.groups())) < release
 
 
 def base_options(side: Side, target: Target, seed: int) -> list[str]:

@@ -77,22 +77,16 @@ def value_of(line: str) -> str:
 
 
 def _on(line):
-    """Does a line that sets direct, buffered or atomic ask for O_DIRECT?
-
-    Only a plain number counts; anything else is taken for buffered.
-    """
+    """Does a line that sets one of CACHING ask, plainly, for O_DIRECT?"""
     value = arithmetic.meant(value_of(line))
     if not value.isdigit():
         return False
     return bool(int(value)) == CACHING[option_of(line)]
 
 
-def direct_io(text: str) -> str:
-    """'all', 'some' or 'none' of a job text's sections use O_DIRECT.
-
-    As fio decides: buffered at first, the last line of a section wins, and
-    [global] sets the default for the sections after it.
-    """
+def direct_each(text: str) -> list[bool]:
+    """Does each section of a job text use O_DIRECT?  The last line of one wins,
+    and [global] sets the default for those after it."""
     default, inside, found = False, False, []
     for line in lines(text):
         if line.strip().startswith("["):
@@ -103,6 +97,12 @@ def direct_io(text: str) -> str:
                 found[-1] = _on(line)
             else:
                 default = _on(line)
+    return found
+
+
+def direct_io(text: str) -> str:
+    """'all', 'some' or 'none' of a job text's sections use O_DIRECT."""
+    found = direct_each(text)
     return "all" if all(found) else "some" if any(found) else "none"
 
 

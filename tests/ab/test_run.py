@@ -338,6 +338,7 @@ def test_only_the_size_that_was_given_away_is_written(lines, axis, why, ab,
     assert kept[16 << 20:] == b"x" * (16 << 20)
     if why:
         sentence(done, why)
+        assert kept == b"x" * (32 << 20)        # refused before any write
     else:
         assert done.returncode == 0, done.stderr
 

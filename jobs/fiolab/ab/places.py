@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The targets of a campaign, made ready for its runs: of a new one, and of one
 that goes on, for which they are in the same places and of the same sizes."""
+from collections.abc import Sequence
 from contextlib import ExitStack
-import itertools
 import os
 import sys
 
 from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
+from ..fio.jobfile import Job
 from ..target import extents, scratchfile
 from ..target.target import Target
 from . import cellplan, restore
@@ -16,31 +17,53 @@ from .campaign import Campaign, Request
 from .results import Cell
 
 
-def _memory(asked, stack):
+class Unfit(Problem):
+    """Of a target on which a job cannot be run."""
+
+
+def _check_room(jobs):
+    """check(target), before it is written: has it room for the jobs?"""
+    def check(target):
+        try:
+            for job in jobs:
+                fairness.large_enough(job, target.size)
+                if target.is_part():
+                    fairness.ends_inside(job, target.size)
+                    fairness.goes_around_inside(job)
+        except Problem as problem:
+            raise Unfit(str(problem)) from None
+    return check
+
+
+def _memory(asked, stack, check):
     """The scratch file in memory, as a list; empty where there is no room."""
     try:
         with ExitStack() as trial:
-            made = scratchfile.scratch(commandline.MEMORY, asked.size, trial)
+            made = scratchfile.scratch(commandline.MEMORY, asked.size, trial,
+                                       check)
             stack.push(trial.pop_all())
             return [made]
+    except Unfit:
+        raise
     except Problem as problem:
         print("ab: comparing on the disk alone, as memory is out of reach: "
               f"{problem}", file=sys.stderr)
         return []
 
 
-def local(asked: Request, writing: list[str], destroy: bool,
+def local(asked: Request, jobs: Sequence[Job], destroy: bool,
           stack: ExitStack) -> list[Target]:
-    """Those of a new campaign on this machine."""
+    """Those of a new campaign on this machine, for these jobs."""
+    check = _check_room(jobs)
     if not asked.target:
-        memory = _memory(asked, stack)
+        memory = _memory(asked, stack, check)
         if memory and asked.self_check:
             return memory
         return [*memory, scratchfile.scratch(commandline.disk(asked.build),
-                                             asked.size, stack)]
+                                             asked.size, stack, check)]
     paths = dict.fromkeys(os.path.realpath(path) for path in asked.target)
-    return [scratchfile.prepare(path, writing, asked.size, destroy, stack)
-            for path in paths]
+    return [scratchfile.prepare(path, _writing(jobs), asked.size, destroy,
+                                stack, check) for path in paths]
 
 
 def remote(campaign: Campaign) -> list[Target]:
@@ -64,12 +87,11 @@ def _writing(jobs):
     return list(dict.fromkeys(job.name for job in jobs if job.writes()))
 
 
-def _writing_where(campaign, name):
-    """The names of the jobs that write, of the sides that have a target of
-    that name for themselves; with "" of those that have none."""
-    return _writing(job for side, jobs in zip(
-        campaign.sides, campaign.side_jobs)
-        if cellplan.elsewhere(side) == name for job in jobs)
+def _jobs_where(campaign, name):
+    """The jobs of the sides that have a target of that name for themselves;
+    with "" of those that have none."""
+    return [job for side, jobs in zip(campaign.sides, campaign.side_jobs)
+            if cellplan.elsewhere(side) == name for job in jobs]
 
 
 def handed(name: str, size: int | None, writing: list[str],
@@ -87,33 +109,29 @@ def handed(name: str, size: int | None, writing: list[str],
 def _own(campaign, side, stack):
     """The target that a side has for itself."""
     asked = campaign.asked
-    writing = _writing_where(campaign, cellplan.elsewhere(side))
-    if side.own.filename:
-        return handed(side.own.filename, asked.size, writing, campaign.destroy)
-    return scratchfile.prepare(side.own.target, writing, asked.size,
-                               campaign.destroy, stack)
-
-
-def _check_room(campaign):
-    """Is each target large enough for the jobs there?"""
-    for targets, jobs in zip(campaign.side_targets, campaign.side_jobs):
-        for target, job in itertools.product(targets, jobs):
-            fairness.large_enough(job, target.size)
-            if target.is_part():
-                fairness.ends_inside(job, target.size)
-                fairness.goes_around_inside(job)
+    jobs = _jobs_where(campaign, cellplan.elsewhere(side))
+    writing, check = _writing(jobs), _check_room(jobs)
+    if not side.own.filename:
+        return scratchfile.prepare(side.own.target, writing, asked.size,
+                                   campaign.destroy, stack, check)
+    made = handed(side.own.filename, asked.size, writing, campaign.destroy)
+    check(made)
+    return made
 
 
 def new(campaign: Campaign, stack: ExitStack) -> None:
     """The targets of a new campaign, large enough for its jobs."""
     def common():
-        return (remote(campaign) if campaign.clients else
-                local(campaign.asked, _writing_where(campaign, ""),
-                      campaign.destroy, stack))
+        jobs = _jobs_where(campaign, "")
+        if not campaign.clients:
+            return local(campaign.asked, jobs, campaign.destroy, stack)
+        made = remote(campaign)
+        for target in made:
+            _check_room(jobs)(target)
+        return made
     campaign.side_targets = cellplan.targets(
         campaign.asked, campaign.sides, common,
         lambda side: _own(campaign, side, stack))
-    _check_room(campaign)
     campaign.targets = list({id(target): target for targets in
                              campaign.side_targets
                              for target in targets}.values())

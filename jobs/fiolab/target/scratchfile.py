@@ -2,7 +2,7 @@
 # A target that is made ready: a scratch file of our own, a file of the user's,
 # or a block device.  It is claimed, written once before the runs (so that no
 # side pays for fresh blocks), and removed at the end where it was created.
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import contextlib
 import errno
 import fcntl
@@ -22,6 +22,11 @@ DEFAULT_SIZE = 256 << 20
 SMALLEST = 1 << 20
 CHUNK = 1 << 20
 OURS = re.compile(r"kaio-ab-[0-9a-f]{8}\.tmp")
+Check = Callable[[Target], None]    # of a target's size, before it is written
+
+
+def unchecked(_target: Target) -> None:
+    """Any size will do."""
 
 
 def _fill(target):
@@ -68,7 +73,7 @@ def _remove(target):
     target.close()
 
 
-def _create(path, size, stack):
+def _create(path, size, stack, check):
     """A new file, registered for removal before its first byte."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
@@ -76,7 +81,8 @@ def _create(path, size, stack):
                       "another --target.")
     medium.check_room(folder, size)
     target = Target(path, size, *medium.identify(folder), given=size,
-                    kind="file")
+                    whole=size, kind="file")
+    check(target)
     stack.callback(_remove, target)
     claim.create(target)
     fill(target)
@@ -91,7 +97,7 @@ def _size(target):
         os.close(descriptor)
 
 
-def _existing(path, size, destroy, stack):
+def _existing(path, size, destroy, stack, check):
     """A file or device of the user's; overwritten only with destroy."""
     target = (claim.prepare(path, 0, True, stack) if destroy else
               claim.hold(path, stack))
@@ -102,7 +108,8 @@ def _existing(path, size, destroy, stack):
                       f"{size or SMALLEST} asked for: give a smaller --size or "
                       "a larger target.")
     target.size = size or min(DEFAULT_SIZE, actual // SMALLEST * SMALLEST)
-    target.given = target.size
+    target.given, target.whole = target.size, actual
+    check(target)
     for text in target.warnings:
         print(text, file=sys.stderr)
     if destroy:
@@ -156,13 +163,11 @@ def _ready(target):
     if target.ram and target.kind == "file":
         _read(target)
     target.look()
-    if target.kind == "file":
-        target.whole = blockdevice.size(target.path)
     return target
 
 
 def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
-            stack: contextlib.ExitStack) -> Target:
+            stack: contextlib.ExitStack, check: Check = unchecked) -> Target:
     """A ready Target; writes names the jobs that write.  The stack undoes it.
 
     Symbolic links are resolved first: what they point to is judged.
@@ -172,8 +177,9 @@ def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
     if kind == "old":
         _check_writes(path, writes, destroy)
     try:
-        target = (_create(path, size or DEFAULT_SIZE, stack) if kind == "new"
-                  else _existing(path, size, destroy, stack))
+        target = (_create(path, size or DEFAULT_SIZE, stack, check)
+                  if kind == "new" else
+                  _existing(path, size, destroy, stack, check))
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
     return _ready(target)
@@ -217,19 +223,19 @@ def remove_stale(folder: str) -> None:
             continue
 
 
-def scratch(folder: str, size: int | None,
-            stack: contextlib.ExitStack) -> Target:
+def scratch(folder: str, size: int | None, stack: contextlib.ExitStack,
+            check: Check = unchecked) -> Target:
     """A scratch file of our own with a new name in a folder."""
     remove_stale(folder)
     try:
-        return _scratch(folder, size, stack)
+        return _scratch(folder, size, stack, check)
     except OSError as error:
         raise Problem(f"cannot use {folder}: {error.strerror}.") from None
 
 
-def _scratch(folder, size, stack):
+def _scratch(folder, size, stack, check):
     name = f"kaio-ab-{secrets.token_hex(4)}.tmp"
     path = os.path.join(os.path.realpath(folder), name)
-    target = _create(path, size or default_size(folder), stack)
+    target = _create(path, size or default_size(folder), stack, check)
     target.scratch = os.path.dirname(path)
     return _ready(target)

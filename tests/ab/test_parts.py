@@ -112,6 +112,21 @@ def test_a_count_in_a_variable_is_taken_at_its_value(monkeypatch):
     assert fairness.in_flight(job) == 4 * MIB
 
 
+@pytest.mark.parametrize("text, jobs", [
+    ("numjobs=3", 3), ("numjobs=2*$ncpus", 2 * os.sysconf(
+        "SC_NPROCESSORS_CONF")), ("numjobs=${JOBS}", 5), ("bs=4k", 1)])
+def test_who_waits_at_the_gate_is_counted_as_fio_does(text, jobs,
+                                                      monkeypatch):
+    monkeypatch.setenv("JOBS", "5")
+    assert len(Job("x.fio", f"[a]\n{text}\n").ranges(0, MIB)) == jobs
+
+
+@pytest.mark.parametrize("number", ["1k", "2*2", "two", "-1", "\u0663"])
+def test_a_number_of_jobs_that_is_none_is_not_1(number):
+    with pytest.raises(Problem, match="numjobs=.* no number"):
+        Job("x.fio", f"[a]\nnumjobs={number}\n").ranges(0, MIB)
+
+
 @pytest.mark.parametrize("change, cpu, word", [
     ({"governor": "powersave"}, 0, "governor is 'powersave'"),
     ({"load_1m": 1.5}, 0, "the load is 1.5 on 2 CPUs"),

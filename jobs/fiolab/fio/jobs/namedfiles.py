@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
 
+from ...base.problem import Problem
 from .amounts import NOTHING, SECTOR, Amount, Values, Zones, block, step
 
 READ = {"filename", "directory", "filename_format", "numjobs", "nrfiles",
@@ -15,7 +16,10 @@ FEWEST = 4              # blocks that each job has to move in
 
 def _number(values):
     text = values.get("numjobs", "1")
-    return max(1, int(text)) if text.isdigit() else 1
+    if not (text.isascii() and text.isdigit()):
+        raise Problem(f"numjobs={ascii(text[:40])[1:-1]} in the job file is no "
+                      "number: write it plainly, such as numjobs=4.")
+    return max(1, int(text))
 
 
 @dataclass(eq=False)

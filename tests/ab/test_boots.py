@@ -155,6 +155,24 @@ def test_a_part_that_was_killed(boots, boot, kept):
 
 
 @pytest.mark.fio
+def test_runs_that_were_taken_away(boots):
+    """A part without a run is none, though parts.json says that it ended."""
+    boots.first()
+    shutil.rmtree(boots.out / "runs")
+    before = boots.parts()
+    abrun.sentence(boots("b2", "B"), "runs no longer has the runs of part 1 "
+                   "(A): put them back, or give another --out.")
+    assert boots.parts() == before
+
+
+def test_a_folder_without_a_name():
+    done = subprocess.run([abrun.AB, "run", "--part", "A", "--out", ""],
+                          text=True, capture_output=True, check=False,
+                          timeout=60)
+    abrun.sentence(done, "--out has an empty name")
+
+
+@pytest.mark.fio
 def test_a_job_file_that_changed_is_refused(boots, tmp_path):
     job = tmp_path / "mine.fio"
     job.write_text("[a]\nrw=randread\nbs=4k\niodepth=8\n")

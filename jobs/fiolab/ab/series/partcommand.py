@@ -222,6 +222,7 @@ def _measure(parts, part):
 
 def run(args: argparse.Namespace, stack: ExitStack) -> None:
     given = vars(args)
+    cli.refuse(given)
     file = commandline.output(given.get("json"), 0, stack)
     parts = _opened(given, stack)
     part = _part(parts, given)

@@ -12,6 +12,7 @@ from typing import Any
 from ...base import machine, schema
 from ...base.files import dump
 from ...base.problem import Problem
+from ...base.runfolder import RUNS
 from ...stats.pairing import pair_seed
 from ..campaign import Campaign
 from ..campaignfolder import CampaignFolder
@@ -66,6 +67,17 @@ class Parts:
                     IndexError):
                 self.folder.disown(f"{number:06d}.json",
                                    "it is not a run of this campaign")
+        for number, part in enumerate(self.every, 1):
+            if part.counts:
+                self._refuse_gap(number, part)
+
+    def _refuse_gap(self, number, part):
+        """A cell of a finished part of which no run is left."""
+        cells = {cell for cell, _ in part.runs}
+        if len(cells) < len(self.campaign.cells):
+            raise Problem(f"{self.folder.shown}/{RUNS} no longer has the runs "
+                          f"of part {number} ({part.label}): put them back, or "
+                          "give another --out.")
 
     def _read(self):
         path = self.folder.file("parts.json")

@@ -15,6 +15,7 @@ import targets
 from abrun import FAST, effect, handicap, sentence
 
 from fiolab.ab.campaignfolder import CampaignFolder
+from fiolab.fio.metrics import COMMON
 
 LATENCY = ["--job", "latency", *FAST]
 
@@ -338,6 +339,9 @@ def test_an_engine_against_itself(ab, shm):
     assert report["title"] == "libaio against itself (A/A)"
     cell, = report["cells"]
     assert cell["effective"]["A"] == cell["effective"]["B"]
+    # A job without syncs, trims or priority classes has no figure of them.
+    assert set(cell["pairs"][0]["values"]["A"]) == set(COMMON)
+    assert set(cell["latency"]) == {"read"}
 
 
 @pytest.mark.slow

@@ -159,16 +159,6 @@ def test_a_planted_delay_of_fdatasync_is_found_and_is_in_every_report(
     assert rows["sync_mean_us"]["role"] == "primary"
 
 
-@pytest.mark.fio
-def test_a_job_without_syncs_is_reported_as_ever(ab, shm):
-    done = ab("--a", "psync", "--b", "psync", *FAST, "--pairs", "1",
-              "--target", f"{shm}/new")
-    assert done.returncode == 0, done.stderr
-    cell, = ab.report()["cells"]
-    assert set(cell["pairs"][0]["values"]["A"]) == set(COMMON)
-    assert set(cell["latency"]) == {"read"}
-
-
 @pytest.fixture
 def real_fio(fio_binary, tmp_path):
     return fiorun.Fio(fio_binary, None, str(tmp_path))
@@ -190,38 +180,26 @@ def test_from_where_fio_counts_a_sync_is_asked(real_fio, engine):
 
 @pytest.mark.fio
 def test_what_fio_miscounts_is_left_out_and_said(ab, real_fio, shm, build_dir):
-    done = ab("--job", "fsync", "--a", "libaio", "--b", "kaio", *FAST,
-              "--pairs", "2", "--target", f"{shm}/new", "--build",
-              str(build_dir))
-    assert done.returncode == 0, done.stderr
-    data = ab.report()
-    cell, = data["cells"]
-    values = cell["pairs"][0]["values"]
-    counted = counts_libaio(real_fio)
-    assert values["B"]["sync_mean_us"] > 0
-    assert ("sync_mean_us" in values["A"]) == counted
-    assert ("sync_mean_us" in [one["metric"] for one in cell["effects"]]
-            ) == ("fsync" in cell["latency"]) == counted
-    assert any("counts the syncs of libaio" in text
-               for text in data["warnings"]) != counted
-
-
-@pytest.mark.fio
-def test_an_interrupted_campaign_knows_of_it_as_well(ab, shm, real_fio,
-                                                     build_dir):
-    target = f"{shm}/new"
+    """Also by who goes on with a campaign."""
     running = ab.start("--job", "fsync", "--a", "libaio", "--b", "kaio", *FAST,
-                       "--pairs", "4", "--target", target, "--build",
+                       "--pairs", "2", "--target", f"{shm}/new", "--build",
                        str(build_dir))
     ab.await_runs(3, running)
     running.terminate()
     running.communicate(timeout=60)
     done = ab("--resume", str(ab.out))
     assert done.returncode == 0, done.stderr
-    cell, = ab.report()["cells"]
-    assert len(cell["pairs"]) == 4
-    assert {("sync_mean_us" in pair["values"]["A"]) for pair in cell["pairs"]
-            } == {counts_libaio(real_fio)}
+    data = ab.report()
+    cell, = data["cells"]
+    counted = counts_libaio(real_fio)
+    assert len(cell["pairs"]) == 2
+    for pair in cell["pairs"]:
+        assert pair["values"]["B"]["sync_mean_us"] > 0
+        assert ("sync_mean_us" in pair["values"]["A"]) == counted
+    assert ("sync_mean_us" in [one["metric"] for one in cell["effects"]]
+            ) == ("fsync" in cell["latency"]) == counted
+    assert any("counts the syncs of libaio" in text
+               for text in data["warnings"]) != counted
 
 
 @pytest.mark.fio
@@ -239,17 +217,3 @@ def test_priority_classes_of_a_real_run(ab, tmp_path, shm):
     shares = {kind: both["A"]["n"] for kind, both in cell["latency"].items()}
     assert shares["prio RT"] + shares["prio none"] == shares["read"]
     assert shares["prio RT"] / shares["read"] == pytest.approx(0.3, abs=0.05)
-
-
-@pytest.mark.fio
-@pytest.mark.xfail(strict=False, reason="a trim beside direct writes may find "
-                   "the device busy (EBUSY), as jobs/ab holds it exclusively")
-def test_trims_of_a_real_run(ab, tmp_path, loop):
-    job = tmp_path / "trim.fio"
-    job.write_text("[t]\nrw=trimwrite\nbs=64k\niodepth=4\ndirect=1\n")
-    done = ab("--a", "libaio", "--b", "libaio", "--job", str(job), *FAST,
-              "--pairs", "1", "--target", loop, "--destroy-data")
-    assert done.returncode == 0, done.stderr
-    cell, = ab.report()["cells"]
-    assert cell["pairs"][0]["values"]["A"]["trim_mean_us"] > 0
-    assert set(cell["latency"]) == {"trim", "write"}

@@ -3,6 +3,7 @@
 # a block is worth, and what happens where it is none.
 import os
 from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -149,6 +150,16 @@ def test_no_role_has_a_place_of_its_own():
             assert sorted(list(one).index(role) for one in made) == [
                 0, 0, 1, 1, 2, 2]
             assert sorted(one[role] for one in made) == [0, 0, 1, 1, 2, 2]
+
+
+def test_who_has_ended_has_the_group_of_nobody():
+    """A zombie is in the root's; it is no reason to call sides unlike."""
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(ProcessLookupError):
+            cpushare.standing(ended.pid)
+        cpushare.check_alike({"A": [os.getpid(), ended.pid],
+                              "B": [os.getpid()]})
 
 
 def test_who_looks_too_late_finds_no_difference():

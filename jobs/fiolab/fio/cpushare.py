@@ -14,7 +14,12 @@ from ..base.problem import Problem
 NS = 1e9
 KERNEL_PARENT = 2               # kthreadd's pid, the parent of kernel threads
 LAST_CPU = 36                   # in stat, counted after the name; proc(5)
+FLAGS, PF_EXITING = 6, 4        # there, too; <linux/sched.h>
 TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Unlike(Problem):
+    """Of trees that do not stand alike before the scheduler."""
 
 
 class Thread(NamedTuple):
@@ -163,26 +168,27 @@ def standing(pid: int) -> dict[str, str]:
             "cgroup": cgroup_of_cpu(_line(f"/proc/{pid}/cgroup")),
             "nice value of the autogroup":
             _line(f"/proc/{pid}/autogroup").rpartition(" ")[2]}
-        if _fields(f"/proc/{pid}")[0] in (b"Z", b"X"):
+        if int(_fields(f"/proc/{pid}")[FLAGS]) & PF_EXITING:
             raise ProcessLookupError(pid)
     except OSError:
         raise ProcessLookupError(pid) from None
     return found
 
 
-def _ending(pid):
-    """A shell of the gate may still be; its cgroup is no longer its own."""
-    try:
-        return _fields(f"/proc/{pid}")[0] in (b"Z", b"X")
-    except OSError:
-        return True
+def _standing(pids):
+    """Of those that have not ended; a shell of the gate may still be there, and
+    its cgroup is no longer its own."""
+    for pid in pids:
+        try:
+            yield standing(pid)
+        except ProcessLookupError:
+            continue
 
 
 def check_alike(trees: Mapping[str, Iterable[int]]) -> None:
     """A Problem where the trees (pids by role) do not stand alike;
     ProcessLookupError where one of them has ended."""
-    found = {role: [standing(pid) for pid in pids if not _ending(pid)]
-             for role, pids in trees.items()}
+    found = {role: list(_standing(pids)) for role, pids in trees.items()}
     if not all(found.values()):
         raise ProcessLookupError
     for name in next(iter(found.values()))[0]:
@@ -192,14 +198,14 @@ def check_alike(trees: Mapping[str, Iterable[int]]) -> None:
                for values in each.values()):
             said = "; ".join(f"{role} has {', '.join(map(repr, values))}"
                              for role, values in each.items())
-            raise Problem(f"the sides do not have the same {name} ({said}), so "
-                          "that one gets more of the CPU: give both the same, "
-                          "or --pairing alternate.")
+            raise Unlike(f"the sides do not have the same {name} ({said}), so "
+                         "that one gets more of the CPU: give both the same, "
+                         "or --pairing alternate.")
 
 
-def check_pinned(cpu: int, pids: Iterable[int]) -> None:
-    """A Problem where one of them may run on other CPUs, too."""
-    for pid in pids:
+def check_pinned(cpu: int | None, pids: Iterable[int]) -> None:
+    """A Problem where one of them may run on other CPUs, too; None: all may."""
+    for pid in pids if cpu is not None else ():
         try:
             allowed = os.sched_getaffinity(pid)
         except OSError:

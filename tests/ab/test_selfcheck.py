@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What --self-check of jobs/ab plants, by a given speed of a side, and what it
-# makes of given findings.  A real one is a benchmark: its 20% may be lost in
-# what else the machine does.
+# makes of given findings.  Whether a real one is found is a benchmark: its 20%
+# may be lost in what else the machine does.
+import copy
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import abreport
-from fiolab.ab import publish, selfcheck
+from abrun import QUICK
+from fiolab.ab import burner, publish, selfcheck
 from fiolab.ab.campaign import Campaign, Request
 from fiolab.base.problem import Problem
 from fiolab.fio.jobfile import Job
@@ -54,6 +58,53 @@ def test_what_is_made_of_findings(planted, quiet, found, false):
     assert ("NOT FOUND" in check["text"]) != found
     assert ("FALSE" in check["text"]) == bool(false)
     assert 0.7 < check["ratio"] < 0.95
+
+
+@pytest.mark.parametrize("cpu, iops, passed", [
+    ("more CPU", "slower", True), ("inconclusive", "slower", False),
+    ("more CPU", "faster", False)])
+def test_both_handicaps_must_be_found(cpu, iops, passed):
+    """That of CPU time in the duet alone: sleeps cost none."""
+    data = findings("slower", "equivalent")
+    alone, quiet = data["cells"]
+    duet = copy.deepcopy(alone)
+    for cell, pairing, name, verdict in ((alone, "alternate", "iops", iops),
+                                         (duet, "duet", "cpu_us", cpu)):
+        cell["pairing"] = pairing
+        for effect in cell["effects"]:
+            effect["verdict"] = (verdict if effect["metric"] == name
+                                 else "inconclusive")
+    check = selfcheck.judge({"cells": [duet, alone, quiet]})
+    assert [(one["metric"], one["planted"]) for one in check["plants"]] == [
+        ("iops", 0.8), ("cpu_us", 1.25)]
+    assert check["planted"] == 0.8 and check["passed"] is passed
+    assert ("NOT FOUND" in check["text"]) != passed
+    assert "planted: CPU us per I/O x 1.25" in check["text"]
+
+
+@pytest.mark.fio
+def test_what_is_burned_beside_a_side_is_found_by_a_duet(ab, shm):
+    """A quarter of what fio uses, so a fifth of both; and fio's own options
+    are those of A."""
+    done = ab("--self-check", "--a", "psync", "--pairs", "1", "--pairing",
+              "duet", "--target", f"{shm}/s", *QUICK, "--runtime", "0.5")
+    assert done.returncode == 1 and "self-check failed" in done.stderr
+    planted, quiet = ab.report()["cells"]
+    shares = {role: one["more"] for role, one in
+              planted["duet"]["sides"].items()}
+    assert 0.12 < shares.pop("B") < 0.28 and max(shares.values()) < 0.05
+    assert max(one["more"] for one in quiet["duet"]["sides"].values()) < 0.05
+    assert "thinktime" not in planted["effective"]["B"]
+    runs = [run for run in ab.runs() if run["cell"] == 0]
+    assert len({tuple(run["options"]) for run in runs}) == 1
+
+
+@pytest.mark.parametrize("status, command", [
+    (0, "true"), (3, "exit 3"), (143, "kill $$")])
+def test_the_burner_has_the_status_of_its_command(status, command):
+    done = subprocess.run([sys.executable, "-c", burner.BURN, "0.25", "sh",
+                           "-c", command], check=False, timeout=60)
+    assert done.returncode == status
 
 
 @pytest.mark.parametrize("check, asked, why", [

@@ -14,6 +14,7 @@ from ..fio.metrics import METRICS
 from ..fio.sidespec import Side
 from ..stats.pairing import ROLES, SEQUENCES
 from ..target.target import Target
+from . import burner
 from .campaign import Campaign, Request
 from .results import Cell
 
@@ -28,6 +29,10 @@ RULE = (f"such a block is made again, up to {ATTEMPTS} times in all, then its "
 
 class Dropped(Exception):
     """A block was no duet in all of its attempts: why the last was not."""
+
+
+class Unequal(Dropped):
+    """In most of them the CPU was not shared out evenly."""
 
 
 # Which cells
@@ -62,8 +67,6 @@ def why_not(asked: Request, sides: Sequence[Side], job: Job,
         "the sides are on different CPUs": len(cpus) > 1,
         "the sides have different nice values":
         len({side.own.nice for side in sides}) > 1,
-        "the slowdown that --self-check plants is a sleep, which costs no CPU "
-        "time": asked.self_check,
         "each side would find in the page cache what the others have read":
         not target.ram and jobfile.direct_io(job.text) != "all",
         "an engine may hold what @filename= names for itself, which nobody can "
@@ -116,10 +119,24 @@ def pairings(asked: Request, sides: Sequence[Side],
                       "auto, or alternate.")
     if why:
         return {ALTERNATE: every}, why
-    if asked.pairing == DUET or all(
+    if asked.pairing == DUET or not asked.self_check and all(
             target.ram and not _about_latency(job) for job, target in places):
-        return {DUET: CPU}, ""
+        return {DUET: CPU}, ""      # a self-check is of both
     return {DUET: CPU, ALTERNATE: tuple(m for m in every if m not in CPU)}, ""
+
+
+def fall_back(campaign: Campaign, cell: Cell, why: str) -> bool:
+    """Where it was left to us, a duet that never was one goes on one run after
+    the other, with all metrics that no cell beside it has; False where it does
+    not."""
+    if campaign.asked.pairing != AUTO or cell.pairs:
+        return False
+    beside = any(other.pairing == ALTERNATE and (
+        other.job, other.place, other.b) == (cell.job, cell.place, cell.b)
+        for other in campaign.cells)
+    cell.pairing, cell.no_duet = ALTERNATE, f"it never was one: {why}"
+    cell.metrics = CPU if beside else tuple(METRICS)
+    return True
 
 
 # The block of a duet
@@ -139,30 +156,38 @@ def parts(order: str, number: int) -> dict[str, int]:
             for role in started(order, number)}
 
 
+def options(campaign: Campaign, cell: Cell, role: str, third: int, seed: int,
+            target: Target) -> list[str]:
+    """The option lines of a role's run on a target, of which a job that writes
+    gets that third alone."""
+    part, offset = None, 0
+    if cell.job_of(role).writes():
+        part = replace(target, size=_third(target))
+        offset = third * part.size
+    return duet.options_of(
+        replace(campaign.side(cell, role), plant=()), target, seed,
+        cell.runtime or campaign.runtime, cell.ramp or campaign.ramp, part,
+        offset)
+
+
 def makers(campaign: Campaign, cell: Cell, number: int,
            seed: int) -> tuple[dict, dict]:
     """(what starts each run, in the order of the block, {role: its options})"""
-    runtime, options = cell.runtime or campaign.runtime, {}
-    ramp = cell.ramp or campaign.ramp
-    where, made = parts(cell.orders[number], number), {}
-    for role, third in where.items():
-        side, part, offset = campaign.side(cell, role), None, 0
-        job, target = cell.job_of(role), cell.target_of(role)
-        if job.writes():
-            size = _third(target)
-            part, offset = replace(target, size=size), third * size
-        options[role] = duet.options_of(side, target, seed, runtime, ramp,
-                                        part, offset)
-        made[role] = partial(duet.Member, campaign.fio, side, job, target,
-                             options[role])
-    return made, options
+    made, lines = {}, {}
+    for role, third in parts(cell.orders[number], number).items():
+        side, target = campaign.side(cell, role), cell.target_of(role)
+        lines[role] = options(campaign, cell, role, third, seed, target)
+        kind = burner.Burdened if side.plant else duet.Member
+        made[role] = partial(kind, campaign.fio, side, cell.job_of(role),
+                             target, lines[role])
+    return made, lines
 
 
 def _attempt(campaign, cell, number, seed, make):
     roles = "AB" if cell.job_b or cell.target_b else "A"
     for role in roles:
         cell.restore_target(role)
-    made, options = make(campaign, cell, number, seed)
+    made, lines = make(campaign, cell, number, seed)
     results, found = duet.together(
         campaign.cpu(campaign.side(cell, "A")), campaign.fio.folder, made,
         cell.runtime or campaign.runtime, cell.ramp or campaign.ramp)
@@ -170,8 +195,8 @@ def _attempt(campaign, cell, number, seed, make):
         cell.target_of(role).check_size(cell.job_of(role))
     for role, one in results.items():
         one["seed"] = seed
-        if role in options:
-            one["options"] = options[role]
+        if role in lines:
+            one["options"] = lines[role]
     return results, found
 
 
@@ -181,11 +206,13 @@ def block(campaign: Campaign, cell: Cell, number: int, seed: int,
     """{role: the values of its run, and what the run's file has beside them};
     Dropped if it was no duet in any attempt."""
     failed: list[str] = []
+    unequal: list[str] = []
     while len(failed) < ATTEMPTS:
         try:
             results, found = _attempt(campaign, cell, number, seed, make)
         except duet.Uneven as why:
             failed.append(str(why))
+            unequal += failed[-1:] if isinstance(why, duet.Unequal) else []
         except timedrun.Disturbed:
             failed.append("jobs/ab itself got no CPU")
         except timedrun.Idle:
@@ -199,4 +226,6 @@ def block(campaign: Campaign, cell: Cell, number: int, seed: int,
                 if any(cell.job_of(role).writes() for role in "AB")
                 else None}
             return results
+    if len(unequal) > ATTEMPTS / 2:
+        raise Unequal(unequal[-1])
     raise Dropped(failed[-1])

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # --self-check: does this harness, on this machine, find what is there and
-# nothing else?  B is A with a known handicap: after every so many I/Os fio
-# sleeps for so long that 100 I/Os take the time that 125 did (thinktime; fio
-# 3.33's thinktime_spin may sleep for ever).  C is A itself.  B must be found
-# slower, and no verdict on C may be faster or slower.
+# nothing else?  B is A with a known handicap.  Where pairs alternate: after
+# every so many I/Os fio sleeps for so long that 100 I/Os take the time that 125
+# did (thinktime; fio 3.33's thinktime_spin may sleep for ever).  In a duet,
+# where a sleep costs nothing: a quarter of its CPU time is burned beside it
+# (burner.py).  C is A itself.  Each handicap must be found, and no verdict on C
+# may be faster or slower.
 from collections.abc import Sequence
 import math
 
 from ..base.problem import Problem
 from ..fio.jobfile import Job
-from . import runner
+from . import burner, duets, runner
 from .campaign import Campaign, Request
 from .results import Cell
 
 PLANTED = 0.8           # IOPS of B as a share of those of A
+# metric: (what is planted, the verdict that finds it, in cells of which pairs)
+PLANTS = {"iops": (PLANTED, "slower", duets.ALTERNATE),
+          "cpu_us": (1 + burner.Burdened.SHARE, "more CPU", duets.DUET)}
 LEAST_US = 1000         # a sleep is longer than it should be, by 60 us or so
 QUIET = ("equivalent", "inconclusive", "no verdict")
 
@@ -39,20 +44,34 @@ def refuse(asked: Request, jobs: Sequence[Job]) -> None:
 
 
 def judge(data: dict) -> dict:
-    """The self_check of a report: what was planted, what was found."""
-    planted, quiet = data["cells"]
-    iops = next(e for e in planted["effects"] if e["metric"] == "iops")
-    false = [f"{e['name']}: {e['verdict']}" for e in quiet["effects"]
+    """The self_check of a report: what was planted, what was found; of several
+    handicaps the first, and all of them in `plants`."""
+    plants = [_found(effect, planted, word)
+              for metric, (planted, word, pairing) in PLANTS.items()
+              for cell in data["cells"] if cell["b"] == "B"
+              and pairing == cell.get("pairing", duets.ALTERNATE)
+              for effect in cell["effects"] if effect["metric"] == metric]
+    false = [f"{e['name']}: {e['verdict']}" for cell in data["cells"]
+             if cell["b"] != "B" for e in cell["effects"]
              if e["verdict"] not in QUIET]
-    found = iops["verdict"] == "slower"
-    return {"planted": PLANTED, "ratio": iops["ratio"], "ci95": iops["ci95"],
-            "verdict": iops["verdict"], "found": found, "false": false,
-            "passed": found and not false, "text": _text(iops, found, false)}
+    found = all(one["found"] for one in plants)
+    return {**{name: plants[0][name] for name in (
+        "planted", "ratio", "ci95", "verdict")}, "found": found,
+            "false": false, "passed": found and not false, "plants": plants,
+            "text": _text(plants, false)}
 
 
-def _text(iops, found, false):
-    said = (f"planted: IOPS x {PLANTED:.2f}; measured: x {iops['ratio']:.2f}, "
-            f"verdict {iops['verdict']}; the slowdown was "
-            f"{'found' if found else 'NOT FOUND'}; A against A: ")
-    return said + (f"{'; '.join(false)}, which is FALSE" if false
-                   else "nothing found")
+def _found(effect, planted, word):
+    return {"metric": effect["metric"], "name": effect["name"],
+            "planted": planted, "ratio": effect["ratio"],
+            "ci95": effect["ci95"], "verdict": effect["verdict"],
+            "found": effect["verdict"] == word}
+
+
+def _text(plants, false):
+    said = "; ".join(
+        f"planted: {one['name']} x {one['planted']:.2f}; measured: "
+        f"x {one['ratio']:.2f}, verdict {one['verdict']}; that was "
+        f"{'found' if one['found'] else 'NOT FOUND'}" for one in plants)
+    return f"{said}; A against A: " + (
+        f"{'; '.join(false)}, which is FALSE" if false else "nothing found")

@@ -43,6 +43,10 @@ class Uneven(Exception):
     """These runs were no duet: why, as the report says it."""
 
 
+class Unequal(Uneven):
+    """All had enough to do, and yet they had other shares of the CPU."""
+
+
 class Gate:
     """Where all wait; it opens once, for all of them."""
 
@@ -76,9 +80,7 @@ class Member(fiorun.Run):
     def __init__(self, fio: Fio, side: Side, job: Job, target: Target,
                  options: list[str]):
         self.options = options
-        self.jobs = sum(int(one.get("numjobs", "1")) if one.get(
-            "numjobs", "1").isdigit() else 1 for one in jobfile.in_force(
-                job.text, "numjobs"))
+        self.jobs = len(job.ranges(0, target.size))
         self.threads = any(one.get("thread", "0") != "0" for one in
                            jobfile.in_force(job.text, "thread"))
         super().__init__(fio, side, job, target, options)
@@ -162,7 +164,7 @@ class Found:
         bound = all(one["asleep"] < AWAKE for one in self.sides.values())
         if bound and max(shares) - min(shares) > \
                 EQUAL * mean + SLICES / seconds:
-            raise Uneven("their shares of the CPU were " + ", ".join(
+            raise Unequal("their shares of the CPU were " + ", ".join(
                 f"{role} {one['cpu']:.0%}" for role, one in
                 self.sides.items()))
 

@@ -173,8 +173,8 @@ class Campaign:
 
     def wants(self, cell: Cell) -> bool:
         """Is a cell still to get pairs, and is there time for one?"""
-        return not self.anytime or not cell.closed and (
-            self.measured() + cell.next_seconds() <= self.max_time)
+        return not cell.given_up and (not self.anytime or not cell.closed and (
+            self.measured() + cell.next_seconds() <= self.max_time))
 
     def complete(self) -> bool:
         """Is there nothing left to run?"""

@@ -250,7 +250,8 @@ def _measure(campaign):
             _check(campaign, shown.tick)
         runner.run(campaign, campaign.folder.save_run, shown.tick,
                    clientrun.timed if campaign.clients else runner.timed,
-                   lambda pairs: _look(campaign, pairs))
+                   lambda pairs: _look(campaign, pairs),
+                   changed=lambda: _save(campaign))
     finally:
         shown.clear()
 

@@ -17,6 +17,7 @@ def _warnings(campaign, ending):
     found = [*campaign.warnings, *fairness.stolen(campaign.cells),
              *fairness.verified(campaign.cells),
              *loosethreads.said(campaign.cells), *campaign.folder.strange]
+    found += [cell.given_up for cell in campaign.cells if cell.given_up]
     lost = sum(len(cell.discarded) for cell in campaign.cells)
     if lost:
         found.append(f"{lost} pairs were discarded, as one of their runs gave "
@@ -68,7 +69,8 @@ def write(campaign: Campaign, ending: BaseException | None, file: Any,
         print(f"Report: {campaign.folder.shown}/report.html")
     if ending is not None:
         say_how_to_go_on(campaign)
-    elif campaign.anytime and not all(cell.closed for cell in campaign.cells):
+    elif campaign.anytime and not all(
+            cell.closed or cell.given_up for cell in campaign.cells):
         print("ab: time was up before all was decided; go on with --resume "
               f"{campaign.folder.shown} --max-time S", file=sys.stderr)
     return found
@@ -81,7 +83,10 @@ def say_how_to_go_on(campaign: Campaign) -> None:
 
 def judge(campaign: Campaign, found: dict) -> None:
     """A self-check that was not passed is a failure, as is one that nothing
-    was measured for."""
+    was measured for, and a cell that was given up."""
+    for cell in campaign.cells:
+        if cell.given_up:
+            raise Problem(cell.given_up)
     check, more = found["self_check"], (
         "a longer --max-time" if campaign.anytime else "more --pairs")
     if campaign.asked.self_check and not check:

@@ -85,6 +85,8 @@ class Cell:
     options: list | None = None
     seconds: float = 0.0        # of measuring
     closed: bool = False        # decided, so that it gets no more pairs
+    lost: int = 0               # pairs that were discarded last, in a row
+    given_up: str = ""          # a sentence: why this command makes no more
     effects: Any = field(default_factory=dict)      # see evaluation.py
     host_effects: dict = field(default_factory=dict)
 

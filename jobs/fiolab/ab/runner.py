@@ -16,7 +16,10 @@ in its place, whatever fio's figures are, and one during which fio itself was,
 so that it did no I/O at all; the report counts these.  No other run is dropped.
 
 The three runs of a duet's block are made at once (duets.py); a block that was
-no duet is made again, and its pair discarded in the end, by the rule there.
+no duet is made again, and its pair discarded in the end, by the rule there; of
+--pairing auto, a cell in which the CPU is not shared out evenly from the first
+block on alternates instead.  A cell that loses three pairs in a row gets no
+more from this command, and three in a row of whatever cells end the campaign.
 """
 from collections.abc import Callable, Sequence
 import os
@@ -24,7 +27,7 @@ import time
 from typing import Any
 
 from ..base.problem import Problem
-from ..fio import streams, timedrun
+from ..fio import cpushare, streams, timedrun
 from ..fio.clientrun import Lost
 from ..fio.sidecommand import Failed
 from ..stats.pairing import SEQUENCES, pair_seed
@@ -33,7 +36,7 @@ from .campaign import Campaign
 from .results import Cell
 
 ATTEMPTS = 5
-LOST_IN_A_ROW = 3       # pairs, after which the campaign stops
+LOST_IN_A_ROW = 3       # pairs, after which a cell, or the campaign, stops
 # What a run's file has beside its values; and what is in the place of that
 # where a kind of run has it not.
 BESIDE = ("latency", "options", "steal", "repeats", "hosts", "seed",
@@ -167,7 +170,19 @@ def together(campaign: Campaign, cell: Cell, number: int, seed: int,
     return found
 
 
-def _runs(campaign, cell, number, tick, one_run, one_block):
+def _together(campaign, cell, number, seed, one_block, changed):
+    """The runs of a duet's block; none, where the cell alternates from now
+    on."""
+    try:
+        return one_block(campaign, cell, number, seed)
+    except (duets.Unequal, cpushare.Unlike) as why:
+        if not changed or not duets.fall_back(campaign, cell, str(why)):
+            raise
+        changed()
+        return {}
+
+
+def _runs(campaign, cell, number, tick, one_run, *one_block):
     """(position, record) of each run of a block; those of a duet are made all
     with the first."""
     known = {}
@@ -176,11 +191,11 @@ def _runs(campaign, cell, number, tick, one_run, one_block):
         tick(f"{_where(cell)}, pair {number + 1}{of}")
 
         def find(seed, role=role):
-            if cell.pairing != duets.DUET:
-                return one_run(campaign, cell, role, seed)
-            if not known:
-                known.update(one_block(campaign, cell, number, seed))
-            return known[role]
+            if cell.pairing == duets.DUET and not known:
+                known.update(_together(campaign, cell, number, seed,
+                                       *one_block))
+            return (known[role] if cell.pairing == duets.DUET else
+                    one_run(campaign, cell, role, seed))
         yield position, _record(campaign, cell, number, role, find)
 
 
@@ -204,23 +219,24 @@ def _block(campaign, cell, number, keep, tick, how):
     return True
 
 
-def _stop(campaign, cell, number):
-    """Of pairs in a row that were discarded."""
+def _lost(campaign, cell, number):
+    """Of pairs in a row that were discarded, in a sentence."""
     why = cell.discarded[number]
     by = f"by {why['host']} " if why["host"] else ""
     cpu = campaign.cpu(campaign.side(cell, "A"))
     see = ("look at the hosts" if campaign.clients else
            f"look at what else runs on CPU {cpu}, or give --pairing alternate"
            if cell.pairing == duets.DUET else "mend that")
-    raise Stopped(f"{LOST_IN_A_ROW} pairs in a row were lost, the last {by}"
-                  f"({why['why']}): {see}, then go on with --resume.")
+    return (f"{LOST_IN_A_ROW} pairs in a row were lost, the last {by}"
+            f"({why['why']}): {see}, then go on with --resume.")
 
 
 def run(campaign: Campaign, keep: Callable[[int, dict], None],
         tick: Callable[[str], None],
         one_run: Callable[..., dict] = timed,
         look: Callable[[int], None] = lambda pairs: None,
-        one_block: Callable[..., dict] = together) -> None:
+        one_block: Callable[..., dict] = together,
+        changed: Callable[[], None] | None = None) -> None:
     """All blocks that are not there yet and that the campaign wants.
 
     look(pairs): called after each round of blocks, to close cells.
@@ -230,15 +246,22 @@ def run(campaign: Campaign, keep: Callable[[int, dict], None],
     has.
     one_block(campaign, cell, number, seed): the same of all runs of a block, by
     role, of a cell that is a duet.
+    changed(): called when such a cell alternates from now on; without it, none
+    does.
     """
-    lost, how = 0, (one_run, one_block)
+    lost, how = 0, (one_run, one_block, changed)
     for number in range(campaign.pairs):
         left = [cell for cell in campaign.cells if not cell.done(number)]
         for cell in filter(campaign.wants, left):
-            lost = 0 if _block(campaign, cell, number, keep, tick,
-                               how) else lost + 1
+            if _block(campaign, cell, number, keep, tick, how):
+                lost = cell.lost = 0
+                continue
+            lost, cell.lost = lost + 1, cell.lost + 1
             if lost == LOST_IN_A_ROW:
-                _stop(campaign, cell, number)
+                raise Stopped(_lost(campaign, cell, number))
+            if cell.lost == LOST_IN_A_ROW:
+                cell.given_up = (f"{_where(cell)} was given up: "
+                                 f"{_lost(campaign, cell, number)}")
         if left:
             look(number + 1)
         if not any(map(campaign.wants, campaign.cells)):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the sides of a duet do: I/O of others for them, and writes beside each
 # other; and whose figure of CPU time counts.
+import math
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +13,8 @@ from fiolab.fio import cpushare, duet
 
 def test_workers_of_io_uring_are_counted(ab, shm):
     """fio's own figure leaves out io-wq's, which do the I/O of tmpfs."""
-    done = ab("--a", "libaio", "--b", "io_uring", "--pairs", "1", "--pairing",
-              "duet", "--target", f"{shm}/s", *QUICK)
+    done = ab.measured("--a", "libaio", "--b", "io_uring", "--pairs", "1",
+                       "--pairing", "duet", "--target", f"{shm}/s", *QUICK)
     if done.returncode and "io_uring" in done.stderr:
         pytest.skip("io_uring may not be used here")
     assert done.returncode == 0, done.stderr
@@ -27,9 +29,9 @@ def test_workers_of_io_uring_are_counted(ab, shm):
 def test_writes_go_to_thirds(ab, shm, tmp_path):
     job = tmp_path / "job.fio"
     job.write_text("[a]\nrw=randwrite\nbs=4k\niodepth=4\n")
-    done = ab("--a", "libaio", "--b", "psync", "--pairs", "2",
-              "--pairing", "duet", "--job", str(job), "--target", f"{shm}/s",
-              *QUICK)
+    done = ab.measured("--a", "libaio", "--b", "psync", "--pairs", "3",
+                       "--pairing", "duet", "--job", str(job), "--target",
+                       f"{shm}/s", *QUICK)
     assert done.returncode == 0, done.stderr
     third, seen = 5 << 20, {}
     for run in ab.runs():
@@ -38,15 +40,55 @@ def test_writes_go_to_thirds(ab, shm, tmp_path):
         seen.setdefault(run["pair"], []).append(int(options["offset"]))
     assert all(sorted(where) == [0, third, 2 * third]
                for where in seen.values())
-    for pair in ab.report()["cells"][0]["pairs"]:
+    cell, = ab.report()["cells"]
+    for pair in cell["pairs"]:
         assert sorted(pair["duet"]["parts"].values()) == [0, 1, 2]
+    check_effects(cell, " ".join(done.stdout.split()))
+    check_plain_jobs(ab, third)
+
+
+def check_effects(cell, said):
+    """Of the place (B had each third once) and of the order, which are those
+    of the pairs, and are said."""
+    pairs = cell["pairs"]
+    d = [math.log(pair["values"]["B"]["cpu_us"] /
+                  pair["values"]["A"]["cpu_us"]) for pair in pairs]
+    place = cell["duet"]["place_effect"]["cpu_us"]
+    assert place == pytest.approx(max(d) - min(d))
+    assert f"effect of the third of the target written to: CPU us per I/O " \
+        f"{100 * place:.1f}%" in said
+    each = {order: [x for x, pair in zip(d, pairs) if pair["order"] == order]
+            for order in ("AB", "BA")}
+    order = cell["order_effect"]["cpu_us"]
+    if all(each.values()):
+        a, b = (sum(one) / len(one) for one in each.values())
+        assert order == pytest.approx(a - b)
+        assert f"(AB less BA): CPU us per I/O {100 * order:+.1f}%" in said
+    else:
+        assert order is None and "CPU us per I/O n/a" in said
+
+
+def check_plain_jobs(ab, third):
+    """What repeats a run by hand writes where that did, and fio takes it."""
+    first = {run["role"]: run["options"] for run in ab.runs()
+             if run["pair"] == 0}
+    for role in "AB":
+        path = ab.out / "jobs" / f"cell-0-{role}.fio"
+        lines = path.read_text().splitlines()
+        for option in first[role]:
+            if option.split("=")[0] in ("size", "offset", "runtime"):
+                assert option in lines
+        assert f"size={third}" in lines and "exec_prerun" not in str(lines)
+        subprocess.run([ab.report()["fio"]["path"], "--parse-only", path],
+                       check=True, capture_output=True, timeout=60)
 
 
 def test_jobs_that_are_threads_beside_processes_count_once(ab, shm, tmp_path):
     job = tmp_path / "job.fio"
     job.write_text("[a]\nrw=randread\nthread\n[b]\nrw=randread\n")
-    done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--pairing",
-              "duet", "--job", str(job), "--target", f"{shm}/s", *QUICK)
+    done = ab.measured("--a", "libaio", "--b", "libaio", "--pairs", "1",
+                       "--pairing", "duet", "--job", str(job), "--target",
+                       f"{shm}/s", *QUICK)
     assert done.returncode == 0, done.stderr
     for run in ab.runs():
         assert run["values"]["cpu_us"] == run["values"]["clock_cpu_us"]

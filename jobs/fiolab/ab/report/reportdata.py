@@ -12,8 +12,9 @@ from ...fio import fiorun, timedrun
 from ...fio.metrics import METRICS
 from ...fio.sidespec import LETTERS
 from ...stats import verdict
+from ...stats.pairing import ROLES
 from ...target.target import CAMPAIGN, REPORT
-from .. import campaignfolder, evaluation, schema
+from .. import campaignfolder, duets, evaluation, schema
 from ..campaign import Campaign
 from ..results import Cell
 from . import duetdata
@@ -53,15 +54,17 @@ def _effects_data(cell, effects):
 # What repeats a run
 
 def _plain_job(campaign, cell, role):
-    """The job file that repeats a run of a side with plain fio, which has to
-    make a target that was made for the campaign."""
+    """The job file that repeats a run of a side with plain fio, of a duet that
+    of its first block; it has to make a target that was made for the campaign.
+    """
     side, target = campaign.side(cell, role), cell.place_of(role)
-    options = fiorun.base_options(side, target, cell.seed or 1)
-    options += [line for line in timedrun.timed_options(
-        campaign.runtime, campaign.ramp) if "exec_prerun" not in line]
-    if target.created:
-        options = [line for line in options
-                   if line not in fiorun.KEEP_FILES]
+    seed, gone = cell.seed or 1, fiorun.KEEP_FILES if target.created else ()
+    options = (duets.options(campaign, cell, role, ROLES.index(role), seed,
+                             target) if cell.pairing == duets.DUET else
+               [*fiorun.base_options(side, target, seed),
+                *timedrun.timed_options(campaign.runtime, campaign.ramp)])
+    options = [line for line in options
+               if line not in gone and "exec_prerun" not in line]
     return cell.job_of(role).effective(fiorun.literal(options, side, target))
 
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What may go wrong in the middle of a duet, with real fio: one sentence each,
 # no process left, and nothing lost.
+from contextlib import ExitStack
 from functools import partial
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import threading
@@ -14,7 +16,8 @@ import pytest
 import procfile
 from abrun import QUICK
 from fiolab.base.problem import Problem
-from fiolab.fio import cpushare, duet, fiorun, sidespec
+from fiolab.bench import cpuset
+from fiolab.fio import cpushare, duet, fiorun, sidespec, timedrun
 from fiolab.fio.jobs import jobgroups
 from fiolab.target.target import Target
 
@@ -177,6 +180,59 @@ def test_a_cpu_that_is_taken_away(three, tmp_path):
         three(1)
     thread.join()
     assert not list(tmp_path.glob("*/begun"))
+
+
+@pytest.mark.parametrize("how", ["duet", "alternate"])
+def test_a_cpu_that_is_taken_from_a_campaign(how, ab, shm, need_root):
+    """Really, of all in a cpuset, as where it is taken offline; with it back
+    the campaign goes on."""
+    other = min(os.sched_getaffinity(0))
+    if other == CPU:
+        pytest.skip("needs two CPUs")
+    with ExitStack() as stack:
+        group = cpuset.make(f"{other},{CPU}", stack)
+        command = ab.command(
+            "--a", "libaio", "--b", "psync", "--pairs", "3", "--target",
+            f"{shm}/s", *DUET, "--pairing", how)
+        with subprocess.Popen(["sh", "-c", cpuset.JOIN, group, *command],
+                              text=True, stderr=subprocess.PIPE,
+                              stdout=subprocess.PIPE,
+                              env=ab.environment) as started:
+            ab.await_runs(3, started)
+            Path(group).with_name("cpuset.cpus").write_text(str(other))
+            _, err = started.communicate(timeout=120)
+    last = err.splitlines()[-1]
+    assert started.returncode == 1 and re.search(
+        f"CPU {CPU} was taken from fio|cannot start .* on CPU {CPU}", last)
+    assert len(ab.report()["cells"][0]["pairs"]) in (1, 2)
+    assert os.listdir(shm) == []
+    done = ab("--resume", ab.out)
+    assert done.returncode == 0, done.stderr
+    assert len(ab.report()["cells"][0]["pairs"]) == 3
+
+
+@pytest.mark.fio
+def test_a_cpu_that_is_taken_from_a_run_alone(shm, tmp_path, fio_binary):
+    """One after the other, where the run would go on elsewhere, unseen."""
+    other = min(os.sched_getaffinity(0))
+    if other == CPU:
+        pytest.skip("needs two CPUs")
+    target = Target(f"{shm}/s", 1 << 20, True, "x", writable=True)
+    Path(target.path).write_bytes(bytes(target.size))
+    job, = jobgroups.load("randread")
+
+    def take():
+        while not list(tmp_path.glob("*/started")):
+            time.sleep(0.01)
+        for pid in fios():
+            if os.path.realpath(f"/proc/{pid}/cwd").startswith(str(tmp_path)):
+                os.sched_setaffinity(pid, {other})
+    thread = threading.Thread(target=take)
+    thread.start()
+    with pytest.raises(Problem, match=f"CPU {CPU} was taken from fio"):
+        timedrun.timed(fiorun.Fio(fio_binary, CPU, str(tmp_path)),
+                       sidespec.parse("psync", ""), job, target, 1, 1, 0.05)
+    thread.join()
 
 
 @pytest.mark.fio

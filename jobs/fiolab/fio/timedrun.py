@@ -7,7 +7,7 @@ import time
 from ..base import process
 from ..base.problem import Problem
 from ..target.target import Target
-from . import loosethreads, runfigures
+from . import cpushare, loosethreads, runfigures
 from .fiorun import LATENCY, PATIENCE, Fio, Run, base_options
 from .jobfile import Job
 from .metrics import entries
@@ -89,6 +89,7 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
         loose = loosethreads.names(process.tree(started.child.pid),
                                    fio.of(side).cpu)
         rate = _cpu_rate(started, runtime, ramp)
+        cpushare.check_pinned(fio.of(side).cpu, [started.child.pid])
         result = started.finish(runtime + ramp + PATIENCE)
         kept = runfigures.of_run(entries(result), side.syncs)
         if not kept["iops"] > 0 or not rate > 0:

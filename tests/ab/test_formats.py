@@ -273,6 +273,20 @@ def test_markdown_is_a_table_of_the_primary_metrics(report):
         len(cell["effects"]) for cell in report["cells"])
 
 
+def test_markdown_says_how_pairs_were_made(report):
+    """Folded, and nothing where there is nothing to say."""
+    assert "How the pairs" not in markdownreport.text(report)
+    first, second = report["cells"]
+    report["cells"] = [abreport.as_duet(first, parts=True),
+                       {**second, "no_duet": "its jobs | do not begin"}]
+    page = " ".join(html.unescape(re.sub("<[^>]*>", " ", rendered(
+        markdownreport.text(report)))).split())
+    assert "How the pairs were made" in page
+    assert "three at once on one CPU (a duet)" in page
+    assert "effect of the third of the target written to" in page
+    assert "no duet: its jobs | do not begin" in page
+
+
 @pytest.mark.parametrize("pairs, level, stopped", [
     (20, "90%", "a verdict needs all of them"),
     (None, "99%", "the verdicts that are reached hold")])

@@ -6,7 +6,7 @@ name is a link, mentions somebody or ends a cell of the table."""
 import re
 
 from ...report import wording
-from . import ending
+from . import duetdata, ending
 
 HEAD = ("| cell | metric | A | {b} | {b} vs A | 95% CI | verdict |\n"
         "|:--|:--|--:|--:|--:|--:|:--|\n")
@@ -54,7 +54,16 @@ def _comparison(data, b, cells):
     if both["secondary"]:
         made.append("<details><summary>All other metrics</summary>\n\n"
                     f"{_table(b, both['secondary'])}\n</details>\n")
-    return made
+    return [*made, *_pairings(names, cells)]
+
+
+def _pairings(names, cells):
+    """What is said of duets, and why a cell is none, folded."""
+    said = {cell["id"]: duetdata.sentences(cell) for cell in cells}
+    rows = [f"- {code(names[number])}: {plain('; '.join(found))}\n"
+            for number, found in said.items() if found]
+    return ["<details><summary>How the pairs were made</summary>\n\n"
+            f"{''.join(rows)}\n</details>\n"] if rows else []
 
 
 def _how(data):

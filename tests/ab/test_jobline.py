@@ -83,6 +83,15 @@ def test_it_stands_beside_our_own_options():
         cli.refuse({"resume": "d", "line": ["--name=t"]})
 
 
+@pytest.mark.parametrize("words", [["--"], ["--b", "psync", "--"]])
+def test_nothing_behind_it_is_a_mistake(words, ab):
+    """And not the default, which would measure for a minute."""
+    done = ab(*words)
+    assert done.returncode == 2 and not ab.out.exists()
+    said, = done.stderr.splitlines()
+    assert said.startswith("ab: nothing is behind --, where fio's command line")
+
+
 COMMANDS = [
     ["--direct=1", "--size=1m", "--name=a", "--rw=randread", "--bs", "4k",
      "--thread", "--name=b", "--iodepth=8", "--norandommap"],

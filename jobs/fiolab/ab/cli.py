@@ -123,7 +123,12 @@ def request(given: dict) -> Request:
 def divided(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """(our words, those of fio's command line, which are behind --)"""
     place = list(words).index("--") if "--" in words else len(words)
-    return list(words[:place]), list(words[place + 1:])
+    line = list(words[place + 1:])
+    if place < len(words) and not line:
+        new = parser()
+        new.exit(2, f"{new.prog}: nothing is behind --, where fio's command "
+                 "line goes: give a job there, or leave -- out.\n")
+    return list(words[:place]), line
 
 
 def parser(line: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -165,9 +170,10 @@ def _what(new):
     add_jobs(new)
     add("--aa", action="store_true", help="compare the first side with itself: "
         "what remains is the noise of this machine")
-    add("--self-check", action="store_true", help="plant a known slowdown, "
-        "which must be found, beside an A/A, in which nothing may be found; "
-        "exit status 1 if not so")
+    add("--self-check", action="store_true", help="plant known handicaps "
+        "(sleeps, which cost IOPS, and in a duet CPU time), which must be "
+        "found, beside an A/A, in which nothing may be found; exit status 1 if "
+        "not so")
 
 
 def add_where(new: argparse.ArgumentParser) -> None:

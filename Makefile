@@ -19,6 +19,8 @@
 #>                 T=test_guard, T=NAME: those of a subject, a file, a test
 #> make test       the tests, in about ten minutes on two CPUs
 #> make test-slow  the rest of the tests: whole qualifications, simulations
+#> make test-vm    tests on many kinds of devices, in virtual machines; skipped
+#>                 without QEMU; make test-vm-quick: those that CI runs
 #> make test-fio   FIO_SRCS="DIR DIR ...": the engine on other built fio trees,
 #>                 and each engine refused by each other fio
 #> make test-conformance  hours: every combination beside libaio, and
@@ -117,6 +119,7 @@ LOOPS       := $(addprefix $(O)/loops/,bareloop callloop returns)
 LIBS        := $(addprefix $(O)/,libaio.so.1 libaio.so libaio.so.1t64 libaio.a)
 
 .PHONY: all lib engine loops ab bench bench-gate bench-lib qualify test test-fio \
+	test-vm test-vm-quick \
 	engines check coverage test-slow test-conformance lint man install install-tools uninstall clean help deps version \
 	dist deb rpm \
 	build-tests \
@@ -252,6 +255,12 @@ check test test-slow: build-tests
 	$(Q).setup/packages ab
 	$(Q)$(PYTHON) tests/run --level $(@:test-%=%) $(if $(T),--only '$(T)') \
 		$(UNITS)
+
+# Without QEMU each test says that it is skipped, and why; not so in CI.
+test-vm test-vm-quick: build-tests
+	$(Q).setup/packages ab
+	$(Q).setup/packages test-vm || [ -z "$$CI" ]
+	$(Q)$(PYTHON) tests/run --level $(@:test-%=%) $(if $(T),--only '$(T)')
 
 test-fio:
 	$(Q).setup/packages build test

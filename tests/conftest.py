@@ -31,6 +31,8 @@ MARKERS = {
     "browser": "needs Chromium; skipped without",
     "long": "takes too long for make check",
     "slow": "in make test-slow instead of make test",
+    "vm": "boots a virtual machine: in make test-vm instead (all of tests/vm)",
+    "quick": "of those, what continuous integration runs",
     "smoke": "in make check, although it drives fio: one for each command",
 }
 # What uses one of them has their need.

@@ -6,7 +6,7 @@ import pytest
 
 READMES = ("README.md", "aio/README.md", "engine/README.md", "jobs/README.md")
 PAGES = READMES + (".github/CONTRIBUTING.md", ".github/CHANGELOG.md",
-                   "tests/README.md")
+                   "tests/README.md", "tests/vm/README.md")
 README_LINES = 160  # more is not read
 
 each = pytest.mark.parametrize("name", PAGES)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What QEMU is told: the machine, a port for each PCI device, its disks, the
+shares."""
+import json
+
+from .problem import Problem
+
+PORTS = 120     # functions of the slots 0x10 to 0x1e
+
+
+def port(index):
+    """(id, part of the path in /sys/devices, address)"""
+    if index >= PORTS:
+        raise Problem(f"a guest has {PORTS} ports: give one device several "
+                      "disks, with namespaces= or luns=")
+    slot, function = 0x10 + index // 8, index % 8
+    return (f"port{index}", f"/0000:00:{slot:02x}.{function}/",
+            f"{slot:#x}.{function}")
+
+
+def plug(device, free):
+    """Give the device's PCI function one of the free ports, in whose place
+    it is found in the guest."""
+    for one in device.devices:
+        if one.get("bus", "") is None:
+            index = free.pop(0)
+            one["bus"], where, _ = port(index)
+            device.port = index
+            device.setup = f"below {device.id} {device.disks} {where}\n" \
+                + device.setup
+
+
+def of_ports(count):
+    for index in range(count):
+        name, _, address = port(index)
+        yield "-device", json.dumps({
+            "driver": "pcie-root-port", "id": name, "addr": address,
+            "bus": "pcie.0", "chassis": index + 1, "multifunction": True})
+
+
+def of_device(device):
+    for node in device.nodes:
+        yield "-blockdev", json.dumps(node)
+    for one in device.devices:
+        yield "-device", json.dumps(one)
+
+
+def of_shares(shares):
+    """shares: (tag, ro or rw, folder of the host, of the guest)."""
+    for tag, mode, folder, _ in shares:
+        path = str(folder).replace(",", ",,")
+        yield "-fsdev", (f"local,id={tag},path={path},multidevs=remap,"
+                         "security_model=none" +
+                         ("" if mode == "rw" else ",readonly=on"))
+        yield "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"
+
+
+def arguments(machine, channel, monitor):
+    """The command line; channel, monitor: descriptors of connected
+    sockets."""
+    pairs = [
+        *machine.arch.machine, ("-accel", "tcg,thread=multi"),
+        ("-smp", str(machine.cpus)), ("-m", str(machine.memory)),
+        ("-display", "none"), ("-nodefaults",), ("-no-user-config",),
+        ("-no-reboot",), ("-nic", "none"),
+        ("-kernel", str(machine.kernel.image)),
+        ("-initrd", str(machine.folder / "initrd")),
+        ("-append", f"console={machine.arch.console} panic=-1 "
+         f"mitigations=off {machine.append}"),
+        ("-serial", f"file:{machine.folder}/console.log".replace(",", ",,")),
+        ("-chardev", f"socket,id=monitor,fd={monitor}"),
+        ("-mon", "chardev=monitor,mode=control"),
+        ("-chardev", f"socket,id=channel,fd={channel}"),
+        ("-device", "virtio-serial-pci"),
+        ("-device", "virtserialport,chardev=channel,name=lab"),
+        *of_shares(machine.shares), *of_ports(machine.ports)]
+    for device in machine.devices:
+        pairs += of_device(device)
+    return [machine.arch.qemu, *(word for pair in pairs for word in pair),
+            *machine.extra]

@@ -35,7 +35,9 @@ def load(name):
     ("overlapping", {"overlapping": {"rw": ["randwrite", "randread",
                                             "randread"]}}),
     ("steady", {"steady": {"mem": ["mmap"]}}),
-    ("engines", {"engines/load": {"rw": ["randwrite"]}})])
+    ("engines", {"engines/load": {"rw": ["randwrite"]}}),
+    ("beside", {"beside/load": {"rw": ["randread"]}, "beside/last": {}}),
+    ("collector", {"collector/warm": {"rw": ["randwrite"]}})])
 def test_a_file_is_a_cell_for_each_group(name, cells):
     jobs = load(name)
     assert [job.name for job in jobs] == list(cells)
@@ -52,13 +54,12 @@ def test_a_file_is_a_cell_for_each_group(name, cells):
     ("sections", "every.fio has a section of its own ([global]), which fio "
      "takes from no file that another one includes, as {0}/sections.fio "
      "does: name it as a job file of its own."),
-    ("beside", "beside.fio runs the engine cpuio, which burns CPU time, "
-     "beside the jobs that are to be compared (load+burn): remove its "
-     "section, or put a stonewall between."),
     ("mapped", "mapped.fio has its buffers in a file (mem), which reads would "
      "overwrite: leave out the file's name."),
-    ("trace", "trace.fio sets 'read_iolog', which a timed comparison cannot "
-     "honour: remove it from the job file."),
+    ("trace", "trace.fio replays a log (read_iolog), of which fio does each "
+     "I/O once, where the log says, and ends: neither a time nor a part of a "
+     "target can be given to it; compare a job that does such I/O by "
+     "itself."),
     ("nothing", "nothing.fio has no job to compare engines by: job layout of "
      "{0}/nothing.fio is left out: it only makes files (create_only), and the "
      "target is there.")])
@@ -74,6 +75,20 @@ def test_what_is_left_out_is_named():
         "layout", "burn", "net", "check"]
     assert "cpuio, burns CPU time" in said[1]
     assert "verifies what a run before it has written" in said[3]
+
+
+def test_what_runs_beside_a_job_is_left_out_by_name():
+    said, = jobgroups.notes(load("beside"))
+    assert said == (f"job burn of {HERE}/beside.fio is left out: its engine, "
+                    "cpuio, burns CPU time; load, beside which fio runs it, is "
+                    "compared without it.")
+    assert "cpuload" not in load("beside")[0].text
+
+
+def test_jobs_that_wait_for_the_same_one_run_at_once():
+    said, = jobgroups.notes(load("collector"))
+    assert said.startswith(f"job write+collect of {HERE}/collector.fio is left "
+                           "out: it resets zones")
 
 
 def test_groups_of_one_name_are_told_apart(tmp_path):

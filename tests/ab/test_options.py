@@ -211,7 +211,7 @@ def test_which_jobs_write(line, writes):
 
 
 @pytest.mark.parametrize("line", ["read_iolog=log", "iomem=mmap:/dev/sdx",
-                                  "zonemode=zbd", "zonecapacity=1M",
+                                  "zonecapacity=1M",
                                   "offset_of_things=1",
                                   "mem = mmapshared:/tmp/file"])
 def test_refused_jobs(line, tmp_path):
@@ -296,8 +296,9 @@ def changes(text):
 
 @pytest.mark.parametrize("text, said", [
     ("[global]\nioengine=${ENGINE}\nfilename=${TARGET}\n[a]\nbs=4k\n", ""),
-    ("[a]\nsize=1g\nruntime=30\nnrfiles=2\nloops=3\n",
-     "size 1g -> 256M, runtime 30 -> 0.5 s; dropped: nrfiles, loops"),
+    ("[a]\nsize=1g\nruntime=30\nnrfiles=2\nloops=3\nrw=randread\n",
+     "size 1g -> 256M, 2 files of one job -> one range, runtime 30 -> 0.5 s; "
+     "dropped: nrfiles, loops"),
     ("[a]\nsize=256M\nruntime=500ms\ntime_based\nramp_time=100000us\n", ""),
     ("[a]\ntimeout=1m\n[b]\ntimeout=1m\n",
      "2 files -> parts of the target, runtime 1m -> 0.5 s"),

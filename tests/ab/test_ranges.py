@@ -43,9 +43,17 @@ SHAPES = {
                  "size 1g -> 8M, 2 files -> parts of the target; "
                  "dropped: filename_format"),
     "files of a job": ("[a]\nnrfiles=8\nfilesize=1g\n", [(0, 16)],
-                       "filesize 1g -> 16M; dropped: nrfiles"),
+                       "filesize 1g -> 16M, 8 files of one job -> one range, "
+                       "in which what is in order is one stream and not 8; "
+                       "dropped: nrfiles"),
+    "random files of a job": (
+        "[a]\nrw=randread\nnrfiles=8\nfilesize=1g\n", [(0, 16)],
+        "filesize 1g -> 16M, 8 files of one job -> one range; "
+        "dropped: nrfiles"),
     "several targets": ("[a]\nfilename=/dev/x:/dev/y\nsize=1g\n", [(0, 16)],
-                        "size 1g -> 16M"),
+                        "size 1g -> 16M, 2 files of one job -> one range, in "),
+    "a name with a colon": ("[a]\nfilename=/dev/x\\:y\nsize=1g\n",
+                            [(0, 16)], "size 1g -> 16M"),
     "two targets": ("[a]\nfilename=/dev/x\n[b]\nfilename=/dev/y\n",
                     [(0, 8), (8, 16)], "2 files -> parts of the target"),
     "shared": ("[a]\nfilename=x\nnumjobs=2\n[b]\nfilename=x\nsize=1g\n",
@@ -107,8 +115,7 @@ def test_what_cannot_be_mapped_is_one_sentence(text, word):
 
 
 @pytest.mark.parametrize("text, word", [
-    ("[a]\nzonemode=zbd\nzonesize=1m\n", "is for zoned devices"),
-    ("[a]\nzonemode=zbd\nmax_open_zones=4\n", "is for zoned devices"),
+    ("[a]\nzonemode=zbd\nzonesize=1m\nzoneskip=1z\n", "skips zones"),
     ("[a]\nrw=write\nfile_append=1\n", "appends to its file"),
     ("[a]\nzonesize=1m\nzonecapacity=1m\n", "sets 'zonecapacity'")])
 def test_what_has_no_place_in_a_part_is_refused(text, word, tmp_path):

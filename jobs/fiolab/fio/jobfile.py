@@ -39,9 +39,11 @@ PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes",
 # Refused: they bring in other files or make a timed window meaningless.
 REFUSED = {"read_iolog", "replay_redirect", "mmapfile"}
 # Refused likewise, but for those that mapping.py puts into the part of the
-# target that is given: they may lead out of it.  inside.py looks for those that
-# are not known here.
+# target that is given.  inside.py looks for those that are not known here.
 BEYOND = re.compile("(file)?offset.*|zone.*|.*_zone_.*|file_append")
+# Of zonemode=zbd; the last two are the engine spdk_bdev's.
+INSIDE = {"zone_reset_threshold", "zone_reset_frequency", "zone_append",
+          "initial_zone_reset"}
 ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
 SYNCS = ("fsync", "fdatasync", "sync_file_range")
@@ -55,7 +57,7 @@ def reserved(key: str) -> bool:
 
 
 def refused(key: str) -> bool:
-    return key in REFUSED or (key not in mapping.WHERE and
+    return key in REFUSED or (key not in mapping.WHERE | INSIDE and
                               bool(BEYOND.fullmatch(key)))
 
 
@@ -115,6 +117,7 @@ def in_force(text: str, *keys: str) -> list[dict[str, str]]:
             here = default if _is_global(line) else dict(default)
             found += [here] if here is not default else []
         elif option_of(line) in keys:
+            here.pop(option_of(line), None)     # the last one is last
             here[option_of(line)] = arithmetic.meant(value_of(line))
     return found
 
@@ -145,8 +148,7 @@ def _is_global(line):
 
 
 def sections(text: str) -> list[list[str]]:
-    """The lines of each section, its header first; what is before the first
-    goes with it."""
+    """The lines of each section with its header; others go with the first."""
     found: list[list[str]] = [[]]
     for line in lines(text):
         if line.strip().startswith("[") and any(found[-1]):
@@ -222,14 +224,16 @@ class Job:
         """Where each section goes in the part that option lines give."""
         given = mapping.part(options)
         try:
-            return mapping.mapped(self._where(), given[1]) if given else []
+            return mapping.mapped(self._where(), given[1],
+                                  given[0]) if given else []
         except Problem as problem:
             raise Problem(f"job {self.name}: {problem}") from None
 
     def ranges(self, begin: int, size: int) -> list[tuple[int, int]]:
         """(first byte, byte behind the last) of each of its jobs in the size
         bytes of a target that begin there."""
-        return mapping.ranges(self._mapped([f"size={size}"]), begin)
+        return mapping.ranges(self._mapped([f"offset={begin}",
+                                            f"size={size}"]), begin)
 
     def least(self) -> int:
         """Bytes that it needs, as far as its text says."""
@@ -239,6 +243,10 @@ class Job:
         """Must its target end where the part that it is given ends?"""
         return mapping.strided(self._where())
 
+    def zoned(self) -> bool:
+        """Does fio make zones for it (zonemode=zbd)?"""
+        return mapping.zoned(self._where())
+
     def delays(self) -> list[float]:
         """Seconds that each section begins after the first of them."""
         return delays.kept(in_force(self.text, *delays.READ))
@@ -247,22 +255,12 @@ class Job:
         """Seconds until the last of its jobs begins."""
         return max(self.delays(), default=0)
 
-    def _moves(self, options):
-        """What _mapped() made of the values in the file."""
-        where, found = self._where(), {}
-        for values, one in zip(where, self._mapped(options)):
-            for key, new in one.values().items():
-                if values.get(key):
-                    found[changed.moved(key, values, new)] = True
-        number = mapping.number_of_files(where)
-        return [*found, f"{number} files -> parts of the target"
-                if number > 1 and mapping.part(options) else ""]
-
     def changes(self, options: Iterable[str]) -> str:
         """What of this file was replaced by option lines, or dropped."""
         options = list(options)
         new = {option_of(option): value_of(option) for option in options}
-        replaced, dropped = dict.fromkeys(self._moves(options), True), {}
+        moves = mapping.moves(self._where(), self._mapped(options))
+        replaced, dropped = dict.fromkeys(moves, True), {}
         for line in lines(self.text):
             key = ALIASES.get(option_of(line), option_of(line))
             if key in self._dropped() or key == "exec_prerun":

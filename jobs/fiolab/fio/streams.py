@@ -107,6 +107,26 @@ def _same_streams(sides, job, first, second, cut=False):
     return min(fewest)
 
 
+def _placeless(streams):
+    return [[(kind, "", length) for kind, _, length in stream]
+            for stream in streams]
+
+
+def _equal(sides, job, a, b, cut):
+    """(the fewest I/Os of any job that are the same, what is not the same)
+
+    Which zone fio writes to next, of those that it makes, depends on which
+    are full and which job was there first, and so on when I/Os end."""
+    try:
+        return _same_streams(sides, job, a, b, cut), ""
+    except Problem:
+        if not (job.zoned() and job.writes()):
+            raise
+    return (_same_streams(sides, job, _placeless(a), _placeless(b), cut),
+            ", but for their places, as which zone fio goes on in depends on "
+            "when I/Os end")
+
+
 def rehearse(fio: Fio, side: Side, job: Job, target: Target) -> None:
     """Refuse a job that writes outside of what is given to it, before it is
     given the target; see inside.py.  What only an engine knows has no
@@ -149,9 +169,9 @@ def same_stream(fio: Fio, one: Run, other: Run) -> str:
         raise Problem(f"the comparison would be unfair: job {job.name} is "
                       f"{len(a)} jobs on {sides[0].text} and {len(b)} on "
                       f"{sides[1].text}: give both the same.")
-    equal = _same_streams(sides, job, a, b, first["cut"] or second["cut"])
+    equal, but = _equal(sides, job, a, b, first["cut"] or second["cut"])
     each = f" of each of {len(a)} jobs" if len(a) > 1 else ""
-    return (f"first {equal} I/Os{each} identical on both sides" +
+    return (f"first {equal} I/Os{each} identical on both sides{but}" +
             fairness.depth_note(sides, first, second))
 
 

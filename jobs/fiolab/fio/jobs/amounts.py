@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the lines of a job file say of places and sizes: bytes, shares of a file,
-# blocks, and the zones of zonemode=strided.
+# blocks, and the zones of zonemode=strided and zbd.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +14,8 @@ BLOCKS = {"bs", "blocksize", "bsrange", "blocksize_range", "bssplit"}
 UNITS = " kmgtp"
 SIZE = re.compile(r"(\d{1,18})([kmgtp]?)(i?b?)", re.A | re.I)
 SECTOR = 4096
+ZONE = 256 << 20    # of zonemode=zbd, where the file leaves it to the device
+OF_ZONES = re.compile(r"(\d{1,9})z", re.A)
 BASES = {"1000": 1000}          # of kb_base; fio refuses what it does not know
 Values = Mapping[str, str]      # of a section: {option: value}
 
@@ -48,6 +50,8 @@ class Amount:
             text = values.get(key, "")
             if text.endswith("%"):
                 return cls(share=Fraction(size_of(text.rstrip("%"), key), 100))
+            if zones := OF_ZONES.fullmatch(text) and zone(values):
+                return cls(int(text[:-1]) * zones)
             if text and text != "-1":
                 return cls(size_of(text, key, base_of(values)))
         return None
@@ -60,6 +64,19 @@ class Amount:
 
 
 NOTHING = Amount()
+
+
+def too_few(size: int, need: int, what: str) -> Problem:
+    return Problem(f"{size >> 10} KiB are too few for the {what}: give at "
+                   f"least --size {-(-need >> 20) or 1}M.")
+
+
+def zone(values: Values) -> int:
+    """Bytes of a zone of zonemode=zbd; 0 without it."""
+    if values.get("zonemode") != "zbd":
+        return 0
+    return size_of(values.get("zonesize") or "0", "zonesize",
+                   base_of(values)) or ZONE
 
 
 def _blocks(text, key, base):
@@ -75,6 +92,13 @@ def block(values: Values) -> int:
                default=SECTOR)
 
 
+def only_block(values: Values) -> int:
+    """Bytes of every I/O; 0 where they are of several sizes."""
+    sizes = {size for key in BLOCKS
+             for size in _blocks(values.get(key, ""), key, base_of(values))}
+    return sizes.pop() if len(sizes) == 1 else 0 if sizes else SECTOR
+
+
 def _largest(values):
     """Of each direction, the largest I/O."""
     found = [_blocks(text, key, base_of(values)) for key in BLOCKS
@@ -82,13 +106,17 @@ def _largest(values):
     return [max(sizes) for sizes in found if sizes] or [SECTOR]
 
 
+def skip(values: Values) -> int:
+    """Bytes that rw=write:64k leaves out after each block."""
+    kind, _, more = values.get("rw", values.get("readwrite", "")).partition(":")
+    return 0 if kind.startswith("rand") or not SIZE.fullmatch(more) else \
+        size_of(more, "rw", base_of(values))
+
+
 def step(values: Values) -> int:
     """Bytes from one block to the next, of directions that differ those after
-    which all begin anew: rw=write:64k leaves some out."""
-    kind, _, more = values.get("rw", values.get("readwrite", "")).partition(":")
-    skip = 0 if kind.startswith("rand") or not SIZE.fullmatch(more) else \
-        size_of(more, "rw", base_of(values))
-    return math.lcm(*(size + skip for size in _largest(values)))
+    which all begin anew."""
+    return math.lcm(*(size + skip(values) for size in _largest(values)))
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 """From a job file to what of it can be run on its own: fio runs the sections
 of a file at once, but for those behind a barrier (stonewall, wait_for), so a
 file is a Job for each group of sections between barriers, which has the
-[global] options that were in force there.  `include` is expanded as fio does
-it; a file that has only [global] is one job of these options.  What is no load
-on a target (another engine's, or a step that does no I/O) is left out with a
-sentence where it is a group of its own, and refused where it runs beside one.
+[global] options that were in force there.  A file that has only [global] is
+one job of these options.  What is no load on a target (another engine's, or a
+step that does no I/O) is left out with a sentence.
 """
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,9 +15,8 @@ from ...base import commandline
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job, option_of
-from . import delays, fromhere, hidden
+from . import amounts, delays, hidden, includes
 
-INCLUDE = re.compile(r"include.(.*)")
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
 # Engines that do no I/O on a file or block device, and what they do.
 ELSEWHERE = {
@@ -38,64 +36,17 @@ ELSEWHERE = {
                     "needs memory or hardware of its own")}
 
 
-# The text of a file, includes expanded
-
-def _read(path):
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape",
-                  newline="\n") as file:    # the bytes are for fio to read
-            return file.read()
-    except OSError as error:
-        raise Problem(f"cannot read the job file {path}: "
-                      f"{error.strerror}.") from None
-
-
-def _included(name, path):
-    """As fio looks for it: from here, else beside the file that names it."""
-    beside = os.path.join(os.path.dirname(path), name)
-    return name if os.path.exists(name) else beside
-
-
-def _check_include(path, inside):
-    """inside: the files of which one includes the next, path the last."""
-    if os.path.realpath(path) in map(os.path.realpath, inside):
-        raise Problem(" includes ".join([*inside, path]) + ", without end: "
-                      "take one of these lines out.")
-
-
-def _expanded(path, inside=()):
-    """The lines of a file."""
-    found = []
-    for line in jobfile.lines(_read(path)):
-        match = INCLUDE.match(line.strip())
-        if match:
-            name = _included(match[1], path)
-            _check_include(name, (*inside, path))
-            found += _expanded(name, (*inside, path))
-        elif inside and line.strip().startswith("["):
-            raise Problem(f"{path} has a section of its own "
-                          f"({line.strip()}), which fio takes from no file "
-                          f"that another one includes, as {inside[-1]} does: "
-                          "name it as a job file of its own.")
-        else:
-            found.append(fromhere.line(line))
-    return found
-
-
-def text_of(path: str) -> str:
-    """A job file's text, with what it includes."""
-    return "\n".join(_expanded(path))
-
-
 # What is refused
 
 def _check_places(job):
-    for values in jobfile.in_force(job.text, "zonemode", "file_append"):
-        if values.get("zonemode") == "zbd":
-            raise Problem(f"{job.path} is for zoned devices (zonemode=zbd), "
-                          "whose zones can be neither given to a job in part "
-                          "nor written anew before each run: compare on a "
-                          "device without zones, with another job file.")
+    for values in jobfile.in_force(job.text, "zonemode", "zoneskip",
+                                   "file_append"):
+        if values.get("zonemode") == "zbd" and values.get(
+                "zoneskip", "0") != "0":
+            raise Problem(f"{job.path} skips zones (zonemode=zbd, zoneskip), "
+                          "and fio begins anew at the end of the target "
+                          "alone, which may lie behind what is given to a "
+                          "job: leave out zoneskip.")
         if values.get("file_append", "0") != "0" and job.writes():
             raise Problem(f"{job.path} appends to its file (file_append), "
                           "which so becomes longer from run to run: a "
@@ -117,6 +68,12 @@ def _check_options(job):
             raise Problem(f"{job.path} has its buffers in a file ({key}), "
                           "which reads would overwrite: leave out the file's "
                           "name.")
+        if key == "read_iolog":
+            raise Problem(f"{job.path} replays a log (read_iolog), of which "
+                          "fio does each I/O once, where the log says, and "
+                          "ends: neither a time nor a part of a target can be "
+                          "given to it; compare a job that does such I/O by "
+                          "itself.")
         if jobfile.refused(key):
             raise Problem(f"{job.path} sets '{key}', which a timed comparison "
                           "cannot honour: remove it from the job file.")
@@ -154,8 +111,12 @@ def _is_on(section, key):
     return section.get(key, "0") not in ("0",)
 
 
-def _barrier(section):
-    return any(_is_on(section, key) for key in BARRIERS)
+def _barrier(section, here, before):
+    """Does a section wait for the end of jobs of the group before it?  One of
+    an earlier group has ended already.  here, before: the names in them."""
+    name = section.get("wait_for", "")
+    return (any(_is_on(section, key) for key in BARRIERS[:2]) or
+            bool(name) and (name in here or name not in before))
 
 
 def _grouped(text):
@@ -164,7 +125,7 @@ def _grouped(text):
     values = iter(jobfile.in_force(text, *BARRIERS, *delays.READ, "ioengine",
                                    "create_only", "rw", "readwrite", "verify",
                                    "verify_only"))
-    defaults, groups = [], []
+    defaults, groups, names = [], [], []
     for section in jobfile.sections(text):
         if not jobfile.is_job(section):
             defaults.append(section)
@@ -172,39 +133,61 @@ def _grouped(text):
                 groups[-1][0].append(section)
             continue
         here = next(values)
-        if not groups or _barrier(here):
+        if not groups or _barrier(here, names[-1], set().union(*names[:-1])):
             groups.append(([*defaults], []))
+            names.append(set())
         groups[-1][0].append(section)
         groups[-1][1].append(here)
+        names[-1].add(jobfile.header(section))
     return [one for group in groups for one in _staggered(*group)]
 
 
 def _staggered(sections, values):
     """The groups in one that startdelay puts one after the other."""
     for numbers in delays.groups(values):
-        place = iter(range(len(values)))
-        yield ([one for one in sections if not jobfile.is_job(one)
-                or next(place) in numbers],
-               [values[number] for number in numbers])
+        yield _chosen(sections, values, numbers)
+
+
+def _chosen(sections, values, numbers):
+    """Of a group, the jobs of these numbers."""
+    place = iter(range(len(values)))
+    return ([one for one in sections if not jobfile.is_job(one)
+             or next(place) in numbers],
+            [values[number] for number in numbers])
 
 
 def _engine(section):
     return section.get("ioengine", "").split(":")[0]
 
 
-def _why_not(path, group, sections):
+def _beside(path, sections, values):
+    """A group without those of its jobs that are no load on a target, where
+    others are, and a sentence on each of them."""
+    kept = [number for number, one in enumerate(values)
+            if _engine(one) not in ELSEWHERE]
+    if len(kept) in (0, len(values)):
+        return (sections, values), []
+    names = [jobfile.name_of(one) for one in sections if jobfile.is_job(one)]
+    beside = "+".join(names[number] for number in kept)
+    said = [f"job {names[number]} of {path} is left out: its engine, "
+            f"{_engine(one)}, {ELSEWHERE[_engine(one)]}; {beside}, beside "
+            "which fio runs it, is compared without it."
+            for number, one in enumerate(values) if number not in kept]
+    return _chosen(sections, values, kept), said
+
+
+def _why_not(sections):
     """Why a group is no load on a target; '' where it is one."""
     others = [_engine(one) for one in sections if _engine(one) in ELSEWHERE]
-    if others and len(others) < len(sections):
-        raise Problem(f"{path} runs the engine {others[0]}, which "
-                      f"{ELSEWHERE[others[0]]}, beside the jobs that are to be "
-                      f"compared ({group}): remove its section, or put a "
-                      "stonewall between.")
     if others:
         return (f"its engine, {others[0]}, {ELSEWHERE[others[0]]}, so there is "
                 "nothing to compare engines by")
     if all(_is_on(one, "create_only") for one in sections):
         return "it only makes files (create_only), and the target is there"
+    if any(amounts.zone(one) and "trim" in one.get("rw", one.get(
+            "readwrite", "")) for one in sections):
+        return ("it resets zones, and those that fio makes on a target without "
+                "zones are all empty when it starts")
     if all(_reads_back(one) for one in sections):
         return ("it only verifies what a run before it has written, and each "
                 "run of a comparison begins with a target of its own")
@@ -247,11 +230,14 @@ def _whole(text):
 
 def split(path: str, text: str) -> list[Job]:
     """The Jobs of a job file's text, which has no include."""
-    groups = _grouped(_whole(text))
-    names = _names(groups)
-    jobs, left = [], []
-    for name, (sections, values) in zip(names, groups):
-        why = _why_not(path, name, values)
+    groups, left = [], []
+    for group in _grouped(_whole(text)):
+        group, said = _beside(path, *group)
+        groups.append(group)
+        left += said
+    jobs = []
+    for name, (sections, values) in zip(_names(groups), groups):
+        why = _why_not(values)
         if why:
             left.append(f"job {name} of {path} is left out: {why}.")
         else:
@@ -271,7 +257,7 @@ def load(path: str) -> list[Job]:
     shipped = os.path.join(commandline.JOBS, path + ".fio")
     if not os.path.exists(path) and os.path.exists(shipped):
         path = os.path.realpath(shipped)
-    return split(path, text_of(path))
+    return split(path, includes.text_of(path))
 
 
 def notes(jobs: Iterable[Job]) -> list[str]:

@@ -12,7 +12,7 @@ import re
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job
-from . import fromhere, jobgroups
+from . import fromhere, includes, jobgroups
 
 WORD = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.S)
 # Options that take a value only after "=", as fio has them.
@@ -109,7 +109,7 @@ def _first(line):
     once and with the same [global] options."""
     named = [name for name, _ in line.sections
              if not name.startswith("global")]
-    more = [jobgroups.text_of(path) for path in line.files[:1]]
+    more = [includes.text_of(path) for path in line.files[:1]]
     own = map(fromhere.line, jobfile.lines(line.text()))
     text = _only("\n".join([*own, *more]), line.chosen)
     path = named[0] if named else line.files[0] if line.files else "job"
@@ -129,6 +129,6 @@ def load(words: Iterable[str]) -> list[Job]:
     line = parse(list(words))
     jobs = _first(line)
     for path in line.files[1:]:
-        jobs += jobgroups.split(path, _only(jobgroups.text_of(path),
+        jobs += jobgroups.split(path, _only(includes.text_of(path),
                                             line.chosen))
     return _note(jobs, line)

@@ -2,23 +2,23 @@
 """Where the jobs of a job file do their I/O, put into the part of a target that
 is given to them.  The files that a job file names (namedfiles.py) are laid one
 behind the other, in proportion to their sizes, and everything in a file is
-scaled as the file is: offset, offset_increment, size, and the zones of
-zonemode=strided.  A percentage is one of the file's part.  A size that is not
-known is as large as the largest that is, or, behind an offset, as large again
-as what lies before it.
+scaled as the file is: offset, offset_increment, size, and zones (those of
+zonemode=zbd: zbd.py).  A percentage is one of the file's part.  A size that is
+not known is as large as the largest that is, or, behind an offset, as large
+again as what lies before it.
 """
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ...base.problem import Problem
-from . import namedfiles
-from .amounts import BLOCKS, Values, Zones, size_of
+from . import changed, namedfiles, zbd
+from .amounts import BLOCKS, Values, Zones, size_of, too_few, zone
 
 # What is read here, and removed from the job file.
 WHERE = {"offset", "fileoffset", "offset_increment", "offset_align",
          "zonemode", "zonesize", "zonerange", "zoneskip", "size", "filesize",
-         "file_size", "file_append"}
+         "file_size", "file_append", "read_beyond_wp"}
 READ = WHERE | BLOCKS | namedfiles.READ | {"kb_base"}
 ZONES = 16              # of a file whose size says nothing of their number
 
@@ -40,11 +40,6 @@ def _shares(files, size):
         small += more
 
 
-def _too_few(size, need, what):
-    return Problem(f"{size >> 10} KiB are too few for the {what}: give at "
-                   f"least --size {-(-need >> 20) or 1}M.")
-
-
 def _place(files, size):
     """Give each file its part of size bytes: in proportion, but no less than
     it needs."""
@@ -53,8 +48,8 @@ def _place(files, size):
         return
     need = sum(one.least * one.number for one in files)
     if need > size:
-        raise _too_few(size, need, f"{sum(one.number for one in files)} files "
-                       "of its jobs")
+        raise too_few(size, need, f"{sum(one.number for one in files)} files "
+                      "of its jobs")
     small, left, total = _shares(files, size)
     begin = 0
     for one in files:
@@ -80,6 +75,8 @@ class Mapped:
     size: int
     number: int
     zones: Zones | None
+    more: tuple[str, ...] = ()      # lines of zonemode=zbd
+    said: tuple[str, ...] = ()      # what became of what, beside values()
 
     def values(self) -> dict[str, int]:
         """By the names of the options, those of a file in that file."""
@@ -93,7 +90,7 @@ class Mapped:
         """For the section; none where it has all there is."""
         more = self.increment + self.own
         if not self.offset and not self.begin and self.size == whole and not (
-                more and self.number > 1) and not self.zones:
+                more and self.number > 1) and not (self.zones or self.more):
             return []
         found = [f"offset={base + self.begin + self.offset}",
                  f"size={self.size}"]
@@ -103,7 +100,7 @@ class Mapped:
             found += ["zonemode=strided", f"zonesize={self.zones.size}",
                       f"zonerange={self.zones.range}",
                       f"zoneskip={self.zones.skip}"]
-        return found
+        return [*found, *self.more]
 
 
 def _zones(one, size, step):
@@ -134,8 +131,8 @@ def _mapped(one, size):
     increment = _scaled(one.increment, file) // unit * unit
     if jobs and (one.increment.bytes or one.increment.share):
         if one.least() * one.number > room:
-            raise _too_few(size, one.least() * one.number,
-                           f"{one.number} ranges of its offset_increment")
+            raise too_few(size, one.least() * one.number,
+                          f"{one.number} ranges of its offset_increment")
         increment = max(unit, min(increment,
                                   (room - one.least()) // jobs // unit * unit))
     offset = min(_scaled(one.offset, file) // unit * unit,
@@ -175,11 +172,18 @@ def part(options: Iterable[str]) -> tuple[int, int] | None:
             size_of(found["size"], "size"))
 
 
-def mapped(sections: Sequence[Values], size: int) -> list[Mapped]:
-    """Where each section goes in size bytes; sections: READ as in force."""
+def mapped(sections: Sequence[Values], size: int,
+           base: int = 0) -> list[Mapped]:
+    """Where each section goes in the size bytes of a target from base on;
+    sections: READ as in force."""
     ranges, files = namedfiles.laid(sections)
-    _place(files, size)
-    return [_mapped(one, size) for one in ranges]
+    part_ = zbd.fitted(ranges, files, base, size)
+    _place(files, part_.size)
+    found = [_mapped(one, part_.size) for one in ranges]
+    return [replace(new, begin=part_.begin + new.begin,
+                    more=tuple(part_.lines(one)),
+                    said=(*part_.said(one), *one.said()))
+            for new, one in zip(found, ranges)]
 
 
 def ranges(sections: Iterable[Mapped], base: int) -> list[tuple[int, int]]:
@@ -196,12 +200,32 @@ def ranges(sections: Iterable[Mapped], base: int) -> list[tuple[int, int]]:
 
 def least(sections: Sequence[Values]) -> int:
     """The bytes without which the jobs cannot be told apart."""
-    return sum(one.number * one.least for one in namedfiles.laid(sections)[1])
+    ranges, files = namedfiles.laid(sections)
+    return zbd.least(ranges, files) or sum(one.number * one.least
+                                           for one in files)
 
 
 def number_of_files(sections: Sequence[Values]) -> int:
     """How many the job file names."""
     return sum(one.number for one in namedfiles.laid(sections)[1])
+
+
+def zoned(sections: Sequence[Values]) -> bool:
+    """Does fio make zones for a section (zonemode=zbd)?"""
+    return any(map(zone, sections))
+
+
+def moves(sections: Sequence[Values], found: Sequence[Mapped]) -> list[str]:
+    """What mapped() made of the values of sections, in words."""
+    said = {}
+    for values, one in zip(sections, found):
+        for key, new in one.values().items():
+            if values.get(key):
+                said[changed.moved(key, values, new)] = True
+        said |= dict.fromkeys(one.said, True)
+    number = number_of_files(sections)
+    return [*said, f"{number} files -> parts of the target"
+            if number > 1 and found else ""]
 
 
 def strided(sections: Sequence[Values]) -> bool:

@@ -5,13 +5,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 import math
+import re
 
 from ...base.problem import Problem
-from .amounts import NOTHING, SECTOR, Amount, Values, Zones, block, step
+from .amounts import (NOTHING, SECTOR, Amount, Values, Zones, block, step,
+                      zone)
 
 READ = {"filename", "directory", "filename_format", "numjobs", "nrfiles",
         "nr_files", "rw", "readwrite"}
 FEWEST = 4              # blocks that each job has to move in
+READS = {"read", "randread"}
 
 
 def _number(values):
@@ -56,18 +59,34 @@ class Range:
         if not self.size and self.number > 1 and self.increment != NOTHING:
             self.size = self.increment      # up to where the next begins
         self.zones = Zones.of(values)
+        self.kind = values.get("rw", values.get("readwrite", "read")
+                               ).partition(":")[0]
+        self.zone = zone(values)
         self.step = step(values)
         self.unit = -(-block(values) // SECTOR) * SECTOR
 
-    @staticmethod
-    def _size(values):
+    def _size(self, values):
         """None: up to the end of the file."""
         each = Amount.of(values, "filesize", "file_size") if "-" not in \
             values.get("filesize", values.get("file_size", "")) else None
-        files = values.get("nrfiles", values.get("nr_files", "1"))
-        whole = each.times(int(files) if files.isdigit() else 1) if each \
-            else Amount.of(values, "size")
+        whole = each.times(self.files()) if each else Amount.of(values, "size")
         return None if not whole or whole.share >= 1 else whole
+
+    def files(self) -> int:
+        """How many files each of its jobs has."""
+        names = re.split(r"(?<!\\):", self.values.get("filename", ""))
+        text = self.values.get("nrfiles", self.values.get("nr_files", "1"))
+        return max(len(names), int(text) if text.isdigit() else 1)
+
+    def said(self) -> list[str]:
+        """What became of its files: all ranges of a job of fio's begin at the
+        same place of a target, so it has one."""
+        number = self.files()
+        if number < 2:
+            return []
+        return [f"{number} files of one job -> one range" + (
+            "" if self.kind.startswith("rand") else
+            f", in which what is in order is one stream and not {number}")]
 
     def length(self) -> int | None:
         """What the file must have for it, as far as bytes tell."""
@@ -80,6 +99,8 @@ class Range:
         return math.ceil(known / (1 - share)) if share < 1 else None
 
     def least(self) -> int:
+        if self.zone:           # zbd.py: a unit is a zone
+            return self.unit
         return max(FEWEST * self.unit, -(-self.step // SECTOR) * SECTOR)
 
 

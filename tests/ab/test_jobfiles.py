@@ -35,7 +35,8 @@ def load(name):
     ("overlapping", {"overlapping": {"rw": ["randwrite", "randread",
                                             "randread"]}}),
     ("steady", {"steady": {"mem": ["mmap"]}}),
-    ("engines", {"engines/load": {"rw": ["randwrite"]}}),
+    ("engines", {"engines/load": {"rw": ["randwrite"]},
+                 "engines/check": {"rw": ["randread"]}}),
     ("beside", {"beside/load": {"rw": ["randread"]}, "beside/last": {}}),
     ("collector", {"collector/warm": {"rw": ["randwrite"]}})])
 def test_a_file_is_a_cell_for_each_group(name, cells):
@@ -72,9 +73,10 @@ def test_what_cannot_be_run_is_one_sentence(name, sentence):
 def test_what_is_left_out_is_named():
     said = jobgroups.notes(load("engines"))
     assert [" ".join(one.split()[1:2]) for one in said] == [
-        "layout", "burn", "net", "check"]
+        "layout", "burn", "net", "once", "sizes"]
     assert "cpuio, burns CPU time" in said[1]
-    assert "verifies what a run before it has written" in said[3]
+    assert "verifies once what a run before it has written" in said[3]
+    assert "verifies blocks of several sizes" in said[4]
 
 
 def test_what_runs_beside_a_job_is_left_out_by_name():
@@ -215,6 +217,6 @@ def test_a_campaign_of_groups(ab, shm):
     assert done.returncode == 0, done.stderr
     report = ab.report()
     assert [cell["job"] for cell in report["cells"]] == [
-        "include/read", "include/write", "engines/load"]
-    assert sum("is left out: " in one for one in report["warnings"]) == 4
+        "include/read", "include/write", "engines/load", "engines/check"]
+    assert sum("is left out: " in one for one in report["warnings"]) == 5
     assert os.listdir(shm) == []

@@ -364,9 +364,9 @@ def test_a_job_file_cannot_let_fio_make_files():
 def test_only_jobs_that_write_are_restored():
     reads, writes = Job("r.fio", "[a]\nrw=read\n"), Job("w.fio",
                                                        "[a]\nrw=write\n")
-    assert restore.chosen(reads, None) is None
-    assert restore.chosen(writes, None) is restore.fill
-    assert restore.chosen(writes, "none") is None
+    assert restore.chosen(None, reads, None) is None
+    assert restore.chosen(None, writes, None) is restore.fill
+    assert restore.chosen(None, writes, "none") is None
     assert restore.warnings([reads, writes], "none")
     assert not restore.warnings([reads, writes], None)
     assert not restore.warnings([reads], "none")

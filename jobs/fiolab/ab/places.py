@@ -10,6 +10,7 @@ from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget, fairness
 from ..fio.jobfile import Job
+from ..fio.jobs import written
 from ..target import extents, scratchfile
 from ..target.target import Target
 from . import cellplan, restore
@@ -84,7 +85,8 @@ def _look_at_hosts(campaign, made):
 
 
 def _writing(jobs):
-    return list(dict.fromkeys(job.name for job in jobs if job.writes()))
+    return list(dict.fromkeys(job.name for job in jobs
+                              if restore.overwrites(job)))
 
 
 def _jobs_where(campaign, name):
@@ -163,10 +165,16 @@ def again(campaign: Campaign, stack: ExitStack) -> None:
 def _restore(campaign, cell, role):
     """What brings a role's target back before each of its runs, or None."""
     choice, job = campaign.asked.restore, cell.job_of(role)
-    if cell.target_of(role).handed:
+    handed = cell.target_of(role).handed
+    if (handed or campaign.clients) and written.needed(job):
+        raise Problem(f"job {job.name} only reads what it verifies, so that it "
+                      "is to be written before each run, which can be done on "
+                      "targets of this machine alone: leave it out, or "
+                      "--client and @filename=.")
+    if handed:
         return None
     return (clientrun.restore(campaign.fio, job, choice) if campaign.clients
-            else restore.chosen(job, choice))
+            else restore.chosen(campaign.fio, job, choice))
 
 
 def ready(campaign: Campaign, cell: Cell, target: Target,

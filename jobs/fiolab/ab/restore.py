@@ -5,12 +5,18 @@
 #   fill   every byte is written again in order, and synced
 #   trim   the same after all blocks were discarded (a hole in a file)
 #   none   nothing; the report warns
+# What a job verifies that only reads is always written by fio before each run.
 from collections.abc import Callable, Sequence
+from functools import partial
 import os
 import stat
 
 from ..base.problem import Problem
+from ..fio import fiorun
+from ..fio.fiorun import Fio
 from ..fio.jobfile import Job
+from ..fio.jobs import written
+from ..fio.sidespec import Side
 from ..target import blockio, scratchfile
 from ..target.target import Target
 
@@ -41,8 +47,26 @@ def trim(target: Target) -> None:
 HOW = {"fill": fill, "trim": trim, "none": None}
 
 
-def chosen(job: Job, choice: str | None) -> Callable[[Target], None] | None:
+PSYNC = Side("psync", "psync")      # any engine writes the same
+SLOWEST = 1 << 20       # bytes in a second
+
+
+def _verifiable(fio, job, target):
+    fiorun.run(fio, PSYNC, written.Written(job, target.size), target,
+               fiorun.base_options(PSYNC, target, 1),
+               target.size / SLOWEST)
+
+
+def overwrites(job: Job) -> bool:
+    """Is anything written to its target, by it or for it?"""
+    return job.writes() or written.needed(job)
+
+
+def chosen(fio: Fio, job: Job,
+           choice: str | None) -> Callable[[Target], None] | None:
     """The function of a target for a job; None where nothing is to be done."""
+    if written.needed(job):
+        return partial(_verifiable, fio, job)
     return HOW[choice or "fill"] if job.writes() else None
 
 

@@ -28,6 +28,7 @@ from typing import Any
 
 from ..base.problem import Problem
 from ..fio import cpushare, streams, timedrun
+from ..fio.jobs import written
 from ..fio.clientrun import Lost
 from ..fio.sidecommand import Failed
 from ..stats.pairing import SEQUENCES, pair_seed
@@ -112,6 +113,9 @@ def _check(campaign, cell, both, known, tick, count):
         if what not in known:
             streams.rehearse(campaign.fio, side, job, target)
         known.add(what)
+    for role in "AB":
+        if written.needed(cell.job_of(role)):
+            cell.restore_target(role)
     cell.stream = streams.same_stream(campaign.fio, *both)
     for role, (side, job, target) in zip("AB", both):
         tick(f"{job.name}: counting the system calls of {side.text}")

@@ -15,7 +15,7 @@ from ...base import commandline
 from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job, option_of
-from . import amounts, delays, hidden, includes
+from . import amounts, delays, hidden, includes, written
 
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
 # Engines that do no I/O on a file or block device, and what they do.
@@ -123,8 +123,7 @@ def _grouped(text):
     """[(sections, what is in force in each)] of each group: a section is its
     lines, and before the first of a group are all of [global] so far."""
     values = iter(jobfile.in_force(text, *BARRIERS, *delays.READ, "ioengine",
-                                   "create_only", "rw", "readwrite", "verify",
-                                   "verify_only"))
+                                   "create_only", *written.READ))
     defaults, groups, names = [], [], []
     for section in jobfile.sections(text):
         if not jobfile.is_job(section):
@@ -188,17 +187,13 @@ def _why_not(sections):
             "readwrite", "")) for one in sections):
         return ("it resets zones, and those that fio makes on a target without "
                 "zones are all empty when it starts")
-    if all(_reads_back(one) for one in sections):
-        return ("it only verifies what a run before it has written, and each "
-                "run of a comparison begins with a target of its own")
+    if all(_only_reads(one) for one in sections):
+        return next(filter(None, map(written.why_not, sections)), "")
     return ""
 
 
-def _reads_back(section):
-    kind = section.get("rw", section.get("readwrite", "read")).split(":")[0]
-    checks = section.get("verify", "0") not in ("0", "null", "pattern_hdr")
-    return _is_on(section, "verify_only") or (
-        checks and kind in jobfile.READ_ONLY)
+def _only_reads(section):
+    return written.checks(section) or _is_on(section, "verify_only")
 
 
 def _text(sections):

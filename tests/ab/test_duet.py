@@ -23,23 +23,24 @@ def metrics(cell):
 
 
 def test_memory_gets_a_duet_a_disk_both(ab, shm, tmp_path):
-    done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--target",
-              f"{shm}/s", "--target", str(tmp_path / "s"), *QUICK)
+    done = ab.measured("--a", "libaio", "--b", "libaio", "--pairs", "1",
+                       "--target", f"{shm}/s", "--target",
+                       str(tmp_path / "s"), *QUICK)
     assert done.returncode == 0, done.stderr
-    cells = ab.report()["cells"]
+    report, cells = ab.report(), ab.report()["cells"]
     assert [cell["pairing"] for cell in cells] == ["duet", "duet", "alternate"]
     for cell in cells:
         assert metrics(cell) == CELLS[cell["pairing"]]
     assert cells[2]["duet"] is None and cells[2]["latency"]["read"]
     for cell in cells[:2]:
-        check_duet(cell)
+        check_duet(cell, report["runtime_s"])
     assert "three at once on one CPU" in done.stdout
 
 
-def check_duet(cell):
+def check_duet(cell, runtime):
     found, (pair,) = cell["duet"], cell["pairs"]
     assert cell["latency"] == {} and pair["duet"]["parts"] is None
-    assert 0 <= found["skew_s"]["max"] <= 0.05
+    assert 0 <= found["skew_s"]["max"] <= max(0.05, 0.1 * runtime)
     sides = found["sides"]
     assert set(sides) == {"A", "B", "A'"}
     assert 0 < sum(one["cpu"] for one in sides.values()) < 1.1
@@ -50,8 +51,9 @@ def check_duet(cell):
 
 def test_each_run_of_a_block_has_the_same_seed_and_cpu(ab, shm):
     cpu = max(os.sched_getaffinity(0))
-    done = ab("--a", "libaio", "--b", "psync", "--pairs", "2", "--pairing",
-              "duet", "--target", f"{shm}/s", "--cpu", str(cpu), *QUICK)
+    done = ab.measured("--a", "libaio", "--b", "psync", "--pairs", "2",
+                       "--pairing", "duet", "--target", f"{shm}/s", "--cpu",
+                       str(cpu), *QUICK)
     assert done.returncode == 0, done.stderr
     runs = ab.runs()
     assert [run["pair"] for run in runs] == [0, 0, 0, 1, 1, 1]

@@ -99,7 +99,7 @@ def test_the_number_of_pairs_may_be_fixed_in_advance(arguments, pairs):
 
 @pytest.mark.parametrize("arguments, cells, seconds", [
     ([], 1, 60), ([], 6, 60), ([], 20, 200), (["--runtime", "2.9"], 2, 300),
-    (["--max-time", "7"], 20, 7)])
+    (["--max-time", "7"], 20, 7), (["--self-check"], 4, 180)])
 def test_the_time_of_a_campaign(arguments, cells, seconds):
     campaign = Campaign(settled(*arguments), (), [], cells=[None] * cells)
     assert campaign.max_time == pytest.approx(seconds)

@@ -14,6 +14,7 @@ from .results import Cell
 # Seconds of measuring without --max-time: of a campaign, of a cell of many,
 # and the length of a run for which these are.
 MINUTE, CELL, RUN = 60, 10, 0.6
+SELF_CHECK = 3          # times as long, for its four cells of two kinds
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Campaign:
         for longer runs."""
         if self.asked.max_time:
             return self.asked.max_time
-        more = max(1, (self.ramp + self.runtime) / RUN)
+        more = max(1, (self.ramp + self.runtime) / RUN) * (
+            SELF_CHECK if self.asked.self_check else 1)
         return max(MINUTE, CELL * len(self.cells)) * more
 
     @property

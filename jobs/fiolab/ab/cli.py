@@ -201,9 +201,9 @@ def _how(new):
     add = new.add_argument
     add("--max-time", type=number(float, 1, 10**7, "seconds"), metavar="S",
         help="measure for so many seconds at most (60; 10 for each cell above "
-        "six, more with a longer --runtime); a cell ends as soon as its "
-        "verdicts on IOPS and CPU are reached, which hold whenever one stops; "
-        "with --resume: for so many in all")
+        "six, 180 with --self-check, more with a longer --runtime); a cell "
+        "ends as soon as its verdicts on IOPS and CPU are reached, which hold "
+        "whenever one stops; with --resume: for so many in all")
     add("--precision", type=percentage, metavar="P%",
         help="go on until these figures are also known to +-P%%, or until "
         "--max-time")

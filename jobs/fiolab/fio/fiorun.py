@@ -102,7 +102,7 @@ def version(path: str) -> str:
 def older(version_: str, release: tuple[int, int]) -> bool:
     """Is a fio of that version before a release?  False where it says none."""
     found = RELEASE.match(version_)
-    return bool(found) and tuple(map(int, found.groups())) < release
+    return found is not None and tuple(map(int, found.groups())) < release
 
 
 def base_options(side: Side, target: Target, seed: int) -> list[str]:

@@ -86,8 +86,8 @@ def test_both_handicaps_must_be_found(cpu, iops, passed):
 def test_what_is_burned_beside_a_side_is_found_by_a_duet(ab, shm):
     """A quarter of what fio uses, so a fifth of both; and fio's own options
     are those of A."""
-    done = ab("--self-check", "--a", "psync", "--pairs", "1", "--pairing",
-              "duet", "--target", f"{shm}/s", *QUICK, "--runtime", "0.5")
+    done = ab.measured("--self-check", "--a", "psync", "--pairs", "1",
+                       "--pairing", "duet", "--target", f"{shm}/s", *QUICK)
     assert done.returncode == 1 and "self-check failed" in done.stderr
     planted, quiet = ab.report()["cells"]
     shares = {role: one["more"] for role, one in

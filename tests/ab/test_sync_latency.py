@@ -138,8 +138,8 @@ def etcd(tmp_path):
 @pytest.mark.fio
 def test_a_planted_delay_of_fdatasync_is_found_and_is_in_every_report(
         ab, etcd, tmp_path, shm):
-    done = ab(*abrun.handicap(tmp_path, "slow_sync.c", "psync"), *etcd,
-              "--target", f"{shm}/new", *FAST, "--pairs", "9")
+    done = ab.measured(*abrun.handicap(tmp_path, "slow_sync.c", "psync"),
+                       *etcd, "--target", f"{shm}/new", *FAST, "--pairs", "9")
     assert done.returncode == 0, done.stderr
     cell, = ab.report()["cells"]
     effects = {one["metric"]: one for one in cell["effects"]}
@@ -208,8 +208,8 @@ def test_priority_classes_of_a_real_run(ab, tmp_path, shm):
     job = tmp_path / "prio.fio"
     job.write_text("[p]\nrw=randread\nbs=4k\niodepth=8\n"
                    "cmdprio_percentage=30\n")
-    done = ab("--a", "libaio", "--b", "libaio", "--job", str(job), *FAST,
-              "--pairs", "1", "--target", f"{shm}/new")
+    done = ab.measured("--a", "libaio", "--b", "libaio", "--job", str(job),
+                       *FAST, "--pairs", "1", "--target", f"{shm}/new")
     assert done.returncode == 0, done.stderr
     cell, = ab.report()["cells"]
     for metric in ("prio_rt_mean_us", "prio_none_p99_us"):

@@ -140,17 +140,18 @@ def spending(spent, every, d, error):
 
 
 def rules(pairs):
-    """{name: (rule, the error at which it claims equivalence)}"""
+    """{name: (rule, the error at which it claims equivalence, its pairs)}"""
     ends = ALPHA * ENDS
-    return {"signed rank, p n^%g" % sequential.TAPER: (signed_rank, ends),
+    found = {"signed rank, p n^%g" % sequential.TAPER: (signed_rank, ends),
             "signed rank, p alone": (plain_signed_rank, ends),
             "normal mixture of t": (mixture, ends),
             "normal mixture, SD as found": (plug_in_mixture, ends),
             "O'Brien-Fleming, each 5": (partial(
                 spending, obrien_fleming, 5), ends),
             "Pocock, each 5": (partial(spending, pocock, 5), ends),
-            "20 pairs": (partial(fixed, 20), ALPHA),
+            "20 pairs": (partial(fixed, 20), ALPHA, 20),
             f"{pairs} pairs": (partial(fixed, pairs), ALPHA)}
+    return {name: (*rule, pairs)[:3] for name, rule in found.items()}
 
 
 def ended(rule, ends, d):
@@ -213,8 +214,8 @@ def main(words=None):
                 d = math.log1p(effect) + spread * noise(
                     rng, (args.count, args.pairs))
                 print(f"{name}, SD {spread}, effect {effect:.1%}")
-                for rule, (function, ends) in rules(args.pairs).items():
-                    claims, same, at = ended(function, ends, d)
+                for rule, (function, ends, most) in rules(args.pairs).items():
+                    claims, same, at = ended(function, ends, d[:, :most])
                     print(f"  {rule:<28} claimed {claims.mean():6.1%}, "
                           f"equivalent {same.mean():6.1%}; "
                           f"{np.median(at):4.0f} {np.percentile(at, 95):4.0f}",

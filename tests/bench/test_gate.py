@@ -12,7 +12,7 @@ import pytest
 from plantedrows import planted, spec_of
 
 from fiolab.base.problem import Problem
-from fiolab.bench import bounds, cli, command, gate, presets
+from fiolab.bench import bounds, cli, command, duetrows, gate, presets
 
 ROOT = Path(__file__).resolve().parents[2]
 JOBS = ROOT / "jobs"
@@ -88,7 +88,7 @@ def test_a_row_that_is_told_gets_no_more_runs(monkeypatch):
     def run(campaign, _keep, _tick, look, one_block):
         assert one_block is gate.duetrows.one_block
         look(20)
-    monkeypatch.setattr(gate.runner, "run", run)
+    monkeypatch.setattr(duetrows.runner, "run", run)
     gate.run(Campaign, lambda _: None)
     assert [one.closed for one in Campaign.cells] == [True, True, False, False]
 

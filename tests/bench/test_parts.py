@@ -345,3 +345,14 @@ def test_the_latencies_of_a_run(monkeypatch):
         "iops": 1, "cpu_us": 4, "iops_per_cpu": 250e3, "lat_p50_us": 7.5,
         "lat_p99_us": 8, "p50_us": 7.5, "p99_us": 8,
         "latency": {"read": {"n": 9}}}
+
+
+def test_a_machine_that_lets_nobody_measure_ends_it_early(monkeypatch, capsys):
+    """What was measured before is reported."""
+    def stopped(*_, **__):
+        raise runner.Stopped("3 pairs in a row were lost.")
+    monkeypatch.setattr(runner, "run", stopped)
+    campaign = Campaign(Request(pairs=1), (), [])
+    assert bench._measure(campaign, costs.Sweep(campaign, None, ())) is None
+    assert capsys.readouterr().err == (
+        "bench: without the rest: 3 pairs in a row were lost.\n")

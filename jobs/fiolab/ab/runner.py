@@ -229,10 +229,13 @@ def _lost(campaign, cell, number):
     by = f"by {why['host']} " if why["host"] else ""
     cpu = campaign.cpu(campaign.side(cell, "A"))
     see = ("look at the hosts" if campaign.clients else
-           f"look at what else runs on CPU {cpu}, or give --pairing alternate"
+           f"look at what else runs on CPU {cpu}"
            if cell.pairing == duets.DUET else "mend that")
+    if campaign.folder:     # of jobs/ab
+        see += (", or give --pairing alternate" * (cell.pairing == duets.DUET)
+                + ", then go on with --resume")
     return (f"{LOST_IN_A_ROW} pairs in a row were lost, the last {by}"
-            f"({why['why']}): {see}, then go on with --resume.")
+            f"({why['why']}): {see}.")
 
 
 def run(campaign: Campaign, keep: Callable[[int, dict], None],

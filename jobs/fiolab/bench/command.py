@@ -173,17 +173,18 @@ def _progress(campaign, sweep):
 
 
 def _measure(campaign, sweep):
-    """The system calls are counted of the defaults against libaio alone."""
+    """The sweep, if it was made.  The system calls are counted of the defaults
+    against libaio alone."""
     shown = _progress(campaign, sweep)
     try:
         runner.check(campaign, [
             row for row in campaign.cells
             if (row.spec.part, row.spec.a) == ("defaults", "libaio")],
             shown.tick, costs.calls_per_io)
-        runner.run(campaign, lambda *_: None, shown.tick, loops.one_run,
-                   one_block=duetrows.one_block)
-        if sweep:
+        whole = duetrows.run(campaign, shown.tick, one_run=loops.one_run)
+        if sweep and whole:
             sweep.run(shown.tick)
+        return sweep if whole else None
     finally:
         shown.clear()
 
@@ -267,7 +268,7 @@ def _bench(campaign, made, skipped, parts, file):
     asked, rows = campaign.asked, campaign.cells
     sweep = (costs.Sweep(campaign, made["tmpfs"], SWEEP)
              if "cpu" in parts and "tmpfs" in made else None)
-    _measure(campaign, sweep)
+    sweep = _measure(campaign, sweep)
     memory = (costs.memory(campaign.fio, asked.build, made["tmpfs"])
               if "memory" in parts and "tmpfs" in made else {})
     comparisons = len(evaluation.evaluate(rows))

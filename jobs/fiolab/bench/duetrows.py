@@ -3,6 +3,7 @@
 runs of fio, the loops without fio run in them, and the sum of two runs."""
 from collections.abc import Callable
 from functools import partial
+import sys
 from typing import Any
 
 from ..ab import duets, runner
@@ -120,3 +121,14 @@ def one_block(campaign: Campaign, row: Row, number: int,
     found = runner.together(campaign, row, number, seed, _makers)
     return {role: _summed(found, role)
             for role in SEQUENCES[row.orders[number]]}
+
+
+def run(campaign: Campaign, tick: Callable[[str], None], **how: Any) -> bool:
+    """All blocks of a benchmark (how: of runner.run()); False: this machine let
+    nobody measure, which ended it, and what was measured counts."""
+    try:
+        runner.run(campaign, lambda *_: None, tick, one_block=one_block, **how)
+    except runner.Stopped as problem:
+        print(f"bench: without the rest: {problem}", file=sys.stderr)
+        return False
+    return True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import math
 from typing import Any
 
-from ..ab import evaluation, runner
+from ..ab import evaluation
 from ..ab.campaign import Campaign
 from ..base.problem import Problem
 from ..stats import paired, sequential
@@ -39,8 +39,7 @@ def run(campaign: Campaign, tick: Callable[[str], None]) -> None:
     def look(_):
         for row in campaign.cells:
             row.closed = row.closed or within(row)[1] is not None
-    runner.run(campaign, lambda *_: None, tick, look=look,
-               one_block=duetrows.one_block)
+    duetrows.run(campaign, tick, look=look)
 
 
 def _goal(row):

@@ -414,7 +414,7 @@ def test_a_run_that_was_missed_did_begin(tmp_path):
     assert timedrun.await_start(Over(tmp_path, True)) > 0
     os.unlink(tmp_path / "started")
     with pytest.raises(timedrun.Disturbed):
-        timedrun._cpu_rate(Over(tmp_path, True), 0.1, 0.01)
+        timedrun._cpu_rate(Over(tmp_path, True), 0.1, 0.01, None)
 
 
 def test_a_run_that_never_began(tmp_path):

@@ -48,21 +48,24 @@ def _clocks(pids):
     return time.time(), sum(process.cpu_clock(pid) for pid in pids)
 
 
-def _samples(run_, begin, end):
-    """(time, CPU seconds) of fio's processes, all within the timed part."""
+def _samples(run_, begin, end, cpu):
+    """([(time, CPU seconds)] of fio's processes, all within the timed part,
+    their threads that are not pinned)"""
     run_.child.wait(begin - time.time())
     pids, found = process.tree(run_.child.pid), []
+    loose = loosethreads.names(pids, cpu)
     try:
         while time.time() < end:
             found.append(_clocks(pids))
             run_.child.wait(min(SAMPLE, end - time.time()))
     except ProcessLookupError:      # the first of them has ended
         pass
-    return [sample for sample in found if sample[0] < end]
+    return [sample for sample in found if sample[0] < end], loose
 
 
-def _cpu_rate(run_, runtime, ramp):
-    """CPU seconds per second of fio's whole process tree, in the timed part.
+def _cpu_rate(run_, runtime, ramp, cpu):
+    """(CPU seconds per second of fio's whole process tree, in the timed part,
+    its threads that are not pinned to a CPU)
 
     From the processes' CPU clocks, between the end of the ramp and the last
     look before the end of the runtime, so start-up, layout, ramp and tear-down
@@ -71,12 +74,12 @@ def _cpu_rate(run_, runtime, ramp):
     do not see the threads of an engine.)
     """
     begin = await_start(run_) + ramp
-    found = _samples(run_, begin, begin + runtime)
+    found, loose = _samples(run_, begin, begin + runtime, cpu)
     if not found or found[-1][0] - found[0][0] < runtime / 2:
         run_.finish(runtime + PATIENCE)     # a failure of fio goes first
         raise Disturbed
     (t1, cpu1), (t2, cpu2) = found[0], found[-1]
-    return (cpu2 - cpu1) / (t2 - t1)
+    return (cpu2 - cpu1) / (t2 - t1), loose
 
 
 def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
@@ -84,12 +87,10 @@ def timed(fio: Fio, side: Side, job: Job, target: Target, seed: int,
     """One timed run: the figures that the comparison keeps of it."""
     options = base_options(side, target, seed) + timed_options(runtime, ramp)
     ramp += job.lasts()
+    cpu = fio.of(side).cpu
     with Run(fio, side, job, target, options) as started:
-        await_start(started)
-        loose = loosethreads.names(process.tree(started.child.pid),
-                                   fio.of(side).cpu)
-        rate = _cpu_rate(started, runtime, ramp)
-        cpushare.check_pinned(fio.of(side).cpu, [started.child.pid])
+        rate, loose = _cpu_rate(started, runtime, ramp, cpu)
+        cpushare.check_pinned(cpu, [started.child.pid])
         result = started.finish(runtime + ramp + PATIENCE)
         kept = runfigures.of_run(entries(result), side.syncs)
         if not kept["iops"] > 0 or not rate > 0:

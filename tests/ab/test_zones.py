@@ -139,7 +139,7 @@ def test_a_target_that_is_full_is_read(there, tmp_path, fio_binary):
 @pytest.mark.fio
 def test_a_campaign_in_zones(ab, shm):
     done = ab("--b", "psync", "--pairs", "1", "--target", f"{shm}/s",
-              "--job", HERE / "zoned.fio", *FAST)
+              "--job", HERE / "zoned.fio", *FAST, "--runtime", "1")
     assert done.returncode == 0, done.stderr
     cells = {cell["job"]: cell for cell in ab.report()["cells"]}
     assert list(cells) == ["zoned/write", "zoned/read"]

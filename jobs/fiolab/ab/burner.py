@@ -16,6 +16,7 @@ from ..fio.fiorun import Fio
 from ..target.target import Target
 
 PAUSE, AT_ONCE = 0.002, 0.004   # seconds
+BEGUN = "begun"         # of a duet's gate, in the folder of the run
 # fio runs in a folder of its own.
 BURN = f"""import sys
 sys.path.insert(0, {os.path.abspath(JOBS)!r})
@@ -47,17 +48,19 @@ def _of_fio(pid):
 
 
 class Debt:
-    """CPU seconds that are still to be burned; what this process uses for
-    looking is counted as burned."""
+    """CPU seconds that are still to be burned, of what fio uses from the first
+    look on; what this process uses for looking is counted as burned."""
 
     def __init__(self, share: float):
         self.share, self.begin = share, time.process_time()
+        self.first: dict[int, float] = {}
         self.used: dict[int, float] = {}
 
     def left(self, pids: Sequence[int]) -> float:
         for pid in pids:
             try:
-                self.used[pid] = process.cpu_clock(pid)
+                now = process.cpu_clock(pid)
+                self.used[pid] = now - self.first.setdefault(pid, now)
             except ProcessLookupError:
                 continue            # what it had used by then counts
         burned = time.process_time() - self.begin
@@ -71,6 +74,8 @@ def _end_with_parent():
 def burn(share: float, command: Sequence[str]) -> None:
     """Run a command to its end, with its exit status."""
     with subprocess.Popen(command, preexec_fn=_end_with_parent) as child:
+        while child.poll() is None and not os.path.exists(BEGUN):
+            time.sleep(PAUSE)       # its set-up is no I/O
         debt = Debt(share)
         while child.poll() is None:
             left = debt.left(_of_fio(child.pid))

@@ -122,8 +122,8 @@ Checksum: correct
 """
 THAWED, FROZEN = (HDPARM_I.replace("{frozen}", text)
                   for text in ("not\tfrozen", "\tfrozen"))
-# `sdparm --quiet --get=WCE`.
-SDPARM_OFF = "WCE           0  [cha: y, def:  1, sav:  0]\n"
+# `sdparm --quiet --get=WCE` 1.12, of QEMU's disk.
+SDPARM_OFF = "WCE           0  [cha: y, def:  0]\n"
 # `nvme smart-log -o json`, as an exporter's source quotes it.
 SMART_LOG = """{
   "critical_warning": 0,
@@ -136,6 +136,14 @@ SMART_LOG = """{
   "unsafe_shutdowns": 21.0,
   "media_errors": 0.0,
   "temperature_sensor_1": 318
+}"""
+# The same of nvme-cli 2.4, of QEMU's device, shortened.
+SMART_LOG_2 = """{
+  "critical_warning":0, "temperature":323, "avail_spare":0, "spare_thresh":0,
+  "percent_used":0, "endurance_grp_critical_warning_summary":0,
+  "data_units_read":"1", "data_units_written":"0", "host_read_commands":"4",
+  "unsafe_shutdowns":"0", "media_errors":"0", "num_err_log_entries":"0",
+  "warning_temp_time":0, "thm_temp1_trans_count":0
 }"""
 # `smartctl -j -a` 7.3, shortened: of testdata of smartctl_exporter.
 SMARTCTL_NVME = """{

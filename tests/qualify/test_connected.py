@@ -288,3 +288,12 @@ def test_bits_beside_the_value_of_newer_tools():
     found = health.by_smartctl_names({"critical_warning": {
         "value": 2, "available_spare": 0, "temp_threshold": 1}})
     assert found == {"critical_warning": 2}
+
+
+def test_counters_of_nvme_cli_2_are_numbers():
+    """128 bits of them, which it writes as text; else none is judged."""
+    found = health.by_smartctl_names(json.loads(faketools.SMART_LOG_2))
+    worse = {**found, "media_errors": 1 << 70}
+    assert {row["name"]: row["judgement"] for row in smartlog.rows(
+        found, worse)}["media_errors"] == "bad"
+    assert found["data_units_read"] == 1 and found["temperature_c"] == 50

@@ -371,6 +371,12 @@ def test_a_scsi_drive_is_asked_and_not_its_driver(fake, tmp_path, monkeypatch,
     assert (found["device"], found["how"]) == (False, "SCSI mode page 8")
     said, = writecache.contradictions("/dev/x", found)
     assert said.startswith("the write cache of /dev/x is off, as the device")
+    # Once it may have something to attend to instead: scsi_debug after a
+    # change.
+    fake.script("sdparm", f"""[ -e {tmp_path}/asked ] || {{
+        touch {tmp_path}/asked; echo attention >&2; exit 6; }}
+    echo "{faketools.SDPARM_OFF}" """)
+    assert writecache.look(path)["device"] is False
     # Nor does it count as set where the drive says that it is not.
     fake.add("sdparm", {"": faketools.SDPARM_OFF})
     assert "did not take it" in writecache.set(path, True, stack)

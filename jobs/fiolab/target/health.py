@@ -79,8 +79,12 @@ def _by_smartctl(path):
 
 
 def _number(value):
-    """Newer ones tell the bits of critical_warning beside its value."""
-    return value.get("value") if isinstance(value, dict) else value
+    """Of nvme-cli 2 counters of 128 bits are text; some tell the bits of
+    critical_warning beside its value."""
+    if isinstance(value, dict):
+        value = value.get("value")
+    return int(value) if isinstance(value, str) and value.isdecimal() \
+        else value
 
 
 def by_smartctl_names(log):

@@ -100,10 +100,15 @@ class Scsi(CacheType):
     TOOL, HOW = "sdparm", "SCSI mode page 8"
 
     def told(self):
-        answer = tools.run("sdparm", "--quiet", "--get=WCE", self.path,
-                           seconds=SECONDS)
-        value = answer and re.search(r"^WCE\s+([01])\b", answer.text, re.M)
-        return None if not value else value[1] == "1"
+        # A drive that has something to attend to answers the second time.
+        for _ in range(2):
+            answer = tools.run("sdparm", "--quiet", "--get=WCE", self.path,
+                               seconds=SECONDS)
+            value = answer and re.search(r"^WCE\s+([01])\b", answer.text,
+                                         re.M)
+            if value:
+                return value[1] == "1"
+        return None
 
     def get(self):
         on = self.told()

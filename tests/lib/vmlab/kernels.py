@@ -9,8 +9,9 @@ from . import unpacked
 from .problem import Problem, tool
 
 SUITES = ("stable", "newer")
-# An image of late is a package that holds nothing but these names.
-PARTS = "^linux-(image|binary|modules)-[0-9]"
+# An image of late is a package that holds nothing but these names; what is built
+# in is in base.
+PARTS = "^linux-(image|binary|modules|base)-[0-9]"
 
 
 @dataclass(frozen=True)

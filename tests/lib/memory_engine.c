@@ -73,7 +73,8 @@ static void say_much(void)
 	int i;
 
 	for (i = 0; i < 12; i++)
-		log_info("memory: note %d of many on how all of it begins\n", i);
+		log_info("memory: note %d of many on how all of it begins\n",
+			 i);
 }
 
 static void *help(void *unused)

@@ -173,12 +173,12 @@ def parse(text: str, build: str,
     variables, library, own = _around(pieces, text, build)
     engine, *options = (one.replace("\\,", ",")
                         for one in COMMA.split(before))
-    options = tuple(_option(o, text) for o in options)
+    given = tuple(_option(one, text) for one in options)
     ioengine = _ioengine(engine, build)
     for name, value in more:
         own = sidesettings.with_setting(own, name, value, text)
         text += f"@{name}={value}"
-    return Side(text, ioengine, options, variables, library, own=own)
+    return Side(text, ioengine, given, variables, library, own=own)
 
 
 def alike(sides: Iterable[Side]) -> tuple[Side, ...]:

@@ -226,3 +226,15 @@ def test_of_what_nothing_is_known_nothing_is_asked(lab):
     lab.write(1)
     lab.sync()
     assert lab.found()["lost"] == 1
+
+
+def test_of_trimmed_blocks_what_is_written_then_counts(lab):
+    """They may hold anything else, but nothing that was not yet written."""
+    acklog.forget(lab.log)
+    lab.data[UNIT:2 * UNIT] = bytes(UNIT)
+    assert lab.found() == {}
+    lab.write(1)
+    assert lab.found() == {"unsynced_lost": 1}
+    lab.sync()
+    assert lab.found() == {"lost": 1, "first_lost": UNIT, "broken": 1,
+                           "first_broken": UNIT}

@@ -19,7 +19,8 @@ def json_of(*words: str) -> dict:
     """The JSON object that a tool prints; {} without one."""
     answer = tools.run(*words, seconds=ASK)
     try:
-        found = json.loads(answer.text) if answer.status == 0 else None
+        found = (json.loads(answer.text)
+                 if answer and answer.status == 0 else None)
     except ValueError:
         found = None
     return found if isinstance(found, dict) else {}

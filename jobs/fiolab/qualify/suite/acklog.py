@@ -127,7 +127,7 @@ def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
     lost = known & (seen.oldest < floor[:, None]).any(axis=1)
     broken = known & ((seen.oldest == 0) | (
         seen.youngest > tried[:, None])).any(axis=1)
-    unsynced = known & ((seen.oldest >= floor[:, None]) & (
+    unsynced = ((seen.oldest >= floor[:, None]) & (
         seen.oldest < acked[:, None])).any(axis=1)
     return {"lost": int(lost.sum()), "first_lost": _first(log, lost),
             "broken": int(broken.sum()), "first_broken": _first(log, broken),
@@ -138,6 +138,12 @@ def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
 
 def counts(log: AckLog) -> dict[str, int]:
     return {name: log.count(name) for name in ("writes", "acks", "synced")}
+
+
+def forget(log: AckLog) -> None:
+    """Of no unit anything is known any more, as all are trimmed."""
+    for name in UNIT.names or ():
+        log.units[name] = 0
 
 
 def settle(log: AckLog, seen: Seen) -> None:

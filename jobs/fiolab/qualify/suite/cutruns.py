@@ -10,6 +10,7 @@ import time
 
 from ...base.problem import Problem
 from ...fio import fiorun, sidespec
+from ...target import blockio, sysfs
 from .. import jobtext
 from ..execute import Executor
 from . import acklog
@@ -20,8 +21,10 @@ LEAST = 100                 # acknowledged writes, before any cut
 PAUSE = 1.0                 # seconds after these, at most
 RETURN = 300                # seconds that a cut may last, and the return, too
 GRACE = 1.0                 # until fio has seen that its device is gone
+EVERY = 64                  # writes between two syncs: more than are in flight,
+                            # so that some come back that no sync covers
 # What each cut in turn has to be survived by.
-SYNCS = ({"sync": "dsync"}, {"fsync": LARGEST}, {"fdatasync": LARGEST})
+SYNCS = ({"sync": "dsync"}, {"fsync": EVERY}, {"fdatasync": EVERY})
 
 
 def _executor(context):
@@ -119,9 +122,23 @@ class Writer:
             raise Problem("the range could not be written before the power "
                           f"was cut: {why or 'not all of it is synced'}.")
 
+    def _trim(self, path):
+        """All of it, where the device can: what is written then is new to it,
+        and no overwriting, which null_blk, for one, never caches.  Is it?"""
+        if not sysfs.number(sysfs.disk(path), "queue", "discard_max_bytes"):
+            return False
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            blockio.discard(descriptor, 0, self.log.size)
+        finally:
+            os.close(descriptor)
+        acklog.forget(self.log)
+        return True
+
     def load(self, path, number, sync, cut, is_back=lambda: True):
         """{what is known before the look} of a run that is cut: random writes
-        of one to 16 units."""
+        of one to 16 units, each second time of trimmed ones."""
+        trimmed = number % 2 == 1 and self._trim(path)
         seed = jobtext.seed(self.context.seed, "power-cut", number, *sync)
         before = acklog.counts(self.log)
         pause = random.Random(seed).uniform(0, PAUSE)
@@ -136,7 +153,8 @@ class Writer:
         why = cutter.why if cutter.was else (
             f"fio ended before the cut: {fault(ran) or 'it was too fast'}")
         return {
-            "sync": next(iter(sync), "none"), "run": ran.source, "why": why,
+            "sync": next(iter(sync), "none"), "trimmed": trimmed,
+            "run": ran.source, "why": why,
             "failed": any(job["error"] for job in ran.jobs),
             "before": before, "ready_s": cutter.ready, "acknowledged": acks,
             "synced": acks if "sync" in sync else

@@ -23,6 +23,7 @@ DONE = {"section": None, "state": "done", "why": None, "seconds": 60.0,
         "phases": [], "cells": [], "checks": [], "tables": [], "grids": [],
         "part": 0, "kernel": {
             "why": None, "start": "2026-11-24T18:00:00Z", "lost": 0, "left": 0,
+            "names": ["nvme0n1", "nvme0", "0000:03:00.0"],
             "counts": {"device": {}, "other": {}}, "lines": []}}
 
 

@@ -43,6 +43,7 @@ def kernel():
         return {"sequence": 4000 + number, "level": level, "text": text,
                 "seconds": 11.25 * number, "device": device}
     return {"why": None, "start": "2026-11-24T18:00:00Z", "lost": 0, "left": 0,
+            "names": ["nvme0n1", "nvme0", "0000:03:00.0"],
             "counts": {"device": {"warning": 1}, "other": {"err": 1}},
             "lines": [line(1, "warning", True, "nvme nvme0: I/O 12 QID 3 "
                            "timeout, completion polled"),

@@ -5,11 +5,14 @@
 # whose file became shorter.  Real drivers are in tests/vm.
 import os
 import time
+from types import SimpleNamespace
 
 import pytest
 
 import targets
 from fiolab.base import kernellog
+from fiolab.qualify import result
+from fiolab.qualify.report import kernelpage, phrases
 from fiolab.qualify.suite import integrity, kinds
 from fiolab.qualify.watch import kernelerrors
 from fiolab.target import claim, sysfs
@@ -218,9 +221,9 @@ def test_of_a_host_it_is_not_read(log):
 
 # The check
 
-def entry(name="iops", why=None, lost=0, **counts):
+def entry(name="iops", why=None, lost=0, names=("nvme1",), **counts):
     return {"name": name, "title": name.upper(), "kernel": {
-        "why": why, "start": None, "counts": {
+        "why": why, "start": None, "names": list(names), "counts": {
             "device": counts, "other": {"err": 2}}, "lost": lost, "left": 0,
         "lines": [{"sequence": 1, "level": level, "seconds": 0.0,
                    "device": True, "text": f"nvme1: {level}"}
@@ -246,6 +249,36 @@ def test_an_error_of_the_device_fails(tests, result, words):
 def test_what_was_not_read_is_not_judged():
     assert kernelerrors.check([entry(why="no right")], ()) is None
     assert kernelerrors.check([{"name": "a", "kernel": None}], ()) is None
+
+
+def test_a_target_that_no_line_can_name_is_not_judged(log, tmp_path):
+    """A check that cannot fail is none."""
+    assert kernelerrors.check([entry(names=())], ()) is None
+    log(record(100, 3, "nvme nvme1: dead"))
+    target = Target(str(tmp_path / "file"), writable=True)
+    (tmp_path / "file").touch()
+    made, _ = watch(target)
+    made.names = []
+    with made.during("t"):
+        pass
+    said = kernelpage.said({"kernel": made.of("t")})
+    assert said == ("The kernel's log: 1 error and 0 warnings; the target lies "
+                    "on no device that they would name.")
+
+
+@pytest.mark.parametrize("limits, own, watched, word", [
+    ([], [], ["pass", "pass"], "not measured"), ([], [], [], "not measured"),
+    ([], ["pass"], ["pass"], "pass"), (["pass"], [], ["pass"], "pass"),
+    ([], [], ["fail"], "fail"), (["pass"], [], ["fail", "pass"], "fail"),
+    (["pass"], ["pass"], ["not measured"], "not measured")])
+def test_that_nothing_happened_alone_is_no_pass(limits, own, watched, word):
+    limits, own, watched = ([{"result": one} for one in each]
+                            for each in (limits, own, watched))
+    data = {"limits": limits, "targets": [
+        {"checks": watched, "tests": [{"checks": own, "state": "done"}]}]}
+    result._judge(SimpleNamespace(spec=None, other=None), data)
+    assert data["result"] == word
+    assert phrases.headline(data).startswith(word.capitalize())
 
 
 def test_only_the_power_cut_may_provoke_errors():

@@ -165,8 +165,12 @@ def _judge(qualification, data):
         _compare(qualification, data)
     checks = [check for _, _, check in phrases.checks(data)]
     word = judging.overall(data["limits"], checks)
-    if word == "pass" and any(test["state"] != "done" for test in tests):
-        word = "not measured"       # what was left undone has not passed
+    # What was left undone has not passed, nor has a device of which nothing
+    # was judged but that nothing happened to it meanwhile.
+    judged = data["limits"] or any(test["checks"] for test in tests)
+    if word == "pass" and (not judged or any(test["state"] != "done"
+                                             for test in tests)):
+        word = "not measured"
     data["result"] = word
 
 

@@ -15,6 +15,9 @@ def said(test):
         kernelerrors.DEVICE, kernelerrors.OTHER))
     lost = (f"; {found['lost']:,} records were written over before they were "
             "read" if found["lost"] else "")
+    if not found["names"]:
+        return (f"The kernel's log: {others}; the target lies on no device "
+                f"that they would name{lost}.")
     return (f"The kernel's log: {mine} named the device, {others} did "
             f"not{lost}.")
 

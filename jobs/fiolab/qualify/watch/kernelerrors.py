@@ -30,8 +30,8 @@ def names(target):
     return list(dict.fromkeys(name for each in found for name in each))
 
 
-def _nothing():
-    return {"why": None, "start": None, "counts": {
+def _nothing(known):
+    return {"why": None, "start": None, "names": known, "counts": {
         DEVICE: {}, OTHER: {}}, "lost": 0, "lines": [], "left": 0}
 
 
@@ -45,7 +45,8 @@ class Watch:
         # A run that was finished before is only told of again.
         self.is_told = not target.clients and not target.writable
         self.local = not target.clients and target.writable
-        self.named = sysfs.naming(names(target) if self.local else [])
+        self.names = names(target) if self.local else []
+        self.named = sysfs.naming(self.names)
         self.log = self.found = None
         self.began = 0.0
 
@@ -55,7 +56,7 @@ class Watch:
         if self.is_told:
             yield
             return
-        self.found = self.tests.setdefault(test, _nothing())
+        self.found = self.tests.setdefault(test, _nothing(self.names))
         self.began = time.monotonic()
         self._open()
         try:
@@ -147,9 +148,10 @@ def _where(tests):
 def check(tests, excused):
     """The check over all tests of a target, as they are in qualify.json, but
     those that are to provoke errors (excused); None where the log was not
-    read in any."""
+    read in any, or the target lies on no device, which no line would name."""
     read = [test for test in tests if test.get("kernel") and
-            not test["kernel"]["why"] and test["name"] not in excused]
+            test["kernel"]["names"] and not test["kernel"]["why"] and
+            test["name"] not in excused]
     if not read:
         return None
     every = [test["kernel"] for test in read]

@@ -3,7 +3,7 @@
  * The sentences behind the errdetails hook.
  * Source: open(2) on O_DIRECT; statx(2) on STATX_DIOALIGN; queue/ in
  * Documentation/ABI/stable/sysfs-block; aio_read(), aio_write(), aio_fsync()
- * in fs/aio.c and ioprio_check_cap() of Linux.
+ * in fs/aio.c, ioprio_check_cap() and blk_errors of block/blk-core.c of Linux.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -150,15 +150,45 @@ static void explain_einval(const struct explain_io *io, char *text, size_t size)
 			io->offset, io->length, direct ? "direct=1, " : "");
 }
 
+/* Of EINVAL and EPERM there is more to say. */
+static const struct {
+	int error;
+	const char *why;
+} reasons[] = {
+	{EAGAIN, "the I/O would have blocked and nowait=1 is set "
+		 "(nowait=fallback sends it again, ignore_error=EAGAIN goes on "
+		 "past it), or the kernel kept refusing to take it"},
+	{EOPNOTSUPP, "the kernel or the file system does not support a flag "
+		     "of this I/O (nowait, uncached, atomic)"},
+	{ENOSPC, "the file system or the thin device is full"},
+	{EIO, "the device failed the I/O, or it ends before it, or is gone; "
+	      "or, where it is zoned, a write was not at its zone's write "
+	      "pointer (zonemode=zbd); see dmesg"},
+	{ENODEV, "the device is offline or gone; see dmesg"},
+	{ENXIO, "the device is gone; see dmesg"},
+	{ENODATA, "a medium error: the device cannot read or write what is "
+		  "there; see dmesg"},
+	{EILSEQ, "the protection information (T10 PI) of a block is not that "
+		 "of its data or its place; see dmesg"},
+	{EREMOTEIO, "the device refused the command; see dmesg"},
+	{ETIMEDOUT, "the device did not answer in time; see dmesg"},
+	{ENOLINK, "the path to the device failed; see dmesg"},
+	{EBADE, "another host has reserved the device"},
+	{EOVERFLOW, "more zones would be active than the device takes "
+		    "(max_active_zones); see max_open_zones"},
+	{ETOOMANYREFS, "more zones would be open than the device takes; set "
+		       "max_open_zones"},
+};
+
 void explain_error(const struct explain_io *io, char *text, size_t size)
 {
-	const char *why;
+	const char *why = NULL;
 
-	switch (io->error) {
-	case EINVAL:
+	if (io->error == EINVAL) {
 		explain_einval(io, text, size);
 		return;
-	case EPERM:
+	}
+	if (io->error == EPERM)
 		why = io->realtime
 			      ? "only root (CAP_SYS_NICE) may give I/Os the "
 				"priority class RT (cmdprio_class=1, which is "
@@ -166,26 +196,8 @@ void explain_error(const struct explain_io *io, char *text, size_t size)
 				"cmdprio_class=2 or 3"
 			      : "the file does not permit it, as a sealed or "
 				"an append-only one";
-		break;
-	case EAGAIN:
-		why = "the I/O would have blocked and nowait=1 is set "
-		      "(nowait=fallback sends it again, ignore_error=EAGAIN "
-		      "goes on past it), or the kernel kept refusing to take "
-		      "it";
-		break;
-	case EOPNOTSUPP:
-		why = "the kernel or the file system does not support a flag "
-		      "of this I/O (nowait, uncached, atomic)";
-		break;
-	case ENOSPC:
-		why = "the file system or the thin device is full";
-		break;
-	case EIO:
-		why = "the device failed the I/O, or it ends before it; see "
-		      "dmesg";
-		break;
-	default:
-		why = strerror(io->error);
-	}
-	snprintf(text, size, "%s", why);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (reasons[i].error == io->error)
+			why = reasons[i].why;
+	snprintf(text, size, "%s", why ? why : strerror(io->error));
 }

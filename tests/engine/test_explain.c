@@ -47,6 +47,16 @@ static void test_each_error(void **state)
 	says((struct explain_io){.error = EOPNOTSUPP}, "does not support");
 	says((struct explain_io){.error = ENOSPC}, "is full");
 	says((struct explain_io){.error = EIO}, "dmesg");
+	says((struct explain_io){.error = ENODEV}, "offline");
+	says((struct explain_io){.error = ENXIO}, "is gone");
+	says((struct explain_io){.error = ENODATA}, "medium error");
+	says((struct explain_io){.error = EILSEQ}, "(T10 PI)");
+	says((struct explain_io){.error = EREMOTEIO}, "refused the command");
+	says((struct explain_io){.error = ETIMEDOUT}, "not answer in time");
+	says((struct explain_io){.error = ENOLINK}, "path to the device");
+	says((struct explain_io){.error = EBADE}, "another host");
+	says((struct explain_io){.error = EOVERFLOW}, "max_active_zones");
+	says((struct explain_io){.error = ETOOMANYREFS}, "max_open_zones");
 	says((struct explain_io){.error = EPERM, .realtime = true},
 	     "cmdprio_class=2");
 	says((struct explain_io){.error = EPERM}, "does not permit");

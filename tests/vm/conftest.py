@@ -55,7 +55,7 @@ def vm_machine():
 
 
 @pytest.fixture(scope="session")
-def vm_tools():
+def need_vm():
     """What tests/vm/run needs."""
     machine().close()
 

@@ -10,7 +10,7 @@ import pytest
 
 from abi_tools import BUILD, ROOT, STATIC, compile_program
 
-NOWAIT, APPEND, ATOMIC, DONTCACHE = 0x08, 0x10, 0x40, 0x80
+NOWAIT, DONTCACHE = 0x08, 0x80
 EXT4 = "/mnt/file"
 SHM = "/dev/shm/file"
 
@@ -18,7 +18,8 @@ SHM = "/dev/shm/file"
 @pytest.fixture(scope="module", params=["stable", "newer"])
 def guest(request, vm_machine):
     """A guest with each kernel, an ext4 and a file on tmpfs."""
-    with vm_machine(["virtio,id=d,size=64M", "null_blk,id=null,size=16M"],
+    with vm_machine(["virtio,id=d,size=64M", "null_blk,id=nb,size=16M",
+                     "scsi_debug,id=atomic,size=16M,atomic_wr=1"],
                  kernel=request.param) as made:
         made.check("sh", "-c", "mkfs.ext4 -q /dev/lab/d && "
                    f"mount /dev/lab/d /mnt && echo x >{EXT4} && echo x >{SHM}")
@@ -32,12 +33,14 @@ def release(guest):
 
 @pytest.fixture(scope="module")
 def flags(guest):
-    """{(path, "buffered"|"direct"): (read flags, write flags) or errno}"""
+    """{(path, "buffered"|"direct"): (read flags, write flags) or errno, (path,
+    "atomic"): what such a write of 4096 bytes returns}"""
     program = compile_program(ROOT / "tests/lib/file_flags.c",
-                              guest.shared / "flags", STATIC, "-lpthread")
+                              guest.shared / "flags", STATIC, "-lpthread",
+                              "-D_GNU_SOURCE")
     found = {}
-    for line in guest.check(program, EXT4, SHM, "/dev/lab/d",
-                            "/dev/lab/null").splitlines():
+    for line in guest.check(program, EXT4, SHM, "/dev/lab/nb",
+                            "/dev/lab/atomic").splitlines():
         path, how, *numbers = line.split()
         found[path, how] = tuple(int(n, 16) for n in numbers) \
             if len(numbers) == 2 else int(numbers[0])
@@ -72,13 +75,21 @@ def test_the_engine_says_what_is_lacking(guest, root):
         assert done.status == 0, done
 
 
+def test_atomic(guest, flags):
+    """From 6.11 on, of a device that promises it."""
+    refused = -errno.EOPNOTSUPP
+    assert flags["/dev/lab/nb", "atomic"] == refused
+    assert flags["/dev/lab/atomic", "atomic"] == (
+        4096 if release(guest) >= (6, 11) else refused)
+
+
 def test_nowait(guest, flags):
     """As the library's manual has it: ext4 takes RWF_NOWAIT for buffered reads
     and direct writes, not for buffered writes."""
     assert flags[EXT4, "buffered"][0] & NOWAIT
     assert not flags[EXT4, "buffered"][1] & NOWAIT
     assert flags[EXT4, "direct"][1] & NOWAIT
-    assert flags["/dev/lab/null", "direct"][1] & NOWAIT
+    assert flags["/dev/lab/nb", "direct"][1] & NOWAIT
 
 
 @pytest.mark.parametrize("name", ["test_probe", "test_ring", "test_reaping"])

@@ -28,7 +28,7 @@ def sentence(done, status=125):
 
 
 @pytest.mark.quick
-def test_a_command(vm_tools, tmp_path):
+def test_a_command(need_vm, tmp_path):
     done = run("--device", "nvme,lba=4096,id=drive", "--share", tmp_path,
                "--log", "--", "sh", "-c",
                "cat /sys/class/block/$(basename $(readlink /dev/lab/drive))/"
@@ -52,14 +52,14 @@ def qemus(folder):
     return found
 
 
-def test_time_is_up(vm_tools, tmp_path):
+def test_time_is_up(need_vm, tmp_path):
     """Before it has booted, and after; no QEMU is left."""
     done = run("--folder", tmp_path, "--timeout", "2", "--", "true")
     assert "has not booted after 2 s" in sentence(done, 124)
     assert qemus(tmp_path) == []
 
 
-def test_disks_are_kept(vm_tools, tmp_path):
+def test_disks_are_kept(need_vm, tmp_path):
     """A second run finds what the first has written."""
     device = "virtio,id=d,size=4M"
     write = run("--folder", tmp_path, "--device", device, "--", "sh", "-c",
@@ -85,6 +85,6 @@ def test_without_qemu(tmp_path):
     (["--device", "nvme,colour=red"], "QEMU does not start: .*colour"),
     (["--device", "dm,target=linear"], "dm takes over=ID"),
 ])
-def test_mistakes(vm_tools, argv, said):
+def test_mistakes(need_vm, argv, said):
     done = run(*argv, "--", "true")
     assert re.search(said, sentence(done)), done.stderr

@@ -81,19 +81,18 @@ def test_there_is_room_for_a_window_after_a_break():
 
 # When, and where
 
-def test(name, *rounds, part=0):
+def entry(name, *rounds, part=0):
     return {"name": name, "part": part, "phases": [
         {"title": "Rounds", "rounds": [{"round": number, "part": one}
                                        for number, one in enumerate(
                                            rounds, 1)]}] if rounds else []}
 
 
-test.__test__ = False
 TARGETS = [
-    {"name": "/dev/a", "tests": [test("iops", 0, 0, 0, 1, 1),
-                                 test("trim", part=2), test("wsat", 2, 2)]},
-    {"name": "/dev/b", "tests": [test("iops", 0, 0, 0), test("trim", part=0),
-                                 test("wsat", 0, 2)]}]
+    {"name": "/dev/a", "tests": [entry("iops", 0, 0, 0, 1, 1),
+                                 entry("trim", part=2), entry("wsat", 2, 2)]},
+    {"name": "/dev/b", "tests": [entry("iops", 0, 0, 0), entry("trim", part=0),
+                                 entry("wsat", 0, 2)]}]
 
 
 def test_where_each_target_went_on():
@@ -109,11 +108,11 @@ def test_where_each_target_went_on():
 
 
 def test_a_run_that_had_nothing_left_went_on_nowhere():
-    assert result._resumed(["T"], [{"name": "x", "tests": [test("a", 0)]}]) \
+    assert result._resumed(["T"], [{"name": "x", "tests": [entry("a", 0)]}]) \
         == [{"at": "T", "places": []}]
 
 
-def test_another_kernel_is_told(monkeypatch):
+def test_another_kernel_is_told():
     known = {"environment": machine.describe(), "warnings": []}
     resume._warn_of_another_kernel(known)
     assert known["warnings"] == []

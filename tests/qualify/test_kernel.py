@@ -289,14 +289,14 @@ def test_only_the_power_cut_may_provoke_errors():
 # This kernel's
 
 @pytest.fixture
-def readable():
+def need_log():
     try:
         kernellog.Log().close()
     except OSError as error:        # kernel.dmesg_restrict, a container
         pytest.skip(f"{kernellog.KMSG} is not readable here: {error.strerror}")
 
 
-def test_the_log_of_this_kernel(readable):
+def test_the_log_of_this_kernel(need_log):
     found = kernellog.whole()
     numbers = [one.sequence for one in found]
     assert numbers == sorted(set(numbers)) and all(
@@ -304,7 +304,7 @@ def test_the_log_of_this_kernel(readable):
         and one.seconds >= 0 for one in found)
 
 
-def test_real_errors_of_a_real_device(readable, need_root, tmp_path, stack):
+def test_real_errors_of_a_real_device(need_log, need_root, tmp_path, stack):
     """A loop device whose file became shorter fails what is read there."""
     with targets.loop_of(str(tmp_path), 16 << 20, written=True) as loop:
         target = claim.prepare(loop, 0, True, stack)

@@ -73,7 +73,8 @@ class Hdparm:
 class CacheType:
     """The driver's own switch: sd sends a MODE SELECT, virtio sets its
     configuration."""
-    TOOL, HOW = None, "its virtio configuration"
+    TOOL: str | None = None
+    HOW = "its virtio configuration"
 
     def __init__(self, disk, path):
         self.path = path

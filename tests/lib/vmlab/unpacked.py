@@ -11,8 +11,8 @@ import subprocess
 from .problem import Unfetched
 
 ROOT = Path(__file__).resolve().parents[3]
-TOOLS = ("nvme-cli", "hdparm", "smartmontools", "sg3-utils", "lvm2", "mdadm",
-         "multipath-tools")
+TOOLS = ("nvme-cli", "hdparm", "sdparm", "smartmontools", "sg3-utils", "lvm2",
+         "mdadm", "multipath-tools")
 # They, and the libraries that a machine without them lacks.
 TOOLS_PARTS = ("^(%s|kpartx|lib(nvme|sgutils|devmapper|lvm2|aio|urcu|json-c|edit"
                "|bsd|cap-ng|md0?|keyutils)[0-9.a-z-]*)$" % "|".join(TOOLS))

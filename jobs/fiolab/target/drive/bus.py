@@ -55,8 +55,10 @@ def _number(text):
 
 def narrow(name: str, bus: dict | None) -> str | None:
     """A sentence where the PCI link is below what the device could have."""
-    pairs = [tuple(_number((bus or {}).get(front + what)) for front in
-                   ("", "max_")) for what in ("link_speed", "link_width")]
+    if bus is None:
+        return None
+    pairs = [tuple(_number(bus[front + what]) for front in ("", "max_"))
+             for what in ("link_speed", "link_width")]
     if not any(now and most and now < most for now, most in pairs):
         return None
     return (f"the PCIe link of {name} is {bus['link_speed']}, "

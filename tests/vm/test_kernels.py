@@ -92,7 +92,7 @@ def test_nowait(guest, flags):
     assert flags["/dev/lab/nb", "direct"][1] & NOWAIT
 
 
-@pytest.mark.parametrize("name", ["test_probe", "test_ring", "test_reaping"])
+@pytest.mark.parametrize("name", ["test_probe", "test_ring"])
 def test_units_of_the_library(guest, name):
     """Which find by other system calls what the library finds."""
     program = BUILD / "tests/library" / name

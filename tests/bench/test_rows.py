@@ -184,6 +184,20 @@ def test_what_is_no_null_device_is_refused(shm_file):
             null(path)
 
 
+def test_a_null_device_of_any_name(tmp_path, monkeypatch):
+    """One of configfs has its folder's name (Linux 5.19): its driver tells."""
+    folder, known = tmp_path / "mine", tmp_path / "devices"
+    folder.mkdir()
+    known.write_text("Character devices:\n252 nullb\n\nBlock devices:\n"
+                     "  7 loop\n 52 zram\n253 nullb\n")
+    monkeypatch.setattr(sysfs, "DEVICES", str(known))
+    assert sysfs.kind(str(folder)) is None
+    for number, kind in (("253:1", "null"), ("252:1", None), ("53:1", None),
+                         ("52:1", None)):
+        (folder / "dev").write_text(number + "\n")
+        assert sysfs.kind(str(folder)) == kind, number
+
+
 def test_another_device_is_no_null_device(loop_device):
     with pytest.raises(Problem, match="is no null_blk device"):
         null(loop_device)

@@ -12,6 +12,8 @@ KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
          ("vd", "virtio"), ("dm-", "dm"), ("md", "md"), ("nbd", "nbd"),
          ("mmcblk", "mmc"), ("pmem", "pmem"), ("ram", "ram"),
          ("nullb", "null"), ("xvd", "xen"))
+DRIVERS = {"nullb": "null"}     # where the user gives the name
+DEVICES = "/proc/devices"
 WRITES, FLUSHES = 4, 15     # fields of "stat"; FLUSHES since Linux 5.5
 
 
@@ -165,6 +167,15 @@ def naming(known: list[str]) -> Callable[[str], bool]:
     return lambda text: bool(known and pattern.search(text))
 
 
+def driver(folder: str) -> str | None:
+    """What a device's major number was registered for, as /proc/devices has
+    it."""
+    number, blocks = read(folder, "dev") or "", (
+        read(DEVICES) or "").partition("Block devices:")[2]
+    found = re.search(rf"^\s*{number.partition(':')[0]} (\S+)$", blocks, re.M)
+    return found[1] if found else None
+
+
 def kind(folder: str) -> str | None:
     name = os.path.basename(folder)
     for begin, what in KINDS:
@@ -172,4 +183,6 @@ def kind(folder: str) -> str | None:
             return what
     if read(folder, "device/vendor") == "ATA":
         return "sata"
-    return "scsi" if os.path.exists(folder + "/device/scsi_device") else None
+    if os.path.exists(folder + "/device/scsi_device"):
+        return "scsi"
+    return DRIVERS.get(driver(folder) or "")

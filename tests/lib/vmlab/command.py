@@ -45,6 +45,8 @@ def parser():
     add("--folder", metavar="FOLDER",
         help="keep the disks, and console.log, in it, and take them from it")
     add("--log", action="store_true", help="print the kernel's log at the end")
+    add("--icount", action="store_true", help="the guest's clock counts "
+        "instructions, so that figures of one CPU repeat (with --cpus 1)")
     add("--append", default="", metavar="TEXT", help="for the kernel")
     add("--qemu", action="append", default=[], metavar="ARGUMENT",
         help="for QEMU, as it stands")
@@ -96,7 +98,7 @@ def main():
         machine = Machine(
             args.device, kernel=args.kernel, arch=args.arch, cpus=args.cpus,
             memory=args.memory, shares=args.share, folder=args.folder,
-            append=args.append, extra=args.qemu)
+            icount=args.icount, append=args.append, extra=args.qemu)
         try:
             machine.boot(args.timeout)
             return follow(machine.start(*args.command, cwd=os.getcwd()), ends)

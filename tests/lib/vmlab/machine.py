@@ -23,18 +23,20 @@ PRELUDE = (initrd.GUEST / "named").read_text(encoding="utf-8")
 class Machine:
     """devices: texts for devices.parse; kernel: "stable", "newer" or a folder;
     shares: folders that it may write, at their own paths, besides .shared, the
-    one of its own; folder: where disks and logs stay (else they go); append:
-    to the kernel's command line; extra: arguments of QEMU."""
+    one of its own; folder: where disks and logs stay (else they go); icount: a clock of
+    instructions (qemu.of_clock); append: to the kernel's command line; extra:
+    arguments of QEMU."""
 
     def __init__(self, specs=(), *, kernel="stable", arch="x86_64", cpus=2,
-                 memory=2048, shares=(), folder=None, append="", extra=()):
+                 memory=2048, shares=(), folder=None, icount=False, append="",
+                 extra=()):
         self.arch = architecture.find(arch)
         why = lacking(self.arch)
         if why:
             raise Problem(why)
         self.kernel = kernels.find(kernel, self.arch)
         self.cpus, self.memory = cpus, memory
-        self.append, self.extra = append, extra
+        self.icount, self.append, self.extra = icount, append, extra
         self._goes, self.folder = folder is None, Path(
             folder or tempfile.mkdtemp(prefix="kaio-vm-")).resolve()
         self.shared = self.folder / "shared"

@@ -23,7 +23,7 @@ def null_blk(device, options):
              "mount -t configfs config /sys/kernel/config", f"mkdir {where}"]
     lines += [f"echo {shlex.quote(value)} >{where}/{key}"
               for key, value in options.items()]
-    # Its name has been nullbINDEX, and is the folder's since Linux 6.14.
+    # Its name has been nullbINDEX, and is the folder's since Linux 5.19.
     lines += [f"echo 1 >{where}/power", f"i=$(cat {where}/index)",
               f"if [ -e /sys/block/{device.id} ]",
               f"then named {device.id} {device.id}",

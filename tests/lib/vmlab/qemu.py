@@ -57,18 +57,32 @@ def of_shares(shares):
         yield "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"
 
 
+def of_clock(machine):
+    """Its processors; with icount its clock is the instructions: each takes
+    1 ns, and waiting none, so that what the host does leaves no trace.  Only
+    one processor, though the kernel thinks that more may come: drivers make
+    queues for them."""
+    if not machine.icount:
+        return [("-accel", "tcg,thread=multi"), ("-smp", str(machine.cpus))]
+    if machine.cpus != 1:
+        raise Problem("with icount a guest has one processor")
+    return [("-accel", "tcg,thread=single"), ("-smp", "1,maxcpus=8"),
+            ("-icount", "shift=0,sleep=off")]
+
+
 def arguments(machine, channel, monitor):
     """The command line; channel, monitor: descriptors of connected
     sockets."""
     pairs = [
-        *machine.arch.machine, ("-accel", "tcg,thread=multi"),
-        ("-smp", str(machine.cpus)), ("-m", str(machine.memory)),
+        *machine.arch.machine, *of_clock(machine),
+        ("-m", str(machine.memory)),
         ("-display", "none"), ("-nodefaults",), ("-no-user-config",),
         ("-no-reboot",), ("-nic", "none"),
         ("-kernel", str(machine.kernel.image)),
         ("-initrd", str(machine.folder / "initrd")),
         ("-append", f"console={machine.arch.console} panic=-1 "
-         f"mitigations=off {PATIENT} {machine.append}"),
+         f"mitigations=off {PATIENT} {'tsc=reliable ' * machine.icount}"
+         f"{machine.append}"),
         ("-serial", f"file:{machine.folder}/console.log".replace(",", ",,")),
         ("-chardev", f"socket,id=monitor,fd={monitor}"),
         ("-mon", "chardev=monitor,mode=control"),

@@ -9,8 +9,8 @@
 
 #include <libaio_ext.h>
 
-/* By io_getevents(), in 64-bit programs: where restartable sequences are. */
-#ifdef __GLIBC__
+/* By io_getevents(): where restartable sequences are. */
+#if defined(__GLIBC__) && defined(__x86_64__) && defined(__LP64__)
 #define RINGS_ARE_READ __GLIBC_PREREQ(2, 35)
 #else
 #define RINGS_ARE_READ 0
@@ -50,8 +50,7 @@ int main(void)
 		return 11;
 	if (io_probe(-1, &probe) || !(probe.opcodes & 1u << IO_CMD_PREAD))
 		return 8;
-	if (io_ring_disable(ctx) != (RINGS_ARE_READ && sizeof(ctx) == 8) ||
-	    io_ring_disable(ctx) != 0)
+	if (io_ring_disable(ctx) != RINGS_ARE_READ || io_ring_disable(ctx) != 0)
 		return 9;
 	if (io_probe_on(ctx, -1, &probe) != -9 /* EBADF */)
 		return 10;

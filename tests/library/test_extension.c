@@ -27,6 +27,7 @@
 #include "fake_ring.h"
 #include "in_range.h"
 #include "libaio_ext.h"
+#include "rings.h"
 
 #define LEFT_ALONE 4321
 #define MS 1000000l
@@ -312,13 +313,17 @@ static void test_without_system_calls(void **state)
 	print_message("skipped: the sanitizer's thread outlives the child's\n");
 	return;
 #endif
+	assert_int_equal(silently(WAIT), 0);
+	assert_int_equal(silently(PROBE), 0);
+	if (!aioring_can_restart()) {
+		assert_int_equal(silently(READ), killed);
+		return;
+	}
 	assert_int_equal(silently(READ), 0);
 	assert_int_equal(silently(READ_DISABLED), killed);
 	assert_int_equal(silently(READ_OLD_WHEN_ALL_ARE_OFF), 0);
 	assert_int_equal(silently(READ_NEW_WHEN_ALL_ARE_OFF), killed);
 	assert_int_equal(silently(READ_WHEN_ANOTHER_IS_OFF), 0);
-	assert_int_equal(silently(WAIT), 0);
-	assert_int_equal(silently(PROBE), 0);
 }
 
 /* What is no context of the library's was never read. */
@@ -334,7 +339,7 @@ static void test_disable_others(void **state)
 	assert_int_equal(io_ring_disable(fake_ring_init(&ring)), 0);
 	assert_int_equal(io_ring_disable((io_context_t)-4096l), 0);
 	assert_int_equal(io_ring_disable((io_context_t)((char *)ctx + 8)), 0);
-	assert_int_equal(io_ring_disable(ctx), 1);
+	assert_int_equal(io_ring_disable(ctx), aioring_can_restart());
 	assert_int_equal(io_destroy(ctx), 0);
 	assert_int_equal(io_ring_disable(ctx), 0);
 }

@@ -55,9 +55,10 @@ OLD = {
 }  # fmt: skip
 
 
-def answers(env, program, *arguments):
-    """name: (result, errno afterwards, the kernel's word if it was asked)"""
-    done = run(program, *arguments, env=env)
+def answers(env, program, *arguments, by=run):
+    """name: (result, errno afterwards, the kernel's word if it was asked); by:
+    what runs it."""
+    done = by(program, *arguments, env=env)
     assert done.returncode == 0, f"status {done.returncode}: {done.stdout}"
     lines = [line.split() for line in done.stdout.splitlines()]
     assert len({name for name, *_ in lines}) == len(lines)

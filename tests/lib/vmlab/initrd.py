@@ -28,7 +28,7 @@ def put_module(path, folder):
     return name
 
 
-def build(path, kernel, modules, layers, mounts):
+def build(path, kernel, busybox, modules, layers, mounts):
     """Write an initrd to path.  modules: names beyond MODULES; layers: tags of
     shares that are the root, the first hides what is below; mounts: (tag,
     "ro"|"rw", folder) of those that are mounted in it."""
@@ -36,7 +36,7 @@ def build(path, kernel, modules, layers, mounts):
         root = Path(name)
         for folder in ("bin", "modules", "proc", "sys", "dev"):
             (root / folder).mkdir()
-        shutil.copy(tool("busybox"), root / "bin/busybox")
+        shutil.copy(busybox, root / "bin/busybox")
         for script in ("init", "serve"):
             shutil.copy(GUEST / script, root / script)
             (root / script).chmod(0o755)

@@ -51,21 +51,30 @@ class Machine:
         except Problem:
             self.close()
             raise
-        self.layers, tree = ("tools", "root"), unpacked.ROOT
+        self.layers, tree = self._layers(), unpacked.ROOT
         writable = [Path(path).resolve() for path in (self.shared, *shares)]
         # tag, mode, folder of the host, of the guest
         self.shares = [
-            ("tools", "ro", unpacked.tools(self.arch), ""),
-            ("root", "ro", "/", ""),
+            *((tag, "ro", path, "") for tag, path in self.layers.items()),
             ("modules", "ro", self.kernel.modules, "/usr/lib/modules"),
             ("tree", "ro", tree, tree),
             *((f"share{i}", "rw", path, path)
               for i, path in enumerate(writable))]
-        self.ports = SPARE + sum(one.get("bus", "") is None
+        self.ports = 0 if self.arch.bus != "pci" else SPARE + sum(one.get("bus", "") is None
                                  for d in self.devices for one in d.devices)
         self._free = list(range(self.ports))
         for device in self.devices:
             qemu.plug(device, self._free)
+
+    def _layers(self):
+        """{tag: folder} of what is its root, the first on top."""
+        if not self.arch.native:
+            return {"root": unpacked.programs(self.arch)}
+        return {"tools": unpacked.tools(self.arch), "root": "/"}
+
+    def _busybox(self):
+        return tool("busybox") if self.arch.native else \
+            self.layers["root"] / "bin/busybox"
 
     def __enter__(self):
         try:
@@ -103,7 +112,8 @@ class Machine:
         for device in self.devices:
             self._files(device)
         initrd.build(
-            self.folder / "initrd", self.kernel, dict.fromkeys(
+            self.folder / "initrd", self.kernel, self._busybox(),
+            dict.fromkeys(
                 name for one in self.devices for name in one.modules),
             self.layers, [(tag, mode, where) for tag, mode, _, where in
                           self.shares if tag not in self.layers])

@@ -47,14 +47,14 @@ def of_device(device):
         yield "-device", json.dumps(one)
 
 
-def of_shares(shares):
+def of_shares(shares, bus):
     """shares: (tag, ro or rw, folder of the host, of the guest)."""
     for tag, mode, folder, _ in shares:
         path = str(folder).replace(",", ",,")
         yield "-fsdev", (f"local,id={tag},path={path},multidevs=remap,"
                          "security_model=none" +
                          ("" if mode == "rw" else ",readonly=on"))
-        yield "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"
+        yield "-device", f"virtio-9p-{bus},fsdev={tag},mount_tag={tag}"
 
 
 def of_clock(machine):
@@ -87,9 +87,9 @@ def arguments(machine, channel, monitor):
         ("-chardev", f"socket,id=monitor,fd={monitor}"),
         ("-mon", "chardev=monitor,mode=control"),
         ("-chardev", f"socket,id=channel,fd={channel}"),
-        ("-device", "virtio-serial-pci"),
+        ("-device", f"virtio-serial-{machine.arch.bus}"),
         ("-device", "virtserialport,chardev=channel,name=lab"),
-        *of_shares(machine.shares), *of_ports(machine.ports)]
+        *of_shares(machine.shares, machine.arch.bus), *of_ports(machine.ports)]
     for device in machine.devices:
         pairs += of_device(device)
     return [machine.arch.qemu, *(word for pair in pairs for word in pair),

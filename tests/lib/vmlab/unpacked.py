@@ -18,6 +18,11 @@ TOOLS_PARTS = ("^(%s|kpartx|lib(nvme|sgutils|devmapper|lvm2|aio|urcu|json-c|edit
                "|bsd|cap-ng|md0?|keyutils)[0-9.a-z-]*)$" % "|".join(TOOLS))
 
 
+# The root of a guest that cannot have this machine's: what tests run and link.
+PROGRAMS = ("base-files", "busybox-static", "dash", "coreutils", "util-linux",
+            "mount", "e2fsprogs", "kmod", "libcmocka-dev", "libaio1", "fio")
+
+
 def cache():
     """Where what was fetched stays."""
     return (ROOT / os.environ.get("O", "build") / "vm").resolve()
@@ -49,4 +54,12 @@ def tools(architecture):
     folder = cache() / ("tools-" + architecture.debian)
     with locked(folder):
         fetch(folder, "stable", architecture, TOOLS_PARTS, TOOLS)
+    return folder
+
+
+def programs(architecture):
+    """A folder like /, for another processor than this machine's."""
+    folder = cache() / ("root-" + architecture.debian)
+    with locked(folder):
+        fetch(folder, "stable", architecture, ".", PROGRAMS)
     return folder

@@ -30,7 +30,7 @@ def unknown(monkeypatch):
     monkeypatch.setattr(jobfile, "OURS", jobfile.OURS - mapping.WHERE)
     monkeypatch.setattr(jobfile, "DROPPED", jobfile.DROPPED - mapping.WHERE)
     monkeypatch.setattr(mapping, "strided", lambda _: False)
-    monkeypatch.setattr(mapping, "mapped", lambda sections, size, _: [
+    monkeypatch.setattr(mapping, "mapped", lambda sections, size, *_: [
         mapping.Mapped(0, 0, 0, 0, size, int(one.get("numjobs", 1)), None)
         for one in sections])
 

@@ -63,6 +63,9 @@ def targets(asked: Request, sides: Sequence[Side],
 
 
 def _same_size(a, b, side):
+    if a.number != b.number:
+        raise Problem(f"{a.path} is {a.number} files or devices and {b.path}, "
+                      f"of side {side.text}, {b.number}: give both as many.")
     if a.size != b.size:
         raise Problem(f"{a.path} would be used up to {a.size >> 20} MiB and "
                       f"{b.path}, of side {side.text}, up to {b.size >> 20}: "

@@ -180,9 +180,12 @@ def add_where(new: argparse.ArgumentParser) -> None:
     """What the I/O goes to on this machine, and what does it."""
     add = new.add_argument
     add("--target", action="append", metavar="PATH",
-        help="a file or block device; may be repeated")
+        help="a file or block device; may be repeated; /A:/B is one target of "
+        "several, as filename=/A:/B is to fio, on all of which each job does "
+        "its I/O")
     add("--size", type=size, metavar="N",
-        help="how much of each target to use (256M)")
+        help="how much of each target, and of each of several files that it "
+        "is, to use (256M)")
     add("--destroy-data", action="store_true",
         help="existing targets may be overwritten, and will be; "
         "a device that is mounted or in use never is")

@@ -45,7 +45,7 @@ def _third(target):
 def _too_small(job, target):
     try:
         for part in (_third(target),) if job.writes() else ():
-            fairness.large_enough(job, part)
+            fairness.large_enough(job, part * target.number)
             fairness.ends_inside(job, part)
             if job.least() > part:
                 raise Problem("")

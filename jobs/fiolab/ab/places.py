@@ -8,18 +8,33 @@ import sys
 
 from ..base import commandline
 from ..base.problem import Problem
-from ..fio import clientrun, clienttarget, fairness
+from ..fio import clientrun, clienttarget, fairness, jobfile
 from ..fio.jobfile import Job
-from ..fio.jobs import written
-from ..target import extents, scratchfile
+from ..fio.jobs import mapping, written
+from ..target import extents, members, scratchfile
 from ..target.target import Target
 from . import cellplan, restore
 from .campaign import Campaign, Request
 from .results import Cell
 
 
+MOST = 64       # files that a target is made of
+
+
 class Unfit(Problem):
     """Of a target on which a job cannot be run."""
+
+
+def _check_files(job):
+    """Refuse what fio has of one file alone."""
+    if job.strided() or job.zoned():
+        raise Problem(f"job {job.name} goes through a file in zones "
+                      "(zonemode), and fio counts those of several files as "
+                      "one: name each as a --target of its own.")
+    if written.needed(job):
+        raise Problem(f"job {job.name} only reads what it verifies, which is "
+                      "written before each run, in one file alone: name each "
+                      "as a --target of its own.")
 
 
 def _check_room(jobs):
@@ -27,7 +42,9 @@ def _check_room(jobs):
     def check(target):
         try:
             for job in jobs:
-                fairness.large_enough(job, target.size)
+                if target.number > 1:
+                    _check_files(job)
+                fairness.large_enough(job, target.used)
                 if target.is_part():
                     fairness.ends_inside(job, target.size)
                     fairness.goes_around_inside(job)
@@ -36,12 +53,41 @@ def _check_room(jobs):
     return check
 
 
-def _memory(asked, stack, check):
+def _number(jobs, size):
+    """How many files a target is that is made for jobs, of size bytes in all:
+    as many as each of them has, where those can be had."""
+    numbers = {number for job in jobs for number in mapping.files(
+        jobfile.in_force(job.text, *mapping.READ))}
+    number = numbers.pop() if len(numbers) == 1 else 1
+    each = size // number // scratchfile.SMALLEST * scratchfile.SMALLEST
+    if number == 1 or number > MOST or any(job.least() > each
+                                           for job in jobs):
+        return 1
+    try:
+        for job in jobs:
+            _check_files(job)
+            job.ranges(0, each)
+            fairness.ends_inside(job, each)
+    except Problem:
+        return 1
+    return number
+
+
+def _scratch(folder, asked, jobs, stack, check):
+    """A target that is made in a folder for these jobs."""
+    scratchfile.remove_stale(folder)
+    size = asked.size or scratchfile.default_size(folder)
+    number = _number(jobs, size)
+    if number > 1:
+        size = size // number // scratchfile.SMALLEST * scratchfile.SMALLEST
+    return members.scratch(folder, size, number, stack, check)
+
+
+def _memory(asked, jobs, stack, check):
     """The scratch file in memory, as a list; empty where there is no room."""
     try:
         with ExitStack() as trial:
-            made = scratchfile.scratch(commandline.MEMORY, asked.size, trial,
-                                       check)
+            made = _scratch(commandline.MEMORY, asked, jobs, trial, check)
             stack.push(trial.pop_all())
             return [made]
     except Unfit:
@@ -57,18 +103,24 @@ def local(asked: Request, jobs: Sequence[Job], destroy: bool,
     """Those of a new campaign on this machine, for these jobs."""
     check = _check_room(jobs)
     if not asked.target:
-        memory = _memory(asked, stack, check)
+        memory = _memory(asked, jobs, stack, check)
         if memory and asked.self_check:
             return memory
-        return [*memory, scratchfile.scratch(commandline.disk(asked.build),
-                                             asked.size, stack, check)]
-    paths = dict.fromkeys(os.path.realpath(path) for path in asked.target)
-    return [scratchfile.prepare(path, _writing(jobs), asked.size, destroy,
-                                stack, check) for path in paths]
+        return [*memory, _scratch(commandline.disk(asked.build), asked, jobs,
+                                  stack, check)]
+    named = dict.fromkeys(
+        tuple(os.path.realpath(path) for path in members.paths(text))
+        for text in asked.target)
+    return [members.prepare(paths, _writing(jobs), asked.size, destroy,
+                            stack, check) for paths in named]
 
 
 def remote(campaign: Campaign) -> list[Target]:
     """Those of a new campaign on other machines."""
+    for text in campaign.asked.target or ():
+        if len(members.paths(text)) > 1:
+            raise Problem(f"{text} is several files, which are for targets of "
+                          "this machine: give each as a --target of its own.")
     size = campaign.asked.size or scratchfile.DEFAULT_SIZE
     return [clienttarget.named(
         path, campaign.clients, size, label=f"{path} on each host",
@@ -114,8 +166,8 @@ def _own(campaign, side, stack):
     jobs = _jobs_where(campaign, cellplan.elsewhere(side))
     writing, check = _writing(jobs), _check_room(jobs)
     if not side.own.filename:
-        return scratchfile.prepare(side.own.target, writing, asked.size,
-                                   campaign.destroy, stack, check)
+        return members.prepare(members.paths(side.own.target), writing,
+                               asked.size, campaign.destroy, stack, check)
     made = handed(side.own.filename, asked.size, writing, campaign.destroy)
     check(made)
     return made
@@ -144,13 +196,13 @@ def _again(campaign, known, stack):
     if campaign.clients:
         return known
     if known.scratch:
-        return scratchfile.scratch(known.scratch, known.size, stack)
+        return members.scratch(known.scratch, known.size, known.number, stack)
     writing = _writing(cell.job_of(role) for cell in campaign.cells
                        for role in "AB" if cell.place_of(role) is known)
     if known.handed:
         return handed(known.path, known.size, writing, campaign.destroy)
-    return scratchfile.prepare(known.path, writing, known.size,
-                               campaign.destroy, stack)
+    paths = members.listed(known.path) if known.number > 1 else [known.path]
+    return members.prepare(paths, writing, known.size, campaign.destroy, stack)
 
 
 def again(campaign: Campaign, stack: ExitStack) -> None:

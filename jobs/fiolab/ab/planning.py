@@ -18,7 +18,7 @@ from ..fio.jobfile import Job
 from ..fio.jobs import jobgroups, jobline, trims
 from ..fio.sidespec import LETTERS, Side
 from ..stats.pairing import pair_seed, planned_orders
-from ..target import blockdevice, medium
+from ..target import blockdevice, medium, members
 from ..target.target import Target
 from . import cellplan, duets, matrix, places, restore, selfcheck
 from .campaign import Campaign, Request
@@ -131,9 +131,11 @@ def _is_disk(path):
 def _paths(asked, side):
     """Where a side runs; a disk that is not named yet by its folder."""
     if cellplan.elsewhere(side):
-        return [side.own.target] if side.own.target else []
-    return asked.target or ([] if asked.self_check
-                            else [commandline.disk(asked.build)])
+        return members.paths(side.own.target) if side.own.target else []
+    named = [path for text in asked.target or () for path in
+             members.paths(text)]
+    return named or ([] if asked.self_check
+                     else [commandline.disk(asked.build)])
 
 
 def refuse_buffered(campaign: Campaign) -> None:

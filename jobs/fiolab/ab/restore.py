@@ -21,7 +21,7 @@ from ..target import blockio, scratchfile
 from ..target.target import Target
 
 
-def _discard(target):
+def _discard_one(target):
     descriptor = target.reopen(os.O_WRONLY)
     try:
         is_block = stat.S_ISBLK(os.fstat(descriptor).st_mode)
@@ -31,8 +31,14 @@ def _discard(target):
         os.close(descriptor)
 
 
+def _discard(target):
+    for one in target.each():
+        _discard_one(one)
+
+
 def fill(target: Target) -> None:
-    scratchfile.fill(target, quiet=True)
+    for one in target.each():
+        scratchfile.fill(one, quiet=True)
 
 
 def trim(target: Target) -> None:

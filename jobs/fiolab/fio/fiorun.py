@@ -114,10 +114,12 @@ def base_options(side: Side, target: Target, seed: int) -> list[str]:
     allocations decide how they are aligned: 128K reads of tmpfs took 4% longer
     at 16 bytes beyond a multiple of 32 than at one.  The state that fio saves
     of a verify goes into the folder in which it runs: on a host that is where
-    somebody has started the server.
+    somebody has started the server.  Of several files each gets its share of
+    size=.
     """
-    options = ["ioengine=${ENGINE}", "filename=${TARGET}",
-               f"size={target.size}", "randrepeat=0", "allrandrepeat=0",
+    several = [f"nrfiles={target.number}"] if target.number > 1 else []
+    options = ["ioengine=${ENGINE}", "filename=${TARGET}", *several,
+               f"size={target.used}", "randrepeat=0", "allrandrepeat=0",
                f"randseed={seed}", f"iomem_align={PAGE}", *KEEP_FILES,
                "verify_state_save=0", *side.options, *side.plant]
     return options if target.direct else [*options, "direct=0"]
@@ -135,8 +137,8 @@ def side_environment(side: Side) -> dict[str, str]:
 
 
 def environment(side: Side, target: Target) -> dict[str, str]:
-    path = target.path if target.handed else target.path.replace(":", "\\:")
-    return {**side_environment(side), "ENGINE": side.ioengine, "TARGET": path}
+    return {**side_environment(side), "ENGINE": side.ioengine,
+            "TARGET": target.named}
 
 
 def _no_number(name):

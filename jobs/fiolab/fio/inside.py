@@ -34,7 +34,7 @@ def check(job: Job, streams: Sequence[Iterable[tuple]], size: int,
     if len(places) != len(streams):
         raise splitjob.unlike(job)
     for number, (stream, (first, end)) in enumerate(zip(streams, places), 1):
-        for kind, place, length in stream:
+        for kind, place, length, *_ in stream:
             if kind not in ("sync", "datasync") and not (
                     first <= int(place) <= end - int(length)):
                 which = f"its job {number}" if len(places) > 1 else "it"
@@ -63,6 +63,15 @@ def played(job: Job) -> Job:
         line for line in jobfile.lines(job.text) if not _is_manner(line)))
 
 
+def _file(path, part, times, device, stack):
+    """The Target that stands for a member, a device or a file."""
+    with open(path, "wb") as file:
+        stack.callback(os.unlink, path)
+        file.truncate(times * part)
+    return Target(_device(path, stack) if device else path, part, True,
+                  "stand-in", direct=False, writable=True)
+
+
 def _device(path, stack):
     """A loop device on it; the file itself, where there is none."""
     with contextlib.suppress(Problem):
@@ -73,14 +82,14 @@ def _device(path, stack):
 @contextlib.contextmanager
 def stand_in(fio: Fio, job: Job, target: Target) -> Iterator[Target]:
     """A Target of our own of which a job gets a part; gone afterwards."""
-    path, part = os.path.join(fio.folder, "stand-in"), _part(job, target)
-    times = 1 if job.strided() else TIMES
+    part, times = _part(job, target), 1 if job.strided() else TIMES
+    paths = [os.path.join(fio.folder, f"stand-in{number or ''}")
+             for number in range(target.number)]
     with contextlib.ExitStack() as stack:
-        with open(path, "wb") as file:
-            stack.callback(os.unlink, path)
-            file.truncate(times * part)
-        place = (path if blockdevice.device_number(target.path) is None
-                 else _device(path, stack))
-        yield Target(place, part, True, "stand-in", direct=False,
-                     writable=True)
-        Target(path, part, kind="file", whole=times * part).check_size(job)
+        made = [_file(path, part, times, blockdevice.device_number(
+            one.path) is not None, stack)
+            for path, one in zip(paths, target.each())]
+        yield made[0] if target.number == 1 else replace(
+            made[0], number=len(made), members=tuple(made))
+        for path in paths:
+            Target(path, part, kind="file", whole=times * part).check_size(job)

@@ -224,8 +224,7 @@ class Job:
         """Where each section goes in the part that option lines give."""
         given = mapping.part(options)
         try:
-            return mapping.mapped(self._where(), given[1],
-                                  given[0]) if given else []
+            return mapping.mapped(self._where(), *given) if given else []
         except Problem as problem:
             raise Problem(f"job {self.name}: {problem}") from None
 
@@ -263,7 +262,7 @@ class Job:
         replaced, dropped = dict.fromkeys(moves, True), {}
         for line in lines(self.text):
             key = ALIASES.get(option_of(line), option_of(line))
-            if key in self._dropped() or key == "exec_prerun":
+            if key in self._dropped() - set(new) or key == "exec_prerun":
                 dropped[key] = True
             elif key in delays.READ[:2]:
                 replaced[changed.delay(value_of(line), self.lasts())] = True
@@ -286,7 +285,7 @@ class Job:
         and its offsets and sizes put into offset= and size= of these."""
         options = list(options)
         gone = OURS | STEADY | self._dropped() | set(map(option_of, options))
-        base, size = mapping.part(options) or (0, 0)
+        size, base, _ = mapping.part(options) or (0, 0, 1)
         places, late = iter(self._mapped(options)), iter(self.delays())
         body = []
         for section in sections(self.text):

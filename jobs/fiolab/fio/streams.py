@@ -22,7 +22,9 @@ FEWEST_IOS = 50         # of each job, where a file has several
 CALL_IOS = (64, 8064)       # the difference leaves start-up out
 CAP = 3                     # seconds, should the device be slow
 WINDOWS, SHORTEST = 200, 10     # of a log of latency: their number, and ms
-LOGGED = re.compile(r" (read|write|trim|sync|datasync) (\d+) (\d+)$")
+# With a time in front, of fio 3.31 on.
+LOGGED = re.compile(r"(?:\d+ )?(.*) (read|write|trim|sync|datasync) (\d+) "
+                    r"(\d+)")
 
 
 def limited(fio: Fio, side: Side, job: Job, target: Target, ios: int,
@@ -33,9 +35,18 @@ def limited(fio: Fio, side: Side, job: Job, target: Target, ios: int,
     return fiorun.run(fio, side, job, target, options, CAP, **more)
 
 
-def _logged(text):
-    """The I/Os of a log, in the order of issue."""
-    return [m.groups() for m in map(LOGGED.search, text.splitlines()) if m]
+def _logged(text, target):
+    """The I/Os of a log, in the order of issue: (kind, place, length), and of
+    a target of several members the number of that."""
+    found = [m for m in map(LOGGED.fullmatch, text.splitlines()) if m]
+    if target.number == 1:
+        return [m.groups()[1:] for m in found]
+    number = {one.path: str(n) for n, one in enumerate(target.each(), 1)}
+    other = [m[1] for m in found if m[1] not in number]
+    if other:
+        raise Problem(f"fio does I/O on {other[0]}, which is no member of the "
+                      "target: take out of the job file what names it.")
+    return [(*m.groups()[1:], number[m[1]]) for m in found]
 
 
 def _streams(fio, side, job, target):
@@ -48,14 +59,14 @@ def _streams(fio, side, job, target):
                            ["write_iolog=iolog"], keep=["iolog"])
     number, result["cut"] = len(result["jobs"]), _cut(result)
     if number == 1:
-        return result, [_logged(kept["iolog"])]
+        return result, [_logged(kept["iolog"], target)]
     names = splitjob.logs(number)
     again, kept = limited(fio, side, splitjob.Apart.of(job, result), target,
                           max(FEWEST_IOS, STREAM_IOS // number), keep=names)
     if len(again["jobs"]) != number:
         raise splitjob.unlike(job)
     result["cut"] = _cut(again)
-    return result, [_logged(kept[name]) for name in names]
+    return result, [_logged(kept[name], target) for name in names]
 
 
 def _cut(result):
@@ -70,6 +81,11 @@ def _split(stream):
     return data, len(stream) - len(data)
 
 
+def _words(io):
+    """'read 0 4096', '... on member 2' of the target."""
+    return " ".join(io[:3]) + "".join(f" on member {n}" for n in io[3:])
+
+
 def compare_streams(a: Sequence[tuple], b: Sequence[tuple],
                     cut: bool = False) -> tuple[int | None, str]:
     """(number of equal I/Os, "") or (None, where the streams part).
@@ -82,7 +98,7 @@ def compare_streams(a: Sequence[tuple], b: Sequence[tuple],
     (a, syncs_a), (b, syncs_b) = _split(a), _split(b)
     for i, (x, y) in enumerate(zip(a, b)):
         if x != y:
-            return None, f"I/O {i + 1} is {' '.join(x)} against {' '.join(y)}"
+            return None, f"I/O {i + 1} is {_words(x)} against {_words(y)}"
     if cut and a and b:
         return min(len(a), len(b)), ""
     slack = 0.05 * max(len(a), len(b)) if syncs_a and syncs_b else 0
@@ -108,7 +124,7 @@ def _same_streams(sides, job, first, second, cut=False):
 
 
 def _placeless(streams):
-    return [[(kind, "", length) for kind, _, length in stream]
+    return [[(kind, "", *more) for kind, _, *more in stream]
             for stream in streams]
 
 

@@ -166,12 +166,22 @@ def handed_text(target: dict) -> str:
             "it was checked")
 
 
+def path(target: dict) -> str:
+    """What it is called; of more than three members the first."""
+    first, *more = re.split(r"(?<!\\):", target["path"])
+    many = target.get("members", 1) > 3
+    return f"{first} and {len(more)} more" if many else target["path"]
+
+
 def target_text(target: dict) -> str:
     """'RAM (tmpfs /dev/shm), 256 MiB, O_DIRECT, all of it was written'."""
     if target.get("handed"):
         return handed_text(target)
+    number = target.get("members", 1)
+    times = f"{number} x " if number > 1 else ""
     return ", ".join(filter(None, (
-        target["label"], size(target["size"]), IO_NAMES[target["direct"]],
+        target["label"], times + size(target["size"]),
+        IO_NAMES[target["direct"]],
         extents.said(target.get("written")))))
 
 

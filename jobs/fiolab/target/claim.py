@@ -212,7 +212,9 @@ def _other(target):
 def check_same(target: Target) -> None:
     """fio and tools open the path anew: it must still be what was claimed.
     Gone where it is not, and ever after: what comes back is another."""
-    if not target.claimed:
+    for one in target.members:
+        check_same(one)
+    if target.members or not target.claimed:
         return
     if target.descriptor < 0:
         raise Problem(f"{target.path} is not claimed any more since its power "

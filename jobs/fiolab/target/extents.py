@@ -211,6 +211,16 @@ def warnings(path: str, found: Written) -> list[str]:
     return texts
 
 
+def joined(each: Iterable[Written]) -> Written:
+    """Of several files, as if one lay behind the other."""
+    size, missing, encoded, known = 0, [], 0, True
+    for one in each:
+        missing += [(size + start, size + end) for start, end in one.missing]
+        size, encoded = size + one.size, encoded + one.encoded
+        known = known and one.known
+    return Written(size, tuple(missing), encoded, known)
+
+
 def data(found: Written) -> dict:
     """The field "written" of a report."""
     return {"share": found.share, "bytes": found.size,

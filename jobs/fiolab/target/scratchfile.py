@@ -74,7 +74,7 @@ def _remove(target):
 
 
 def _create(path, size, stack, check):
-    """A new file, registered for removal before its first byte."""
+    """A new file, still empty, that is removed in the end."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise Problem(f"there is no folder {folder}: create it, or give "
@@ -85,7 +85,6 @@ def _create(path, size, stack, check):
     check(target)
     stack.callback(_remove, target)
     claim.create(target)
-    fill(target)
     return target
 
 
@@ -112,8 +111,6 @@ def _existing(path, size, destroy, stack, check):
     check(target)
     for text in target.warnings:
         print(text, file=sys.stderr)
-    if destroy:
-        fill(target)
     return target
 
 
@@ -157,8 +154,11 @@ def _read(target):
             pass
 
 
-def _ready(target):
-    """Look at what is not of our choice."""
+def ready(target: Target) -> Target:
+    """Of what take() gives: written, where that was asked for, and looked at
+    for what is not of our choice."""
+    if target.writable:
+        fill(target)
     _probe_direct(target)
     if target.ram and target.kind == "file":
         _read(target)
@@ -166,9 +166,10 @@ def _ready(target):
     return target
 
 
-def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
-            stack: contextlib.ExitStack, check: Check = unchecked) -> Target:
-    """A ready Target; writes names the jobs that write.  The stack undoes it.
+def take(path: str, writes: Sequence[str], size: int | None, destroy: bool,
+         stack: contextlib.ExitStack, check: Check = unchecked) -> Target:
+    """A Target that is claimed or made, of which no byte was written yet;
+    writes names the jobs that write.  The stack undoes it.
 
     Symbolic links are resolved first: what they point to is judged.
     """
@@ -177,17 +178,25 @@ def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
     if kind == "old":
         _check_writes(path, writes, destroy)
     try:
-        target = (_create(path, size or DEFAULT_SIZE, stack, check)
-                  if kind == "new" else
-                  _existing(path, size, destroy, stack, check))
+        return (_create(path, size or DEFAULT_SIZE, stack, check)
+                if kind == "new" else
+                _existing(path, size, destroy, stack, check))
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
-    return _ready(target)
+
+
+def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
+            stack: contextlib.ExitStack, check: Check = unchecked) -> Target:
+    """take(), and ready() for runs."""
+    return ready(take(path, writes, size, destroy, stack, check))
 
 
 def default_size(folder: str) -> int:
     """DEFAULT_SIZE, halved until half of the free room holds it."""
-    size, room = DEFAULT_SIZE, medium.room_in(folder) // 2
+    try:
+        size, room = DEFAULT_SIZE, medium.room_in(folder) // 2
+    except OSError as error:
+        raise Problem(f"cannot use {folder}: {error.strerror}.") from None
     while size > room and size > medium.SPARE:
         size //= 2
     return size
@@ -223,9 +232,9 @@ def remove_stale(folder: str) -> None:
             continue
 
 
-def scratch(folder: str, size: int | None, stack: contextlib.ExitStack,
-            check: Check = unchecked) -> Target:
-    """A scratch file of our own with a new name in a folder."""
+def take_scratch(folder: str, size: int | None, stack: contextlib.ExitStack,
+                 check: Check = unchecked) -> Target:
+    """take(), of a scratch file of our own with a new name in a folder."""
     remove_stale(folder)
     try:
         return _scratch(folder, size, stack, check)
@@ -233,9 +242,15 @@ def scratch(folder: str, size: int | None, stack: contextlib.ExitStack,
         raise Problem(f"cannot use {folder}: {error.strerror}.") from None
 
 
+def scratch(folder: str, size: int | None, stack: contextlib.ExitStack,
+            check: Check = unchecked) -> Target:
+    """take_scratch(), and ready() for runs."""
+    return ready(take_scratch(folder, size, stack, check))
+
+
 def _scratch(folder, size, stack, check):
     name = f"kaio-ab-{secrets.token_hex(4)}.tmp"
     path = os.path.join(os.path.realpath(folder), name)
     target = _create(path, size or default_size(folder), stack, check)
     target.scratch = os.path.dirname(path)
-    return _ready(target)
+    return target

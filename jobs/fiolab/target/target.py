@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What I/O goes to: a file of our own, a file of the user's, a block device, or
-# a path on other hosts.  Every command has this one type of it, from the claim
+# What I/O goes to: a file of our own, a file of the user's, a block device, a
+# path on other hosts, or several files or devices that each job does its I/O on
+# (members.py).  Every command has this one type of it, from the claim
 # (claim.py) to the report; what each file of a run keeps of it is said here.
 from dataclasses import dataclass, field, fields
 import os
@@ -19,9 +20,10 @@ FOUND = ", as found (not pre-written)"
 CAMPAIGN = {"path": "path", "size": "size", "ram": "ram", "label": "title",
             "o_direct": "direct", "writable": "writable", "created": "created",
             "scratch": "scratch", "written": "share_written",
-            "handed": "handed"}
+            "handed": "handed", "members": "number"}
 # Of those and of a cell's, in report.json.
-REPORT = ("path", "label", "size", "why", "direct", "written", "handed")
+REPORT = ("path", "label", "size", "why", "direct", "written", "handed",
+          "members")
 PLAN = {"name": "name", "path": "path", "host": "host", "size": "size",
         "total": "whole", "logical_block": "logical_block",
         "physical_block": "physical_block", "kind": "kind", "direct": "direct"}
@@ -39,7 +41,8 @@ class Named(Protocol):
 @dataclass
 class Target:
     path: str
-    size: int = 0               # bytes that are used, from its first on
+    size: int = 0               # bytes that are used, from its first on; of
+                                # several members those of each
     ram: bool = False
     label: str = ""             # what it lies on
     direct: bool = True         # it takes O_DIRECT
@@ -57,6 +60,8 @@ class Target:
     written: extents.Written | None = None      # None: nobody looked
     warnings: list = field(default_factory=list)
     refused: str | None = None  # of one that is only planned for: why
+    number: int = 1             # of members
+    members: tuple = ()         # a Target each, where there are several
     # The claim
     claimed: bool = False       # its path must stand for the descriptor
     descriptor: int = -1        # of what was claimed; -1: it was let go of
@@ -68,6 +73,17 @@ class Target:
         self.name = self.name or self.path
 
     # What was claimed
+
+    def each(self) -> tuple["Target", ...]:
+        """The members, or what it is itself."""
+        return self.members or (self,)
+
+    @property
+    def named(self) -> str:
+        """As fio's filename= has it: a list, in which \\: is no end."""
+        if self.handed or self.number > len(self.each()):
+            return self.path            # as it was planned
+        return ":".join(one.path.replace(":", "\\:") for one in self.each())
 
     def reopen(self, flags: int) -> int:
         """A descriptor of what is claimed, whatever has become of its name."""
@@ -81,14 +97,22 @@ class Target:
 
     # What is used of it
 
+    @property
+    def used(self) -> int:
+        """Bytes, of all members."""
+        return self.size * self.number
+
     def is_part(self) -> bool:
         """Does anything lie behind what is used?  Of a target on another host
         that is not known, and taken for so."""
-        return not self.whole or self.whole > self.size
+        return any(not one.whole or one.whole > one.size
+                   for one in self.each())
 
     def check_size(self, job: Named) -> None:
         """Refuse to go on with a file that a job made longer or shorter."""
-        if self.kind != "file":
+        for one in self.members:
+            one.check_size(job)
+        if self.members or self.kind != "file":
             return
         try:
             now = os.stat(self.path).st_size
@@ -114,7 +138,8 @@ class Target:
         """direct: what the job that ran used, as jobfile.direct_io() says."""
         io = IO_NAMES[direct if self.direct else "none"]
         said = extents.said(self.share_written)
-        return (f"{self.label}, {self.size >> 20} MiB, {io}"
+        times = f"{self.number} x " if self.number > 1 else ""
+        return (f"{self.label}, {times}{self.size >> 20} MiB, {io}"
                 f"{'' if self.writable else FOUND}"
                 f"{', ' if said else ''}{said}")
 
@@ -128,8 +153,8 @@ class Target:
 
     def doubts(self) -> list[str]:
         """Sentences on what its reads may be instead of reads of a device."""
-        return (extents.warnings(self.path, self.written) if self.written
-                else [])
+        return [text for one in self.each() if one.written
+                for text in extents.warnings(one.path, one.written)]
 
     # As files have it
 

@@ -145,10 +145,11 @@ def _order(cell):
 def _cell(data, cell, name, with_pictures):
     return {**cell, "pairs": None, "name": name,
             "target_text": wording.target_text(cell["target"]),
+            "path": wording.path(cell["target"]),
             "pairing": wording.pairing(cell), "heading": "",
             "sentences": duetdata.sentences(cell),
             "other_target": cell.get("target_b") and {
-                "path": cell["target_b"]["path"],
+                "path": wording.path(cell["target_b"]),
                 "text": wording.target_text(cell["target_b"])},
             "job_b": cell.get("job_b"),
             "count": len(cell["pairs"]), "far": _far(cell),

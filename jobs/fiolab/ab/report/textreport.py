@@ -161,7 +161,7 @@ def _hosts(cell):
 
 def _other_target(cell):
     other = cell.get("target_b")
-    return fitted(f"{cell['b']}: {other['path']}, "
+    return fitted(f"{cell['b']}: {wording.path(other)}, "
                   f"{wording.target_text(other)}") if other else []
 
 
@@ -171,8 +171,8 @@ def _heading(data, cell, before):
         return ["", f"  The same, {wording.pairing(cell)}:"]
     target = cell["target"]
     more = f", {cell['b']} against A" if len(data["sides"]) > 2 else ""
-    return ["", *fitted(f"{wording.job_name(cell)}, {target['path']}{more}",
-                        ""),
+    return ["", *fitted(f"{wording.job_name(cell)}, "
+                        f"{wording.path(target)}{more}", ""),
             *fitted(wording.target_text(target)), *_other_target(cell),
             *fitted(f"({target['why']})"), *_changes(cell)]
 

@@ -78,7 +78,8 @@ def _modules():
 def _devices(targets):
     """Of each that is, or lies on, a block device; no scratch in memory."""
     found = {}
-    for number, target in enumerate(targets, 1):
+    for number, target in enumerate((one for target in targets
+                                     for one in target.each()), 1):
         try:
             known = identity.describe(target.path)
         except OSError:

@@ -92,7 +92,7 @@ def _order(cell):
 
 
 def _cell(data, cell):
-    lines = ["", *fitted(f"{cell['job']}, {cell['target']['path']}", ""),
+    lines = ["", *fitted(f"{cell['job']}, {wording.path(cell['target'])}", ""),
              *fitted(wording.target_text(cell["target"])),
              ROW.format("geometric mean", "A", "B", "B vs A", "95% CI",
                         "SD runs", f"{data['unit']}s"),

@@ -75,6 +75,7 @@ class Mapped:
     size: int
     number: int
     zones: Zones | None
+    members: int = 1        # of the target, in each of which this holds
     more: tuple[str, ...] = ()      # lines of zonemode=zbd
     said: tuple[str, ...] = ()      # what became of what, beside values()
 
@@ -83,7 +84,8 @@ class Mapped:
         zones = {"zonesize": self.zones.size, "zonerange": self.zones.range,
                  "zoneskip": self.zones.skip} if self.zones else {}
         return {"offset": self.offset, "fileoffset": self.offset,
-                "offset_increment": self.increment, "size": self.size,
+                "offset_increment": self.increment,
+                "size": self.size * self.members,
                 "filesize": self.size, "file_size": self.size, **zones}
 
     def lines(self, base: int, whole: int) -> list[str]:
@@ -93,7 +95,7 @@ class Mapped:
                 more and self.number > 1) and not (self.zones or self.more):
             return []
         found = [f"offset={base + self.begin + self.offset}",
-                 f"size={self.size}"]
+                 f"size={self.size * self.members}"]
         if more and self.number > 1:
             found.append(f"offset_increment={more}")
         if self.zones:
@@ -162,27 +164,28 @@ def _check_zones(one, size, left):
                       "own.")
 
 
-def part(options: Iterable[str]) -> tuple[int, int] | None:
-    """(first byte, bytes) of the part of a target that option lines give to a
-    job; None where they give none."""
+def part(options: Iterable[str]) -> tuple[int, int, int] | None:
+    """(bytes, first byte, number of members) of the part that option lines
+    give to a job of each member of a target; None where they give none."""
     found = dict(line.partition("=")[::2] for line in options)
     if "size" not in found:
         return None
-    return (size_of(found.get("offset", "0"), "offset"),
-            size_of(found["size"], "size"))
+    members = int(found.get("nrfiles", "1"))
+    return (size_of(found["size"], "size") // members,
+            size_of(found.get("offset", "0"), "offset"), members)
 
 
-def mapped(sections: Sequence[Values], size: int,
-           base: int = 0) -> list[Mapped]:
-    """Where each section goes in the size bytes of a target from base on;
-    sections: READ as in force."""
+def mapped(sections: Sequence[Values], size: int, base: int = 0,
+           members: int = 1) -> list[Mapped]:
+    """Where each section goes in the size bytes of a target from base on, and
+    so in each of its members; sections: READ as in force."""
     ranges, files = namedfiles.laid(sections)
     part_ = zbd.fitted(ranges, files, base, size)
     _place(files, part_.size)
     found = [_mapped(one, part_.size) for one in ranges]
-    return [replace(new, begin=part_.begin + new.begin,
+    return [replace(new, begin=part_.begin + new.begin, members=members,
                     more=tuple(part_.lines(one)),
-                    said=(*part_.said(one), *one.said()))
+                    said=(*part_.said(one), *one.said(members)))
             for new, one in zip(found, ranges)]
 
 
@@ -208,6 +211,11 @@ def least(sections: Sequence[Values]) -> int:
 def number_of_files(sections: Sequence[Values]) -> int:
     """How many the job file names."""
     return sum(one.number for one in namedfiles.laid(sections)[1])
+
+
+def files(sections: Sequence[Values]) -> list[int]:
+    """How many each job of each section has."""
+    return [one.files() for one in namedfiles.laid(sections)[0]]
 
 
 def zoned(sections: Sequence[Values]) -> bool:

@@ -78,10 +78,14 @@ class Range:
         text = self.values.get("nrfiles", self.values.get("nr_files", "1"))
         return max(len(names), int(text) if text.isdigit() else 1)
 
-    def said(self) -> list[str]:
+    def said(self, members: int) -> list[str]:
         """What became of its files: all ranges of a job of fio's begin at the
-        same place of a target, so it has one."""
+        same place of a file, so it has one in each member of the target."""
         number = self.files()
+        if members > 1:
+            files = f"{number} files" if number > 1 else "the file"
+            return [f"{files} of one job -> the {members} of the target"
+                    ] if number != members else []
         if number < 2:
             return []
         return [f"{number} files of one job -> one range" + (

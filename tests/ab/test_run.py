@@ -32,7 +32,8 @@ def test_a_slower_side_is_found_out(ab, shm, tmp_path):
     assert cell["target"] == {
         "path": target, "label": "RAM (tmpfs /dev/shm)", "size": 16 << 20,
         "why": "no device: shows the engine's own cost", "direct": "all",
-        "handed": False, "written": {"share": 1, "bytes": 16 << 20, "compressed": 0}}
+        "handed": False, "members": 1,
+        "written": {"share": 1, "bytes": 16 << 20, "compressed": 0}}
     assert "ramp_time 2 -> 0.05 s" in cell["changes"]
     assert json.loads(out.read_text()) == ab.report()
     assert effect(cell, "iops")["verdict"] == "slower"

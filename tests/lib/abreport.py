@@ -112,6 +112,7 @@ def cell(rng, number, n=20, effect=0.2, b="B", drift=0.0, comparisons=14,
         "stream": "first 500 I/Os identical on both sides",
         "target": {"path": target, "label": "RAM (tmpfs /dev/shm)",
                    "size": 256 << 20, "direct": "all", "handed": False,
+                   "members": 1,
                    "why": "no device: shows the engine's own cost"},
         "command": {r: f"ENGINE={r} TARGET={target} fio "
                     f"--output-format=json cell-{number}-{r}.fio"

@@ -46,6 +46,21 @@ def test_nvme_with_native_multipath(tmp_path):
     assert identity.block(disk)["transport"] == "tcp"
 
 
+def test_null_blk_is_memory_whatever_its_name(monkeypatch):
+    monkeypatch.setattr(sysfs, "of",
+                        lambda _: "/sys/devices/virtual/block/fast")
+    assert medium.identify(_node()) == (False, "device fast")
+    monkeypatch.setattr(sysfs, "kind", lambda _: "null")
+    assert medium.identify(_node()) == (True, "RAM fast")
+
+
+def _node():
+    """Any block device."""
+    return next((str(path) for path in Path("/dev").iterdir()
+                 if path.is_block_device()), None) or pytest.skip(
+                     "there is no block device")
+
+
 def test_sata_has_its_whole_model_and_firmware(tmp_path):
     (tmp_path / "ata1").mkdir()
     found = identity.block(faketools.sata(tmp_path / "ata1"))

@@ -110,7 +110,8 @@ def _by_nvme(path):
 def of(path, kind):
     """(table, None) or (None, a sentence) of a whole device."""
     if kind not in SMART_KINDS:
-        return None, f"{path} is of a kind without SMART data ({kind})."
+        return None, f"{path} is of a kind without SMART data (" + (
+            f"{kind})." if kind else "not known).")
     found, why = _by_smartctl(path)
     if found is None and kind == "nvme":
         other, other_why = _by_nvme(path)

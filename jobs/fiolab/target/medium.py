@@ -9,7 +9,7 @@ from . import blockdevice, sysfs
 
 SPARE = 16 << 20
 RAM_TYPES = {"tmpfs", "ramfs"}
-RAM_DEVICES = ("zram", "ram", "nullb", "pmem")
+RAM_KINDS = {"zram", "ram", "null", "pmem"}
 
 
 def mount_of(path):
@@ -24,6 +24,10 @@ def mount_of(path):
     return best
 
 
+def _in_ram(number):
+    return sysfs.kind(sysfs.whole(sysfs.of(number))) in RAM_KINDS
+
+
 def _device_label(number):
     """'vda (model)' for a device number, from sysfs."""
     folder = sysfs.of(number)
@@ -36,9 +40,8 @@ def identify(path: str) -> tuple[bool, str]:
     """(is it memory?, label) of a file or block device."""
     number = blockdevice.device_number(path)
     if number is not None:
-        name = _device_label(number)
-        ram = name.startswith(RAM_DEVICES)
-        return ram, f"{'RAM' if ram else 'device'} {name}"
+        ram = _in_ram(number)
+        return ram, f"{'RAM' if ram else 'device'} {_device_label(number)}"
     row = mount_of(path)
     if row is None:             # in a chroot that is not a mount point
         return False, f"disk ({_device_label(os.stat(path).st_dev)})"
@@ -47,7 +50,7 @@ def identify(path: str) -> tuple[bool, str]:
         return True, f"RAM ({fstype} {point})"
     number = blockdevice.device_number(source)
     name = _device_label(number) if number is not None else source
-    ram = name.startswith(RAM_DEVICES)
+    ram = number is not None and _in_ram(number)
     return ram, f"{'RAM' if ram else 'disk'} ({fstype} on {name})"
 
 

@@ -17,8 +17,6 @@ import fcntl
 import os
 import struct
 
-import numpy as np
-
 from ..base.problem import Problem
 from . import blockdevice, sysfs
 
@@ -254,7 +252,8 @@ def said(written: dict | None) -> str:
 def fill(descriptor: int, ranges: Iterable[tuple[int, int]],
          tell: Callable[[float], None] = lambda share: None) -> None:
     """Write what is missing, with data that do not compress, and sync."""
-    made, done = np.random.default_rng(0), 0
+    from numpy import random    # whose import takes its time
+    made, done = random.default_rng(0), 0
     for start, end in ranges:
         for place in range(start, end, CHUNK):
             piece = made.bytes(min(CHUNK, end - place))

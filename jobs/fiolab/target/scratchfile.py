@@ -12,8 +12,6 @@ import secrets
 import stat
 import sys
 
-import numpy as np
-
 from ..base.problem import Problem
 from . import blockdevice, claim, claimable, medium
 from .target import Target
@@ -31,7 +29,8 @@ def unchecked(_target: Target) -> None:
 
 def _fill(target):
     """Write every byte once with data that does not compress, and sync."""
-    data = np.random.default_rng(0)
+    from numpy import random    # whose import takes its time
+    data = random.default_rng(0)
     with open(target.reopen(os.O_WRONLY), "wb", buffering=0) as file:
         for offset in range(0, target.size, CHUNK):
             file.write(data.bytes(min(CHUNK, target.size - offset)))

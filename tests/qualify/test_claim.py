@@ -198,6 +198,20 @@ def test_what_else_wipefs_knows_has_words(kind, usage, words, fake):
     assert contents.found("/dev/x") == [words]
 
 
+@pytest.mark.parametrize("disk", ["sdx", "sdx/sdx1"])
+@pytest.mark.parametrize("flag", ["0\n", "1\n", None])
+def test_what_is_removable_is_said(disk, flag, tmp_path, monkeypatch):
+    """Of the disk, of which a partition is a part."""
+    (tmp_path / "sdx" / "sdx1").mkdir(parents=True)
+    (tmp_path / "sdx" / "sdx1" / "partition").write_text("1\n")
+    if flag:
+        (tmp_path / "sdx" / "removable").write_text(flag)
+    monkeypatch.setattr(contents, "_folder", lambda _: str(tmp_path / disk))
+    found = contents.removable("/dev/x")
+    assert [" is removable, " in one for one in found] == (
+        [True] if flag == "1\n" else [])
+
+
 def test_a_file_that_wipefs_cannot_look_at_is_refused(precious, stack, fake):
     """It is not taken to be empty."""
     (fake.folder / "wipefs").unlink()

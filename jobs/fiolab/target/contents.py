@@ -68,6 +68,14 @@ def beside(path: str) -> list[str]:
             for folder, reason in used if reason]
 
 
+def removable(path: str) -> list[str]:
+    """A sentence, if that is what the disk is: the wrong one is soon named."""
+    own = _folder(path)
+    return [f"{path} is removable, as a stick or a card is: look whether it "
+            "is the one that is meant."] if own and sysfs.number(
+                sysfs.whole(own), "removable") else []
+
+
 def _sentence(path, folder, held):
     where = "" if _folder(path) == folder else f"in {sysfs.node(folder)} "
     return (f"{path} holds {where}{' and '.join(held)}, which this run "
@@ -101,7 +109,7 @@ def warnings(target: Target, partitions: list[str] | None) -> list[str]:
     if partitions:
         texts.append(f"{path} has the partitions {', '.join(partitions)}, "
                      "which this run destroys.")
-    return [*texts, *beside(path), *_within(target)]
+    return [*texts, *removable(path), *beside(path), *_within(target)]
 
 
 def _notes(folder):
@@ -127,4 +135,5 @@ def noted(path: str) -> list[str]:
     own = _folder(path)
     known = [(folder, _noted(folder))
              for folder in ([own, *sysfs.partitions(own)] if own else ())]
-    return [_sentence(path, folder, held) for folder, held in known if held]
+    return [_sentence(path, folder, held)
+            for folder, held in known if held] + removable(path)

@@ -35,6 +35,7 @@ class Order:
     def __init__(self, machine, folder, argv, env, cwd):
         self._machine, self._channel = machine, machine.channel
         self.folder, self.argv = folder, argv
+        self._boot = self._channel.boots
         folder.mkdir(parents=True)
         (folder / "command").write_text(script(argv, env, cwd),
                                         encoding="utf-8")
@@ -66,13 +67,12 @@ class Order:
     def wait(self, seconds=300, kill=True):
         """Done; Late after that time, and it is killed, unless kill is false;
         Died if the guest has ended or was reset meanwhile."""
-        boots = self._channel.boots
         self._channel.wait(lambda: self.status is not None or
-                           self._channel.boots != boots, seconds)
+                           self._channel.boots != self._boot, seconds)
         if self.status is not None:
             return Done(self.status, self.out, self.err)
         what = f"{shlex.join(map(str, self.argv))} has not ended"
-        if not self._channel.open or self._channel.boots != boots:
+        if not self._channel.open or self._channel.boots != self._boot:
             raise Died(f"{what}, but the guest has: {self._machine.end()}")
         if kill:
             self.kill()

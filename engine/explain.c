@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -150,7 +152,28 @@ static void explain_einval(const struct explain_io *io, char *text, size_t size)
 			io->offset, io->length, direct ? "direct=1, " : "");
 }
 
-/* Of EINVAL and EPERM there is more to say. */
+/* A device that is gone has no size left. */
+static const char *no_space(const struct explain_io *io)
+{
+	uint64_t size;
+
+	if (!ioctl(io->fd, BLKGETSIZE64, &size) &&
+	    io->offset + io->length > size)
+		return "the device ends before it, as one does that was taken "
+		       "away or has shrunk; see dmesg";
+	return "the file system or the thin device is full";
+}
+
+static const char *not_permitted(const struct explain_io *io)
+{
+	if (io->realtime)
+		return "only root (CAP_SYS_NICE) may give I/Os the priority "
+		       "class RT (cmdprio_class=1, which is also the default); "
+		       "run fio as root, or set cmdprio_class=2 or 3";
+	return "the file does not permit it, as a sealed or an append-only one";
+}
+
+/* Of EINVAL, ENOSPC and EPERM there is more to say. */
 static const struct {
 	int error;
 	const char *why;
@@ -160,7 +183,6 @@ static const struct {
 		 "past it), or the kernel kept refusing to take it"},
 	{EOPNOTSUPP, "the kernel or the file system does not support a flag "
 		     "of this I/O (nowait, uncached, atomic)"},
-	{ENOSPC, "the file system or the thin device is full"},
 	{EIO, "the device failed the I/O, or it ends before it, or is gone; "
 	      "or, where it is zoned, a write was not at its zone's write "
 	      "pointer (zonemode=zbd); see dmesg"},
@@ -188,14 +210,10 @@ void explain_error(const struct explain_io *io, char *text, size_t size)
 		explain_einval(io, text, size);
 		return;
 	}
+	if (io->error == ENOSPC)
+		why = no_space(io);
 	if (io->error == EPERM)
-		why = io->realtime
-			      ? "only root (CAP_SYS_NICE) may give I/Os the "
-				"priority class RT (cmdprio_class=1, which is "
-				"also the default); run fio as root, or set "
-				"cmdprio_class=2 or 3"
-			      : "the file does not permit it, as a sealed or "
-				"an append-only one";
+		why = not_permitted(io);
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (reasons[i].error == io->error)
 			why = reasons[i].why;

@@ -195,7 +195,7 @@ class Machine:
             self.check("modprobe", "-a", *device.modules)
         for node in device.nodes:
             self.monitor.do("blockdev-add", node)
-        for one in device.devices:
+        for one in qemu.plugged(device):
             self.monitor.do("device_add", one)
         self.devices.append(device)
         self._set_up([device])

@@ -47,6 +47,16 @@ def of_device(device):
         yield "-device", json.dumps(one)
 
 
+def plugged(device):
+    """Its devices as they are plugged into a guest that runs: an NVMe
+    namespace cannot follow its controller, so one is the controller's own."""
+    first, *rest = device.devices
+    if first["driver"] != "nvme" or len(rest) != 1:
+        return device.devices
+    return [{**{key: value for key, value in rest[0].items()
+                if key != "nsid"}, **first}]
+
+
 def of_shares(shares, bus):
     """shares: (tag, ro or rw, folder of the host, of the guest)."""
     for tag, mode, folder, _ in shares:

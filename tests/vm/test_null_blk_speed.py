@@ -142,12 +142,13 @@ def test_adaptive_does_not_starve_it(cells):
 
 
 def test_adaptive_holds_an_eighth_of_a_deep_queue(cells):
-    """As long as a trial lets it: half of the time, in the first one."""
+    """As long as a trial lets it: in the first three of its windows, which is
+    what there is time for, once."""
     for held, at_once in pairs(cells, "adaptive", "immediate", 64):
         assert batch(at_once) == 1, at_once
         if not held.name.startswith("slow"):
-            assert batch(held) > 1.5, held
-            assert held.stats["ios_per_submit"]["5-8"] > 0.3 * held.reads / 8
+            assert batch(held) > 1.3, held
+            assert held.stats["ios_per_submit"]["5-8"] > 0.25 * held.reads / 8
     for held, at_once in pairs(cells, "adaptive", "immediate", 8):
         assert batch(held) == batch(at_once) == 1, held
 

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""jobs/qualify on the kernel's real drivers: what it refuses, how it purges and
+switches write caches, as the device itself says afterwards."""
+import json
+from pathlib import Path
+
+import pytest
+
+GUEST = Path(__file__).resolve().parents[1] / "lib" / "guestqualify.py"
+SIZE = "size=32M"
+VM = {"specs": [
+    f"nvme,id=n512,lba=512,{SIZE}", f"nvme,id=n4k,lba=4096,{SIZE}",
+    f"nvme,id=npi,lba=512,ms=8,pi=1,{SIZE}",
+    f"nvme,id=zns,zoned=1,zone_size=1M,{SIZE}", f"ahci,id=sata,{SIZE}",
+    f"scsi,id=scsi,{SIZE}", f"virtio,id=blk,{SIZE}",
+    f"scsi,id=used,luns=9,removable=1,{SIZE}",
+    "md,id=mirror,level=1,over=used-5+used-6",
+    "dm,id=linear,target=linear,over=used-7",
+    f"scsi_debug,id=path,add_host=2,vpd_use_hostno=0,{SIZE}"]}
+USED = r"""set -e
+i=1
+for name in mounted swap parts pv one two below fixed stick; do
+	disk=/dev/lab/used-$i
+	[ $i != 1 ] || disk=/dev/lab/used
+	ln -sfn "$(readlink $disk)" /dev/lab/$name
+	i=$((i + 1))
+done
+mkfs.ext4 -q /dev/lab/mounted
+mkdir -p /mnt/lab /mnt/part
+mount /dev/lab/mounted /mnt/lab
+mkswap -q /dev/lab/swap
+swapon /dev/lab/swap
+d=$(readlink -f /dev/lab/parts)
+addpart $d 1 2048 8192
+addpart $d 2 16384 40960
+until [ -b ${d}2 ]; do sleep 0.1; done
+ln -s ${d}1 /dev/lab/part1
+ln -s ${d}2 /dev/lab/part2
+mkfs.ext4 -q ${d}1
+mount ${d}1 /mnt/part
+exec 3>&-
+pvcreate -q -y /dev/lab/pv
+vgcreate -q labvg /dev/lab/pv
+lvcreate -q -y -Zn -n lv -l 100%FREE labvg
+blockdev --setro /dev/lab/fixed
+modprobe -a dm_multipath dm_service_time
+echo "0 $(blockdev --getsz /dev/lab/path) multipath 0 0 2 1 \
+service-time 0 1 1 /dev/lab/path 1 service-time 0 1 1 /dev/lab/path-2 1" |
+	dmsetup create --noudevsync mpath
+dmsetup mknodes
+"""
+# Words of the sentence, of a device that is used or cannot be.
+REFUSED = {
+    "mounted": "is mounted on /mnt/lab", "swap": "is swap space",
+    "parts": "is mounted on /mnt/part", "part1": "is mounted on /mnt/part",
+    "pv": "is held by dm-", "one": "is held by md", "two": "is held by md",
+    "below": "is held by dm-", "path": "is held by dm-",
+    "path-2": "is held by dm-", "zns": "zones that must be written in order",
+    "fixed": "is read-only"}
+REMOVABLE = ("part2", "stick")
+TAKEN = ("n512", "n4k", "npi", "sata", "scsi", "blk", "mirror", "linear",
+         "part2", "stick")
+
+
+CACHES = {      # what the device itself says: on, off
+    "n512": ("nvme get-feature /dev/lab/n512 -f 6 -n 0xffffffff",
+             "00000001", "00000000"),
+    "sata": ("hdparm -W /dev/lab/sata", "=  1 (on)", "=  0 (off)"),
+    "scsi": ("sdparm --quiet --get=WCE /dev/lab/scsi", "WCE           1",
+             "WCE           0"),
+    "blk": ("cat /sys/block/$(basename $(readlink /dev/lab/blk))/cache_type",
+            "write back", "write through")}
+PURGES = {
+    "n512": "nvme-format", "n4k": "nvme-format", "npi": "nvme-format",
+    "sata": "blkdiscard", "scsi": "blkdiscard", "blk": "blkdiscard",
+    "mirror": "blkdiscard", "linear": "blkdiscard", "lv": "blkdiscard",
+    "mpath": "overwrite-none"}
+MAPPED = {"lv": "/dev/mapper/labvg-lv", "mpath": "/dev/mapper/mpath"}
+
+
+def path(name):
+    return MAPPED.get(name, "/dev/lab/" + name)
+
+
+@pytest.fixture(scope="module")
+def told(vm):
+    """{(what, name): what came of it}"""
+    vm.check("bash", "-c", USED)
+    orders = [["claims", name] for name in (*REFUSED, *TAKEN, *MAPPED)] + [
+        ["cache", name, False, CACHES[name][0]] for name in CACHES] + [
+        ["purge", name] for name in PURGES]
+    text = json.dumps([[what, path(name), *words]
+                       for what, name, *words in orders])
+    answers = json.loads(vm.check("/usr/bin/python3", GUEST, text,
+                                  seconds=1500))
+    return {(what, name): answer
+            for (what, name, *_), answer in zip(orders, answers)}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_used_is_refused(told, name):
+    assert REFUSED[name] in (told["claims", name]["refused"] or "taken")
+
+
+@pytest.mark.parametrize("name", (*TAKEN, *MAPPED))
+def test_what_is_free_is_taken(told, name):
+    found = told["claims", name]
+    assert found["refused"] is None
+    assert any("is removable" in one for one in found["warnings"]) == (
+        name in REMOVABLE), found
+    assert any("which is in use" in one for one in found["warnings"]) == (
+        name == "part2"), found
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_the_device_itself_has_switched_its_cache(told, name):
+    """And is set back."""
+    found, (_, on, off) = told["cache", name], CACHES[name]
+    assert found["why"] is None
+    for word, said in zip((on, off, on), found["told"]):
+        assert word in said, found
+
+
+@pytest.mark.parametrize("name", PURGES)
+def test_a_purge_leaves_nothing(told, name):
+    found = told["purge", name]
+    assert found["method"] == PURGES[name], found
+    assert found["before"] == 0
+    if found["method"] != "overwrite-none":
+        assert found["after"] == found["of"] > 0, found
+        assert "read as zeros" in found["said"][-1]
+
+
+def test_a_format_keeps_what_was_formatted(told, vm):
+    """told: after the purge."""
+    space = json.loads(vm.check("nvme", "id-ns", path("npi"), "-o", "json"))
+    assert (space["flbas"] & 15, space["dps"] & 7) == (1, 1)
+    assert space["lbafs"][1] == {"ms": 8, "ds": 9, "rp": 0}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Offsets, sizes, files and zones of a job file are put into the part of a
 # target that is given, in proportion, and fio then does its I/O just there.
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,7 @@ def test_strides_end_where_the_target_ends(size):
 
 @pytest.mark.parametrize("text, word", [
     ("[a]\noffset=1x\n", "offset=1x .* no size"),
+    ("[a]\nzonesize=10%\n", "zonesize=10% .* takes no share"),
     ("[a]\nnumjobs=64\nbs=1m\n", "for the 64 files .*at least --size 256M"),
     (ZONES + "[b]\nfilename=y\n", "zonemode=strided.*job file of its own")])
 def test_what_cannot_be_mapped_is_one_sentence(text, word):
@@ -128,6 +130,19 @@ def test_reading_what_is_appended_to_is_reading(tmp_path):
     (tmp_path / "x.fio").write_text("[a]\nrw=read\nfile_append=1\n")
     job, = jobgroups.load(str(tmp_path / "x.fio"))
     assert job.changes([]) == "dropped: file_append"
+
+
+@pytest.mark.parametrize("lines", [
+    "zonesize=0\nzoneskip=0\n", "zonesize=0\nzonemode=strided\n", "bs=0\n",
+    "bs=4k,0\nnumjobs=2\n", "bs=8k\nbssplit=0/50:8k/50\n"])
+def test_what_is_0_divides_nothing(lines):
+    """fio takes it for not set, or refuses it when it is asked."""
+    job, = jobgroups.split("x", f"[a]\nrw=read\nsize=1g\n{lines}[b]\n")
+    for first, end in job.ranges(BASE, SIZE):
+        assert BASE <= first < end <= BASE + SIZE
+    assert job.effective(OPTIONS)
+    fairness.ends_inside(replace(job, text=job.text.replace(
+        "rw=read", "rw=write")), SIZE)
 
 
 def test_a_job_apart_begins_where_it_begins_among_others():

@@ -114,6 +114,9 @@ def test_only_whole_blocks_are_written(name, size, tmp_path):
     ("[a]\nrw=read\nverify=md5\nbs=4k,8k\n", "several sizes"),
     ("[a]\nrw=read\nverify=md5\nbs=4k\nbssplit=4k/50:8k/50\n",
      "several sizes"),
+    ("[global]\nrw=read\nbssplit=4k/50:8k/50\n[a]\nverify=md5\n[b]\n",
+     "several sizes"),
+    ("[global]\nrw=read\n[a]\nverify=md5\nzonesize=1m\n[b]\n", "in zones"),
     ("[a]\nrw=write\nverify=md5\nverify_only\n", "verifies once"),
     ("[a]\nrw=read\nverify=md5\nzonemode=zbd\n", "in zones"),
     ("[a]\nrw=read\nverify=md5\nzonesize=1m\n", "in zones")])

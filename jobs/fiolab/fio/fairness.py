@@ -181,7 +181,7 @@ def _fixed_blocks(job):
         for one in filter(None, arithmetic.meant(value).split(",")):
             sizes = {_bytes(part.split("/")[0], _base(job))
                      for part in re.split("[-:]", one) if part}
-            found |= sizes if len(sizes) == 1 else set()
+            found |= sizes - {0} if len(sizes) == 1 else set()
     return found or {4096}
 
 

@@ -80,9 +80,10 @@ def zone(values: Values) -> int:
 
 
 def _blocks(text, key, base):
-    """The sizes in the value of an option, or in that of one direction."""
+    """The sizes in the value of an option, or in that of one direction; 0 is
+    none to fio, which refuses it or takes another."""
     return {size_of(one, key, base) for part in re.split("[-,:]", text)
-            if SIZE.fullmatch(one := part.split("/")[0])}   # fairness.py
+            if SIZE.fullmatch(one := part.split("/")[0])} - {0}  # fairness.py
 
 
 def block(values: Values) -> int:
@@ -130,6 +131,12 @@ class Zones:
         size, skip, extent = (Amount.of(values, key) for key in (
             "zonesize", "zoneskip", "zonerange"))
         if values.get("zonemode", "strided") != "strided" or not size:
+            return None
+        if size.share:
+            raise Problem(f"zonesize={values['zonesize']} in the job file is "
+                          "no size, which fio takes no share for: write it "
+                          "plainly, such as 64m.")
+        if not size.bytes:
             return None
         return cls(size.bytes, (extent or size).bytes or size.bytes,
                    (skip or NOTHING).bytes)

@@ -193,7 +193,8 @@ def _why_not(sections):
 
 
 def _only_reads(section):
-    return written.checks(section) or _is_on(section, "verify_only")
+    kind = section.get("rw", section.get("readwrite", "read")).split(":")[0]
+    return kind in jobfile.READ_ONLY or _is_on(section, "verify_only")
 
 
 def _text(sections):

@@ -155,6 +155,23 @@ def test_a_part_that_was_killed(boots, boot, kept):
 
 
 @pytest.mark.fio
+def test_another_disk_of_that_name_is_not_written(boots, shm):
+    """Nor claimed: what is refused after a boot is refused before."""
+    path = os.path.join(shm, "target")
+    with open(path, "wb") as file:
+        file.write(b"p" * (16 << 20))
+    boots.first("b1", "A", "--destroy-data", "--job", "randwrite")
+    found = json.loads((boots.out / "parts.json").read_text())
+    found["parts"][0]["state"]["target 1 serial"] = "S1"
+    (boots.out / "parts.json").write_text(json.dumps(found))
+    with open(path, "wb") as file:
+        file.write(b"p" * (16 << 20))
+    done = boots("b2", "B", "--destroy-data")
+    assert done.returncode == 1 and "takes the same device" in done.stderr
+    with open(path, "rb") as file:
+        assert file.read() == b"p" * (16 << 20)
+
+
 def test_runs_that_were_taken_away(boots):
     """A part without a run is none, though parts.json says that it ended."""
     boots.first()

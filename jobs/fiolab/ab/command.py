@@ -3,7 +3,7 @@
 campaign.json, a resumed one is read from it; from there on both are the same.
 """
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 import math
@@ -159,9 +159,9 @@ def _same(campaign, sides):
                           "began: begin a new one.")
 
 
-def go_on(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
-    """(the campaign of --resume, the file of --json); what it still needs is
-    prepared."""
+def go_on(given: dict, stack: ExitStack,
+          before: Callable = lambda campaign: None) -> tuple[Campaign, Any]:
+    """(the campaign of --resume, made ready after before(campaign), --json)"""
     folder = CampaignFolder(given["resume"])
     campaign = campaignfolder.read(folder.open(stack))
     campaign.folder = folder
@@ -187,6 +187,7 @@ def go_on(given: dict, stack: ExitStack) -> tuple[Campaign, Any]:
         _same(campaign, sides)
     file = _output(campaign, given.get("json"), stack)
     if left:
+        before(campaign)
         places.again(campaign, stack)
     return campaign, file
 

@@ -75,7 +75,7 @@ def _modules():
         return ""
 
 
-def _devices(targets):
+def devices(targets: Iterable[Target]) -> dict[str, str]:
     """Of each that is, or lies on, a block device; no scratch in memory."""
     found = {}
     for number, target in enumerate((one for target in targets
@@ -99,7 +99,7 @@ def read(targets: Iterable[Target] = ()) -> dict[str, str]:
               for path in sorted(glob(MITIGATIONS))}
     found |= {name.replace("/", "."): _read(f"/proc/sys/{name}")
               for name in SYSCTLS}
-    return {name: text for name, text in (found | _devices(targets)).items()
+    return {name: text for name, text in (found | devices(targets)).items()
             if text}
 
 

@@ -11,12 +11,15 @@ import argparse
 from collections.abc import Sequence
 from contextlib import ExitStack
 import hashlib
+import os
 import sys
 import time
 
 from ...base import commandline, machine, progress
 from ...base.problem import Problem
 from ...fio import streams
+from ...target import members
+from ...target.target import Target
 from .. import cli, command, planning, runner
 from . import machinestate, partfolder, partreport
 from .partfolder import LABELS, Part, Parts
@@ -104,12 +107,16 @@ def _opened(given, stack):
     again = {"resume": given["out"], "parts": True,
              **{name: given[name] for name in ("fio", "destroy_data")
                 if name in given}}
-    campaign, _ = command.go_on(again, stack)
-    _refuse_others(given, campaign.asked)
-    _refuse_other_jobs(given, campaign)
-    parts = Parts(campaign)
-    parts.load()
-    return parts
+    found = []
+
+    def before(campaign):
+        _refuse_others(given, campaign.asked)
+        _refuse_other_jobs(given, campaign)
+        found.append(Parts(campaign))
+        found[0].load()
+        _refuse_other_names(found[0])
+    command.go_on(again, stack, before)
+    return found[0]
 
 
 # The part
@@ -169,14 +176,27 @@ def _refuse_same_boot(parts, boot, allowed):
     parts.same_boot = parts.same_boot or bool(before)
 
 
-def _refuse_other_devices(parts, state):
-    """A target's name that stands for another device than before."""
+def _refuse_other_devices(parts, state, which=("target ",)):
+    """A target's name that stands for another device than before; which: how
+    the names of those begin that are looked at."""
     known = parts.every[0].state if parts.every else {}
     for name, text in known.items():
-        if name.endswith((" model", " serial")) and state.get(name) != text:
+        if (name.startswith(which) and name.endswith((" model", " serial"))
+                and state.get(name) != text):
             raise Problem(f"the {name} was {text} in the first part, and is "
                           f"{state.get(name, 'not told')}: a part takes the "
                           "same device.")
+
+
+def _refuse_other_names(parts):
+    """The same before anything is claimed or written, of what is there: after
+    a boot, /dev/sdb may be another disk."""
+    places = {id(cell.place): cell.place for cell in parts.campaign.cells}
+    each = [Target(path, place.size) for place in places.values() for path in (
+        members.listed(place.path) if place.number > 1 else [place.path])]
+    _refuse_other_devices(parts, machinestate.devices(each), tuple(
+        f"target {number} " for number, one in enumerate(each, 1)
+        if os.path.exists(one.path)))
 
 
 def _part(parts, given):

@@ -17,7 +17,6 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs"))
-sys.dont_write_bytecode = True
 
 from fiolab.base.problem import Problem  # noqa: E402
 from fiolab.target import blockio, claim, purge, writecache  # noqa: E402

@@ -194,6 +194,23 @@ def test_many_cells_take_a_line_each():
     assert len(lines) < 60
 
 
+def test_a_figure_stands_in_the_column_of_its_metric():
+    """A cell of alternating pairs decides no CPU time, and of one without a
+    pair there is nothing to say."""
+    rng = np.random.default_rng(1)
+    cells = [abreport.cell(rng, i, n=6, metrics=("cpu_us", "iops"))
+             for i in range(8)]
+    cells[6]["effects"] = [effect()]
+    cells[7].update(effects=[], pairs=[])
+    text = textreport.text(abreport.report(cells))
+    head, *rows = text[text.index("  cell   "):].splitlines()[:9]
+    column = head.index("IOPS")
+    assert rows[6][:column].rstrip() == rows[6][:35].rstrip()
+    assert rows[6][column:].split() == ["+21.6%", "faster"]
+    assert not rows[7][35:].strip()
+    assert "not a pair in 1 of 8 cells" in text
+
+
 def test_nothing_measured():
     cell = abreport.cell(np.random.default_rng(1), 0)
     cell.update(pairs=[], effects=[], latency={}, order_effect={})

@@ -50,6 +50,16 @@ def report_data(campaign: Campaign, ending: BaseException | None) -> dict:
     return found
 
 
+def _exported(found, export):
+    """The problem of what other programs read, which is told after what the
+    campaign has found."""
+    try:
+        export(found)
+    except Problem as problem:
+        return problem
+    return None
+
+
 def write(campaign: Campaign, ending: BaseException | None, file: Any,
           export: Callable[[dict], None]) -> dict:
     """Everything, and what export(report.json) writes; the report.json as it
@@ -59,14 +69,16 @@ def write(campaign: Campaign, ending: BaseException | None, file: Any,
         text = _write(campaign, found)
         if file:
             file.save(found)
-        export(found)
     except Problem:
         if ending is None:
             raise
         return found            # the first problem is the one to tell
+    unwritten = _exported(found, export)
     if ending is None or isinstance(ending, (SystemExit, Stopped)):
         print(text, end="" if text.endswith("\n") else "\n")
         print(f"Report: {campaign.folder.shown}/report.html")
+    if unwritten and ending is None:
+        raise unwritten
     if ending is not None:
         say_how_to_go_on(campaign)
     elif campaign.anytime and not all(

@@ -57,6 +57,9 @@ def _overview(data):
         for metric, name in wording.primary_names(cells).items():
             found = wording.metric_effects(cells, metric)
             lines += fitted(f"{name}: {wording.tally_text(found)}")
+        empty = sum(not cell["effects"] for cell in cells)
+        if empty:
+            lines += fitted(f"not a pair in {empty} of {len(cells)} cells")
     return lines
 
 
@@ -194,15 +197,23 @@ def cell_lines(data: dict, cell: dict,
             *_noise(cell, again)]
 
 
+def _short_figures(cell, metric):
+    """Of one metric, blank in a cell that does not decide it."""
+    for effect in wording.primaries(cell):
+        if effect["metric"] == metric:
+            return percent(effect["ratio"]), _column(effect["verdict"], 12)
+    return "", ""
+
+
 def _short_cells(data):
-    names = wording.primary_names(data["cells"])
-    heads = [_column(name, 21) for name in names.values()][:2]
+    names = dict(list(wording.primary_names(data["cells"]).items())[:2])
+    heads = [_column(name, 21) for name in names.values()]
     lines = ["", "  {:<33} {:<21} {}".format("cell", *heads, *[""] * (
         2 - len(heads))).rstrip()]
     titles = wording.cell_names(data)
     for cell in data["cells"]:
-        said = [part for e in wording.primaries(cell)[:2]
-                for part in (percent(e["ratio"]), _column(e["verdict"], 12))]
+        said = [part for metric in names
+                for part in _short_figures(cell, metric)]
         name = titles[cell["id"]].replace(" · ", ", ")
         lines.append(SHORT_ROW.format(
             _column(name, 33), *said, *[""] * (4 - len(said))).rstrip())

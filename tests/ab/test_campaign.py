@@ -246,6 +246,25 @@ def test_a_refused_command_leaves_the_folder_of_another(ab, shm):
     assert sorted(os.listdir(first.path)) == ["campaign.json", "runs"]
 
 
+def test_another_disk_under_the_same_name_is_not_written(ab, shm):
+    """After a boot, /dev/sdb may be one."""
+    path = os.path.join(shm, "target")
+    before = os.urandom(16 << 20)
+    Path(path).write_bytes(before)
+    with ab.start("--b", "psync", "--pairs", "9", "--target", path, "--job",
+                  "randwrite", "--destroy-data", *FAST) as started:
+        ab.await_runs(1, started)
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=300)
+    plan = json.loads((ab.out / "campaign.json").read_text())
+    plan["devices"] = {path: {"serial": "S1"}}
+    (ab.out / "campaign.json").write_text(json.dumps(plan))
+    Path(path).write_bytes(before)
+    sentence(ab("--resume", ab.out, "--destroy-data"),
+             f"the serial of {path} was S1 when the campaign began")
+    assert Path(path).read_bytes() == before
+
+
 def test_another_engine_under_the_same_name_is_refused(ab, shm, build_dir, san,
                                                        tmp_path):
     if san:

@@ -116,7 +116,7 @@ def test_several_jobs_are_compared_each(ab, several, shm):
 def test_a_number_of_jobs_that_cannot_be_told(ab, several, shm):
     done = ab("--b", "psync", "--pairs", "1", "--job", several, "--target",
               f"{shm}/s", *FAST, TWICE="2x")
-    sentence(done, "sets numjobs=${TWICE}, which fio may take for something")
+    sentence(done, "numjobs=2x in the job file is no number: write it plainly")
     assert "writing" not in done.stderr and not ab.out.exists()
 
 

@@ -69,6 +69,7 @@ class Campaign:
     margin: float = verdict.MARGIN
     environment: dict = field(default_factory=dict)
     warnings: list = field(default_factory=list)
+    devices: dict = field(default_factory=dict)     # see machinestate.names()
     # Of this command alone:
     side_jobs: list = field(default_factory=list)   # of a new one, by side
     side_targets: list = field(default_factory=list)

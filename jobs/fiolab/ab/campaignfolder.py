@@ -138,6 +138,7 @@ def written(campaign: Campaign) -> dict:
         "clients": campaign.clients,
         "jobs": [asdict(job) for job in campaign.jobs],
         "targets": [target.data(CAMPAIGN) for target in campaign.targets],
+        "devices": campaign.devices,
         "cells": _cells_data(campaign)}
 
 
@@ -177,4 +178,5 @@ def read(found: dict) -> Campaign:
             job_b=_one(jobs, cell, "job_b"),
             place_b=_one(targets, cell, "target_b"), **_later(cell))
             for cell in found["cells"]],
-        clients=clients, **{name: found[name] for name in SAME})
+        clients=clients, devices=found.get("devices", {}),
+        **{name: found[name] for name in SAME})

@@ -16,6 +16,7 @@ from ..target.target import Target
 from . import cellplan, restore
 from .campaign import Campaign, Request
 from .results import Cell
+from .series import machinestate
 
 
 MOST = 64       # files that a target is made of
@@ -189,7 +190,29 @@ def new(campaign: Campaign, stack: ExitStack) -> None:
     campaign.targets = list({id(target): target for targets in
                              campaign.side_targets
                              for target in targets}.values())
+    campaign.devices = _devices(campaign)
     _look_at_hosts(campaign, campaign.targets)
+
+
+def _devices(campaign):
+    """What machinestate.names() tells of the targets that are somebody's, of
+    this machine."""
+    return {} if campaign.clients else {
+        path: known for one in campaign.targets
+        if not one.scratch and not one.handed
+        for path, known in machinestate.names(one).items()}
+
+
+def _refuse_other_devices(campaign):
+    """Refuse a target's name that stands for another disk, as it may after a
+    boot, before a byte of that is written."""
+    for path, now in _devices(campaign).items():
+        for name, text in campaign.devices.get(path, {}).items():
+            if now.get(name) != text:
+                raise Problem(
+                    f"the {name} of {path} was {text} when the campaign began, "
+                    f"and is {now.get(name, 'not told')}: give that device its "
+                    "name back, or begin a new campaign.")
 
 
 def _again(campaign, known, stack):
@@ -207,6 +230,7 @@ def _again(campaign, known, stack):
 
 def again(campaign: Campaign, stack: ExitStack) -> None:
     """Make the cells of a campaign that goes on ready."""
+    _refuse_other_devices(campaign)
     made = _look_at_hosts(campaign, [
         _again(campaign, known, stack) for known in campaign.targets])
     on = {id(known): target for known, target in zip(campaign.targets, made)}

@@ -8,7 +8,7 @@ from glob import glob
 import os
 import re
 
-from ...target import identity
+from ...target import identity, members
 from ...target.target import Target
 
 BOOT = "/proc/sys/kernel/random/boot_id"
@@ -89,6 +89,16 @@ def devices(targets: Iterable[Target]) -> dict[str, str]:
                 if one.get(key) is not None:
                     found[f"target {number} {key}"] = str(one[key])
     return found
+
+
+def names(target: Target) -> dict[str, dict[str, str]]:
+    """{path: model and serial number} of what is there of a target's files and
+    devices, as far as they have any; other disks have others."""
+    paths = members.listed(target.path) if target.number > 1 else [target.path]
+    return {path: {name.split()[-1]: text for name, text in devices(
+        [Target(path, target.size)]).items()
+        if name.endswith((" model", " serial"))}
+        for path in paths if os.path.exists(path)}
 
 
 def read(targets: Iterable[Target] = ()) -> dict[str, str]:

@@ -212,8 +212,9 @@ def test_the_timed_part_begins_when_the_last_job_has(ab, shm):
 
 @pytest.mark.fio
 def test_a_campaign_of_groups(ab, shm):
-    done = ab("--b", "psync", "--pairs", "1", "--job", HERE / "include.fio",
-              "--job", HERE / "engines.fio", "--target", f"{shm}/s", *FAST)
+    done = ab.measured("--b", "psync", "--pairs", "1", "--job",
+                       HERE / "include.fio", "--job", HERE / "engines.fio",
+                       "--target", f"{shm}/s", *FAST)
     assert done.returncode == 0, done.stderr
     report = ab.report()
     assert [cell["job"] for cell in report["cells"]] == [

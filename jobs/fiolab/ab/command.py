@@ -258,10 +258,10 @@ def _measure(campaign):
 
 
 def compare(args: argparse.Namespace, stack: ExitStack) -> None:
-    given = vars(args)
-    cli.refuse(given)
+    cli.refuse(given := vars(args))
     exporters.check(given.get("format", ()), given.get("out"))
-    campaign, file = (go_on if given.get("resume") else begin)(given, stack)
+    campaign, file = (go_on(given, stack) if given.get("resume")
+                      else begin(given, stack))
     ending = None
     try:
         if not campaign.complete():

@@ -52,7 +52,6 @@ def test_unit(machine, name):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name, arguments, expected", [
     ("events", ["file"], EVENTS), ("pgetevents", [], MASKED),
     ("old_symbols", [], OLD)], ids=["events", "pgetevents", "old_symbols"])
@@ -70,7 +69,6 @@ def test_wild_arguments_are_an_error(machine):
         assert results(found) == {case: result}
 
 
-@pytest.mark.quick
 def test_extension(machine):
     done = machine.run(machine.compile(HERE / "extension.c",
                                        machine.out / "libaio.a"))
@@ -152,7 +150,6 @@ def place(machine, turns):
     return made
 
 
-@pytest.mark.quick
 def test_engine_does_what_the_built_in_one_does(place, turns, fio_has,
                                                 fio_queues_ranges):
     found = conformance.outcome(

@@ -177,7 +177,6 @@ def reads(vm):
             "pi": (found[-1], None)}
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("name", READ)
 def test_errors_name_the_device_that_has_them(reads, name):
     good, bad = reads[name]

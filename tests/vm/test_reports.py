@@ -159,7 +159,7 @@ def test_a_critical_warning_is_bad(vm):
 
 
 def warn(vm, bits):
-    vm.monitor.do("qom-set", {"path": "/machine/peripheral/one", "property":
+    vm.monitor.do("qom-set", {"path": "/machine/peripheral/dev-one", "property":
                               "smart_critical_warning", "value": bits})
 
 

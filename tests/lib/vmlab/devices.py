@@ -61,6 +61,11 @@ class Device:
     port: str = ""
 
     @property
+    def qdev(self):
+        """Its id in QEMU, where no property of a device has such a name."""
+        return "dev-" + self.id
+
+    @property
     def names(self):
         """Of its disks."""
         return [self.id + (f"-{i + 1}" if i else "")
@@ -124,9 +129,9 @@ def emulated(device, kind, options, folder):
     bad = [int(one) for one in options.pop("bad", "").split("+") if one]
     serial = options.pop("serial", device.id)
     ours, theirs = properties(kind, options)
-    bus = device.id if kind.controller == "nvme" else device.id + ".0"
+    bus = device.qdev if kind.controller == "nvme" else device.qdev + ".0"
     if kind.controller:
-        device.devices.append({"driver": kind.controller, "id": device.id,
+        device.devices.append({"driver": kind.controller, "id": device.qdev,
                                "bus": None, **ours})
     if kind.controller == "nvme":
         device.devices[0]["serial"] = serial
@@ -142,7 +147,7 @@ def emulated(device, kind, options, folder):
         if kind.count == "luns":
             disk.update({"scsi-id": 0, "lun": i})
         if not kind.controller:
-            disk.update({"bus": None, "id": device.id})
+            disk.update({"bus": None, "id": device.qdev})
         device.devices.append(disk)
     device.modules = kind.modules
 

@@ -205,8 +205,8 @@ class Machine:
         """Pull a device of QEMU's out, with all that is on it, and wait until
         the guest has let go of it."""
         device = next(one for one in self.devices if one.id == name)
-        self.monitor.do("device_del", {"id": name})
-        self.monitor.wait("DEVICE_DELETED", seconds, device=name)
+        self.monitor.do("device_del", {"id": device.qdev})
+        self.monitor.wait("DEVICE_DELETED", seconds, device=device.qdev)
         for node in device.nodes:
             self.monitor.do("blockdev-del", {"node-name": node["node-name"]})
         self.devices.remove(device)

@@ -12,9 +12,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "dio.h"
 #include "explain.h"
@@ -152,12 +153,15 @@ static void explain_einval(const struct explain_io *io, char *text, size_t size)
 			io->offset, io->length, direct ? "direct=1, " : "");
 }
 
-/* A device that is gone has no size left. */
+/*
+ * A device that is gone has no size left.  (The request is an int to musl's
+ * ioctl(), and an unsigned long to that of glibc.)
+ */
 static const char *no_space(const struct explain_io *io)
 {
 	uint64_t size;
 
-	if (!ioctl(io->fd, BLKGETSIZE64, &size) &&
+	if (!syscall(SYS_ioctl, io->fd, BLKGETSIZE64, &size) &&
 	    io->offset + io->length > size)
 		return "the device ends before it, as one does that was taken "
 		       "away or has shrunk; see dmesg";

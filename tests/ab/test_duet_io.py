@@ -26,9 +26,11 @@ def test_workers_of_io_uring_are_counted(ab, shm):
     assert a < 1.15 < b and sides["A"]["more"] < 0.1
 
 
-def test_writes_go_to_thirds(ab, shm, tmp_path):
+@pytest.mark.parametrize("kind", ["randwrite", "randread", "read"])
+def test_each_has_a_third(kind, ab, shm, tmp_path):
+    """None reads what another does, nor finds it in the processor's cache."""
     job = tmp_path / "job.fio"
-    job.write_text("[a]\nrw=randwrite\nbs=4k\niodepth=4\n")
+    job.write_text(f"[a]\nrw={kind}\nbs=4k\niodepth=4\n")
     done = ab.measured("--a", "libaio", "--b", "psync", "--pairs", "3",
                        "--pairing", "duet", "--job", str(job), "--target",
                        f"{shm}/s", *QUICK)
@@ -55,7 +57,7 @@ def check_effects(cell, said):
                   pair["values"]["A"]["cpu_us"]) for pair in pairs]
     place = cell["duet"]["place_effect"]["cpu_us"]
     assert place == pytest.approx(max(d) - min(d))
-    assert f"effect of the third of the target written to: CPU us per I/O " \
+    assert f"effect of the third of the target: CPU us per I/O " \
         f"{100 * place:.1f}%" in said
     each = {order: [x for x, pair in zip(d, pairs) if pair["order"] == order]
             for order in ("AB", "BA")}

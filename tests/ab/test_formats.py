@@ -283,7 +283,7 @@ def test_markdown_says_how_pairs_were_made(report):
         markdownreport.text(report)))).split())
     assert "How the pairs were made" in page
     assert "three at once on one CPU (a duet)" in page
-    assert "effect of the third of the target written to" in page
+    assert "effect of the third of the target" in page
     assert "no duet: its jobs | do not begin" in page
 
 

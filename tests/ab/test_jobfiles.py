@@ -70,6 +70,18 @@ def test_what_cannot_be_run_is_one_sentence(name, sentence):
     assert str(problem.value) == f"{HERE}/{sentence.format(HERE)}"
 
 
+def test_files_that_include_each_other_too_deep(tmp_path):
+    for number in range(1200):
+        (tmp_path / f"{number}.fio").write_text(f"include {number + 1}.fio\n")
+    (tmp_path / "1200.fio").write_text("rw=read\n")
+    (tmp_path / "x.fio").write_text("[x]\ninclude 0.fio\n")
+    with pytest.raises(Problem, match="more than 64 deep"):
+        jobgroups.load(str(tmp_path / "x.fio"))
+    (tmp_path / "x.fio").write_text("[x]\ninclude 1150.fio\n")
+    job, = jobgroups.load(str(tmp_path / "x.fio"))
+    assert job.values("rw") == ["read"]
+
+
 def test_what_is_left_out_is_named():
     said = jobgroups.notes(load("engines"))
     assert [" ".join(one.split()[1:2]) for one in said] == [

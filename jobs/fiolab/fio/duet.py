@@ -284,12 +284,10 @@ def _watched(cpu, members, begun, runtime, ramp):
         (cpushare.busy(cpu) - busy) / passed)
 
 
-def options_of(side: Side, target: Target, seed: int, runtime: float,
-               ramp: float, part: Target | None = None,
-               offset: int = 0) -> list[str]:
-    """The option lines of a run of fio in a duet, on all of the target or on a
-    part of it that begins at an offset."""
-    own = [f"offset={offset}"] if part else []
-    return [*fiorun.base_options(side, part or target, seed), *own,
+def options_of(side: Side, part: Target, seed: int, runtime: float,
+               ramp: float, offset: int) -> list[str]:
+    """The option lines of a run of fio in a duet, on that part of a target
+    which begins at an offset."""
+    return [*fiorun.base_options(side, part, seed), f"offset={offset}",
             *timedrun.timed_options(runtime, ramp)[:-1],
             f"exec_prerun=sh ../{GATE}"]

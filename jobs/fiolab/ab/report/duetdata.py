@@ -127,7 +127,7 @@ def _places(cell, found):
     said = ", ".join(f"{names[m]} {100 * d:.1f}%" for m, d in
                      found["place_effect"].items() if d is not None
                      and m in names)
-    return f"effect of the third of the target written to: {said}" if said \
+    return f"effect of the third of the target: {said}" if said \
         else ""
 
 

@@ -115,6 +115,9 @@ def _opened(given, stack):
         found.append(Parts(campaign))
         found[0].load()
         _refuse_other_names(found[0])
+        if not _open(found[0]):
+            _refuse_same_boot(found[0], machinestate.boot_id(),
+                              given.get("same_boot", False))
     command.go_on(again, stack, before)
     return found[0]
 
@@ -147,10 +150,16 @@ def _same_state(one, other):
                for name in {*one, *other} - {"modules"})
 
 
-def _left_open(parts, label, state, boot):
-    """The part that an earlier command left, if it can be gone on with."""
+def _open(parts):
+    """The part that an earlier command left before its end, or None."""
     part = parts.every[-1] if parts.every else None
-    if part is None or part.ended or part.given_up:
+    return None if part is None or part.ended or part.given_up else part
+
+
+def _left_open(parts, label, state, boot):
+    """That part, if it can be gone on with."""
+    part = _open(parts)
+    if part is None:
         return None
     if part.boot_id != boot or not _same_state(part.state, state):
         part.given_up = ("another boot came before its end"
@@ -166,7 +175,8 @@ def _left_open(parts, label, state, boot):
 
 
 def _refuse_same_boot(parts, boot, allowed):
-    """A second part of one boot is no replication of a boot."""
+    """A second part of one boot is no replication of a boot: refused before
+    its target is written, and once more when an open one was given up."""
     before = [i for i, one in enumerate(parts.every, 1)
               if one.boot_id == boot and not one.given_up]
     if before and not allowed:

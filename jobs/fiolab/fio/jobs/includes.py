@@ -8,6 +8,7 @@ from .. import jobfile
 from . import fromhere
 
 INCLUDE = re.compile(r"include.(.*)")
+DEEPEST = 64    # files of which one includes the next
 
 
 def _read(path):
@@ -31,6 +32,10 @@ def _check_include(path, inside):
     if os.path.realpath(path) in map(os.path.realpath, inside):
         raise Problem(" includes ".join([*inside, path]) + ", without end: "
                       "take one of these lines out.")
+    if len(inside) > DEEPEST:
+        raise Problem(f"{inside[0]} includes files that include others, more "
+                      f"than {DEEPEST} deep, down to {path}: put what they "
+                      "hold into fewer.")
 
 
 def _expanded(path, inside=()):

@@ -174,6 +174,18 @@ def test_another_disk_of_that_name_is_not_written(boots, shm):
         assert file.read() == b"p" * (16 << 20)
 
 
+@pytest.mark.parametrize("serial, place", [("S1", {}), (None, {
+    "place": "0000:00:05.0"})])
+def test_a_device_without_a_name_is_known_by_its_place(serial, place,
+                                                       monkeypatch):
+    monkeypatch.setattr(machinestate.identity, "describe", lambda path: {
+        "model": None, "serial": serial, "wwid": None,
+        "bus": {"address": "0000:00:05.0"}})
+    known = {"serial": serial} if serial else {}
+    assert machinestate.names(SimpleNamespace(
+        path="/dev/null", size=1, number=1)) == {"/dev/null": known | place}
+
+
 def test_runs_that_were_taken_away(boots):
     """A part without a run is none, though parts.json says that it ended."""
     boots.first()

@@ -37,8 +37,10 @@ SYSCTLS = ("fs/aio-max-nr", "kernel/io_uring_disabled", "kernel/nmi_watchdog",
            "vm/dirty_expire_centisecs", "vm/dirty_ratio",
            "vm/dirty_writeback_centisecs", "vm/nr_hugepages", "vm/swappiness",
            "vm/vfs_cache_pressure", "vm/zone_reclaim_mode")
-DEVICE = ("model", "serial", "firmware", "scheduler", "nr_requests",
-          "write_cache", "file_system")
+# Who it is; its place on the bus, where it says nothing else of itself.
+WHO = ("model", "serial", "wwid", "place")
+DEVICE = (*WHO, "firmware", "scheduler", "nr_requests", "write_cache",
+          "file_system")
 
 
 def _read(path):
@@ -75,6 +77,12 @@ def _modules():
         return ""
 
 
+def _place(one):
+    if one.get("serial") or one.get("wwid"):
+        return None
+    return (one.get("bus") or {}).get("address")
+
+
 def devices(targets: Iterable[Target]) -> dict[str, str]:
     """Of each that is, or lies on, a block device; no scratch in memory."""
     found = {}
@@ -85,6 +93,7 @@ def devices(targets: Iterable[Target]) -> dict[str, str]:
         except OSError:
             continue
         for one in (known, known.get("below") or {}):
+            one = {"place": _place(one), **one}
             for key in DEVICE:
                 if one.get(key) is not None:
                     found[f"target {number} {key}"] = str(one[key])
@@ -92,12 +101,12 @@ def devices(targets: Iterable[Target]) -> dict[str, str]:
 
 
 def names(target: Target) -> dict[str, dict[str, str]]:
-    """{path: model and serial number} of what is there of a target's files and
-    devices, as far as they have any; other disks have others."""
+    """{path: {of WHO}} of what is there of a target's files and devices, as
+    far as they have any; other disks have others."""
     paths = members.listed(target.path) if target.number > 1 else [target.path]
     return {path: {name.split()[-1]: text for name, text in devices(
         [Target(path, target.size)]).items()
-        if name.endswith((" model", " serial"))}
+        if name.endswith(WHO)}
         for path in paths if os.path.exists(path)}
 
 

@@ -191,7 +191,7 @@ def _refuse_other_devices(parts, state, which=("target ",)):
     the names of those begin that are looked at."""
     known = parts.every[0].state if parts.every else {}
     for name, text in known.items():
-        if (name.startswith(which) and name.endswith((" model", " serial"))
+        if (name.startswith(which) and name.endswith(machinestate.WHO)
                 and state.get(name) != text):
             raise Problem(f"the {name} was {text} in the first part, and is "
                           f"{state.get(name, 'not told')}: a part takes the "

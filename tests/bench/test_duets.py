@@ -65,6 +65,16 @@ def test_the_bare_loop_runs_where_it_is_a():
     assert set(options) == {"B"}
 
 
+@pytest.mark.parametrize("a, offsets", [
+    ("libaio", 3), (loops.BARE_LOOP.text, 1), (FLOOR, 1)])
+def test_fio_has_all_of_a_target_that_loops_read_beside_it(a, offsets):
+    row = planted(spec_of("defaults", a=a))
+    _, options = members(row)
+    found = {dict(line.partition("=")[::2] for line in lines)["offset"]
+             for lines in options.values()}
+    assert len(found) == offsets and "0" in found
+
+
 def test_the_floor_is_the_sum_of_fio_and_the_loop_at_once():
     row = planted(spec_of("defaults", a=FLOOR))
     found, options = members(row)

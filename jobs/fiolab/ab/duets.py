@@ -165,21 +165,25 @@ def parts(order: str, number: int) -> dict[str, int]:
             for role in started(order, number)}
 
 
-def options(campaign: Campaign, cell: Cell, role: str, third: int, seed: int,
-            target: Target) -> list[str]:
-    """The option lines of a role's run on that third of a target."""
-    part = replace(target, size=_third(target))
+def options(campaign: Campaign, cell: Cell, role: str, third: int | None,
+            seed: int, target: Target) -> list[str]:
+    """The option lines of a role's run on that third of a target, or on all
+    of it."""
+    part = target if third is None else replace(target, size=_third(target))
     return duet.options_of(
         replace(campaign.side(cell, role), plant=()), part, seed,
         cell.runtime or campaign.runtime, cell.ramp or campaign.ramp,
-        third * part.size)
+        (third or 0) * part.size)
 
 
-def makers(campaign: Campaign, cell: Cell, number: int,
-           seed: int) -> tuple[dict, dict]:
-    """(what starts each run, in the order of the block, {role: its options})"""
+def makers(campaign: Campaign, cell: Cell, number: int, seed: int,
+           shared: bool = False) -> tuple[dict, dict]:
+    """(what starts each run, in the order of the block, {role: its options});
+    shared: no two of them go through the same blocks together, so that each
+    may have all of the target."""
     made, lines = {}, {}
     for role, third in parts(cell.orders[number], number).items():
+        third = None if shared else third
         side, target = campaign.side(cell, role), cell.target_of(role)
         lines[role] = options(campaign, cell, role, third, seed, target)
         kind = burner.Burdened if side.plant else duet.Member

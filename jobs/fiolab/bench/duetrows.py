@@ -88,8 +88,10 @@ OTHERS = {loops.BARE_LOOP: _bare,
 
 
 def _makers(campaign, row, number, seed):
-    """duets.makers() of these rows: the runs of a sum are two each."""
-    made, options = duets.makers(campaign, row, number, seed)
+    """duets.makers() of these rows: the runs of a sum are two each.  The loops
+    read at random in all of the target, so a fio beside them does, too."""
+    shared = any(campaign.side(row, role) in loops.OWN for role in "AB")
+    made, options = duets.makers(campaign, row, number, seed, shared)
     found = {}
     for role in SEQUENCES[row.orders[number]]:
         side = campaign.side(row, role)

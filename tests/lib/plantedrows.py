@@ -16,7 +16,7 @@ TEXTS = list(dict.fromkeys(text for spec in presets.specs()
 def planted(spec, ratio=1.0, pairs=10, **ratios):
     """A row on which every metric of B is so many times that of A."""
     asked = Request(pairs=pairs, seed=1)
-    row = rowset.row(asked, 0, spec, Target("/f", 1, True, "RAM"), TEXTS)
+    row = rowset.row(asked, 0, spec, Target("/f", 48 << 20, True, "RAM"), TEXTS)
     for block in range(pairs):
         noise = 1 + (-1) ** block * (1 + block) / 5000
         for role in ("A", "A'", "B"):

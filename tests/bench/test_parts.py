@@ -333,7 +333,7 @@ def test_the_bare_loop_is_a_and_fio_is_b(monkeypatch):
     for role in ("A", "A'"):
         found = loops.one_run(campaign_of(), row, role, 7)
         assert found["command"] == [
-            "/f/loops/bareloop", "/f", "1", "1", "1", "50", "250", "7", "1"]
+            "/f/loops/bareloop", "/f", str(48 << 20), "1", "1", "50", "250", "7", "1"]
     assert len(looked) == 2     # after each loop
 
 

@@ -106,7 +106,7 @@ def test_a_fio_without_an_engine_is_without_its_rows(monkeypatch, capsys,
     specs = [spec_of("polling"), spec_of("defaults", a="io_uring"), spec_of(
         "fio-loop", "libaio", "fio's bare loop")]
     campaign = presets.campaign(Request(build=str(tmp_path), pairs=1, cpu=1), specs)
-    target, refused = Target("/f", 1 << 20, True, "RAM"), "libaio"
+    target, refused = Target("/f", 48 << 20, True, "RAM"), "libaio"
 
     def check(_fio, sides, *_):
         if sides[0].text == refused:

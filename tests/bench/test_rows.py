@@ -10,6 +10,7 @@ import pytest
 
 from plantedrows import judged, planted, spec_of
 
+from fiolab.ab import evaluation
 from fiolab.ab.campaign import Request
 from fiolab.base import process
 from fiolab.base.problem import Problem
@@ -97,6 +98,21 @@ def test_which_parts_are_run():
     assert parsed("--only", "cells", "--cells") == ["cells"]
     for part in cli.LONG_PARTS:
         assert parsed("--only", part) == [part]
+
+
+@pytest.mark.parametrize("parts, pairs", [
+    (cli.PARTS, cli.PAIRS), (cli.PARTS + cli.LONG_PARTS[:-1], 12),
+    (cli.PARTS + cli.LONG_PARTS, 13)])
+def test_so_many_pairs_decide_all_rows_and_no_fewer(parts, pairs):
+    def open_after(number):
+        rows = [planted(spec, 0.5, number) for spec in presets.specs("0,1")
+                if spec.part in parts]
+        evaluation.evaluate(rows)
+        return {effect.verdict for row in rows
+                for effect in row.effects.values()} & {"inconclusive"}
+    assert open_after(pairs - 1) and not open_after(pairs)
+    assert ("(12 with --all, 13 with cells)" in cli.MORE
+            and f"{cli.PAIRS} pairs are the fewest" in cli.MORE)
 
 
 def test_a_fio_without_an_engine_is_without_its_rows(monkeypatch, capsys,

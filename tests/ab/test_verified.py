@@ -151,3 +151,15 @@ def test_hosts_and_engines_of_their_own_have_nobody_who_writes_it(
     cell = results.Cell(0, one, [])
     with pytest.raises(Problem, match="only reads what it verifies"):
         places.ready(campaign, cell, Target("t", MIB, handed=handed))
+
+
+@pytest.mark.fio
+def test_a_pass_that_is_shorter_than_a_run_is_a_sentence(ab, shm, tmp_path):
+    job = tmp_path / "job.fio"
+    job.write_text("[a]\nioengine=libaio\nrw=randread\nverify=crc32c\n"
+                   "size=1m\n")
+    done = ab("--a", "libaio", "--b", "libaio", "--pairs", "1", "--pairing",
+              "alternate", "--job", str(job), "--target", f"{shm}/s",
+              "--size", "16M", "--runtime", "3", "--ramp", "0.05")
+    assert done.returncode == 1
+    assert "it was over before its time" in done.stderr.replace("\n", " ")

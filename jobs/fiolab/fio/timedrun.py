@@ -76,7 +76,13 @@ def _cpu_rate(run_, runtime, ramp, cpu):
     begin = await_start(run_) + ramp
     found, loose = _samples(run_, begin, begin + runtime, cpu)
     if not found or found[-1][0] - found[0][0] < runtime / 2:
+        over = time.time() < begin + runtime    # only an end comes so early
         run_.finish(runtime + PATIENCE)     # a failure of fio goes first
+        if over:
+            raise run_.problem(
+                "it was over before its time, as a job is that only verifies, "
+                "of which fio does one pass with some engines: give a larger "
+                "--size, or a shorter --runtime")
         raise Disturbed
     (t1, cpu1), (t2, cpu2) = found[0], found[-1]
     return (cpu2 - cpu1) / (t2 - t1), loose

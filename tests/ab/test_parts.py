@@ -412,9 +412,14 @@ class Over:
 
 def test_a_run_that_was_missed_did_begin(tmp_path):
     assert timedrun.await_start(Over(tmp_path, True)) > 0
-    os.unlink(tmp_path / "started")
+    os.utime(tmp_path / "started", times=(1, 1))
     with pytest.raises(timedrun.Disturbed):
         timedrun._cpu_rate(Over(tmp_path, True), 0.1, 0.01, None)
+
+
+def test_a_run_that_was_over_before_its_time(tmp_path):
+    with pytest.raises(Problem, match="was over before its time"):
+        timedrun._cpu_rate(Over(tmp_path, True), 60, 0.01, None)
 
 
 def test_a_run_that_never_began(tmp_path):

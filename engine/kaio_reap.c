@@ -4,6 +4,9 @@
  * kaio.c.
  * Source: ioengines.c and ioengines.h of fio, for each hook's contract.
  */
+#include <errno.h>
+#include <sys/stat.h>
+
 #include "job.h"
 
 /* A job's run ends with its last completion: what is not the last needs no
@@ -56,6 +59,22 @@ int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 	}
 }
 
+/*
+ * A block device reads as nothing only behind its end: it was taken away, or
+ * has shrunk, since fio looked.  fio has EIO for that ("full resid") where an
+ * engine completes at once; of others it takes it for done, and goes on at many
+ * I/Os and no bytes.
+ */
+static void fell_short(struct io_u *io_u, unsigned long res)
+{
+	struct stat st;
+
+	if (!res && !fstat(io_u->file->fd, &st) && S_ISBLK(st.st_mode))
+		io_u->error = EIO;
+	else
+		io_u->resid = io_u->xfer_buflen - res;
+}
+
 /* event: the nr-th of the last getevents. */
 struct io_u *kaio_event(struct thread_data *td, int nr)
 {
@@ -67,7 +86,7 @@ struct io_u *kaio_event(struct thread_data *td, int nr)
 	if (res < 0)
 		io_u->error = (unsigned)-res;
 	else if (ddir_rw(io_u->ddir) && (unsigned long)res < io_u->xfer_buflen)
-		io_u->resid = io_u->xfer_buflen - (unsigned long)res;
+		fell_short(io_u, (unsigned long)res);
 	if (k->acks)
 		kaio_ack_end(k, io_u, (unsigned)(ev->obj - k->queue.iocbs),
 			     res);

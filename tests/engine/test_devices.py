@@ -101,20 +101,38 @@ def test_cut_device_and_go_on(fio, disk):
 
 
 @modes
-@pytest.mark.parametrize("rw", ["read", "randwrite"])
-def test_device_shrinks(fio, disk, mode, rw):
-    """To half, after fio has looked at its size: what lies behind the new end
-    is short or an error, as it is with libaio."""
+def test_device_shrinks(fio, disk, mode):
+    """To half, after fio has looked at its size: what would be written behind
+    the new end is an error, as it is with libaio."""
     def grow():
         os.truncate(disk.path, 16 * MIB)
         targets.run("losetup", "--set-capacity", disk.device)
 
-    result = both(fio, disk.device, mode, grow, rw=rw, bs="64k",
+    result = both(fio, disk.device, mode, grow, rw="randwrite", bs="64k",
                   size=16 * MIB, direct=1, iodepth=1,
                   exec_prerun=disk.shrink(8 * MIB))
-    assert result.job["read"]["io_bytes"] + \
-        result.job["write"]["io_bytes"] <= 8 * MIB
-    assert rw == "read" or ENDS in result.stderr
+    assert result.job["write"]["io_bytes"] <= 8 * MIB
+    assert ENDS in result.stderr
+
+
+@modes
+@pytest.mark.parametrize("direct", [0, 1])
+def test_reads_end_where_the_device_does(fio, disk, mode, direct):
+    """With libaio fio takes a read of nothing for done, and goes on."""
+    result = fio(disk.device, rw="read", bs="64k", size=16 * MIB,
+                 direct=direct, iodepth=16, exec_prerun=disk.shrink(8 * MIB),
+                 **mode).failed()
+    assert result.job["error"] == 5 and FAILED in result.stderr
+    assert 7 * MIB <= result.job["read"]["io_bytes"] <= 8 * MIB
+    assert result.job["read"]["total_ios"] <= 128 + 16
+
+
+def test_reads_behind_the_end_are_counted(fio, disk):
+    job = fio(disk.device, rw="read", bs="64k", size=16 * MIB, direct=1,
+              iodepth=16, exec_prerun=disk.shrink(8 * MIB),
+              continue_on_error="read").job
+    assert (job["total_err"], job["first_error"]) == (128, 5)
+    assert job["read"]["io_bytes"] == 8 * MIB
 
 
 def test_device_cut_while_it_runs(fio, disk):

@@ -20,6 +20,7 @@ struct dio {
 	uint32_t memory; /* bytes that buffers have to be multiples of */
 	uint32_t offset; /* and offsets and lengths; 0: no direct I/O */
 	uint32_t atomic; /* the largest atomic write, in bytes; 0: none */
+	uint32_t atomic_least;
 };
 
 /*
@@ -42,6 +43,7 @@ static inline int dio_limits(int fd, struct dio *found)
 		.memory = all.words[0x98 / 4],
 		.offset = all.words[0x9c / 4],
 		.atomic = all.words[0xac / 4],
+		.atomic_least = all.words[0xa8 / 4],
 	};
 	return 0;
 #else

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The sentences behind the errdetails hook.
- * Source: open(2) on O_DIRECT; statx(2) on STATX_DIOALIGN; queue/ in
+ * Source: open(2) on O_DIRECT; statx(2) on STATX_DIOALIGN and
+ * STATX_WRITE_ATOMIC; queue/ in
  * Documentation/ABI/stable/sysfs-block; aio_read(), aio_write(), aio_fsync()
  * in fs/aio.c, ioprio_check_cap() and blk_errors of block/blk-core.c of Linux.
  */
@@ -123,6 +124,27 @@ static bool is_character_device(int fd)
 	return !fstat(fd, &st) && S_ISCHR(st.st_mode);
 }
 
+/* Is an atomic write of this length not one, or not at this place? */
+static bool explain_atomic(const struct explain_io *io, char *text, size_t size)
+{
+	unsigned long long length = io->length;
+	struct dio dio;
+
+	if (!io->atomic || !length || dio_limits(io->fd, &dio) ||
+	    !(dio.mask & DIO_ATOMIC) || !dio.atomic)
+		return false;
+	if (!(length & (length - 1)) && io->offset % length == 0 &&
+	    length >= dio.atomic_least && length <= dio.atomic)
+		return false;
+	snprintf(text, size,
+		 "with atomic=1 this device takes writes of a power of two "
+		 "from %u to %u bytes, each at a multiple of its length, which "
+		 "does not fit: offset %llu, length %llu; set bs and "
+		 "blockalign to such",
+		 dio.atomic_least, dio.atomic, io->offset, length);
+	return true;
+}
+
 static void explain_einval(const struct explain_io *io, char *text, size_t size)
 {
 	int flags = fcntl(io->fd, F_GETFL);
@@ -131,6 +153,8 @@ static void explain_einval(const struct explain_io *io, char *text, size_t size)
 
 	if (direct)
 		m = direct_multiples(io->fd);
+	if (explain_atomic(io, text, size))
+		return;
 	if (is_character_device(io->fd))
 		snprintf(text, size,
 			 "this is a character device, whose driver has no "

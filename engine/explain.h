@@ -16,6 +16,7 @@ struct explain_io {
 	unsigned long long length; /* bytes */
 	unsigned long long offset; /* bytes */
 	bool realtime;		   /* priority class RT */
+	bool atomic;		   /* RWF_ATOMIC */
 };
 
 /* One sentence in text[size]; it is cut if it does not fit. */

@@ -107,10 +107,12 @@ static inline unsigned glue_thinkcycles(const struct thread_data *td)
 #define GLUE_ATOMIC_FLAG FIO_ATOMICWRITES
 #define GLUE_RWF_ATOMIC RWF_ATOMIC
 #define glue_write_flags(td) ((td)->o.oatomic ? RWF_ATOMIC : 0)
+#define glue_is_atomic(td, io_u) ((io_u)->ddir == DDIR_WRITE && (td)->o.oatomic)
 #else
 #define GLUE_ATOMIC_FLAG 0
 #define GLUE_RWF_ATOMIC 0
 #define glue_write_flags(td) ((void)(td), 0)
+#define glue_is_atomic(td, io_u) false
 #endif
 
 #define GLUE_ENGINE_FLAGS \

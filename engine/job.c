@@ -197,6 +197,7 @@ char *kaio_errdetails(GLUE_ERRDETAILS_ARGS)
 		.length = io_u->xfer_buflen,
 		.offset = io_u->offset,
 		.realtime = ioprio_value_is_class_rt(io_u->ioprio),
+		.atomic = glue_is_atomic(td, io_u),
 	};
 
 	GLUE_ERRDETAILS_USED;

@@ -79,6 +79,8 @@ int statx(int fd, const char *restrict path, int flags, unsigned mask,
 	errno = statx_error;
 	words[0x98 / 4] = told.memory;
 	words[0x9c / 4] = told.offset;
+	words[0xac / 4] = told.atomic;
+	words[0xa8 / 4] = told.atomic_least;
 	memcpy(st, words, sizeof(words));
 	return statx_error ? -1 : 0;
 }
@@ -156,16 +158,47 @@ static void test_direct(void **state)
 	statx_error = EPERM;
 	claims_nothing(io);
 	statx_error = 0;
-	told = (struct dio){DIO_ALIGN, 64, 8192, 0};
+	told = (struct dio){DIO_ALIGN, 64, 8192, 0, 0};
 	says(io, "are multiples of 8192 bytes and the buffer one of 64");
 	io.offset = 4096;
 	io.buf = (void *)72;
 	says(io, "in multiples of 8192 bytes, and buffers in multiples of 64, "
 		 "which does not fit: offset 4096, buffer at 0x48 (off by 8)");
-	told = (struct dio){DIO_ALIGN, 0, 0, 0};
+	told = (struct dio){DIO_ALIGN, 0, 0, 0, 0};
 	claims_nothing(io);
 	told.mask = 0;
 	close(io.fd);
+}
+
+/* The device's limits, where it is they that an atomic write does not keep. */
+static void test_atomic(void **state)
+{
+	static const struct {
+		unsigned long long offset, length;
+		bool fits;
+	} cases[] = {
+		{0, 32768, false},   {0, 2048, false},	 {0, 12288, false},
+		{4096, 8192, false}, {8192, 8192, true}, {4096, 4096, true},
+		{0, 0, true},
+	};
+
+	(void)state;
+	told = (struct dio){
+		.mask = DIO_ATOMIC, .atomic = 16384, .atomic_least = 4096};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct explain_io io = {.error = EINVAL,
+					.fd = -1,
+					.offset = cases[i].offset,
+					.length = cases[i].length,
+					.atomic = true};
+
+		assert_int_equal(cases[i].fits, !strstr(said(io), "atomic=1"));
+		if (!cases[i].fits)
+			says(io, "from 4096 to 16384 bytes");
+		io.atomic = false;
+		assert_null(strstr(said(io), "atomic=1"));
+	}
+	told.mask = 0;
 }
 
 /* Whatever the room, the text ends in it, and nothing is written after. */
@@ -203,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_device),
 		cmocka_unit_test(test_character_device),
 		cmocka_unit_test(test_direct),
+		cmocka_unit_test(test_atomic),
 		cmocka_unit_test(test_cut),
 	};
 

@@ -91,7 +91,7 @@ AIO_OBJS    := $(patsubst %,$(O)/aio/%.o,libaio ring gate contexts refill \
 		 refill_call wait limits holders probe)
 QUEUE_OBJS  := $(patsubst %,$(O)/engine/%.o,queue queue_setup queue_reap \
 		 queue_again spin_auto stats stats_file explain rwf stuck keeper inside \
-		 arrival lateness pace acklog)
+		 arrival lateness windows pace acklog)
 # The half that knows fio's headers, and what is there once (engine/half.h).
 H           ?= $(O)
 FIO_OBJS    := $(patsubst %,$(H)/engine/%.o,kaio kaio_reap job hold report aiolimit \

@@ -29,6 +29,7 @@ static void free_kaio(struct kaio *k)
 	free(k->stats_file);
 	stuck_exit(&k->stuck);
 	free(k->lateness);
+	free(k->windows);
 	acklog_close(k->acks);
 	free(k);
 }
@@ -76,6 +77,28 @@ static bool can_stamp(const struct kaio_options *o)
 	return false;
 }
 
+/*
+ * lat_windows=: 0 or -errno.  They are long, so they are not for a terminal;
+ * offload workers have no part in them.
+ */
+static int start_windows(const struct thread_data *td, struct kaio *k)
+{
+	const struct kaio_options *o = td->eo;
+
+	if (!o->lat_windows || td->flags & TD_F_CHILD)
+		return 0;
+	if (!k->stats_file || td->o.disable_lat ||
+	    td->o.io_submit_mode == IO_MODE_OFFLOAD) {
+		log_err("kaio: job %s: lat_windows=1 needs a stats_file, into "
+			"which they go, and fio's latencies (no disable_lat, "
+			"gtod_reduce or offload)\n",
+			k->name);
+		return -EINVAL;
+	}
+	k->windows = windows_new(1000000000);
+	return k->windows ? 0 : -ENOMEM;
+}
+
 int kaio_init(struct thread_data *td)
 {
 	struct kaio_options *o = td->eo;
@@ -92,6 +115,8 @@ int kaio_init(struct thread_data *td)
 		return 1;
 	k = new_kaio(td->o.name, o);
 	ret = k ? open_stats(td, k) : -ENOMEM;
+	if (!ret)
+		ret = start_windows(td, k);
 	if (!ret)
 		ret = queue_init(&k->queue, td->o.iodepth, kaio_stopping, td);
 	if (ret) {

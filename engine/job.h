@@ -15,6 +15,7 @@
 #include "rwf.h"
 #include "queue.h"
 #include "stuck.h"
+#include "windows.h"
 
 /*
  * Of one job or offload worker: td->io_ops_data.  fio frees an offload
@@ -42,6 +43,7 @@ struct kaio {
 	bool watching;		   /* inside has been started */
 	bool let_go;		   /* by fio, as io_submit holds it */
 	struct lateness *lateness; /* of due_stats=; NULL: off */
+	struct windows *windows;   /* of lat_windows=; NULL: off */
 	struct acklog *acks;	   /* of ack_log=; NULL: off */
 };
 
@@ -62,11 +64,16 @@ int kaio_post_init(struct thread_data *td);
  */
 int kaio_open_file(struct thread_data *td, struct fio_file *f);
 
+static inline uint64_t kaio_ns(const struct timespec *t)
+{
+	return (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+}
+
 /* fio's clock, in ns; and as fio wants it. */
 static inline uint64_t kaio_clock(struct timespec *now)
 {
 	fio_gettime(now, NULL);
-	return (uint64_t)now->tv_sec * 1000000000 + (uint64_t)now->tv_nsec;
+	return kaio_ns(now);
 }
 
 /* Stamp what has left the queue, at now. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "clock.h"
 #include "job.h"
 
 /* A job's run ends with its last completion: what is not the last needs no
@@ -17,6 +18,31 @@ static void note_end(struct queue *q)
 
 	if (q->config.timed && queue_idle(q))
 		stats_runs(&q->stats, kaio_clock(&now));
+}
+
+/*
+ * lat_windows=: what fio will count as latencies of these events, by one more
+ * reading of its clock.  It leaves out ramp_time and what failed, too.
+ */
+static void count_windows(struct thread_data *td, unsigned at, unsigned nr)
+{
+	struct kaio *k = td->io_ops_data;
+	struct timespec now;
+	uint64_t ns = nr ? kaio_clock(&now) : 0;
+
+	for (unsigned i = at; i < at + nr; i++) {
+		const struct io_event *ev = &k->queue.events[i];
+		const struct io_u *io_u = ev->data;
+		uint64_t began = kaio_ns(&io_u->start_time);
+
+		if ((long)ev->res < 0 || !ddir_rw(io_u->ddir) ||
+		    td->runstate == TD_RAMP || began > ns)
+			continue;
+		if (!k->windows->start)
+			windows_begin(k->windows, began,
+				      clock_ns(CLOCK_REALTIME) - (ns - began));
+		windows_count(k->windows, ns, ns - began);
+	}
 }
 
 /*
@@ -46,6 +72,8 @@ int kaio_getevents(struct thread_data *td, unsigned min, unsigned max,
 			kaio_watch_reaped(td, got, (unsigned)ret);
 		if (k->lateness)
 			kaio_arrived(k, got, (unsigned)ret);
+		if (k->windows)
+			count_windows(td, got, (unsigned)ret);
 		got += (unsigned)ret;
 		if (q->again)
 			kaio_send_again(td);

@@ -86,9 +86,27 @@ static void print_times(const char *name, const struct lateness_times *t,
 	fprintf(out, ", \"max\": %llu}", (unsigned long long)t->max);
 }
 
-void lateness_print(const struct lateness *l, FILE *out)
+static void print_bins(const struct lateness_times *t, FILE *out)
+{
+	const char *comma = "";
+
+	fprintf(out, ", \"from_due_bins\": [");
+	for (unsigned i = 0; i < LATENESS_BUCKETS; i++) {
+		if (!t->bucket[i])
+			continue;
+		fprintf(out, "%s[%llu, %llu]", comma,
+			(unsigned long long)bucket_end(i),
+			(unsigned long long)t->bucket[i]);
+		comma = ", ";
+	}
+	fprintf(out, "]");
+}
+
+void lateness_print(const struct lateness *l, bool bins, FILE *out)
 {
 	print_times("from_due_ns", &l->from_due, out);
 	print_times("from_queue_ns", &l->from_queue, out);
+	if (bins)
+		print_bins(&l->from_due, out);
 	fprintf(out, ", \"behind_ns\": %llu", (unsigned long long)l->behind);
 }

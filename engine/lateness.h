@@ -10,6 +10,7 @@
 #ifndef KAIO_LATENESS_H
 #define KAIO_LATENESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -59,7 +60,10 @@ void lateness_arrived(struct lateness *l, unsigned slot, uint64_t at);
  */
 uint64_t lateness_percentile(const struct lateness_times *t, unsigned permille);
 
-/* As members of a JSON object, each after a comma. */
-void lateness_print(const struct lateness *l, FILE *out);
+/*
+ * As members of a JSON object, each after a comma; bins: with the buckets of
+ * from_due, each as the longest that it counts, and how many.
+ */
+void lateness_print(const struct lateness *l, bool bins, FILE *out);
 
 #endif /* KAIO_LATENESS_H */

@@ -216,6 +216,9 @@ struct fio_option kaio_option_table[] = {
 	     "With rate or rate_iops: latencies from when an I/O was due, and "
 	     "was queued, to when it arrived (stamped by a thread), in the "
 	     "object of engine_stats, printed unless there is a stats_file"),
+	FLAG("lat_windows", lat_windows, "Latencies of each second",
+	     "With stats_file: how many I/Os took how long in each second of "
+	     "the job, in its object"),
 	{
 		.name = "ack_log",
 		.lname = "File for what was acknowledged",

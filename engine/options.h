@@ -31,6 +31,7 @@ struct kaio_options {
 	unsigned vectored;
 	unsigned stats;
 	unsigned due_stats;
+	unsigned lat_windows;
 	char *stats_file;
 	char *ack_log;
 	glue_cmdprio_options cmdprio_options;

@@ -57,6 +57,8 @@ static char *job_stats(const struct thread_data *td, const struct kaio *k)
 		.hold = config->hold,
 		.stamp_before = k->stamp_before,
 		.lateness = k->lateness,
+		.windows = k->windows,
+		.bins = k->stats_file != NULL,
 	};
 
 	job.refill = io_refill(&job.why);

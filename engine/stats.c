@@ -182,7 +182,9 @@ char *stats_text(const struct queue_stats *s, const struct stats_job *job)
 	print_completions(s, out);
 	print_times(s, out);
 	if (job->lateness)
-		lateness_print(job->lateness, out);
+		lateness_print(job->lateness, job->bins, out);
+	if (job->windows)
+		windows_print(job->windows, out);
 	fprintf(out, "}\n");
 	if (!fclose(out))
 		return text;

@@ -12,6 +12,7 @@
 
 #include "lateness.h"
 #include "libaio_ext.h"
+#include "windows.h"
 
 /* Batches of 1, 2, 3-4, 5-8 ... 513-1024, more. */
 #define STATS_BATCHES 12
@@ -62,6 +63,8 @@ struct stats_job {
 	bool refill; /* system calls refill the return stack, because: */
 	struct io_refill why;
 	const struct lateness *lateness; /* NULL: not kept */
+	const struct windows *windows;	 /* likewise */
+	bool bins; /* of lateness, too, as no one reads them on a terminal */
 };
 
 /* io_submit() of nr requests has returned ret. */

@@ -5,7 +5,8 @@ import re
 
 LINE = re.compile(r"kaio: (\{.*\})$", re.MULTILINE)
 # All but these are whole numbers.
-WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit", "stamp")
+WORDS = ("job", "fio", "reap", "spin_ns", "ios_per_submit", "stamp",
+         "lat_windows", "from_due_bins")
 SHARES = ("events_per_reap", "submit_share")
 # Only with due_stats=1: latencies.
 TIMES = ("from_due_ns", "from_queue_ns")

@@ -81,21 +81,50 @@ def hang(device):
     """I/O on the device by programs that are started in here hangs, until the
     function that is given is called, at the latest at the end; with another
     argument than False it hangs again."""
+    with _inside(NAME + "-hang") as group:
+        _hold(group, device, True)
+        try:
+            yield lambda held=False: _hold(group, device, held)
+        finally:
+            _hold(group, device, False)
+
+
+@contextlib.contextmanager
+def _inside(name):
+    """This process in a group of that name, and then where it was."""
     place = _place()
-    group, home = place / (NAME + "-hang"), _own_group(place)
+    group, home, me = place / name, _own_group(place), str(os.getpid())
     try:
         group.mkdir()
-        _hold(group, device, True)
+        (group / "cgroup.procs").write_text(me)
     except OSError as error:
         pytest.skip(f"block I/O cannot be throttled here ({error})")
-    me = str(os.getpid())
-    (group / "cgroup.procs").write_text(me)
     try:
-        yield lambda held=False: _hold(group, device, held)
+        yield group
     finally:
         (home / "cgroup.procs").write_text(me)
-        _hold(group, device, False)
         _remove(group)
+
+
+def _slow(group, device, iops):
+    """So many reads and writes a second; 0: as many as there are."""
+    number = _number(device)
+    if (group / "blkio.throttle.write_iops_device").exists():
+        for way in ("read", "write"):
+            (group / f"blkio.throttle.{way}_iops_device").write_text(
+                f"{number} {iops}\n")
+    else:
+        rate = iops or "max"
+        (group / "io.max").write_text(f"{number} riops={rate} wiops={rate}\n")
+
+
+@contextlib.contextmanager
+def slowed(device):
+    """A function of I/Os per second that programs get of the device which are
+    started in here; 0, as at first: as many as it does."""
+    with _inside(NAME + "-slow") as group:
+        _slow(group, device, 0)
+        yield lambda iops: _slow(group, device, iops)
 
 
 def _remove(group):

@@ -18,6 +18,7 @@ import hostile
 import pagechecks
 from browser import HEIGHT
 import qualifydata
+import tailsdata
 from fiolab.qualify.report import htmlreport, phrases, schema, textreport
 from fiolab.report import pdf
 
@@ -27,6 +28,7 @@ BOTTOM = """Math.max(...[...document.querySelectorAll(
 REPORTS = {
     "full": qualifydata.report, "scaled": qualifydata.scaled,
     "passed": qualifydata.passed, "empty": qualifydata.empty,
+    "tails": tailsdata.report,
     "two": lambda: qualifydata.report(targets=2, restless=True),
     "hostile": lambda: qualifydata.poisoned(hostile.SHORT)}
 

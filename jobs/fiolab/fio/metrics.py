@@ -6,10 +6,9 @@ Latencies are whole ones (lat: submission and completion together), as only
 they are comparable between all engines; their percentiles come from json+
 bins, all directions together, whatever percentile_list the job has.
 
-A rate is a count over the time of the whole run.  fio's own rates are of one
-direction over the time of that direction alone: of a write that is verified
-afterwards they add up to about twice what was done, and fio 3.33 gives the
-reads of verify_backlog= a millisecond.
+A rate is a count over the time of the whole run.  fio's own are of a direction
+over its own time: of a write that is verified afterwards they add up to about
+twice what was done, and 3.33 gives reads of verify_backlog= a millisecond.
 """
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,9 +18,8 @@ import math
 
 from ..base.problem import Problem
 
-# The percentiles of every latency, as the keys of reports have them, and where
-# they are as shares.
-PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999")
+# Those of every latency, as the keys of reports have them, and as shares.
+PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999", "99.9999")
 SHARES = {name: float(Decimal(name) / 100) for name in PERCENTILES}
 CLASSES = ("none", "RT", "BE", "IDLE")      # the kernel's of I/O priority
 FASTER, LONGER = ("faster", "slower"), ("longer", "shorter")
@@ -39,7 +37,7 @@ class Metric:
     said: str = ""              # in the reports of qualify
     head: str | None = None     # of its column there, beside the unit
     asked: str = ""             # its unit among words, where it is another
-    key: str = ""               # of a limit on it
+    key: str = ""               # of a limit on it; TIME: which has a time
     percentile: str = ""        # one of PERCENTILES
     longest: bool = False       # of several, the longest and not the mean
     of: str = ""                # what only some jobs do: runfigures.py
@@ -74,6 +72,14 @@ def _percentile(name, role=""):
                   percentile=name)
 
 
+def _due(name):
+    """A percentile of latencies from the moment that I/Os were due."""
+    word = f"due_p{name.replace('.', '_')}_us"
+    return Metric(word, f"Latency from due p{name}", "us", "lower",
+                  said=f"p{name} from when due", head=f"p{name} from due",
+                  key=f"max_{word}")
+
+
 def _of(prefix, label, of, *marks):
     """Latencies of what only some jobs do: the mean, and percentiles."""
     return (Metric(f"{prefix}_mean_us", label, "us", "lower", LONGER,
@@ -98,7 +104,7 @@ TABLE = {metric.name: metric for metric in (
     Metric("lat_mean_us", "Latency mean", "us", "lower", LONGER, "secondary",
            "mean latency", "mean", key="max_mean_us"),
     _percentile("50", "secondary"), _percentile("99", "secondary"),
-    _percentile("99.9"), _percentile("99.99"), _percentile("99.999"),
+    *map(_percentile, PERCENTILES[3:]),
     Metric("lat_max_us", "Latency max", "us", "lower", said="longest latency",
            head="longest", key="max_latency_us", longest=True),
     Metric("submit_share", "Share inside io_submit", "share", "lower",
@@ -109,6 +115,13 @@ TABLE = {metric.name: metric for metric in (
            longest=True),
     Metric("excursion", "Excursion", "%", "lower", said="excursion",
            key="max_excursion_percent"),
+    Metric("outliers", "Outliers", "1/h", "lower", said="I/Os an hour over",
+           key="max_outliers_over(TIME)_per_hour"),
+    Metric("iops_at_p99", "IOPS at p99", "1/s", "higher",
+           said="IOPS at p99 of", asked="IOPS", key="min_iops_at_p99(TIME)"),
+    _due("50"), _due("99"), _due("99.9"),
+    Metric("behind_us", "Behind its schedule", "us", "lower",
+           said="behind its schedule at the end", head="behind"),
     Metric("ctx_per_io", "Context switches per I/O", "1", "lower",
            ("more switches", "fewer switches"), "secondary"),
     *_of("sync", "Sync latency", "sync", "50", "99"),
@@ -121,8 +134,7 @@ TABLE = {metric.name: metric for metric in (
     Metric("iops_per_cpu", "IOPS/CPU", "1/s", "higher", FASTER),
     Metric("wall_s", "wall s", "s", "lower", ("later", "sooner")))}
 METRICS = {name: one for name, one in TABLE.items() if one.role}
-PRIMARY = tuple(name for name, one in METRICS.items()
-                if one.role == "primary")
+PRIMARY = tuple(name for name in METRICS if TABLE[name].role == "primary")
 LATENCIES = {name: one.percentile for name, one in TABLE.items()
              if one.percentile and not one.of}
 SPECIAL = {name: one for name, one in TABLE.items() if one.of}
@@ -133,8 +145,7 @@ CHANGES = {name: one.changes for name, one in TABLE.items() if one.changes}
 
 NO_SWITCH = 0.5         # stands for none in a run, so that there is a ratio
 DIRECTIONS = ("read", "write", "trim")
-READING = ("read", "randread")
-MIXED = ("rw", "readwrite", "randrw")
+READING, MIXED = ("read", "randread"), ("rw", "readwrite", "randrw")
 VERIFY, WITH_VERIFY = "verify", "read and verify"
 IO_KINDS = (*DIRECTIONS, VERIFY, WITH_VERIFY)   # each I/O is of one of them
 
@@ -144,11 +155,8 @@ def _total(jobs, key, directions=DIRECTIONS):
 
 
 def _seconds(jobs, threads):
-    """From the start to the end of the longest of the jobs.
-
-    fio counts whole milliseconds, down for a job and up for a direction, and
-    adds the times of the jobs that group_reporting makes one of.
-    """
+    """From the start to the end of the longest: fio counts whole ms, down for
+    a job and up for a direction, and adds those of what it makes one of."""
     return max(max(1, job["job_runtime"] / threads,
                    *(job[d]["runtime"] for d in DIRECTIONS))
                for job in jobs) / 1000
@@ -182,8 +190,7 @@ def option(job: dict, default: str, *names: str) -> str:
 
 
 def _kind(job, direction):
-    """What I/Os in a direction are: itself, or the reads of a verify, which
-    fio counts with the reads of a mixed load as one."""
+    """A direction, or VERIFY, whose reads fio counts with those of a mix."""
     pattern = option(job, "read", "rw", "readwrite").split(":")[0]
     if direction != "read" or pattern in READING or \
             option(job, "0", "verify") == "0":
@@ -202,8 +209,7 @@ def percentile(bins: Sequence[Sequence[int]], share: float) -> int | None:
 
 
 def enough(count: int, share: str) -> bool:
-    """Are there so many I/Os that one is beyond the percentile?  Of fewer it
-    would be the longest, as every higher percentile is, and is none."""
+    """Is one of so many beyond the percentile?  Else that is the longest."""
     return count * (100 - Decimal(share)) >= 100
 
 

@@ -6,7 +6,9 @@ from statistics import fmean
 from ..fio.metrics import TABLE
 from ..stats import bounds
 from . import jobtext, values
+from .limits import orderbound
 from .suite import derive
+from .tails import overtime
 
 
 def _of_round(results, metric):
@@ -46,14 +48,21 @@ def _value(rounds, name, metric):
             "sources": [one for _, each in samples for one in each]}
 
 
-def _latency(phase, rounds, name):
-    """All of the window pooled, where the phase keeps histograms."""
+def _latencies(phase, rounds, name):
+    """Of all runs in the window, where the phase keeps histograms."""
     numbers = {one["round"] for one in rounds}
-    return values.pool(
-        latency for one, kept in zip(phase.rounds, phase.latencies)
-        if one["round"] in numbers
-        for result, latency in zip(one["results"], kept)
-        if result["stimulus"] == name)
+    return [latency for one, kept in zip(phase.rounds, phase.latencies)
+            if one["round"] in numbers
+            for result, latency in zip(one["results"], kept)
+            if result["stimulus"] == name]
+
+
+def _pooled(latencies):
+    """With the bounds of its percentiles, and of what takes longer yet."""
+    found = values.pool(latencies)
+    return found and {**found, "bounds": orderbound.bounds(
+        found, bounds.CONFIDENCE), "longer": orderbound.longer(
+            found["n"], bounds.CONFIDENCE)}
 
 
 def shape(stimulus, profile):
@@ -76,10 +85,12 @@ def plain(stimulus, rounds, profile):
 
 
 def _cell(phase, stimulus, rounds, state):
+    latencies = _latencies(phase, rounds, stimulus.name)
     return {**plain(stimulus, rounds, phase.bench.profile),
             "steady": state and state["reached"],
             "window": state and [state["first"], state["last"]],
-            "latency": _latency(phase, rounds, stimulus.name)}
+            "latency": _pooled(latencies),
+            "over_time": overtime.of(latencies)}
 
 
 def of(phases):

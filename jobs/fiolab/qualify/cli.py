@@ -18,7 +18,10 @@ tests of queue behaviour on a whole device or file, judged against acceptance
 limits.  Everything on the target is overwritten."""
 MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the
 integrity and queue tests; or the groups pts, integrity, queue.  --plan lists
-them all.
+them all.  Of the queue tests, tails is latency over half an hour, second by
+second, pace latency at set rates, with the highest that keeps a p99, and
+beside-writes, beside-trims, burst-writes and burst-trims reads while these go
+on, and after them.
 
 exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
 one was not measured, or the command could not run; 130 after Ctrl-C, which

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 import re
 import tempfile
+from typing import Any
 
 from .execute import Executor
 from .suite.model import Profile
@@ -26,6 +27,7 @@ class Bench:
     progress: Callable      # (text, seconds that the test may last yet)
     power_cut: str | None = None    # the command that cuts the target's power
     build: str = ""         # the build folder
+    spec: Any = None        # the limits, where a test searches for them
     covered: bool = False   # all of the range was written since the last purge
 
     @property

@@ -160,6 +160,12 @@ class Executor:
         self.fio, self.side, self.target = fio, side, target
         self.folder, self.stop, self.has_stats = folder, stop, has_stats
 
+    @property
+    def tells_windows(self):
+        """Does the engine tell the latencies of each second?  They are in a
+        file, which a host does not send."""
+        return self.has_stats and not self.target.clients
+
     def base(self):
         """The [global] lines in front of every job file."""
         stats = (["engine_stats=1"] if self.target.clients else

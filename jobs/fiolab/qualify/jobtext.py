@@ -114,12 +114,13 @@ def section(load, profile, active, number, offset=0):
     return [*lines, *one.options, ""]
 
 
-def text(found, profile, active, seeds, offset=0):
+def text(found, profile, active, seeds, offset=0, windows=False):
     """The job file of one process, without what names engine and target.
 
-    seeds: one number for each load; offset: where sequential ones begin.
+    seeds: one number for each load; offset: where sequential ones begin;
+    windows: keep the latencies of each second.
     """
-    lines = ["[global]", *COMMON, ""]
+    lines = ["[global]", *COMMON, *(["lat_windows=1"] if windows else []), ""]
     for load, number in zip(found, seeds):
         lines += section(load, profile, active, number, offset)
     return "\n".join(lines)

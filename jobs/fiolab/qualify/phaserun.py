@@ -11,6 +11,7 @@ from ..stats import steady
 from ..target import purge
 from . import estimate, jobtext, prewritten, values
 from .execute import Stopped
+from .tails import windows
 
 
 def measured(load, jobs, stats):
@@ -18,6 +19,9 @@ def measured(load, jobs, stats):
     if not found["iops"] > 0:
         raise Problem(f"'{load.stimulus.name}' completed no I/O: the target "
                       "hangs, or the time is too short for it.")
+    if latency:         # of threads that begin and end together
+        latency["seconds"] = latency["n"] / found["iops"]
+        latency["windows"] = windows.of_run(stats)
     return found, latency
 
 
@@ -87,7 +91,9 @@ class PhaseRun:
                               number, load.index) for load in loads]
         offset = self.position if loads[0].stimulus.continues else 0
         text = jobtext.text(loads, bench.profile,
-                            bench.target.size, known, offset)
+                            bench.target.size, known, offset,
+                            bench.executor.tells_windows and
+                            self.phase.histogram)
         ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
                                  self._limit(loads))
         if loads[0].stimulus.continues:

@@ -7,6 +7,9 @@ from ..fio.metrics import (DIRECTIONS, LATENCIES, figures, percentiles,
                            rate)
 
 
+DUE = ("50", "99", "99.9")
+
+
 def _pooled(parts):
     """{"n", "mean_ns", "max_ns", "percentiles", "bins"} of several."""
     bins, count = Counter(), sum(part["n"] for part in parts)
@@ -49,6 +52,23 @@ def us(latency):
             "lat_max_us": latency["max_ns"] / 1000}
 
 
+def due(stats):
+    """Latencies from when I/Os were due, of the threads of one run that had a
+    schedule (due_stats=1); none without one.  Each bin is named by its end."""
+    bins = Counter()
+    for one in stats:
+        bins.update(dict(map(tuple, one.get("from_due_bins", ()))))
+    if not bins:
+        return {}
+    longest = max(one["from_due_ns"]["max"] for one in stats)
+    count = sum(bins.values())
+    found = percentiles(sorted(bins.items()), count)
+    return {**{f"due_p{name.replace('.', '_')}_us": min(
+                   longest, found[name]) / 1000 if name in found else None
+               for name in DUE},
+            "behind_us": max(one["behind_ns"] for one in stats) / 1000}
+
+
 def submit_share(stats):
     """The share of the runs inside io_submit; None if no engine tells."""
     run = sum(one["run_ns"] for one in stats)
@@ -64,7 +84,7 @@ def of(jobs, stats, threads=1):
             **{f"{way}_iops": rate(jobs, directions=(way,), threads=threads)
                for way in ("read", "write")},
             "mbps": found["bw_mib"] * (1 << 20) / 1e6, **us(latency),
-            "submit_share": submit_share(stats)}, latency
+            "submit_share": submit_share(stats), **due(stats)}, latency
 
 
 def written(jobs):

@@ -8,6 +8,7 @@ from ..base import progress
 from ..target import claim
 from . import context, engines, estimate, targetset
 from .execute import Executor, Stopped
+from .tails import outlierlist
 from .watch import kernelerrors, presence
 
 WAIT = 0.5              # seconds between looks at the workers
@@ -68,7 +69,7 @@ class Worker(threading.Thread):
             number, Executor(its.fio, its.side, target, its.folder, its.stop,
                              its.has_stats),
             its.profile, its.seed, purge, self._progress, its.asked.power_cut,
-            its.asked.build)
+            its.asked.build, its.spec)
         folder, name = its.folder, self.bench.label("kernel")
         self.kernel = kernelerrors.Watch(
             target, folder.load_round(name),
@@ -116,6 +117,7 @@ class Worker(threading.Thread):
                 test.run(self.bench, found)
         finally:
             found["kernel"] = self.kernel.of(test.name)
+            outlierlist.add(found)
         self._look(found)
 
     def _compare_engines(self):

@@ -23,7 +23,10 @@ COLOURS = {"#010203": "--ink", "#010204": "--muted", "#010205": "--rule",
 # The lines of a picture that has many, in order; qualify.css has them.
 SERIES = {f"#01021{i}": f"--c{i + 1}" for i in range(8)}
 LINES = tuple(SERIES)
-EVERY = {**COLOURS, **SERIES}
+# The shades of a heat map, from the faintest; likewise.
+SHADES_OF = {f"#01022{i}": f"--h{i + 1}" for i in range(8)}
+SHADES = tuple(SHADES_OF)
+EVERY = {**COLOURS, **SERIES, **SHADES_OF}
 INK, MUTED, RULE, A, B, GOOD, BAD, SAME, UNDECIDED, BAND, FLOOR, PAPER = (
     COLOURS)
 STYLE = {

@@ -16,7 +16,7 @@ from statistics import fmean
 from ...fio.metrics import (LATENCIES, LIMITS, SHARES, TABLE, enough,
                             percentile)
 from ...stats import bounds
-from . import specfile
+from . import specfile, tailfigures
 from .orderbound import chance, fewest, order_bound
 
 RATES = [one.name for one in LIMITS.values()
@@ -170,7 +170,16 @@ def _in_one_run(cell, limit):
             and (not found or len(found["values"]) < bounds.FEWEST))
 
 
+def _of_tail(cell, limit, confidence):
+    found = tailfigures.of(limit.metric, cell, limit.at_us, confidence)
+    if isinstance(found, str):
+        raise _Unmeasured(found)
+    return _Figure(**found)
+
+
 def _figure(cell, limit, confidence):
+    if limit.metric in tailfigures.KINDS:
+        return _of_tail(cell, limit, confidence)
     if limit.metric == "excursion":
         return _excursion(cell)
     if TABLE[limit.metric].longest:

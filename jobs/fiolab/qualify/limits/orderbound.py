@@ -4,6 +4,8 @@
 # would be beyond a limit that is kept.
 import math
 
+from ...fio.metrics import SHARES
+
 FINE = 7                    # bits; above, fio's bins are 2^-6 wide
 
 
@@ -30,6 +32,20 @@ def order_bound(latency, share, confidence):
     # the next one is not.
     below = int(binom.ppf(confidence, count, share))
     return _at(latency, below + 1) if below < count else None
+
+
+def bounds(latency, confidence):
+    """{percentile: order_bound} of those that a latency has and that have
+    one; its key is that of "percentiles"."""
+    found = {name: order_bound(latency, SHARES[name], confidence)
+             for name in latency["percentiles"]}
+    return {name: ns for name, ns in found.items() if ns is not None}
+
+
+def longer(count, confidence):
+    """The share of all I/Os that at most take longer than the longest of so
+    many, with that confidence."""
+    return 1 - (1 - confidence) ** (1 / count)
 
 
 def fewest(share, confidence):

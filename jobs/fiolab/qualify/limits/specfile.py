@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import difflib
 import math
 import os
+import re
 
 from ...base.problem import Problem
-from ...fio.metrics import LIMITS
+from ...fio.metrics import LIMITS, TABLE
 from ...stats import bounds
 from . import tomllines
 from .tomllines import TABLES, Wrong, quoted, shown
@@ -24,6 +25,12 @@ from .tomllines import TABLES, Wrong, quoted, shown
 EVERY = "*"             # the cell that stands for all without an entry
 # KEY: (metric, sense, unit)
 KEYS = {key: one.limit for key, one in LIMITS.items()}
+# The same limit in a larger unit, and how much larger it is.
+LARGER = {"max_max_ms": ("max_latency_us", 1000)}
+KEYS.update({key: KEYS[same] for key, (same, _) in LARGER.items()})
+WITH_TIME = re.compile(r"([^()]*)\(([^()]*)\)([^()]*)")
+TIME = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)")
+US = {"us": 1, "ms": 1000, "s": 1_000_000}
 HEAD_KEYS, DEVICE_KEYS = ("name", "confidence"), ("model", "firmware")
 
 
@@ -38,6 +45,7 @@ class Limit:
     limit: float | str
     unit: str
     header: int = 0     # the line of its table
+    at_us: float = 0    # the time in the key's brackets
 
 
 @dataclass(frozen=True)
@@ -84,13 +92,30 @@ def _text(line, key, value):
     return value
 
 
+def _at(key, line):
+    """(the key with TIME in its brackets, that time in us): of
+    min_iops_at_p99(200us)."""
+    match = WITH_TIME.fullmatch(key)
+    name = f"{match[1]}(TIME){match[3]}" if match else key
+    if name not in KEYS or not match:
+        return name, 0
+    time = TIME.fullmatch(match[2])
+    if not time or not float(time[1]):
+        raise Wrong(line, f"{quoted(match[2])} in {quoted(key)} is no time: "
+                    "write one as 200us, 5ms or 1s")
+    return name, float(time[1]) * US[time[2]]
+
+
 def _limit(table, key, line, value):
     test, cell = table.names
-    _key_known(key, line, KEYS)
-    if _number(line, key, value) > 100 and LIMITS[key].unit == "share":
+    name, at_us = _at(key, line)
+    _key_known(name, line, KEYS)
+    metric, sense, unit = KEYS[name]
+    if _number(line, key, value) > 100 and TABLE[metric].unit == "share":
         raise Wrong(line, f"{key} must be at most 100, as it is a share")
-    return Limit(line, test, cell, key, *KEYS[key][:2], value, KEYS[key][2],
-                 table.line)
+    times = LARGER.get(name, ("", 1))[1]
+    return Limit(line, test, cell, key, metric, sense, value * times, unit,
+                 table.line, at_us)
 
 
 def _limits_of(table):

@@ -14,7 +14,8 @@ TONES = {"pass": "good", "fail": "bad", "not measured": "open",
          "not run": "open"}
 MARKS = {"pass": "✓", "fail": "✗", "not measured": "○", "done": "✓",
          "failed": "✗", "stopped": "■", "not run": "○"}
-UNITS = {"us": "µs", "1/s": "", "1": "", "IOPS": "", "": "", "share": ""}
+UNITS = {"us": "µs", "1/s": "", "1/h": "", "1": "", "IOPS": "", "": "",
+         "share": ""}
 UNIT = 12                   # letters of one, at most
 CHANGED = ("slower", "longer", "faster", "shorter")
 VERDICTS = (*CHANGED, "inconclusive", "equivalent", "no verdict")
@@ -81,7 +82,11 @@ def bound(limit):
 
 
 def metric_of(limit):
-    return limit["key"] if "pattern" in limit else label(limit["metric"])
+    """With the time that is in the key: 'IOPS at p99 of 200us'."""
+    if "pattern" in limit:
+        return limit["key"]
+    time = limit["key"].partition("(")[2].partition(")")[0]
+    return f"{label(limit['metric'])} {time}".rstrip()
 
 
 def failure(limit, data):

@@ -8,6 +8,11 @@ def _test_relations(test, where):
     unlike([cell["name"] for cell in test["cells"]], f"{where}.cells",
            "share a name")
     for i, cell in enumerate(test["cells"]):
+        over = cell.get("over_time") or {}
+        if any(len(row) != len(over["edges_ns"]) - 1
+               for row in over.get("counts", ())):
+            raise Wrong(f"{where}.cells[{i}].over_time.counts", "are not as "
+                        "long as there are edges")
         if cell["latency"]:
             latency(cell["latency"], f"{where}.cells[{i}].latency")
     for i, one in enumerate(test["tables"]):

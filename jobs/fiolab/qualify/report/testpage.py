@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from ...fio.metrics import PERCENTILES
 from ...report import wording
-from . import (cellpage, distribution, kernelpage, phrases, pictures,
-               steadywords, sweep, timeline)
+from . import (cellpage, distribution, heatmap, kernelpage, pacecurve,
+               phrases, pictures, steadywords, sweep, timeline)
 
 LINES = 8                   # of one picture
 DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
@@ -138,6 +138,11 @@ def _timelines(test, prefix):
             for picture, metric in made if picture]
 
 
+def _over_time(test, prefix):
+    return [figure(*each) for each in (*heatmap.drawn(test, prefix),
+                                       *pacecurve.drawn(test, prefix))]
+
+
 def _sweep(key, cells, prefix):
     at = sweep.knee_of(cells)
     beyond = " Beyond the knee more depth buys latency." if at else ""
@@ -169,7 +174,8 @@ def _distribution(cell, prefix, i):
              (distribution.percentiles(found, name, f"{prefix}p{i}"),
               "The same, each nine with the same width."))
     return {"name": name, "latency": found, "source": source,
-            "nines": [(q, found["percentiles"][q]) for q in PERCENTILES
+            "nines": [(q, found["percentiles"][q],
+                       found.get("bounds", {}).get(q)) for q in PERCENTILES
                       if q in found["percentiles"]],
             "figures": [figure(picture, caption, source)
                         for picture, caption in drawn if picture]}
@@ -214,7 +220,8 @@ def made(test, anchor):
     return {**test, "phases": None, "anchor": anchor,
             "steady": [_steady(test, phase, f"{anchor}-{i}") for i, phase in
                        enumerate(test["phases"]) if phase["steady"]],
-            "timelines": _timelines(test, f"{anchor}-"),
+            "timelines": _timelines(test, f"{anchor}-") + _over_time(
+                test, f"{anchor}-"),
             "sweeps": _sweeps(test, f"{anchor}-"),
             "distributions": found, "left": left,
             "heat": [cellpage.heat(grid) for grid in test["grids"]],

@@ -52,7 +52,8 @@ def series(phases, metric, along=_seconds):
     return found
 
 
-def _time_unit(last):
+def time_unit(last):
+    """(unit, seconds of it) of an axis that reaches to so many seconds."""
     return next((name, scale) for name, scale in (
         ("h", 3600), ("min", 60), ("s", 1)) if last >= 2 * scale or
         scale == 1)
@@ -90,7 +91,7 @@ def samples(phases, metric, prefix, written=False):
     if not found:
         return None
     last = max(x[-1] for _, x, _ in found)
-    name, scale = ("GB", 1) if written else _time_unit(last)
+    name, scale = ("GB", 1) if written else time_unit(last)
     unit = phrases.unit(metric)
     named = 1 < len(found) <= NAMED
     made, axes = pictures.figure(246, top=40 if named else 26)

@@ -8,6 +8,7 @@ from statistics import median
 
 from ...fio.sidespec import ENGINE_FILE
 from ...stats import knee
+from ..tails import beside, burst, pace
 from . import devicefull, mixedload, pts
 from .derive import column, values
 from .kinds import Procedure, Table
@@ -118,6 +119,22 @@ def ways(phases):
         "rows": _ways_rows(_measuring(phases), SHOWN)}]}
 
 
+def _within(test, why):
+    """A table that not every target can do; why: of a context, why it cannot,
+    or None."""
+    def run(context):
+        reason = why(context)
+        if reason:
+            return {"checks": [unknown((test.name, test.title), reason)]}
+        found = test.entry()
+        test.run(context.bench, found)
+        return {key: found[key] for key in (
+            "phases", "cells", "checks", "tables", "state", "why")}
+    return Procedure(test.name, test.title, GROUP, lambda profile, size:
+                     test.estimate(profile, size).longest, run,
+                     tuple(sorted(test.cell_names())))
+
+
 WAYS_TEST = Table(
     "reap", "Completion paths: ring, system call, eventfd", None,
     (FILL, Phase("ways", "4K random reads, each way in turn", tuple(
@@ -126,28 +143,32 @@ WAYS_TEST = Table(
         for depth in (1, 32) for way in WAYS), WAY_ROUNDS),), GROUP, ways)
 
 
-def run_ways(context):
+def _no_ways(context):
     """The options are of the engine kaio alone."""
-    if os.path.basename(context.side.ioengine) != ENGINE_FILE:
-        return {"checks": [unknown(("reap", "Completion paths"), "only the "
-                                   "engine kaio has a choice of them")]}
-    found = WAYS_TEST.entry()
-    WAYS_TEST.run(context.bench, found)
-    return {key: found[key] for key in ("phases", "cells", "checks", "tables",
-                                        "state", "why")}
+    return None if os.path.basename(context.side.ioengine) == ENGINE_FILE \
+        else "only the engine kaio has a choice of them"
 
 
-def _ways_seconds(profile, size):
-    return WAYS_TEST.estimate(profile, size).longest
-
-
+BURST_TRIMS = Table(
+    "burst-trims", "Reads after a burst of trims", None,
+    (FILL, *burst.phases("randtrim", "1m")), GROUP, burst.derive)
 TESTS = (
     _sweep_test("qd-read", "randread", 100, "reads"),
     _sweep_test("qd-write", "randwrite", 0, "writes"),
-    Procedure(WAYS_TEST.name, WAYS_TEST.title, GROUP, _ways_seconds, run_ways,
-              tuple(one.name for one in WAYS_TEST.phases[-1].foreseen())),
+    _within(WAYS_TEST, _no_ways),
     Procedure("mixed-latency", "Read latency beside writes", GROUP,
               mixedload.seconds, mixedload.run, mixedload.CELLS),
+    Table("tails", "Tails over time", None,
+          (FILL, Phase("tails", "4K random, each mix for half an hour", tuple(
+              pts.cell("4K", read, seconds=1800) for read in pace.READS),
+              histogram=True)), GROUP),
+    Procedure(pace.NAME, pace.TITLE, GROUP, pace.seconds, pace.run,
+              pace.CELLS),
+    *(Procedure(kind.name, kind.title, GROUP, beside.seconds,
+                beside.perform(kind), beside.CELLS) for kind in beside.KINDS),
+    Table("burst-writes", "Reads after a burst of writes", None,
+          (FILL, *burst.phases("randwrite", "64k")), GROUP, burst.derive),
+    _within(BURST_TRIMS, beside.no_trims),
     Procedure("device-full", "The end of the device", GROUP,
               devicefull.seconds, devicefull.run),
 )

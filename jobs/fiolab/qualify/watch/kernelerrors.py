@@ -111,6 +111,7 @@ class Watch:
         self.found["lines"].append({
             "sequence": record.sequence, "level": record.level,
             "seconds": round(max(0.0, record.seconds - self.began), 6),
+            "at": round(time.time() - time.monotonic() + record.seconds, 3),
             "device": kind == DEVICE, "text": record.text})
 
     def of(self, test):

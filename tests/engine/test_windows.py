@@ -23,7 +23,7 @@ def total(windows):
 
 def test_they_are_what_fio_counted(fio, shm_file, as_thread, tmp_path):
     path = tmp_path / "stats"
-    read = fio(shm_file, iodepth=8, size="4m", thread=as_thread, number_ios=5000,
+    read = fio(shm_file, iodepth=8, size="32m", thread=as_thread, number_ios=5000,
                norandommap=1, stats_file=path, **LOAD).ok().job["read"]
     windows, found = windows_of(path)
     assert total(windows) == read["total_ios"] == 5000

@@ -76,7 +76,8 @@ def run(shm, engine, fio_binary, build_dir, tmp_path, stack):
     return start
 
 
-@pytest.mark.parametrize("name", ["beside-writes", "beside-trims"])
+@pytest.mark.parametrize("name", [
+    "beside-trims", pytest.param("beside-writes", marks=pytest.mark.slow)])
 def test_a_matrix(need_root, shm, run, name):
     with targets.loop_of(shm, 16 * MIB, written=True) as device:
         found = run(name, device)
@@ -96,6 +97,7 @@ def test_a_matrix(need_root, shm, run, name):
         assert sum(z is not None for row in grid["z"] for z in row) <= len(names)
 
 
+@pytest.mark.slow
 def test_what_goes_on_beside_keeps_its_pace(need_root, shm, run, monkeypatch):
     """At half of what it does alone, not at all of it."""
     monkeypatch.setattr(beside, "THIN_START", (0, 50))
@@ -145,7 +147,8 @@ def test_the_table_of_a_burst():
     assert burst.derive([sampled(burst.BEFORE, 50.0)]) == {}
 
 
-@pytest.mark.parametrize("name", ["burst-writes", "burst-trims"])
+@pytest.mark.parametrize("name", [
+    "burst-trims", pytest.param("burst-writes", marks=pytest.mark.slow)])
 def test_a_burst(need_root, shm, run, name):
     with targets.loop_of(shm, 16 * MIB, written=True) as device:
         found = run(name, device)

@@ -8,10 +8,11 @@ import pytest
 
 import jsonchecks
 import qualifydata
+import tailsdata
 from fiolab.base.problem import Problem
 from fiolab.qualify.report import schema
 
-GOOD = qualifydata.report()
+GOOD = tailsdata.report()
 PAGE = (jsonchecks.DOCS / "qualify-schema.md").read_text()
 CELL = "targets.0.tests.0.cells.0"
 PHASE = "targets.0.tests.0.phases.1"

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A guest runs commands as this machine would, and changes nothing of it."""
+import json
 import os
+from pathlib import Path
+import stat
 import time
 
 import pytest
@@ -65,6 +68,29 @@ def test_nothing_is_written_outside_of_shares(vm, root):
     done = vm.run("touch", root / "kaio-was-here")
     assert done.status and "Read-only file system" in done.err
     assert not (root / "kaio-was-here").exists()
+
+
+def test_what_is_started_often_is_in_its_ram(vm, root):
+    """As it is here; and what is ours is compiled, whether or not it is here."""
+    assert "lowerdir=/copies:" in vm.check("grep", " / overlay", "/proc/mounts")
+    note = json.loads(vm.copies.with_name("files.json").read_text())
+    here = {path: os.lstat(path) for path in note["files"]
+            if not path.startswith(("/tmp/", "/dev/", "/run/"))
+            and vm.copies.parents[1] not in Path(path).parents}
+    there = vm.shared / "files"
+    there.write_text("\n".join(here), encoding="utf-8")
+    found = dict(line.rsplit("|", 1) for line in vm.check(
+        "xargs", "-d", "\n", "-a", there, "stat", "-c",
+        "%n|%Y %s %f").splitlines())
+    assert len(found) > 1000
+    for path, one in here.items():
+        if not stat.S_ISDIR(one.st_mode):
+            assert found[path] == (
+                f"{int(one.st_mtime)} {one.st_size} {one.st_mode:x}"), path
+    compiled = "from fiolab.base import problem; import os; " \
+        "print(os.path.exists(problem.__cached__))"
+    assert vm.check("/usr/bin/python3", "-c", compiled,
+                    env={"PYTHONPATH": root / "jobs"}) == "True\n"
 
 
 def test_a_share_is_the_same_folder(vm):

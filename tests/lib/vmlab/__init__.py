@@ -7,6 +7,10 @@ machine's own root, read-only, with the devices that a test wants.
     unpacked      packages that are unpacked and not installed
     kernels       those with a kernel, and its modules
     devices       "nvme,lba=4096": what QEMU is told, what the guest makes
+    elf           what a program is linked to
+    archive       what a kernel unpacks into its first root
+    copies        fio, Python and others for a guest's RAM
+    imports       what Python reads for the commands in jobs/, for copies
     initrd        the few megabytes that find the root
     qmp           QEMU's monitor
     machine       a guest: boot, run commands, pull the plug, boot again

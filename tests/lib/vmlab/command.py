@@ -47,6 +47,8 @@ def parser():
     add("--log", action="store_true", help="print the kernel's log at the end")
     add("--icount", action="store_true", help="the guest's clock counts "
         "instructions, so that figures of one CPU repeat (with --cpus 1)")
+    add("--no-ram", action="store_true", help="start even fio and Python from "
+        "this machine's files, not from copies in the guest's RAM")
     add("--append", default="", metavar="TEXT", help="for the kernel")
     add("--qemu", action="append", default=[], metavar="ARGUMENT",
         help="for QEMU, as it stands")
@@ -98,7 +100,8 @@ def main():
         machine = Machine(
             args.device, kernel=args.kernel, arch=args.arch, cpus=args.cpus,
             memory=args.memory, shares=args.share, folder=args.folder,
-            icount=args.icount, append=args.append, extra=args.qemu)
+            icount=args.icount, ram=not args.no_ram, append=args.append,
+            extra=args.qemu)
         try:
             machine.boot(args.timeout)
             return follow(machine.start(*args.command, cwd=os.getcwd()), ends)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The initial RAM disk of a guest: busybox, the modules that it takes to reach
-the root, and guest/, in the archive that the kernel unpacks."""
+the root, guest/, and copies of what is started often."""
 import lzma
 from pathlib import Path
 import shutil
 import subprocess
-import tempfile
 
 from . import kernels
+from .archive import FILE, FOLDER, PROGRAM, Archive
 from .problem import Problem, tool
 
 GUEST = Path(__file__).parent / "guest"
@@ -15,47 +15,50 @@ GUEST = Path(__file__).parent / "guest"
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_console")
 
 
-def put_module(path, folder):
-    """Copy a module as it is loaded, without its compression."""
+def module(path):
+    """(name, content) of a module as it is loaded, without its
+    compression."""
     name = path.name.removesuffix(".xz").removesuffix(".zst")
     if path.suffix == ".xz":
-        (folder / name).write_bytes(lzma.decompress(path.read_bytes()))
-    elif path.suffix == ".zst":
-        subprocess.run([tool("zstd") or "zstd", "-qd", path, "-o",
-                        folder / name], check=True)
-    else:
-        shutil.copy(path, folder / name)
-    return name
+        return name, lzma.decompress(path.read_bytes())
+    if path.suffix == ".zst":
+        return name, subprocess.run([tool("zstd") or "zstd", "-qdc", path],
+                                    stdout=subprocess.PIPE, check=True).stdout
+    return name, path.read_bytes()
 
 
-def build(path, kernel, busybox, modules, layers, mounts):
+def write(out, order, busybox, layers, mounts):
+    """order: files of modules."""
+    archive = Archive(out)
+    for folder in ("bin", "modules", "proc", "sys", "dev"):
+        archive.add(folder, FOLDER)
+    archive.add("bin/busybox", PROGRAM, Path(busybox).read_bytes())
+    for script in ("init", "serve"):
+        archive.add(script, PROGRAM, (GUEST / script).read_bytes())
+    names = []
+    for path in order:
+        name, content = module(path)
+        archive.add("modules/" + name, FILE, content)
+        names.append((name,))
+    for name, rows in (("modules/order", names), ("mounts", mounts),
+                       ("layers.list", [(one,) for one in layers])):
+        archive.add(name, FILE, "".join(
+            " ".join(map(str, row)) + "\n" for row in rows).encode())
+    archive.close()
+
+
+def build(path, kernel, busybox, modules, layers, mounts, copies):
     """Write an initrd to path.  modules: names beyond MODULES; layers: tags of
     shares that are the root, the first hides what is below; mounts: (tag,
-    "ro"|"rw", folder) of those that are mounted in it."""
-    with tempfile.TemporaryDirectory(prefix="kaio-initrd-") as name:
-        root = Path(name)
-        for folder in ("bin", "modules", "proc", "sys", "dev"):
-            (root / folder).mkdir()
-        shutil.copy(busybox, root / "bin/busybox")
-        for script in ("init", "serve"):
-            shutil.copy(GUEST / script, root / script)
-            (root / script).chmod(0o755)
-        order = [put_module(one, root / "modules") for one in
-                 kernels.load_order(kernel, (*MODULES, *modules))]
-        for name, rows in (
-                ("modules/order", [(one,) for one in order]),
-                ("layers.list", [(one,) for one in layers]),
-                ("mounts", mounts)):
-            (root / name).write_text("".join(
-                " ".join(map(str, row)) + "\n" for row in rows),
-                encoding="utf-8")
-        files = "\n".join(sorted(str(p.relative_to(root))
-                                 for p in root.rglob("*")))
+    "ro"|"rw", folder) of those that are mounted in it; copies: an archive of
+    copies.py, or None."""
+    order = kernels.load_order(kernel, (*MODULES, *modules))
+    try:
         with open(path, "wb") as out:
-            done = subprocess.run(
-                [tool("cpio"), "--quiet", "-o", "-H", "newc", "-R", "0:0"],
-                input=files.encode(), stdout=out, stderr=subprocess.PIPE,
-                cwd=root, check=False, timeout=60)
-        if done.returncode:
-            raise Problem("the initrd could not be written: "
-                          + done.stderr.decode().strip())
+            write(out, order, busybox, layers, mounts)
+            if copies:
+                with open(copies, "rb") as more:
+                    shutil.copyfileobj(more, out)
+    except OSError as error:
+        raise Problem(f"the initrd {path} could not be written: "
+                      f"{error.strerror}") from None

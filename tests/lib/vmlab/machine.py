@@ -9,7 +9,9 @@ import socket
 import subprocess
 import tempfile
 
-from . import architecture, devices, initrd, kernels, qemu, unpacked
+from . import (
+    architecture, copies, devices, initrd, kernels, qemu, unpacked,
+)  # fmt: skip
 from .channel import Channel
 from .order import Order
 from .problem import Died, Late, Problem, lacking, tool
@@ -23,18 +25,22 @@ PRELUDE = (initrd.GUEST / "named").read_text(encoding="utf-8")
 class Machine:
     """devices: texts for devices.parse; kernel: "stable", "newer" or a folder;
     shares: folders that it may write, at their own paths, besides .shared, the
-    one of its own; folder: where disks and logs stay (else they go); icount: a clock of
-    instructions (qemu.of_clock); append: to the kernel's command line; extra:
+    one of its own; folder: where disks and logs stay (else they go); icount: a
+    clock of instructions (qemu.of_clock); ram: whether it has what is started
+    often in its RAM (copies.py); append: to the kernel's command line; extra:
     arguments of QEMU."""
 
     def __init__(self, specs=(), *, kernel="stable", arch="x86_64", cpus=2,
-                 memory=2048, shares=(), folder=None, icount=False, append="",
-                 extra=()):
+                 memory=2048, shares=(), folder=None, icount=False, ram=True,
+                 append="", extra=()):
         self.arch = architecture.find(arch)
         why = lacking(self.arch)
         if why:
             raise Problem(why)
         self.kernel = kernels.find(kernel, self.arch)
+        self.layers = self._layers()
+        self.copies = copies.archive(self.arch, self.layers.values()) \
+            if ram else None
         self.cpus, self.memory = cpus, memory
         self.icount, self.append, self.extra = icount, append, extra
         self._goes, self.folder = folder is None, Path(
@@ -51,17 +57,10 @@ class Machine:
         except Problem:
             self.close()
             raise
-        self.layers, tree = self._layers(), unpacked.ROOT
-        writable = [Path(path).resolve() for path in (self.shared, *shares)]
-        # tag, mode, folder of the host, of the guest
-        self.shares = [
-            *((tag, "ro", path, "") for tag, path in self.layers.items()),
-            ("modules", "ro", self.kernel.modules, "/usr/lib/modules"),
-            ("tree", "ro", tree, tree),
-            *((f"share{i}", "rw", path, path)
-              for i, path in enumerate(writable))]
-        self.ports = 0 if self.arch.bus != "pci" else SPARE + sum(one.get("bus", "") is None
-                                 for d in self.devices for one in d.devices)
+        self.shares = self._shares(shares)
+        self.ports = 0 if self.arch.bus != "pci" else SPARE + sum(
+            one.get("bus", "") is None
+            for d in self.devices for one in d.devices)
         self._free = list(range(self.ports))
         for device in self.devices:
             qemu.plug(device, self._free)
@@ -71,6 +70,16 @@ class Machine:
         if not self.arch.native:
             return {"root": unpacked.programs(self.arch)}
         return {"tools": unpacked.tools(self.arch), "root": "/"}
+
+    def _shares(self, writable):
+        """[(tag, mode, folder of the host, of the guest)]"""
+        paths = [Path(path).resolve() for path in (self.shared, *writable)]
+        return [
+            *((tag, "ro", path, "") for tag, path in self.layers.items()),
+            ("modules", "ro", self.kernel.modules, "/usr/lib/modules"),
+            ("tree", "ro", unpacked.ROOT, unpacked.ROOT),
+            *((f"share{i}", "rw", path, path)
+              for i, path in enumerate(paths))]
 
     def _busybox(self):
         return tool("busybox") if self.arch.native else \
@@ -116,7 +125,8 @@ class Machine:
             dict.fromkeys(
                 name for one in self.devices for name in one.modules),
             self.layers, [(tag, mode, where) for tag, mode, _, where in
-                          self.shares if tag not in self.layers])
+                          self.shares if tag not in self.layers],
+            self.copies)
         (self.folder / "console.log").unlink(missing_ok=True)
 
     def _files(self, device):

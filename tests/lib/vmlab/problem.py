@@ -29,8 +29,8 @@ def tool(name):
 
 def lacking(architecture):
     """Why no guest can be had on this machine; None if one can."""
-    missing = [name for name in (architecture.qemu, "busybox", "cpio",
-                                 "depmod", "setpriv") if not tool(name)]
+    missing = [name for name in (architecture.qemu, "busybox", "depmod",
+                                 "setpriv") if not tool(name)]
     if missing:
         return ("a virtual machine needs %s: run make test-vm as root, which "
                 "installs them, or .setup/packages test-vm"

@@ -134,7 +134,8 @@ def test_resume_refuses_every_option_that_it_would_ignore():
     values = {"precision": "1%", "size": "16M", "matrix": "bs=4k",
               "cpu": "all", "seed": "0", "restore": "fill", "runtime": "0.5",
               "ramp": "0.1", "pairs": "20",
-              "pairing": "auto", "timeline": "5", "boots": "3", "part": "A"}
+              "pairing": "auto", "allow": "shared", "timeline": "5",
+              "boots": "3", "part": "A"}
     named = [word for action in cli.parser()._actions
              for word in action.option_strings[:1]]
     allowed = {"-h", "--version", "--resume", "--json", "--destroy-data",

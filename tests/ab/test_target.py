@@ -347,15 +347,17 @@ def test_partitions_that_were_left_over_are_removed(loop):
 
 
 @pytest.mark.root
-def test_overlapping_partitions_are_refused_and_siblings_not(loop, stack,
-                                                             tmp_path):
+def test_overlapping_partitions_are_refused_and_siblings_need_leave(
+        loop, stack, tmp_path):
     with (partition(loop, 1, 1 * MIB, 24 * MIB) as first,
           partition(loop, 2, 32 * MIB, 24 * MIB) as second):
         real.run("mkfs.ext4", "-q", "-F", first)
         with real.mounted(first, str(tmp_path / "m")), ExitStack() as inner:
             refused(first, "it is mounted", stack)
             refused(loop, "it is mounted", stack)
-            scratchfile.prepare(second, ["randwrite"], 4 * MIB, True, inner)
+            refused(second, "give --allow shared", stack)
+            scratchfile.prepare(second, ["randwrite"], 4 * MIB, True, inner,
+                                allowed=["shared"])
 
 
 @pytest.mark.root

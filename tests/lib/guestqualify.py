@@ -3,11 +3,12 @@
 """What jobs/qualify does with devices before its tests, as JSON: run in a guest
 of tests/vm, where there are drivers of real devices.
 
-    guestqualify.py '[["claims", PATH], ...]'
+    guestqualify.py '[["claims", PATH, []], ...]'
 
-claims PATH: why it is refused, or null; the warnings.  purge PATH: fill, purge, look.  cache
-PATH ON COMMAND: what COMMAND says before the write cache is set, meanwhile, and
-after it.  All in one process, whose start takes longer than they.
+claims PATH ALLOWED: why it is refused, or null; the warnings.  doubted PATH
+ALLOWED...: the same with each.  purge PATH: fill, purge, look.  cache PATH ON
+COMMAND: what COMMAND says before the write cache is set, meanwhile, and after
+it.  All in one process, whose start takes longer than they.
 """
 from contextlib import ExitStack
 import json
@@ -24,14 +25,18 @@ from fiolab.target import blockio, claim, purge, writecache  # noqa: E402
 MIB = 1 << 20
 
 
-def claims(path):
+def claims(path, allowed):
     """Held only until it is known."""
     with ExitStack() as stack:
         try:
-            target = claim.prepare(path, 16 * MIB, True, stack)
+            target = claim.prepare(path, 16 * MIB, True, stack, allowed)
         except Problem as problem:
             return {"refused": str(problem), "warnings": []}
         return {"refused": None, "warnings": target.warnings}
+
+
+def doubted(path, *allowed):
+    return [claims(path, words) for words in allowed]
 
 
 def _places(target):
@@ -72,7 +77,7 @@ def cache(path, on, command):
     return {"why": why, "told": [before, during, told()]}
 
 
-DO = {"claims": claims, "purge": purged, "cache": cache}
+DO = {"claims": claims, "doubted": doubted, "purge": purged, "cache": cache}
 
 
 def main(orders):

@@ -12,7 +12,7 @@ import diskmagic
 from fiolab.base.problem import Problem
 from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import blockdevice, claim, contents
+from fiolab.target import blockdevice, claim, claimable, contents, sysfs
 
 MIB = 1 << 20
 
@@ -200,16 +200,24 @@ def test_what_else_wipefs_knows_has_words(kind, usage, words, fake):
 
 @pytest.mark.parametrize("disk", ["sdx", "sdx/sdx1"])
 @pytest.mark.parametrize("flag", ["0\n", "1\n", None])
-def test_what_is_removable_is_said(disk, flag, tmp_path, monkeypatch):
+def test_what_is_removable_needs_leave(disk, flag, tmp_path, monkeypatch):
     """Of the disk, of which a partition is a part."""
     (tmp_path / "sdx" / "sdx1").mkdir(parents=True)
     (tmp_path / "sdx" / "sdx1" / "partition").write_text("1\n")
     if flag:
         (tmp_path / "sdx" / "removable").write_text(flag)
-    monkeypatch.setattr(contents, "_folder", lambda _: str(tmp_path / disk))
-    found = contents.removable("/dev/x")
-    assert [" is removable, " in one for one in found] == (
-        [True] if flag == "1\n" else [])
+    monkeypatch.setattr(sysfs, "of", lambda _: str(tmp_path / disk))
+    found = claimable.doubts(1)
+    assert list(found) == (["removable"] if flag == "1\n" else [])
+    claimable._check_doubts("/dev/x", found, ["shared", "removable"])
+    if found:
+        with pytest.raises(Problem, match="^refusing to write to /dev/x, as "
+                           "it is removable, .* give --allow removable[.]$"):
+            claimable._check_doubts("/dev/x", found, ["shared"])
+
+
+def test_a_file_is_not_doubted(precious, stack):
+    assert claimable.doubts(blockdevice.device_number(str(precious))) == {}
 
 
 def test_a_file_that_wipefs_cannot_look_at_is_refused(precious, stack, fake):

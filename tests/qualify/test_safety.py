@@ -82,8 +82,10 @@ def test_partitions_in_use_and_their_disk(loop, stack, tmp_path):
             refused(loop, "it is mounted", stack)
             refused(first, "it is mounted", stack)
             with ExitStack() as inner:
-                target = claim.prepare(second, MIB, True, inner)
+                target = claim.prepare(second, MIB, True, inner, ["shared"])
                 assert target.size == 24 * MIB and target.kind == "loop"
+                claim.renew(target)     # as after a power cut
+                assert target.descriptor >= 0
 
 
 def test_a_partition_of_a_mounted_disk(loop, stack, tmp_path):
@@ -101,23 +103,29 @@ def test_unused_partitions_are_a_warning(loop, stack):
             assert f"has the partitions {name}" in target.warnings[-1]
 
 
-def warned(path, profile=QUICK):
+def warned(path, allowed=()):
     """What is said of a target before the first write."""
     with ExitStack() as inner:
-        return targetset.local(path, profile, None, inner).warnings
+        return targetset.local(path, QUICK, None, inner, allowed).warnings
 
 
-def test_a_partition_beside_a_mounted_one(loop, root, tmp_path):
+def test_a_partition_beside_a_mounted_one(loop, root, stack, tmp_path):
+    """Refused, but where the user says that it is meant: then the report says
+    it.  Nobody writes to what is only held."""
     with (targets.partition(loop, 1, 1 * MIB, 24 * MIB) as first,
           targets.partition(loop, 2, 32 * MIB, 24 * MIB) as second):
         assert warned(second) == []
         targets.run("mkfs.ext4", "-q", "-F", first)
         with mounted(first, tmp_path / "m"):
-            said, = warned(second)
-            assert said.startswith(
-                f"{second} shares a disk with {first}, which is in use (it is "
-                f"mounted on {tmp_path}/m)")
-            assert said in plan(second, root, status=0)
+            why = (f"shares a disk with {first}, which is in use (it is "
+                   f"mounted on {tmp_path}/m), and each slows the other down")
+            refused(second, f"refusing to write to {second}, as it {why}: if "
+                    "it is meant, give --allow shared.", stack)
+            assert why in plan(second, root)
+            said, = warned(second, ["shared"])
+            assert said == f"{second} {why}."
+            assert said in plan(second, root, "--allow", "shared", status=0)
+            assert claim.hold(second, stack).warnings == [said]
 
 
 def test_a_stopped_md_member_on_a_partition(loop, stack):
@@ -278,11 +286,11 @@ def test_an_ordinary_user(loop):
 
 # --- the plan, which opens nothing and says what would be refused
 
-def plan(path, root, *front, status=2):
+def plan(path, root, *words, front=(), status=2):
     done = subprocess.run(
         [*front, str(root / "jobs" / "qualify"), "--target", path, "--plan",
-         "--engine", "psync", "--profile", "quick"], capture_output=True,
-        text=True, timeout=300, check=False)
+         "--engine", "psync", "--profile", "quick", *words],
+        capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == status and "total" in done.stdout, done.stderr
     return done.stderr
 
@@ -301,7 +309,7 @@ def test_the_plan_of_a_device_needs_no_root(loop, root):
     if subprocess.run([*NOBODY, "test", "-r", root / "jobs" / "qualify"],
                       check=False).returncode:
         pytest.skip("the source is not readable for others")
-    assert plan(loop, root, *NOBODY).endswith(
+    assert plan(loop, root, front=NOBODY).endswith(
         f"qualify: A run would end at once: cannot open {loop} for writing: "
         "be root.\n")
 

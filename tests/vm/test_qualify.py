@@ -57,10 +57,9 @@ REFUSED = {
     "below": "is held by dm-", "path": "is held by dm-",
     "path-2": "is held by dm-", "zns": "zones that must be written in order",
     "fixed": "is read-only"}
-REMOVABLE = ("part2", "stick")
-TAKEN = ("n512", "n4k", "npi", "sata", "scsi", "blk", "mirror", "linear",
-         "part2", "stick")
-
+TAKEN = ("n512", "n4k", "npi", "sata", "scsi", "blk", "mirror", "linear")
+# What needs the user's word, with what else that disk needs.
+DOUBTED = {"part2": ("shared", "removable"), "stick": ("removable",)}
 
 CACHES = {      # what the device itself says: on, off
     "n512": ("nvme get-feature /dev/lab/n512 -f 6 -n 0xffffffff",
@@ -86,7 +85,9 @@ def path(name):
 def told(vm):
     """{(what, name): what came of it}"""
     vm.check("bash", "-c", USED)
-    orders = [["claims", name] for name in (*REFUSED, *TAKEN, *MAPPED)] + [
+    orders = [["claims", name, []] for name in (*REFUSED, *TAKEN, *MAPPED)] + [
+        ["doubted", name, words[1:], list(words)]
+        for name, words in DOUBTED.items()] + [
         ["cache", name, False, CACHES[name][0]] for name in CACHES] + [
         ["purge", name] for name in PURGES]
     text = json.dumps([[what, path(name), *words]
@@ -105,11 +106,19 @@ def test_what_is_used_is_refused(told, name):
 @pytest.mark.parametrize("name", (*TAKEN, *MAPPED))
 def test_what_is_free_is_taken(told, name):
     found = told["claims", name]
-    assert found["refused"] is None
-    assert any("is removable" in one for one in found["warnings"]) == (
-        name in REMOVABLE), found
-    assert any("which is in use" in one for one in found["warnings"]) == (
-        name == "part2"), found
+    assert found["refused"] is None and not [
+        one for one in found["warnings"] if "disk" in one or "remov" in one]
+
+
+@pytest.mark.parametrize("name", DOUBTED)
+def test_what_is_doubted_needs_the_users_word(told, name):
+    without, leave = told["doubted", name]
+    assert without["refused"].endswith(f"give --allow {DOUBTED[name][0]}.")
+    assert leave["refused"] is None
+    for words, there in (("is removable", True),
+                         ("which is in use (it is mounted on /mnt/part)",
+                          name == "part2")):
+        assert any(words in one for one in leave["warnings"]) == there, leave
 
 
 @pytest.mark.parametrize("name", CACHES)

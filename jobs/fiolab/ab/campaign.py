@@ -33,6 +33,7 @@ class Request:
     self_check: bool = False
     target: list | None = None
     size: int | None = None
+    allow: list | None = None
     buffered: bool = False
     restore: str | None = None
     client: str | None = None

@@ -10,6 +10,7 @@ from ..base import commandline
 from ..base.commandline import cpu, number, percentage, size
 from ..base.problem import Problem
 from ..base.version import add_option
+from ..target import claimable
 from . import restore
 from .campaign import Request
 from .report import exporters
@@ -189,6 +190,8 @@ def add_where(new: argparse.ArgumentParser) -> None:
     add("--destroy-data", action="store_true",
         help="existing targets may be overwritten, and will be; "
         "a device that is mounted or in use never is")
+    add("--allow", action="append", choices=claimable.DOUBTS,
+        help=claimable.ALLOW)
     add("--buffered", action="store_true", help="jobs may run on a disk "
         "without direct=1: their figures are then the page cache's")
     add("--restore", choices=tuple(restore.HOW), help="the state of a target "

@@ -113,7 +113,7 @@ def local(asked: Request, jobs: Sequence[Job], destroy: bool,
         tuple(os.path.realpath(path) for path in members.paths(text))
         for text in asked.target)
     return [members.prepare(paths, _writing(jobs), asked.size, destroy,
-                            stack, check) for paths in named]
+                            stack, check, asked.allow or ()) for paths in named]
 
 
 def remote(campaign: Campaign) -> list[Target]:
@@ -168,7 +168,8 @@ def _own(campaign, side, stack):
     writing, check = _writing(jobs), _check_room(jobs)
     if not side.own.filename:
         return members.prepare(members.paths(side.own.target), writing,
-                               asked.size, campaign.destroy, stack, check)
+                               asked.size, campaign.destroy, stack, check,
+                               asked.allow or ())
     made = handed(side.own.filename, asked.size, writing, campaign.destroy)
     check(made)
     return made
@@ -225,7 +226,8 @@ def _again(campaign, known, stack):
     if known.handed:
         return handed(known.path, known.size, writing, campaign.destroy)
     paths = members.listed(known.path) if known.number > 1 else [known.path]
-    return members.prepare(paths, writing, known.size, campaign.destroy, stack)
+    return members.prepare(paths, writing, known.size, campaign.destroy, stack,
+                           allowed=campaign.asked.allow or ())
 
 
 def again(campaign: Campaign, stack: ExitStack) -> None:

@@ -7,6 +7,7 @@ import os
 
 from ..base import commandline, version
 from ..base.problem import Problem
+from ..target import claimable
 from . import readings
 from .qualification import Request
 from .suite.profiles import PROFILES
@@ -78,6 +79,8 @@ def _where(new):
         help="use so much of each target (all of it)")
     add("--destroy-data", action="store_true", help="the targets may be "
         "overwritten, and will be; one that is in use never is")
+    add("--allow", action="append", choices=claimable.DOUBTS,
+        help=claimable.ALLOW)
     add("--power-cut", metavar="COMMAND", help="what cuts the "
         "power of the target ($TARGET) and gives it back: a shell command, "
         "run while the test power-cut writes")
@@ -122,6 +125,9 @@ def refuse(given):
                                  len(given["target"]) > 1):
         raise Problem("--power-cut is for one device of this machine: name "
                       "one --target, and leave out --scratch and --client.")
+    if "power_cut" in given and claimable.SHARED in given.get("allow", ()):
+        raise Problem("--power-cut would cut off what else is in use on the "
+                      "disk: leave out --allow shared.")
     if "client" in given and "size" not in given:
         raise Problem("how large a target on another host is cannot be seen "
                       "from here: give --size.")

@@ -44,6 +44,7 @@ class Request:
     scratch: bool = False
     client: str | None = None
     size: int | None = None
+    allow: list | None = None
     power_cut: str | None = None
     cycles: int | None = None
     build: str = ""

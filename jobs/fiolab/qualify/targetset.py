@@ -7,8 +7,8 @@ import os
 from ..base import commandline
 from ..base.problem import Problem
 from ..fio import clientrun, clienttarget
-from ..target import (claim, contents, identity, loopdevice, purge, scratchfile,
-                      writecache)
+from ..target import (blockdevice, claim, claimable, contents, identity,
+                      loopdevice, purge, scratchfile, writecache)
 from ..target.drive import bus
 from ..target.target import Target
 
@@ -40,9 +40,9 @@ def _use(target, profile, size):
     return target
 
 
-def local(path, profile, size, stack):
+def local(path, profile, size, stack, allowed=()):
     """A Target of the user's, to be destroyed."""
-    made = claim.prepare(path, max(size or 0, SMALLEST), True, stack)
+    made = claim.prepare(path, max(size or 0, SMALLEST), True, stack, allowed)
     return _use(made, profile, size)
 
 
@@ -94,16 +94,20 @@ def look(path):
     return known["size_bytes"], known["logical_block"] or 512
 
 
-def planned(path, profile, size):
+def _doubts_of(path):
+    return [f"{path} {text}." for text in claimable.doubts(
+        blockdevice.device_number(path)).values()]
+
+
+def planned(path, profile, size, allowed=()):
     """A Target that nothing may be run on."""
     total, block = look(path)
     used = active(total, profile, size)
     _refuse_small(path, used)
-    why = claim.refusal(path, total, max(size or 0, SMALLEST))
-    said = [f"A run would end at once: {why}"] if why else []
+    why = claim.refusal(path, total, max(size or 0, SMALLEST), allowed)
+    said = [f"A run would end at once: {why}"] if why else _doubts_of(path)
     return Target(path, used, whole=total, logical_block=block, refused=why,
-                  warnings=[*said, *contents.beside(path),
-                            *contents.noted(path)])
+                  warnings=[*said, *contents.noted(path)])
 
 
 def _hosts(asked, profile):
@@ -122,10 +126,11 @@ def make(qualification):
     elif asked.scratch:
         made = [scratch(profile, asked.size, qualification.stack)]
     elif qualification.destroy:
-        made = [local(path, profile, asked.size, qualification.stack)
-                for path in paths]
+        made = [local(path, profile, asked.size, qualification.stack,
+                      asked.allow or ()) for path in paths]
     else:
-        made = [planned(path, profile, asked.size) for path in paths]
+        made = [planned(path, profile, asked.size, asked.allow or ())
+                for path in paths]
     qualification.targets = made
     qualification.warnings += [text for one in made for text in one.warnings]
 

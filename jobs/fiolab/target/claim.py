@@ -8,7 +8,7 @@
 # judged, and is what gets opened, whatever happens to the name meanwhile.  fio
 # opens the name: it is told to create nothing (fiorun.py); after each run the
 # name must still stand for what is claimed.
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 import contextlib
 import errno
 import fcntl
@@ -19,7 +19,8 @@ import time
 
 from ..base.problem import Problem
 from . import contents, sysfs
-from .claimable import LOCKED, WHOLE, check_type, known, refuse
+from .claimable import (LOCKED, SHARED, WHOLE, check_type, doubts, known,
+                        refuse)
 from .target import Target
 
 BLOCKS = (512, 1024, 2048, 4096)
@@ -116,13 +117,14 @@ def _check_size(path, size, need):
                       "name a larger target.")
 
 
-def refusal(path: str, size: int, need: int) -> str | None:
+def refusal(path: str, size: int, need: int,
+            allowed: Collection[str] = ()) -> str | None:
     """Why prepare() would refuse it, as far as can be told without opening
     it; None if nothing speaks against it."""
     try:
         with contextlib.ExitStack() as stack:
             looked = _look(path, stack)
-            known(path, os.fstat(looked))
+            known(path, os.fstat(looked), allowed)
         _check_size(path, size, need)
         if not os.access(path, os.W_OK):
             return f"cannot open {path} for writing: " + (
@@ -132,16 +134,17 @@ def refusal(path: str, size: int, need: int) -> str | None:
     return None
 
 
-def _claim(path, need, destroy, stack):
+def _claim(path, need, destroy, stack, allowed):
     looked = _look(path, stack)
     info = os.fstat(looked)
     is_block = stat.S_ISBLK(info.st_mode)
     check_type(path, info.st_mode)
     _check_leave(path, destroy)
-    asked = known(path, info)
+    asked = known(path, info, allowed)
     target = Target(path, writable=True, claimed=True, kind=asked["kind"],
                     descriptor=_open(path, looked, is_block),
-                    folder=asked.get("folder"), diskseq=asked.get("diskseq"))
+                    folder=asked.get("folder"), diskseq=asked.get("diskseq"),
+                    allowed=tuple(allowed))
     stack.callback(target.close)
     _lock(path, target.descriptor, is_block)
     size = os.lseek(target.descriptor, 0, os.SEEK_END)
@@ -151,7 +154,8 @@ def _claim(path, need, destroy, stack):
                             _direct_block(target))
     target.physical_block = (asked.get("physical_block") or
                              target.logical_block)
-    target.warnings = contents.warnings(target, asked.get("partitions"))
+    target.warnings = [*contents.warnings(target, asked.get("partitions")),
+                       *asked.get("doubts", ())]
     return target
 
 
@@ -168,7 +172,8 @@ def hold(path: str, stack: contextlib.ExitStack) -> Target:
             disk = sysfs.whole(target.folder)
             target.kind = sysfs.kind(disk) or "device"
             target.diskseq = sysfs.number(disk, "diskseq")
-        target.warnings = contents.beside(path)
+            shared = doubts(info.st_rdev).get(SHARED)
+            target.warnings = [f"{path} {shared}."] if shared else []
         trial.pop_all()
         stack.callback(target.close)
     return target
@@ -227,14 +232,16 @@ def check_same(target: Target) -> None:
 
 
 def prepare(path: str, need_bytes: int, destroy: bool,
-            stack: contextlib.ExitStack) -> Target:
+            stack: contextlib.ExitStack,
+            allowed: Collection[str] = ()) -> Target:
     """The claimed Target, until the stack unwinds; a Problem says why not.
 
-    Symbolic links are resolved first: what they point to is judged.
+    allowed: of claimable.DOUBTS, what is taken all the same.  Symbolic links
+    are resolved first: what they point to is judged.
     """
     path = os.path.realpath(path)
     try:
-        return _claim(path, need_bytes, destroy, stack)
+        return _claim(path, need_bytes, destroy, stack, allowed)
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
 
@@ -257,7 +264,7 @@ def renew(target: Target) -> None:
         return
     target.close()
     with contextlib.ExitStack() as stack:
-        new = prepare(target.path, target.given, True, stack)
+        new = prepare(target.path, target.given, True, stack, target.allowed)
         target.descriptor, new.descriptor = new.descriptor, -1
         target.folder, target.diskseq = new.folder, new.diskseq
         target.gone = None

@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # May a target be claimed?  All that can be asked without opening it; what is
-# not to be overwritten is refused, in a sentence.
+# not to be overwritten is refused, in a sentence, and what is seldom meant
+# where the user does not say that it is.
 import fcntl
 import os
 import re
 import stat
 import struct
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from ..base.problem import Problem
 from . import blockdevice, sysfs
 
 REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
+# What may be overwritten where --allow names it.
+REMOVABLE, SHARED = DOUBTS = "removable", "shared"
+UNLESS = ("refusing to write to {0}, as it {1}: if it is meant, give --allow "
+          "{2}.")
+ALLOW = ("overwrite what else is refused: removable, a stick or a card; "
+         "shared, a partition of a disk of which another is in use; may be "
+         "repeated")
 # File systems whose regular files are no data: writing there sets the machine.
 PSEUDO = {"sysfs", "proc", "debugfs", "tracefs", "configfs", "securityfs",
           "efivarfs", "cgroup", "cgroup2", "bpf", "pstore", "devpts",
@@ -72,6 +81,40 @@ def _check_below(path, folder):
         _check_below(path, sysfs.whole(sysfs.of(info.st_rdev)))
 
 
+def _used_beside(own):
+    """Partitions of the same disk that are in use, in words."""
+    disk = sysfs.whole(own)
+    others = [folder for folder in sysfs.partitions(disk)
+              if folder != own] if disk != own else []
+    found = [(sysfs.node(folder), blockdevice.held_by(number))
+             for folder in others if (number := sysfs.device(folder))]
+    return " and ".join(f"{node}, which is in use ({reason})"
+                        for node, reason in found if reason)
+
+
+def doubts(number: int | None) -> dict[str, str]:
+    """{one of DOUBTS: what speaks against a device, in words}; {} of a file,
+    which has no number."""
+    found: dict[str, str] = {}
+    if number is None:
+        return found
+    own = sysfs.of(number)
+    if sysfs.number(sysfs.whole(own), "removable"):
+        found[REMOVABLE] = ("is removable, as a stick or a card is, and the "
+                            "wrong one is soon named")
+    used = _used_beside(own)
+    if used:
+        found[SHARED] = (f"shares a disk with {used}, and each slows the "
+                         "other down")
+    return found
+
+
+def _check_doubts(path, found, allowed):
+    for name, text in found.items():
+        if name not in allowed:
+            raise Problem(UNLESS.format(path, text, name))
+
+
 def _check_device(path, number):
     reason = blockdevice.held_by(number)
     if reason:
@@ -100,16 +143,20 @@ def _check_file(path, info):
         refuse(path, reason)
 
 
-def known(path: str, info: os.stat_result) -> dict[str, Any]:
+def known(path: str, info: os.stat_result,
+          allowed: Collection[str] = ()) -> dict[str, Any]:
     """What the Target needs to know of what may be claimed; a Problem where it
-    may not be."""
+    may not be.  allowed: of DOUBTS."""
     if not stat.S_ISBLK(info.st_mode):
         _check_file(path, info)
         return {"kind": "file"}
     _check_device(path, info.st_rdev)
+    found = doubts(info.st_rdev)
+    _check_doubts(path, found, allowed)
     folder = sysfs.of(info.st_rdev)
     disk = sysfs.whole(folder)
-    return {"kind": sysfs.kind(disk) or "device", "partitions": [
+    return {"kind": sysfs.kind(disk) or "device", "doubts": [
+        f"{path} {text}." for text in found.values()], "partitions": [
         os.path.basename(part) for part in sysfs.partitions(folder)],
             "folder": folder, "diskseq": sysfs.number(disk, "diskseq"),
             "logical_block": sysfs.number(disk, "queue/logical_block_size"),

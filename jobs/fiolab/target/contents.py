@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a user should hear of before the first write, though it forbids nothing:
-# what is on the target and on its partitions, as wipefs tells, and a partition
-# beside it that is in use.  Where the target may not be opened yet, udev's
-# notes are read: it has looked at each device already.  Only reads.
+# what is on the target and on its partitions, as wipefs tells.  Where the
+# target may not be opened yet, udev's notes are read: it has looked at each
+# device already.  Only reads.
 import os
 
 from . import blockdevice, sysfs, tools
@@ -55,27 +55,6 @@ def _folder(path):
     return folder if folder and os.path.isdir(folder) else None
 
 
-def beside(path: str) -> list[str]:
-    """A sentence for each partition of the same disk that is in use."""
-    own = _folder(path)
-    if own is None or sysfs.whole(own) == own:
-        return []
-    used = [(folder, blockdevice.held_by(number))
-            for folder in sysfs.partitions(sysfs.whole(own))
-            if folder != own and (number := sysfs.device(folder))]
-    return [f"{path} shares a disk with {sysfs.node(folder)}, which is in use "
-            f"({reason}): the runs slow it down, and it disturbs them."
-            for folder, reason in used if reason]
-
-
-def removable(path: str) -> list[str]:
-    """A sentence, if that is what the disk is: the wrong one is soon named."""
-    own = _folder(path)
-    return [f"{path} is removable, as a stick or a card is: look whether it "
-            "is the one that is meant."] if own and sysfs.number(
-                sysfs.whole(own), "removable") else []
-
-
 def _sentence(path, folder, held):
     where = "" if _folder(path) == folder else f"in {sysfs.node(folder)} "
     return (f"{path} holds {where}{' and '.join(held)}, which this run "
@@ -109,7 +88,7 @@ def warnings(target: Target, partitions: list[str] | None) -> list[str]:
     if partitions:
         texts.append(f"{path} has the partitions {', '.join(partitions)}, "
                      "which this run destroys.")
-    return [*texts, *removable(path), *beside(path), *_within(target)]
+    return [*texts, *_within(target)]
 
 
 def _notes(folder):
@@ -136,4 +115,4 @@ def noted(path: str) -> list[str]:
     known = [(folder, _noted(folder))
              for folder in ([own, *sysfs.partitions(own)] if own else ())]
     return [_sentence(path, folder, held)
-            for folder, held in known if held] + removable(path)
+            for folder, held in known if held]

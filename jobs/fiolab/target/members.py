@@ -3,7 +3,7 @@
 # its I/O, as fio has it of filename=A:B and nrfiles=N.  Each is claimed,
 # written, looked at and let go of as one alone is, and to the same size; no
 # byte of any is written before all of them are claimed and known to be fit.
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 import os
 import re
@@ -93,15 +93,16 @@ def _joined(each, check, **more):
 
 
 def prepare(names: Sequence[str], writes: Sequence[str], size: int | None,
-            destroy: bool, stack: ExitStack,
-            check: Check = unchecked) -> Target:
+            destroy: bool, stack: ExitStack, check: Check = unchecked,
+            allowed: Collection[str] = ()) -> Target:
     """scratchfile.prepare(), of one target or of several members; size: of
     each."""
     if len(names) == 1:
         return scratchfile.prepare(names[0], writes, size, destroy, stack,
-                                   check)
+                                   check, allowed)
     _check(names)
-    return _joined([scratchfile.take(name, writes, size, destroy, stack)
+    return _joined([scratchfile.take(name, writes, size, destroy, stack,
+                                     allowed=allowed)
                     for name in names], check)
 
 

@@ -2,7 +2,7 @@
 # A target that is made ready: a scratch file of our own, a file of the user's,
 # or a block device.  It is claimed, written once before the runs (so that no
 # side pays for fresh blocks), and removed at the end where it was created.
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 import contextlib
 import errno
 import fcntl
@@ -95,9 +95,9 @@ def _size(target):
         os.close(descriptor)
 
 
-def _existing(path, size, destroy, stack, check):
+def _existing(path, size, destroy, stack, check, allowed):
     """A file or device of the user's; overwritten only with destroy."""
-    target = (claim.prepare(path, 0, True, stack) if destroy else
+    target = (claim.prepare(path, 0, True, stack, allowed) if destroy else
               claim.hold(path, stack))
     target.ram, target.label = medium.identify(path)
     actual = _size(target)
@@ -166,9 +166,11 @@ def ready(target: Target) -> Target:
 
 
 def take(path: str, writes: Sequence[str], size: int | None, destroy: bool,
-         stack: contextlib.ExitStack, check: Check = unchecked) -> Target:
+         stack: contextlib.ExitStack, check: Check = unchecked,
+         allowed: Collection[str] = ()) -> Target:
     """A Target that is claimed or made, of which no byte was written yet;
-    writes names the jobs that write.  The stack undoes it.
+    writes names the jobs that write; allowed: see claim.prepare().  The stack
+    undoes it.
 
     Symbolic links are resolved first: what they point to is judged.
     """
@@ -179,15 +181,16 @@ def take(path: str, writes: Sequence[str], size: int | None, destroy: bool,
     try:
         return (_create(path, size or DEFAULT_SIZE, stack, check)
                 if kind == "new" else
-                _existing(path, size, destroy, stack, check))
+                _existing(path, size, destroy, stack, check, allowed))
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
 
 
 def prepare(path: str, writes: Sequence[str], size: int | None, destroy: bool,
-            stack: contextlib.ExitStack, check: Check = unchecked) -> Target:
+            stack: contextlib.ExitStack, check: Check = unchecked,
+            allowed: Collection[str] = ()) -> Target:
     """take(), and ready() for runs."""
-    return ready(take(path, writes, size, destroy, stack, check))
+    return ready(take(path, writes, size, destroy, stack, check, allowed))
 
 
 def default_size(folder: str) -> int:

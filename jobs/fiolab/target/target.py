@@ -68,6 +68,7 @@ class Target:
     folder: str | None = None   # of a device, in sysfs
     diskseq: int | None = None  # which disk of that number it is
     gone: Problem | None = None     # claim.Gone, from when that was seen
+    allowed: tuple = ()         # of claimable.DOUBTS, what the user allows
 
     def __post_init__(self):
         self.name = self.name or self.path

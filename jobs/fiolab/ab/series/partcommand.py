@@ -43,8 +43,8 @@ own; with --same-boot what differs is a setting, such as a sysctl.
 Ctrl-C or SIGKILL: the same command goes on with the part, or, after another
 boot, does it again."""
 # What the first part is asked, and later ones may repeat.
-PLANNED = ("side", "job", "target", "size", "matrix", "buffered", "restore",
-           "pairs", "runtime", "ramp", "cpu", "seed")
+PLANNED = ("side", "job", "target", "size", "matrix", "allow", "buffered",
+           "restore", "pairs", "runtime", "ramp", "cpu", "seed")
 
 
 def parser() -> argparse.ArgumentParser:

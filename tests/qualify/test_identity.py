@@ -386,6 +386,7 @@ def test_a_scsi_drive_is_asked_and_not_its_driver(fake, tmp_path, monkeypatch,
     assert (found["device"], found["how"]) == (False, "SCSI mode page 8")
     said, = writecache.contradictions("/dev/x", found)
     assert said.startswith("the write cache of /dev/x is off, as the device")
+    assert writecache.contradictions("/dev/x", found, lost=True) == []
     # Once it may have something to attend to instead: scsi_debug after a
     # change.
     fake.script("sdparm", f"""[ -e {tmp_path}/asked ] || {{
@@ -405,6 +406,8 @@ def test_members_are_asked_one_by_one(fake, tmp_path, monkeypatch):
     (tmp_path / "md7" / "slaves" / "nvme0n1").symlink_to(inner)
     found = writecache.look(device(disk, monkeypatch))
     assert found["device"] is None and "md has no way to be asked" in found["why"]
+    assert writecache.contradictions("/dev/md7", found, lost=True) == \
+        writecache.contradictions("/dev/md7", found)
     said, = writecache.contradictions("/dev/md7", found)
     assert said.startswith("the write cache of nvme0n1, a member of /dev/md7, "
                            "is on, as the device says")

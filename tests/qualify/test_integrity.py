@@ -315,7 +315,29 @@ def test_syncs_of_a_device_without_a_cache(lab):
     with targets.write_through(lab.device):
         found = lab("fsync")
     assert set(results(found).values()) == {"pass"}
-    assert "no volatile write cache" in texts(found)
+    assert "one without a volatile write cache" in texts(found)
+
+
+class SaysOn:
+    TOOL, HOW = None, "a word of its own"
+
+    def __init__(self, *_):
+        pass
+
+    def get(self):
+        return True
+
+
+def test_a_cache_that_the_kernel_does_not_know_of(lab, monkeypatch):
+    """The device says that it is on, and is sent no flush."""
+    monkeypatch.setitem(flushes.writecache.SWITCHES, "loop", (SaysOn,))
+    assert set(results(lab("fsync")).values()) == {"pass"}
+    with targets.write_through(lab.device):
+        found = lab("fsync")
+    assert results(found) == {
+        "fsync succeeds": "pass", "fsync flushes": "fail",
+        "fdatasync succeeds": "pass", "fdatasync flushes": "fail"}
+    assert "what a sync wrote may be lost" in texts(found)
 
 
 def test_latency_of_syncs(lab):

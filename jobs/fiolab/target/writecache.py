@@ -233,12 +233,14 @@ def look(path: str) -> dict[str, Any]:
         "why": "it lies on no device", "members": []}
 
 
-def contradictions(name: str, found: dict) -> list[str]:
-    """A sentence for each that says other than the kernel, members too."""
+def contradictions(name: str, found: dict, lost: bool = False) -> list[str]:
+    """A sentence for each that says other than the kernel, members too; lost:
+    only where the kernel does not know that the cache is on."""
     said = [one for member in found["members"] for one in contradictions(
-        f"{member['name']}, a member of {name},", member)]
+        f"{member['name']}, a member of {name},", member, lost)]
     kernel = _state(found["kernel"])
-    if None in (found["device"], kernel) or found["device"] == kernel:
+    if None in (found["device"], kernel) or found["device"] == kernel or (
+            lost and not found["device"]):
         return said
     return [f"the write cache of {name} is {WORDS[found['device']]}, as the "
             f"device says, and the kernel believes {found['kernel']!r}" + (

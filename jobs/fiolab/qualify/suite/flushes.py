@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Does an fsync bring the data to the device, and what does it cost?  That it
-# arrives is seen by the kernel's count of flushes that the device completed;
-# that the device keeps what it flushed is for the power cut to show.
+# arrives is seen by the kernel's count of flushes that the device completed; a
+# device that says that its cache is on, and that the kernel takes for one
+# without, gets none.  That it keeps what it flushed is for the power cut to
+# show.
 import os
 
 from ...fio.metrics import PERCENTILES, enough
-from ...target import blockdevice, sysfs
+from ...target import blockdevice, sysfs, writecache
 from .verifying import fault, judged, section, too_few, unknown
 
 EVERY = 4                   # writes between two syncs
@@ -86,9 +88,9 @@ def reaches(kind, ran, flushed, cache):
     """cache: what the kernel takes the device's cache for."""
     syncs, fewer = _syncs(ran), False
     if cache == "write through":
-        text = ("the device says that it has no volatile write cache (write "
-                f"through), so there is nothing to flush: {flushed:,} flushes "
-                f"in {syncs:,} syncs")
+        text = ("the kernel takes the device for one without a volatile write "
+                "cache (write through), so there is nothing to flush: "
+                f"{flushed:,} flushes in {syncs:,} syncs")
     else:
         fewer = flushed < syncs
         text = (f"{syncs:,} syncs made the device complete {flushed:,} "
@@ -97,8 +99,11 @@ def reaches(kind, ran, flushed, cache):
                   too_few(syncs, LEAST, kind))
 
 
-def _arrives(context, kind, ran, flushed):
+def _arrives(context, kind, ran, flushed, kept):
+    """kept: sentences on caches that are on and get no flush."""
     why = _unseen(context)
+    if kept:
+        return judged(_flushes(kind), ran.source, "", " ".join(kept))
     if why:
         return unknown(_flushes(kind), why, ran.source)
     return reaches(kind, ran, flushed, sysfs.read(disk(context.target.path),
@@ -119,13 +124,20 @@ def _row(kind, ran):
         enough(calls, p) else None for p in PERCENTILES]
 
 
+def _kept(context):
+    if not context.local:
+        return []
+    path = context.target.path
+    return writecache.contradictions(path, writecache.look(path), lost=True)
+
+
 def run(context):
-    checks, rows = [], []
+    checks, rows, kept = [], [], _kept(context)
     for kind in KINDS:
         context.progress(f"{kind} after each {EVERY} writes")
         ran, flushed = _measured(context, kind)
         checks += [_answers(kind, ran),
-                   _arrives(context, kind, ran, flushed)]
+                   _arrives(context, kind, ran, flushed, kept)]
         rows.append(_row(kind, ran))
     return {"checks": checks, "tables": [{
         "title": "Latency of a sync", "note": f"in us, one after each {EVERY} "

@@ -50,6 +50,12 @@ def test_link_queues_protection_and_namespaces(tmp_path):
         {"name": "nvme0n2", "size_bytes": 4096}]
 
 
+@pytest.mark.parametrize("name", ["none", "nop"])
+def test_metadata_that_protect_nothing(name, tmp_path):
+    disk = faketools.nvme(tmp_path / "bare", **{"integrity/format": name})
+    assert identity.block(disk)["integrity"] is None
+
+
 @pytest.mark.parametrize("link, said", [
     ({}, None), ({"current_link_speed": "Unknown"}, None),
     ({"current_link_width": 0}, None),

@@ -12,7 +12,7 @@ GUEST = Path(__file__).resolve().parents[1] / "lib" / "guestreport.py"
 QUALIFY = Path(__file__).resolve().parents[2] / "jobs" / "qualify"
 BAD = 65536                     # the sector that cannot be read
 VM = {"specs": [
-    "nvme,id=pi,lba=4096,ms=8,pi=1,size=64M",
+    "nvme,id=pi,lba=4096,ms=8,pi=1,size=64M", "nvme,id=bare,ms=8,size=64M",
     f"nvme,id=spaces,lba=512,namespaces=2,size=64M,bad={BAD}",
     f"ahci,id=sata,size=64M,bad={BAD}",
     f"scsi,id=disk,size=64M,bad={BAD}",
@@ -42,7 +42,7 @@ def lab(*names):
 
 @pytest.fixture(scope="module")
 def known(vm):
-    names = ("pi", "spaces", "sata", "disk", "blk", "debug", "mirror",
+    names = ("pi", "bare", "spaces", "sata", "disk", "blk", "debug", "mirror",
              "linear")
     return dict(zip(names, told(vm, "identity", *lab(*names))))
 
@@ -63,6 +63,9 @@ def test_what_sysfs_tells_of_nvme(known):
     found = known["pi"]
     assert found["integrity"]["format"] == "T10-DIF-TYPE1-CRC"
     assert found["bus"]["address"].startswith("0000:")
+    assert found["bus"]["power_state"] == "D0"
+    assert all(found["bus"][name] for name in (
+        "link_speed", "link_width", "max_link_speed", "max_link_width"))
     assert found["queues"] >= 1
     found = known["spaces"]
     assert [one["size_bytes"] for one in found["namespaces"]] == [64 << 20] * 2
@@ -75,6 +78,13 @@ def test_nvme_without_metadata(vm, known):
     found = known["spaces"]["nvme"]
     assert (found["data_bytes"], found["metadata_bytes"], found["metadata"],
             found["protection"]) == (512, 0, None, 0)
+
+
+def test_nvme_with_metadata_that_protect_nothing(vm, known):
+    need(vm, "nvme")
+    found = known["bare"]
+    assert (found["nvme"]["metadata_bytes"], found["nvme"]["protection"],
+            found["integrity"]) == (8, 0, None)
 
 
 @pytest.mark.quick

@@ -74,9 +74,10 @@ def queues(folder: str) -> int | None:
 
 
 def protection(folder: str) -> dict | None:
-    """The integrity profile, as "T10-DIF-TYPE1-CRC"; None: it has none."""
+    """The integrity profile, as "T10-DIF-TYPE1-CRC"; None: it has none, or
+    metadata that protect nothing ("nop")."""
     name = sysfs.read(folder, "integrity/format")
-    if name in (None, "none"):
+    if name in (None, "none", "nop"):
         return None
     return {"format": name,
             "tag_bytes": sysfs.number(folder, "integrity/tag_size"),

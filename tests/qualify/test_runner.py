@@ -360,6 +360,15 @@ def test_a_job_that_hangs_is_ended(lab, monkeypatch):
     assert os.listdir(lab.tmp / "scratch") == []
 
 
+def test_many_loads_have_as_much_patience_each(lab, monkeypatch):
+    """On a slow machine all of them begin late."""
+    monkeypatch.setattr(execute.fiorun, "PATIENCE", 4)
+    slow = [replace(WRITE, name=f"4K {n}", options=("exec_prerun=sleep 2.5",),
+                    seconds=1) for n in range(4)]
+    found = run(lab, table(Phase("slow", "Slow to begin", tuple(slow))))
+    assert found["state"] == "done", found["why"]
+
+
 def test_reads_of_a_purged_file_find_it_written(lab):
     found = run(lab, table(Phase("reads", "Reads", (READ,), purge=True),
                            Phase("writes", "Writes", (WRITE,))))

@@ -6,6 +6,7 @@
 from dataclasses import dataclass, field
 import json
 import math
+import re
 import time
 
 from ..base.problem import Problem
@@ -106,6 +107,13 @@ def _await(started, seconds, stop, over):
         raise Stopped
 
 
+def _patience(text):
+    """Seconds beyond the runs of a job file: on a slow machine each of what is
+    run one after the other takes its time to begin and to end."""
+    return fiorun.PATIENCE * max(1, len(re.findall(r"^stonewall\b", text,
+                                                   re.M)))
+
+
 def _without_nan(value):
     """fio's figures with null for what is no number of JSON."""
     if isinstance(value, dict):
@@ -193,7 +201,7 @@ class Executor:
                           "--destroy-data with --resume.")
         began, clock = time.time(), time.monotonic()
         with self._start(text, name, base) as started:
-            _await(started, seconds + fiorun.PATIENCE, self.stop, over)
+            _await(started, seconds + _patience(text), self.stop, over)
             taken = time.monotonic() - clock
             result, gone = self._result(started, tolerant)
             said = started.read("messages") + _notes(started)

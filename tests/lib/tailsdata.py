@@ -14,11 +14,12 @@ BEGAN = 1_790_000_000.0
 def latency(throttled=range(20, 40), seconds=60, fast=(200_000, 40_000),
             slow=(300 * MS, 100)):
     """A run of which some seconds are slow: (ns, I/Os) of each second, of
-    which one takes a tenth longer."""
+    which a tenth is quicker, and one takes a tenth longer."""
     windows, bins = [], {}
     for i in range(seconds):
         ns, count = slow if i in throttled else fast
-        each = [[ns, count - 1], [ns + ns // 10, 1]]
+        each = [[ns * 3 // 10, count // 10], [ns, count - count // 10 - 1],
+                [ns + ns // 10, 1]]
         for one, n in each:
             bins[one] = bins.get(one, 0) + n
         windows.append([BEGAN + i, 1.0, ns + ns // 10, each,

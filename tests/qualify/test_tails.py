@@ -174,7 +174,7 @@ def test_an_io_in_the_bin_of_the_limit_counts():
     assert orderbound.bin_end(5_000_000) > 5_000_000
     found = judging._of_tail(cell(one), specfile.Limit(
         1, "tails", "x", "k", "outliers", "max", 1, "1/h", 0, 5000), 0.95)
-    assert found.value == pytest.approx(600 * 60)
+    assert found.value == pytest.approx(9 * 60 * 60)
 
 
 def test_without_a_histogram_outliers_are_not_measured(tmp_path):

@@ -104,7 +104,9 @@ def percentiles(latency, name, prefix):
         axes.annotate(wording.duration(y), (x, y), (2, -12) if low else
                       (-3, 5), ha="left" if low else "right",
                       textcoords="offset points")
-    axes.xaxis.set_major_locator(FixedLocator(at))
+    # Of seven, the last two would touch.
+    axes.xaxis.set_major_locator(FixedLocator(
+        at[:-2] + at[-1:] if len(at) == len(PERCENTILES) else at))
     axes.xaxis.set_major_formatter(FuncFormatter(
         lambda x, _: f"{100 - 100 * 10 ** -x:.6g}"))
     axes.set_xlabel("percentile")

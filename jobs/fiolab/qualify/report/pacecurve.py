@@ -55,7 +55,7 @@ def _mark(axes, x, text, colour, height):
     left, right = axes.get_xlim()
     on_left = x > (left + right) / 2
     axes.annotate(text, (x, height), (-4 if on_left else 4, 0), color=colour,
-                  xycoords=axes.get_xaxis_transform(), va="top",
+                  xycoords=axes.get_xaxis_transform(), va="bottom",
                   ha="right" if on_left else "left",
                   textcoords="offset points")
 
@@ -78,10 +78,10 @@ def picture(mix, cells, prefix):
     axes.set_xlim(0, 1.04 * max(fastest, *(x for x, _ in points)))
     ends, every = _lines(axes, points)
     pictures.value_axis(axes, every, "us")
-    _mark(axes, fastest, "at most", svg.MUTED, 0.98)
+    _mark(axes, fastest, "at most", svg.MUTED, 0.02)
     found = _found(cells)
     if found:
-        _mark(axes, *found, svg.BAD, 0.88)
+        _mark(axes, *found, svg.BAD, 0.12)
     axes.xaxis.get_major_locator().set_params(nbins=5)
     axes.xaxis.set_major_formatter(lambda x, _: pictures.tick(x, "1/s"))
     axes.set_xlabel("IOPS")

@@ -27,7 +27,7 @@ from fiolab.qualify.suite.kinds import Table
 from fiolab.qualify.suite.model import Phase, Stimulus
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.qualify.tails import outlierlist, overtime, windows
-from fiolab.report import svg
+from fiolab.report import svg, wording
 from fiolab.stats import outlying
 
 MIB = 1 << 20
@@ -362,6 +362,10 @@ def throttled(lasting, seconds, shm, fio_binary, build_dir, tmp_path, stack):
     table = next(one for one in found["tables"]
                  if one["title"] == outlierlist.TITLE)
     assert any(row[3] == worst["max_ns"] / 1e6 for row in table["rows"])
+    with svg.styled():
+        (picture, caption, _), = heatmap.drawn(found, "p")
+    assert "out." in caption and "no time stands out" not in caption
+    assert wording.duration(float(worst["max_ns"])) in picture
     rows = judged(tmp_path, '[tails."4K 100/0"]\nmax_max_ms = 20\n'
                   '"max_outliers_over(40ms)_per_hour" = 100\n', one)
     assert [row["result"] for row in rows] == ["fail", "fail"]

@@ -33,7 +33,10 @@ def identity():
                  "lba_formats": 4, "data_bytes": 512, "metadata_bytes": 8,
                  "metadata": "in a buffer of its own", "protection": 1,
                  "protection_place": "last bytes of the metadata",
-                 "power_state": 0, "power_states": 5, "why": None},
+                 "power_state": 0, "power_states": 5,
+                 "thermal_management": True, "warning_temperature_c": 70,
+                 "critical_temperature_c": 82, "extended_log": "ocp",
+                 "extended_log_why": None, "why": None},
         "array": None, "members": None, "below": None}
 
 

@@ -148,7 +148,10 @@ def test_the_format_of_a_namespace(fake):
         "lba_formats": 8, "data_bytes": 512, "metadata_bytes": 8,
         "metadata": "at the end of each block", "protection": 1,
         "protection_place": "first bytes of the metadata", "power_state": 1,
-        "power_states": 1, "why": None}
+        "power_states": 1, "thermal_management": None,
+        "warning_temperature_c": 70, "critical_temperature_c": 100,
+        "extended_log": None, "extended_log_why":
+        "nvme ocp smart-add-log /dev/nvme0n1: exit status 0.", "why": None}
 
 
 @pytest.mark.parametrize("number, version", [

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A device's own health log, by smartctl or else nvme: {name: number or text},
-# with smartctl's names and temperatures in degrees Celsius.  Only tells (what
-# it means is for drive/smartlog.py); a log that cannot be read is a sentence
-# and no fault.
+# with smartctl's names and temperatures in degrees Celsius: all of it, or in
+# brief, with as few commands to the device as can be.  Only tells (what it
+# means is for drive/smartlog.py); a log that cannot be read is a sentence and
+# no fault.
 import json
 
 from . import tools
@@ -15,7 +16,18 @@ NAMES = {"avail_spare": "available_spare", "percent_used": "percentage_used",
          "spare_thresh": "available_spare_threshold",
          "host_read_commands": "host_reads",
          "host_write_commands": "host_writes"}
+# smartctl's names since 7.5: ours, which are nvme-cli's.
+NEWER = {f"thermal_temp_{i}_{long}": f"thm_temp{i}_{short}" for i in (1, 2)
+         for long, short in (("transition_count", "trans_count"),
+                             ("total_time", "total_time"))}
+# Of ATA's device statistics, by smartctl's names: ours.
+STATISTICS = {"Time in Over-Temperature": "over_temperature_time",
+              "Percentage Used Endurance Indicator": "percentage_used"}
 SMART_KINDS = ("nvme", "sata", "scsi")
+ALL = ("-a",)
+# What is asked of smartctl in brief.
+BRIEF = {"nvme": ("-H", "-A"), "sata": ("-H", "-A", "-l", "devstat"),
+         "scsi": ("-H", "-A", "-l", "error")}
 NEEDS = ("SMART data need smartctl ("
          f"{tools.hint('smartctl')}){{}}.")
 
@@ -47,19 +59,35 @@ def _scsi(found):
             for kind, row in log.items() if "total_uncorrected_errors" in row}
 
 
+def _statistics(found):
+    """Of ATA's device statistics those that the attributes lack."""
+    rows = [row for page in found.get("ata_device_statistics", {}).get(
+        "pages", []) for row in page.get("table", [])]
+    return {STATISTICS[row["name"]]: row["value"] for row in rows
+            if row.get("name") in STATISTICS and "value" in row}
+
+
 def flat(found):
-    """What smartctl -j -a told, as one table of scalars."""
+    """What smartctl -j told, as one table of scalars."""
     table = {"tool": "smartctl " + ".".join(
         map(str, found.get("smartctl", {}).get("version", []))),
         "passed": found.get("smart_status", {}).get("passed"),
         "temperature_c": found.get("temperature", {}).get("current"),
         "power_on_hours": found.get("power_on_time", {}).get("hours"),
         "power_cycles": found.get("power_cycle_count"),
+        "percentage_used": found.get("endurance_used", {}).get(
+            "current_percent"),
+        "available_spare": found.get("spare_available", {}).get(
+            "current_percent"),
+        "available_spare_threshold": found.get("spare_available", {}).get(
+            "threshold_percent"),
         "grown_defects": found.get("scsi_grown_defect_list")}
     health = _scalars(found.get("nvme_smart_health_information_log", {}))
     health.pop("temperature", None)     # told above
+    health = {NEWER.get(name, name): value for name, value in health.items()}
     table = {name: value for name, value in table.items() if value is not None}
-    return {**health, **_ata(found), **_scsi(found), **table}
+    return {**health, **_ata(found), **_statistics(found), **_scsi(found),
+            **table}
 
 
 def _said(found, answer):
@@ -68,13 +96,13 @@ def _said(found, answer):
     return next(filter(None, texts), None) or answer.why()
 
 
-def _by_smartctl(path):
-    answer = tools.run("smartctl", "-j", "-a", path, seconds=SECONDS)
+def _by_smartctl(path, words, seconds):
+    answer = tools.run("smartctl", "-j", *words, path, seconds=seconds)
     if answer is None:
         return None, NEEDS.format("")
     found = _parsed(answer)
     if answer.status is None or answer.status & FAILED or not found:
-        return None, f"smartctl -a {path}: {_said(found, answer)}."
+        return None, f"smartctl {words[0]} {path}: {_said(found, answer)}."
     return flat(found), None
 
 
@@ -96,9 +124,9 @@ def by_smartctl_names(log):
             for name, value in found.items()}
 
 
-def _by_nvme(path):
+def _by_nvme(path, seconds):
     answer = tools.run("nvme", "smart-log", path, "-o", "json",
-                       seconds=SECONDS)
+                       seconds=seconds)
     if answer is None:
         return None, NEEDS.format(f" or nvme ({tools.hint('nvme')})")
     found = _parsed(answer)
@@ -112,9 +140,18 @@ def of(path, kind):
     if kind not in SMART_KINDS:
         return None, f"{path} is of a kind without SMART data (" + (
             f"{kind})." if kind else "not known).")
-    found, why = _by_smartctl(path)
+    found, why = _by_smartctl(path, ALL, SECONDS)
     if found is None and kind == "nvme":
-        other, other_why = _by_nvme(path)
+        other, other_why = _by_nvme(path, SECONDS)
         if other or not tools.find("smartctl"):
             return other, other_why
     return found, why
+
+
+def brief(path, kind, seconds):
+    """The same with as little as can be asked of a device at work: of NVMe
+    one log page, by nvme where it is there, as smartctl before 7.5 leaves its
+    thermal management out."""
+    if kind == "nvme" and tools.find("nvme"):
+        return _by_nvme(path, seconds)
+    return _by_smartctl(path, BRIEF[kind], seconds)

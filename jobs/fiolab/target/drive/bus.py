@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How a device is connected and set up, from sysfs alone: its place on the PCI
-# bus with the link that it has and could have, its hardware queues, protection
-# information, NVMe's namespaces, and the state of an md array.
+# bus with the link that it has and could have, the errors that were counted
+# there, its hardware queues, protection information, NVMe's namespaces, and the
+# state of an md array.
 import glob
 import os
 import re
@@ -12,6 +13,10 @@ LINK = {"link_speed": "current_link_speed", "link_width": "current_link_width",
         "max_link_speed": "max_link_speed", "max_link_width": "max_link_width"}
 ARRAY = ("level", "raid_disks", "chunk_size", "metadata_version",
          "array_state", "sync_action", "degraded")
+# The file of PCIe's advanced error reporting, and its line that has the sum.
+ERRORS = {"correctable": ("aer_dev_correctable", "TOTAL_ERR_COR"),
+          "nonfatal": ("aer_dev_nonfatal", "TOTAL_ERR_NONFATAL"),
+          "fatal": ("aer_dev_fatal", "TOTAL_ERR_FATAL")}
 UNKNOWN = (None, "Unknown", "0", "255")     # a link that is none
 GIGA = re.compile(r"[\d.]+")
 
@@ -51,6 +56,31 @@ def of(folder: str) -> dict | None:
 def _number(text):
     found = GIGA.match(text or "")
     return float(found[0]) if found else None
+
+
+def _errors(place, front):
+    found = {}
+    for name, (file, total) in ERRORS.items():
+        sum_ = re.search(rf"^{total} (\d+)$", sysfs.read(place, file) or "",
+                         re.M)
+        if sum_:
+            found[f"{front}aer_{name}"] = int(sum_[1])
+    return found
+
+
+def counters(folder: str) -> dict:
+    """What may change of its link while it works, as numbers: GT/s, lanes,
+    Gbit/s of SATA, and the errors that the device and the port above it have
+    reported (an end that sees none may yet cause those of the other)."""
+    known, place = of(folder), _pci((sysfs.controllers(folder) or [folder])[0])
+    if known is None or place is None:
+        return {}
+    told = {"link_gt_s": _number(known["link_speed"]),
+            "link_lanes": _number(known["link_width"]),
+            "sata_gbit_s": _number(known["sata_speed"])}
+    return {**{name: value for name, value in told.items()
+               if value is not None}, **_errors(place, ""),
+            **_errors(os.path.dirname(place), "port_")}
 
 
 def narrow(name: str, bus: dict | None) -> str | None:

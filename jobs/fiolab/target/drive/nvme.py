@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What an NVMe device says of itself beyond sysfs, asked with nvme-cli: its
 # version, the LBA format with metadata and protection information, the power
-# state.  What it does not tell is None; without the tool, why there is nothing.
+# state, at which temperatures it slows down and whether it counts that.  What
+# it does not tell is None; without the tool, why there is nothing.
 import json
 import re
 
 from .. import tools
+from ..health import KELVIN
+from . import extendedlog
 
 SECONDS = 20
 EXTENDED, FIRST = 0x10, 8       # bits of FLBAS and DPS
@@ -13,7 +16,9 @@ CURRENT = re.compile(r"Current value:\s*(?:0x)?([0-9a-fA-F]+)")
 POWER, CACHE = 2, 6             # features
 FIELDS = ("version", "namespaces_max", "lba_format", "lba_formats",
           "data_bytes", "metadata_bytes", "metadata", "protection",
-          "protection_place", "power_state", "power_states")
+          "protection_place", "power_state", "power_states",
+          "thermal_management", "warning_temperature_c",
+          "critical_temperature_c", "extended_log", "extended_log_why")
 NEEDS = ("LBA format, metadata, protection information, NVMe version and "
          "power state are not known, as asking for them needs {}.")
 
@@ -45,11 +50,19 @@ def _version(number):
     return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
+def _celsius(kelvin):
+    """Of a threshold; 0: the device has none."""
+    return kelvin - KELVIN if isinstance(kelvin, int) and kelvin else None
+
+
 def _controller(found):
-    states = found.get("npss")
+    states, managed = found.get("npss"), found.get("hctma")
     return {"version": _version(found.get("ver")),
             "namespaces_max": found.get("nn"),
-            "power_states": None if states is None else states + 1}
+            "power_states": None if states is None else states + 1,
+            "thermal_management": None if managed is None else managed & 1 == 1,
+            "warning_temperature_c": _celsius(found.get("wctemp")),
+            "critical_temperature_c": _celsius(found.get("cctemp"))}
 
 
 def _index(flbas):
@@ -76,7 +89,9 @@ def _namespace(found):
 def identity(path: str) -> dict:
     """FIELDS, and "why" some are None: a sentence, or None.
 
-    protection: the type, 0 for none; sizes are bytes.
+    protection: the type, 0 for none; sizes are bytes.  thermal_management:
+    does it count its throttling by the host's thermal management.
+    extended_log: the name of a log in extendedlog.py.
     """
     empty = dict.fromkeys(FIELDS)
     if not tools.find("nvme"):
@@ -84,6 +99,8 @@ def identity(path: str) -> dict:
     (control, no_control), (space, no_space) = (
         _asked(what, path) for what in ("id-ctrl", "id-ns"))
     state = feature(path, POWER)
+    log, no_log = extendedlog.chosen(path, control.get("vid"))
     return {**empty, **_controller(control), **_namespace(space),
             "power_state": None if state is None else state & 31,
+            "extended_log": log, "extended_log_why": no_log,
             "why": no_control or no_space}

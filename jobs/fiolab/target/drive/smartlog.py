@@ -85,6 +85,8 @@ ATTRIBUTES = {
                                     SLOWED),
     "thm_temp1_trans_count": Attribute("Light throttling, times", "", SLOWED),
     "thm_temp2_trans_count": Attribute("Heavy throttling, times", "", SLOWED),
+    "thm_temp1_total_time": Attribute("Light throttling", "s", SLOWED),
+    "thm_temp2_total_time": Attribute("Heavy throttling", "s", SLOWED),
     "num_err_log_entries": Attribute("Entries of the error log", "", _watched(
         "look at them with nvme error-log: refused commands count, too")),
     "unsafe_shutdowns": Attribute("Unsafe shutdowns", "", SHUT),
@@ -95,6 +97,26 @@ ATTRIBUTES = {
     "controller_busy_time": Attribute("Busy", "min"),
     "power_on_hours": Attribute("Powered on", "h"),
     "power_cycles": Attribute("Power cycles"),
+    # OCP's log and those of vendors, by the names of extendedlog.py
+    "throttle_events": Attribute("Throttling by heat, times", "", SLOWED),
+    "throttle_level": Attribute("Throttled now, level or percent"),
+    "media_written_bytes": Attribute("Written to the medium", "B"),
+    "host_written_bytes": Attribute("Written by the host", "B"),
+    "uncorrectable_reads": Attribute("Uncorrectable reads", "", LOST),
+    "end_to_end_errors": Attribute("End-to-end errors", "", LOST),
+    "bad_user_blocks": Attribute("Bad blocks"),
+    "pcie_correctable_errors": Attribute("PCIe errors that were corrected", "",
+                                         LINK),
+    "incomplete_shutdowns": Attribute("Incomplete shutdowns", "", SHUT),
+    "free_blocks_percent": Attribute("Free blocks", "%"),
+    "capacitor_health_percent": Attribute("Capacitor health", "%"),
+    # The bus, by the names of bus.py
+    "link_gt_s": Attribute("PCIe link", "GT/s"),
+    "link_lanes": Attribute("PCIe lanes"),
+    "sata_gbit_s": Attribute("SATA link", "Gbit/s"),
+    **{f"{front}aer_{name}": Attribute(f"PCIe errors, {name}{place}", "", LINK)
+       for front, place in (("", ""), ("port_", ", at the port above"))
+       for name in ("correctable", "nonfatal", "fatal")},
     # ATA, by the names of smartctl's database
     "Reallocated_Sector_Ct": Attribute("Reallocated sectors", "", LOST),
     "Reallocated_Event_Count": Attribute("Reallocations", "", _watched(
@@ -105,19 +127,35 @@ ATTRIBUTES = {
     "End-to-End_Error": Attribute("End-to-end errors", "", LOST),
     "UDMA_CRC_Error_Count": Attribute("CRC errors of the link", "", LINK),
     "CRC_Error_Count": Attribute("CRC errors of the link", "", LINK),
+    "over_temperature_time": Attribute("Above its highest temperature", "min",
+                                       SLOWED),
+    **{name: Attribute("Written to the medium", unit) for name, unit in (
+        ("NAND_Writes_1GiB", "GiB"), ("NAND_Writes_GiB", "GiB"),
+        ("NAND_Writes_32MiB", "32 MiB"))},
+    **{name: Attribute("Written by the host", unit) for name, unit in (
+        ("Total_LBAs_Written", "512 B"), ("Host_Writes_32MiB", "32 MiB"),
+        ("Host_Writes_GiB", "GiB"))},
+    "Host_Program_Page_Count": Attribute("Pages written for the host"),
+    **{name: Attribute("Pages written for itself") for name in (
+        "FTL_Program_Page_Count", "Bckgnd_Program_Page_Cnt")},
     # SCSI
     "grown_defects": Attribute("Grown defects", "", LOST),
     "read_errors_uncorrected": Attribute("Uncorrected reads", "", LOST),
     "write_errors_uncorrected": Attribute("Uncorrected writes", "", LOST),
     "verify_errors_uncorrected": Attribute("Uncorrected verifies", "", LOST),
 }
+# The counters by which it tells that it throttled, that it lost data, and that
+# its link had errors.
+SLOWING, LOSING, LINKING = (
+    tuple(name for name, one in ATTRIBUTES.items() if one.judge is judge)
+    for judge in (SLOWED, LOST, LINK))
 
 
-def _is_number(value):
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _parts(name):
+def parts(name: str) -> tuple[str, str]:
     """("sda: " or nothing, the attribute's own name)"""
     front, mark, own = name.rpartition(": ")
     return front + mark, own
@@ -125,18 +163,18 @@ def _parts(name):
 
 def _of(log, front):
     """The attributes of one member."""
-    return {_parts(name)[1]: value for name, value in log.items()
-            if _parts(name)[0] == front}
+    return {parts(name)[1]: value for name, value in log.items()
+            if parts(name)[0] == front}
 
 
 def _row(name, before, after):
-    front, own = _parts(name)
+    front, own = parts(name)
     known = ATTRIBUTES.get(own, Attribute(own))
     one, two = before.get(name), after.get(name)
-    both = _is_number(one) and _is_number(two)
+    both = is_number(one) and is_number(two)
     judgement = note = None
     if known.judge and isinstance(two, (int, float)):
-        judgement, note = known.judge(one if _is_number(one) else None, two,
+        judgement, note = known.judge(one if is_number(one) else None, two,
                                       _of(after, front))
     return {"name": name, "title": front + known.title, "unit": known.unit,
             "before": one, "after": two,
@@ -152,4 +190,4 @@ def rows(before: dict | None, after: dict | None) -> list[dict]:
     order = {name: number for number, name in enumerate(ATTRIBUTES)}
     return [_row(name, before, after) for name in sorted(
         dict.fromkeys((*before, *after)),
-        key=lambda name: order.get(_parts(name)[1], len(order)))]
+        key=lambda name: order.get(parts(name)[1], len(order)))]

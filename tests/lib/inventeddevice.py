@@ -21,7 +21,7 @@ PERCENTILES = (50, 90, 99, 99.9, 99.99, 99.999)
 Named = collections.namedtuple("Named", "stimulus metric label unit")
 DONE = {"section": None, "state": "done", "why": None, "seconds": 60.0,
         "phases": [], "cells": [], "checks": [], "tables": [], "grids": [],
-        "part": 0, "kernel": {
+        "part": 0, "health": None, "kernel": {
             "why": None, "start": "2026-11-24T18:00:00Z", "lost": 0, "left": 0,
             "names": ["nvme0n1", "nvme0", "0000:03:00.0"],
             "counts": {"device": {}, "other": {}}, "lines": []}}

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+import healthdata
 import hostile
 from inventeddevice import DONE, SIZE, Making
 from qualifyparts import (MODEL, ab, against, check, identity, integrity,
@@ -18,6 +19,7 @@ from qualifyparts import (MODEL, ab, against, check, identity, integrity,
 
 from fiolab.qualify.report import schema
 from fiolab.qualify.suite import profiles, pts
+from fiolab.qualify.watch import healthfacts
 from fiolab.target.drive import smartlog
 
 # Long enough to see every kind of picture, and no longer.
@@ -39,7 +41,10 @@ def target(rng, path, profile, restless, host=None):
              "num_err_log_entries": 0, "tool": "smartctl 7.3"}
     after = {**smart, "temperature_c": 58, "power_on_hours": 331,
              "data_units_written": 120533411, "num_err_log_entries": 2}
-    tests[0] = {**tests[0], "kernel": kernel()}
+    last = len(tests[0]["phases"]) - 1
+    hot = last, tests[0]["phases"][last]["rounds"][-1]["round"]
+    tests[0] = {**tests[0], "kernel": kernel(), "health":
+                healthdata.of_rounds(tests[0], [hot], faults=True)}
     return {
         "name": f"{host}:{path}" if host else path, "host": host,
         "path": path, "size_bytes": SIZE,
@@ -50,6 +55,7 @@ def target(rng, path, profile, restless, host=None):
                         "members": []},
         "smart": {"before": smart, "after": after, "why": None,
                   "rows": smartlog.rows(smart, after)},
+        "health": healthfacts.tell(tests, identity()),
         "purge": {"method": "nvme-format", "why": "the device is NVMe and "
                   "nvme-cli is here"},
         "written": {"share": 1.0, "filled_bytes": 0},
@@ -163,7 +169,7 @@ def empty(**changes):
                          "group": t["group"], "state": "not run",
                          "why": "the command was asked to end"}
                         for t in one["tests"]]
-        one["identity"] = {}
+        one["identity"], one["health"] = {}, None
         one["smart"] = {"before": None, "after": None, "why": "no tool",
                         "rows": []}
         one["checks"] = []

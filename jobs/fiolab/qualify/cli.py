@@ -48,7 +48,8 @@ def _what(new):
     add("--tests", metavar="LIST",
         help="only these tests or groups, separated by commas (all)")
     add("--spec", metavar="FILE",
-        help="acceptance limits, TOML")
+        help="acceptance limits, TOML: of cells, of the identity "
+        "([device]), of the device's health while it works ([health])")
     add("--engine", metavar="ENGINE", help="kaio, libaio, or "
         "any other engine of fio: NAME[,option=value...] (kaio)")
     add("--against", metavar="RUN", help="compare with an "

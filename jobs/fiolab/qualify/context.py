@@ -3,6 +3,7 @@
 # table of stimuli) is given: the target, and the means to run fio on it with
 # the engine, and to keep what it found.
 from collections.abc import Callable
+import contextlib
 from dataclasses import dataclass
 import re
 import tempfile
@@ -10,6 +11,10 @@ from typing import Any
 
 from .execute import Executor
 from .suite.model import Profile
+
+
+def _unsampled(*_, **__):
+    return contextlib.nullcontext()
 
 
 def _slug(name):
@@ -29,6 +34,9 @@ class Bench:
     build: str = ""         # the build folder
     spec: Any = None        # the limits, where a test searches for them
     covered: bool = False   # all of the range was written since the last purge
+    # (number of a phase and round, or neither) -> the context of one, in which
+    # the target's health is sampled; see watch/healthsamples.py
+    sampled: Callable = _unsampled
 
     @property
     def target(self):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The folder of a qualification: plan.json (all that decides the runs), runs/
-# (one file for each fio process, the evidence) and rounds/ (what each finished
-# round or procedure came to).  A resumed command takes finished rounds from
-# rounds/ and makes the rest; a file that is torn or not ours is named and not
-# read.  A gap ends a test: what comes after it is made anew.
+# (one file for each fio process, the evidence), rounds/ (what each finished
+# round or procedure came to) and files of lines, to which each adds one.  A
+# resumed command takes finished rounds from rounds/ and makes the rest; a file
+# that is torn or not ours is named and not read, a line that is torn left out.
+# A gap ends a test: what comes after it is made anew.
 import contextlib
+import json
 import os
 import re
 
@@ -15,6 +17,7 @@ from .suite.profiles import PROFILES
 ROUNDS = "rounds"
 RUN_SCHEMA = "kaio-qualify-run/1"
 ROUND_SCHEMA = "kaio-qualify-round/1"
+LINES_SCHEMA = "kaio-qualify-lines/1"
 NAME = re.compile(r"t\d{2}-[A-Za-z0-9._-]+\.json")
 
 
@@ -124,6 +127,42 @@ class Folder(runfolder.Folder):
     def forget_round(self, name):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.file(ROUNDS, f"{name}.json"))
+
+    # Files of lines, each a JSON object, the first with schema and id
+
+    def _head(self):
+        return {"schema": LINES_SCHEMA, "campaign": self.id}
+
+    def lines(self, name):
+        """The objects of a file of lines that are whole; [] without it."""
+        found = []
+        try:
+            with open(self.file(f"{name}.jsonl"), encoding="utf-8",
+                      errors="replace") as file:
+                for line in file:
+                    with contextlib.suppress(ValueError, RecursionError):
+                        found.append(json.loads(line))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self.full(error, "a file of lines") from None
+        if found[:1] != [self._head()]:
+            self._disown(".", f"{name}.jsonl", "it is not of this "
+                         "qualification")
+            return []
+        return [one for one in found[1:] if isinstance(one, dict)]
+
+    def append(self, name, record):
+        """A line more; OSError.  SIGKILL may tear it, and no other."""
+        path = self.file(f"{name}.jsonl")
+        with open(path, "a+b") as file:
+            size, text = file.tell(), json.dumps(
+                record, separators=(",", ":"), allow_nan=False) + "\n"
+            if not size:
+                text = json.dumps(self._head()) + "\n" + text
+            elif os.pread(file.fileno(), 1, size - 1) != b"\n":
+                text = "\n" + text
+            file.write(text.encode())
 
     def save_result(self, name, text):
         self._save(name, "the report", text)

@@ -121,13 +121,8 @@ class PhaseRun:
                 latencies.append(latency if self.phase.histogram else None)
         return entries, latencies, size
 
-    def _run_round(self, number):
-        began, clock = machine.moment(), time.monotonic()
-        if number == 1:
-            self._purge()
-            prewritten.follow(self.bench, (), self.purged)
-        written = self._before_reads(number)
-        found = jobtext.loads(self.stimuli, self.bench.profile)
+    def _measured(self, number, found):
+        """What the loads of a round came to."""
         results, latencies, size = [], [], 0
         for order, loads in enumerate(jobtext.processes(found)):
             self._tell(f"{self.phase.title}, round {number} of at most "
@@ -136,6 +131,17 @@ class PhaseRun:
             more = self._results(self._process(number, order, loads), loads)
             results, latencies = results + more[0], latencies + more[1]
             size += more[2]
+        return results, latencies, size
+
+    def _run_round(self, number):
+        began, clock = machine.moment(), time.monotonic()
+        if number == 1:
+            self._purge()
+            prewritten.follow(self.bench, (), self.purged)
+        written = self._before_reads(number)
+        found = jobtext.loads(self.stimuli, self.bench.profile)
+        with self.bench.sampled(self.number, number):
+            results, latencies, size = self._measured(number, found)
         return {"round": {"round": number, "start": began,
                           "seconds": time.monotonic() - clock,
                           "written": written, "results": results},

@@ -10,9 +10,10 @@ from ..report import pdf
 from ..target.drive import smartlog
 from ..target.target import QUALIFY
 from . import engines, prewritten, readings
-from .limits import against, judging
-from .report import phrases, schema, steadywords, textreport
-from .watch import healthcheck, kernelerrors
+from .limits import against, healthlimits, judging
+from .report import (healthcsv, healthwords, phrases, schema, steadywords,
+                     textreport)
+from .watch import healthcheck, healthfacts, kernelerrors
 
 RESUMED = ("the run was resumed at {}, {}: no round from before a break is in "
            "a measurement window after it.")
@@ -47,6 +48,7 @@ def _target(worker, known):
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"],
                       "rows": smartlog.rows(known["smart"], after["smart"])},
+            "health": healthfacts.tell(worker.tests, known["identity"]),
             "write_cache": known.get("write_cache"),
             "purge": known["purge"],
             "written": prewritten.summary(worker.tests),
@@ -97,6 +99,7 @@ def _warnings(qualification, targets, finished):
                                   targets)]
     for target in targets:
         found += _not_read(target) + prewritten.warnings(target)
+        found += healthwords.warnings(target)
         for test in target["tests"]:
             found += [f"{target['name']}, {test['name']}: steady state was "
                       f"not reached by round {phase['by']}; it is that of "
@@ -159,8 +162,9 @@ def _judge(qualification, data):
     """Limits, the comparison with another run, and the result."""
     tests = [test for target in data["targets"] for test in target["tests"]]
     if qualification.spec:
-        data["limits"] = [one for target in data["targets"]
-                          for one in judging.judge(qualification.spec, target)]
+        spec = qualification.spec
+        data["limits"] = [one for target in data["targets"] for one in (
+            *judging.judge(spec, target), *healthlimits.judge(spec, target))]
     if qualification.other:
         _compare(qualification, data)
     checks = [check for _, _, check in phrases.checks(data)]
@@ -187,6 +191,9 @@ def publish(qualification, data):
     folder = qualification.folder
     schema.check(data)
     folder.save_report(data)
+    samples = healthcsv.text(data)
+    if samples:
+        folder.save_result("health.csv", samples)
     # Half of the time that the command takes to start is matplotlib's.
     from .report import htmlreport
     folder.save_result("report.html", htmlreport.render(data))

@@ -144,15 +144,21 @@ def look_at_hosts(qualification):
 
 # What is on them
 
+def unasked(target):
+    """Why a target is not asked for its health log; None where it is."""
+    if target.clients:
+        return "the health log of a device on a host is not read"
+    if target.gone:
+        return str(target.gone)
+    if target.claimed and target.descriptor < 0:
+        return "it is not claimed any more since its power was cut"
+    return None
+
+
 def smart(target):
     """(health log or None, why there is none)"""
-    if target.clients:
-        return None, "the health log of a device on a host is not read"
-    if target.gone:
-        return None, str(target.gone)
-    if target.claimed and target.descriptor < 0:
-        return None, "it is not claimed any more since its power was cut"
-    return identity.smart(target.path)
+    why = unasked(target)
+    return (None, why) if why else identity.smart(target.path)
 
 
 def _doubts(known, name):

@@ -9,7 +9,7 @@ from ..target import claim
 from . import context, engines, estimate, targetset
 from .execute import Executor, Stopped
 from .tails import outlierlist
-from .watch import kernelerrors, presence
+from .watch import healthsamples, kernelerrors, presence
 
 WAIT = 0.5              # seconds between looks at the workers
 
@@ -74,6 +74,10 @@ class Worker(threading.Thread):
         self.kernel = kernelerrors.Watch(
             target, folder.load_round(name),
             lambda found: folder.save_round(name, found))
+        self.health = healthsamples.Watch(
+            target, its.plan["targets"][number]["identity"], folder,
+            self.bench.label(healthsamples.KEPT))
+        self.bench.sampled = self.health.sampled
         self.spans = [test.estimate(its.profile, target.size).longest
                       for test in its.tests]
         self.span = 0.0
@@ -113,10 +117,11 @@ class Worker(threading.Thread):
             found["why"] = f"the device went in the test {self.dropped['test']}"
             return
         try:
-            with self.kernel.during(test.name):
+            with self.kernel.during(test.name), self.health.during(test.name):
                 test.run(self.bench, found)
         finally:
             found["kernel"] = self.kernel.of(test.name)
+            found["health"] = self.health.of(test.name)
             outlierlist.add(found)
         self._look(found)
 

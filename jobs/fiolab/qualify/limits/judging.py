@@ -268,6 +268,19 @@ def _identity(limit, target):
                    f"{'is' if kept else 'is not'} as {limit.limit!r} asks"}
 
 
+def observed(limit, target, value, doubt, **more):
+    """The row of a limit on what has no bound; doubt: why that may not be all
+    that there was to see.  What misses its limit by what was seen has failed.
+    """
+    if value is not None and not _keeps(limit, value):
+        return _row(limit, target, None, None, value=value, result="fail",
+                    **more)
+    if value is None or doubt:
+        more["why"] = doubt
+    return _row(limit, target, None, None, value=value, **more, result=
+                "not measured" if value is None or doubt else "pass")
+
+
 def judge(spec, target):
     """The "limits" of qualify.json for one of its targets."""
     found = [_identity(limit, target) for limit in spec.device]

@@ -6,6 +6,9 @@
 #   confidence = 0.95           # of the bound that must meet a limit
 #   [device]                    # shell patterns of its identity
 #   model = "EXAMPLE X480*"
+#   [health]                    # of the whole run
+#   max_temperature_c = 70
+#   max_throttled_windows = 0
 #   [iops."4K 0/100"]           # [TEST."CELL"]
 #   min_iops = 90_000
 #   [iops."*"]                  # each cell that has no entry of its own
@@ -32,6 +35,16 @@ WITH_TIME = re.compile(r"([^()]*)\(([^()]*)\)([^()]*)")
 TIME = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s)")
 US = {"us": 1, "ms": 1000, "s": 1_000_000}
 HEAD_KEYS, DEVICE_KEYS = ("name", "confidence"), ("model", "firmware")
+HEALTH_KEYS = {
+    "max_temperature_c": ("highest temperature", "max", "°C"),
+    "max_throttled_windows": ("windows in which it throttled", "max", "n"),
+    "max_new_media_errors": ("new media errors", "max", "n"),
+    "max_new_unsafe_shutdowns": ("new unsafe shutdowns", "max", "n"),
+    "max_new_link_errors": ("new link errors", "max", "n"),
+    "min_spare_percent": ("available spare", "min", "%"),
+    "max_used_percent": ("endurance used", "max", "%"),
+    "max_write_amplification": ("write amplification", "max", "")}
+OWN = ("spec", "device", "health")      # tables that are no test's
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,7 @@ class Spec:
     confidence: float
     limits: tuple
     device: tuple = ()  # Limits too: what the identity must match
+    health: tuple = ()  # and what its health log must keep
 
 
 def nearest(name, known, otherwise):
@@ -72,17 +86,19 @@ def _key_known(key, line, known):
             key, known, "the keys are " + ", ".join(known)))
 
 
-def _number(line, key, value):
-    """Finite, above 0, as a float where it is none; else refused."""
+def _number(line, key, value, zero=False):
+    """Finite, above 0 (zero: or 0), as a float where it is none; else refused.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise Wrong(line, f"{key} is no number: write one without a unit, "
                     "which is in the key's name")
     try:
-        good = math.isfinite(value) and value > 0
+        good = math.isfinite(value) and (value > 0 or zero and value == 0)
     except OverflowError:
         good = False
     if not good:
-        raise Wrong(line, f"{key} must be a finite number above 0")
+        raise Wrong(line, f"{key} must be a finite number above 0"
+                    f"{', or 0' if zero else ''}")
     return value
 
 
@@ -122,8 +138,8 @@ def _limits_of(table):
     name = table.names[0]
     if len(table.names) == 1:
         raise Wrong(table.line, f"unknown table {quoted(name)}: " + nearest(
-            name, ("spec", "device"), TABLES))
-    if len(table.names) > 2 or name in ("spec", "device"):
+            name, OWN, TABLES))
+    if len(table.names) > 2 or name in OWN:
         raise Wrong(table.line, f"this table is too deep: {TABLES}")
     if not table.values:
         raise Wrong(table.line, "this table has no limit: give it one, as "
@@ -136,6 +152,13 @@ def _device(table):
         _key_known(key, line, DEVICE_KEYS)
         yield Limit(line, "device", "", key, key, "match",
                     _text(line, key, value), "")
+
+
+def _health(table):
+    for key, (line, value) in table.values.items():
+        _key_known(key, line, HEALTH_KEYS)
+        yield Limit(line, "health", "", key, *HEALTH_KEYS[key][:2],
+                    _number(line, key, value, zero=True), HEALTH_KEYS[key][2])
 
 
 def _head(table, path):
@@ -157,12 +180,13 @@ def _head(table, path):
 def _spec(path):
     tables = {table.names: table
               for table in tomllines.scan(tomllines.read(path))}
-    head, device = (tables.pop((name,), None) for name in ("spec", "device"))
+    head, device, health = (tables.pop((name,), None) for name in OWN)
     limits = [limit for table in tables.values()
               for limit in _limits_of(table)]
     found = Spec(str(path), *_head(head, path), tuple(limits),
-                 tuple(_device(device)) if device else ())
-    if not found.limits and not found.device:
+                 tuple(_device(device)) if device else (),
+                 tuple(_health(health)) if health else ())
+    if not (found.limits or found.device or found.health):
         raise Wrong(None, 'has no limit: write one, as [iops."4K 0/100"] and '
                     "below it min_iops = 1000")
     return found

@@ -62,6 +62,18 @@ def _state(nvme):
     return f"{nvme['power_state']}" + (f" of 0 to {most - 1}" if most else "")
 
 
+def _heat(nvme):
+    """At which temperatures it slows down, and whether it counts that."""
+    limits = [f"{word} at {nvme[name]} °C" for name, word in (
+        ("warning_temperature_c", "warning"),
+        ("critical_temperature_c", "critical"))
+              if nvme.get(name) is not None]
+    counts = nvme.get("thermal_management")
+    return ", ".join(limits + ([] if counts is None else [
+        "counts its throttling" if counts else
+        "does not count its throttling"])) or None
+
+
 def _nvme(known):
     nvme = known.get("nvme")
     if not nvme:
@@ -69,6 +81,9 @@ def _nvme(known):
     return [("NVMe version", nvme["version"]), ("LBA format", _lba(nvme)),
             ("Protection information", _protection(known, nvme)),
             ("NVMe power state", _state(nvme)),
+            ("Heat", _heat(nvme)),
+            ("Extended health log", nvme.get("extended_log") or
+             nvme.get("extended_log_why")),
             ("NVMe beyond sysfs", nvme["why"])]
 
 

@@ -4,7 +4,8 @@
 # but the pictures, which svg.py makes.
 from ...report import page, svg, wording
 from .. import prewritten
-from . import cachewords, devicepage, kernelpage, phrases, steadywords, testpage
+from . import (cachewords, devicepage, healthwords, kernelpage, phrases,
+               steadywords, testpage)
 
 FAILED = 6                  # named under the headline
 
@@ -44,12 +45,13 @@ def summary(data):
 
 
 def _target(target, number):
-    tests = [testpage.made(test, f"t{number}-{i}")
+    tests = [testpage.made(test, f"t{number}-{i}", target["identity"])
              for i, test in enumerate(target["tests"])]
     rows, left = devicepage.smart(target)
     return {**target, "anchor": f"t{number}", "tests": tests,
             "fields": devicepage.fields(target), "smart_rows": rows,
-            "smart_left": left, "kernel_quiet": kernelpage.are_quiet(tests),
+            "smart_left": left, "health_said": healthwords.summary(target),
+            "kernel_quiet": kernelpage.are_quiet(tests),
             "device": phrases.device(target),
             "written_said": prewritten.said(target)}
 

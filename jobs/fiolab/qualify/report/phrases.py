@@ -15,7 +15,8 @@ TONES = {"pass": "good", "fail": "bad", "not measured": "open",
 MARKS = {"pass": "✓", "fail": "✗", "not measured": "○", "done": "✓",
          "failed": "✗", "stopped": "■", "not run": "○"}
 UNITS = {"us": "µs", "1/s": "", "1/h": "", "1": "", "IOPS": "", "": "",
-         "share": ""}
+         "share": "", "n": ""}
+WHOLE = ("n", "°C")         # units of what is counted
 UNIT = 12                   # letters of one, at most
 CHANGED = ("slower", "longer", "faster", "shorter")
 VERDICTS = (*CHANGED, "inconclusive", "equivalent", "no verdict")
@@ -36,6 +37,8 @@ def amount(value, of=""):
         return "n/a"
     if of in ("share", "%"):
         return f"{figure(value if of == '%' else 100 * value)}%"
+    if of in WHOLE:
+        return f"{value:,.6g} {UNITS.get(of, of)}".rstrip()
     return f"{figure(value)} {UNITS.get(of, of)[:UNIT]}".rstrip()
 
 

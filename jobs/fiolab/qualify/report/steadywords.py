@@ -2,6 +2,7 @@
 # The steady state of a phase in words: the round in which it was reached, or
 # what it came to where it was not, and where the run was resumed.
 from ...report.wording import several
+from ..watch import throttling
 from .phrases import amount
 
 
@@ -45,12 +46,21 @@ def missed(found):
             f"{'; '.join(rows)}" if rows else "")
 
 
+def throttled(phase):
+    """'; the device THROTTLED in round 4', of the window; '' if in none."""
+    found = phase["steady"]
+    rounds, _ = throttling.in_window(phase, range(
+        found.get("first") or 1, (found.get("last") or 0) + 1))
+    return (f"; the device THROTTLED in round {', '.join(map(str, rounds))}"
+            if rounds else "")
+
+
 def steady(test, phase):
     """'reached in round 7, window 3 to 7', or that it was not, with what it
     came to; and where the run was resumed between its rounds."""
     found, breaks = phase["steady"], phase.get("breaks")
     resumed = (f"; resumed before round {', '.join(map(str, breaks))}"
-               if breaks else "")
+               if breaks else "") + throttled(phase)
     if not found["reached"]:
         rounds = several(found["rounds"], "round")
         return (f"not reached when the test ended, after {rounds}"

@@ -7,8 +7,9 @@ from markupsafe import Markup
 
 from ...fio.metrics import PERCENTILES
 from ...report import wording
-from . import (cellpage, distribution, heatmap, kernelpage, pacecurve,
-               phrases, pictures, steadywords, sweep, timeline)
+from . import (cellpage, distribution, healthpicture, healthwords, heatmap,
+               kernelpage, pacecurve, phrases, pictures, steadywords, sweep,
+               timeline)
 
 LINES = 8                   # of one picture
 DISTRIBUTIONS = 6           # cells of a test whose latency is drawn
@@ -106,6 +107,7 @@ def _steady(test, phase, prefix):
                for i, one in enumerate(phase["steady"]["tracked"])]
     return {"title": phase["title"], "said": steadywords.steady(test, phase),
             "reached": phase["steady"]["reached"],
+            "throttled": steadywords.throttled(phase).removeprefix("; "),
             "window": phase["steady"]["window"],
             "rows": determination(phase),
             "figures": _convergence(phase, prefix) + _present(windows)}
@@ -141,6 +143,18 @@ def _timelines(test, prefix):
 def _over_time(test, prefix):
     return [figure(*each) for each in (*heatmap.drawn(test, prefix),
                                        *pacecurve.drawn(test, prefix))]
+
+
+def _health(test, known, prefix):
+    """The temperature under the IOPS."""
+    made = test.get("health") and healthpicture.picture(
+        test, known, f"{prefix}t")
+    if not made:
+        return []
+    drawn, about = made
+    return [figure(drawn, "Each sample of the device's health, the rounds as "
+                   f"if they followed at once: {about}.", "; ".join(
+                       [*map(files, test["phases"]), "health.csv"]))]
 
 
 def _sweep(key, cells, prefix):
@@ -214,14 +228,15 @@ def purges(test):
     return [phase["purged"] for phase in test["phases"] if phase["purged"]]
 
 
-def made(test, anchor):
-    """All that the template asks for."""
+def made(test, anchor, known):
+    """All that the template asks for; known: the target's identity."""
     found, left = _distributions(test, f"{anchor}-")
     return {**test, "phases": None, "anchor": anchor,
             "steady": [_steady(test, phase, f"{anchor}-{i}") for i, phase in
                        enumerate(test["phases"]) if phase["steady"]],
             "timelines": _timelines(test, f"{anchor}-") + _over_time(
-                test, f"{anchor}-"),
+                test, f"{anchor}-") + _health(test, known, f"{anchor}-"),
+            "health_said": healthwords.said(test),
             "sweeps": _sweeps(test, f"{anchor}-"),
             "distributions": found, "left": left,
             "heat": [cellpage.heat(grid) for grid in test["grids"]],

@@ -6,7 +6,7 @@ from ...report import wording
 from ...report.terminal import fitted, narrow, warnings
 from ...report.wording import several
 from .. import prewritten
-from . import cachewords, kernelpage, phrases, steadywords
+from . import cachewords, healthwords, kernelpage, phrases, steadywords
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
 ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
@@ -14,7 +14,7 @@ LIMIT = "  {:<12} {:<24} {:>14} {:>14} {:>9}"
 STATES = {"done": "done", "failed": "FAILED", "stopped": "stopped",
           "not run": "not run"}
 PLAIN = str.maketrans({"µ": "u", "≥": ">", "≤": "<", "±": "+", "×": "x",
-                       "−": "-", "–": "-", "…": "."})
+                       "−": "-", "–": "-", "…": ".", "°": ""})
 
 
 def _plain(text):
@@ -104,6 +104,8 @@ def _test(test):
         where = f"{phase['title']}: " if len(steady) > 1 else ""
         said = steadywords.steady(test, phase)
         lines += fitted(f"{where}steady state {said}", " " * 15)
+    told = healthwords.said(test)
+    lines += fitted(told, " " * 15) if told else []
     return lines + ([] if kernelpage.is_quiet(test) else fitted(
         kernelpage.said(test), " " * 15))
 
@@ -114,6 +116,8 @@ def _tests(data):
         lines += ["", f"  tests of {target['name']}"[:79]]
         for test in target["tests"]:
             lines += _test(test)
+        told = healthwords.summary(target)
+        lines += fitted(told) if told else []
     return lines
 
 
@@ -147,14 +151,20 @@ def _engines(data):
             *fitted(phrases.sentence(found["verdicts_of_the_spec"]), "")]
 
 
+def _of_test(test):
+    phases = ("name", "title", "steady", "breaks", "by", "throttling")
+    health = test.get("health")
+    return {**test, "cells": [], "tables": [], "grids": [],
+            "health": health and {**health, "samples": []}, "phases": [
+                {name: one.get(name) for name in phases}
+                for one in test["phases"]]}
+
+
 def _summary(data):
     """Without the thousands of texts that are not shown."""
-    phases = ("name", "title", "steady", "breaks", "by")
-    return {**data, "targets": [{**target, "tests": [
-        {**test, "cells": [], "tables": [], "grids": [], "phases": [
-            {name: one.get(name) for name in phases}
-            for one in test["phases"]]}
-        for test in target["tests"]]} for target in data["targets"]]}
+    return {**data, "targets": [
+        {**target, "tests": list(map(_of_test, target["tests"]))}
+        for target in data["targets"]]}
 
 
 def lines(data):

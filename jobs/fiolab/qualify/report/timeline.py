@@ -59,7 +59,7 @@ def time_unit(last):
         scale == 1)
 
 
-def _draw(axes, x, y, colour, dashed):
+def draw(axes, x, y, colour, dashed):
     """Medians of neighbours over the band of all of them."""
     groups = plotting.groups(len(x))
     middle = plotting.medians(x, groups)
@@ -97,7 +97,7 @@ def samples(phases, metric, prefix, written=False):
     made, axes = pictures.figure(246, top=40 if named else 26)
     pictures.value_axis(axes, [v for _, _, y in found for v in y], unit)
     for i, (_, x, y) in enumerate(found):
-        _draw(axes, x / scale, y, svg.LINES[i % 2], i % 2)
+        draw(axes, x / scale, y, svg.LINES[i % 2], i % 2)
     axes.set_xlim(0, last / scale * 1.01 or 1)
     axes.xaxis.get_major_locator().set_params(nbins=6)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))

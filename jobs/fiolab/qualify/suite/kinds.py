@@ -45,7 +45,8 @@ class Test:
         return {"name": self.name, "title": self.title, "group": self.group,
                 "section": self.section, "state": "not run", "why": None,
                 "seconds": 0.0, "phases": [], "cells": [], "checks": [],
-                "tables": [], "grids": [], "part": 0, "kernel": None}
+                "tables": [], "grids": [], "part": 0, "kernel": None,
+                "health": None}
 
     def run(self, bench, found):
         """All of it on a target (a Bench), into its entry; what is finished
@@ -153,7 +154,8 @@ class Procedure(Test):
         def make():
             with outcome(found):
                 found["part"] = bench.folder.part
-                found.update(self.perform(Context(bench, self)))
+                with bench.sampled(often=not self.provokes):
+                    found.update(self.perform(Context(bench, self)))
                 # Else what was found is not kept.
                 presence.demand(bench.target)
             bench.covered = False   # it may have discarded some of the range

@@ -269,16 +269,12 @@ def _identity(limit, target):
 
 
 def observed(limit, target, value, doubt, **more):
-    """The row of a limit on what has no bound; doubt: why that may not be all
-    that there was to see.  What misses its limit by what was seen has failed.
-    """
-    if value is not None and not _keeps(limit, value):
-        return _row(limit, target, None, None, value=value, result="fail",
-                    **more)
-    if value is None or doubt:
+    """Of what has no bound; doubt: why there may have been more to see."""
+    result = ("fail" if value is not None and not _keeps(limit, value) else
+              "not measured" if value is None or doubt else "pass")
+    if result == "not measured":
         more["why"] = doubt
-    return _row(limit, target, None, None, value=value, **more, result=
-                "not measured" if value is None or doubt else "pass")
+    return _row(limit, target, None, None, value=value, result=result, **more)
 
 
 def judge(spec, target):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What happens to a guest from outside: the plug is pulled, the reset button
-pressed, a device comes and goes; the disks are what they were."""
+pressed, a device comes and goes; the disks are what they were.  Nothing large is
+started in these guests."""
 import pytest
 
 import vmlab
@@ -13,7 +14,7 @@ def first_word(guest):
 
 
 def test_kill_reset_and_boot_again(boot):
-    guest = boot("nvme,id=d,size=16M")
+    guest = boot("nvme,id=d,size=16M", ram=False)
     guest.check("sh", "-c", WRITE % "killed")
     running = guest.start("sleep", "1000")
     guest.process.kill()        # behind its back: as any crash of QEMU
@@ -33,7 +34,7 @@ def test_kill_reset_and_boot_again(boot):
 
 
 def test_devices_come_and_go(boot):
-    guest = boot("virtio,id=stays,size=4M", "nvme,id=goes,size=4M")
+    guest = boot("virtio,id=stays,size=4M", "nvme,id=goes,size=4M", ram=False)
     guest.remove("goes")
     assert guest.run("test", "-b", "/dev/nvme0n1").status == 1
     guest.add("nvme,id=comes,size=8M,lba=4096")
@@ -50,7 +51,7 @@ def test_devices_come_and_go(boot):
 
 def test_bad_sectors(boot):
     """bad=: an I/O error there, none beside it, and the kernel says so."""
-    guest = boot("virtio,id=d,size=4M,bad=64+4096")
+    guest = boot("virtio,id=d,size=4M,bad=64+4096", ram=False)
     read = "dd if=/dev/lab/d of=/dev/null bs=512 iflag=direct count=1 skip=%d"
     for sector, status in ((63, 0), (64, 1), (65, 0), (4096, 1)):
         done = guest.run("sh", "-c", read % sector)
@@ -59,7 +60,7 @@ def test_bad_sectors(boot):
 
 
 def test_a_panic_ends_it(boot):
-    guest = boot()
+    guest = boot(ram=False)
     with pytest.raises(vmlab.Died, match="Kernel panic"):
         guest.run("sh", "-c", "echo c >/proc/sysrq-trigger; sleep 100")
     assert "sysrq triggered crash" in guest.log()

@@ -48,7 +48,7 @@ DEVICES = {
         "size": "131072", "dm/name": "slow"},
     "md,id=mirror,level=1,over=spaces-2+spaces-3": {"md/level": "raid1"},
 }
-VM = {"specs": list(DEVICES)}
+VM = {"specs": list(DEVICES), "ram": False}
 DISKS = {"spaces": 3, "luns": 3, "debug": 2}
 
 

@@ -61,7 +61,7 @@ def test_a_file_is_a_cell_for_each_group(name, cells):
      "I/O once, where the log says, and ends: neither a time nor a part of a "
      "target can be given to it; compare a job that does such I/O by "
      "itself."),
-    ("nothing", "nothing.fio has no job to compare engines by: job layout of "
+    ("nothing", "nothing.fio has no job that can be run here: job layout of "
      "{0}/nothing.fio is left out: it only makes files (create_only), and the "
      "target is there.")])
 def test_what_cannot_be_run_is_one_sentence(name, sentence):
@@ -95,7 +95,7 @@ def test_what_runs_beside_a_job_is_left_out_by_name():
     said, = jobgroups.notes(load("beside"))
     assert said == (f"job burn of {HERE}/beside.fio is left out: its engine, "
                     "cpuio, burns CPU time; load, beside which fio runs it, is "
-                    "compared without it.")
+                    "run without it.")
     assert "cpuload" not in load("beside")[0].text
 
 

@@ -147,7 +147,7 @@ def test_what_is_0_divides_nothing(lines):
 
 def test_a_job_apart_begins_where_it_begins_among_others():
     job = jobfile.Job("x.fio", SHAPES["increment"][0])
-    text = splitjob.Apart(job.path, job.text, counts=(4,)).effective(OPTIONS)
+    text = splitjob.Apart(job, (4,)).effective(OPTIONS)
     assert [one["offset"] for one in jobfile.in_force(text, "offset")] == [
         str(first) for first, _ in job.ranges(BASE, SIZE)]
     assert "increment" not in text and "numjobs" not in text

@@ -9,7 +9,8 @@ import pytest
 import abrun
 from abrun import FAST
 
-from fiolab.fio import asking, fiorun, jobfile, runfigures
+from fiolab.fio import asking, fiorun, runfigures
+from fiolab.fio.jobs import syncing
 from fiolab.fio.metrics import COMMON, SPECIAL
 from fiolab.fio.sidespec import Side
 
@@ -115,8 +116,8 @@ def test_priority_classes_are_told_apart_and_levels_are_not():
     ("[a]\nrw=write\nfsync=0\n", False, False),
     ("[a]\nfsync=1\n", True, False), ("[a]\nrw=write\n", False, False)])
 def test_jobs_that_are_about_syncs(text, synced, each):
-    assert jobfile.syncs(text) == synced
-    assert jobfile.syncs_each_write(text) == each
+    assert syncing.ever(text) == synced
+    assert syncing.each_write(text) == each
 
 
 ETCD = """[etcd]

@@ -10,7 +10,7 @@ from typing import Any
 from ..base.problem import Problem
 from ..fio import duet, fairness, jobfile, timedrun
 from ..fio.jobfile import Job
-from ..fio.jobs import written
+from ..fio.jobs import syncing, written
 from ..fio.metrics import METRICS
 from ..fio.sidespec import Side
 from ..stats.pairing import ROLES, SEQUENCES
@@ -97,7 +97,7 @@ def _about_latency(job):
     """Is the job about the latency of syncs, trims or a priority class, or of
     what a pace of its own lets through?"""
     kinds = [value.split(":")[0] for value in job.values("rw", "readwrite")]
-    return (jobfile.syncs_each_write(job.text) or paced(job.text)
+    return (syncing.each_write(job.text) or paced(job.text)
             or any("trim" in kind for kind in kinds)
             or any(jobfile.option_of(line).startswith("cmdprio")
                    for line in jobfile.lines(job.text)))

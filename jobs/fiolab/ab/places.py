@@ -45,10 +45,7 @@ def _check_room(jobs):
             for job in jobs:
                 if target.number > 1:
                     _check_files(job)
-                fairness.large_enough(job, target.used)
-                if target.is_part():
-                    fairness.ends_inside(job, target.size)
-                    fairness.goes_around_inside(job)
+                fairness.fits(job, target)
         except Problem as problem:
             raise Unfit(str(problem)) from None
     return check

@@ -10,8 +10,8 @@ import math
 from statistics import fmean
 from typing import Any
 
-from ..fio import jobfile
 from ..fio.jobfile import Job
+from ..fio.jobs import syncing
 from ..fio.metrics import CHANGES, METRICS, SPECIAL, SYNC, percentiles
 from ..stats.pairing import ROLES
 from . import commandtally
@@ -92,7 +92,7 @@ class Cell:
 
     def role(self, metric: str) -> str:
         """primary or secondary: a job that syncs each write is about that."""
-        if metric == SYNC and jobfile.syncs_each_write(self.job.text):
+        if metric == SYNC and syncing.each_write(self.job.text):
             return "primary"
         return METRICS[metric].role
 

@@ -16,6 +16,7 @@ from ..target.target import Target
 from . import fiorun, jobfile, sidespec, timedrun
 from .fiorun import Fio
 from .jobfile import Job
+from .jobs import syncing
 from .sidespec import Side
 
 # fio pads a name to 24 columns, which tells it from a message of its own.
@@ -141,6 +142,13 @@ def _common(fio, sides):
     """The options that the engines of all sides have."""
     return set.intersection(*(engine_options(fio.of(side), side)
                               for side in sides))
+
+
+def foreign(fio: Fio, sides: Sequence[Side], job: Job) -> dict[str, str]:
+    """{option: engine} of what a job sets of the engine that it names, which
+    not every side has."""
+    return _left_out(fio, job, _common(fio, sides)) if job.values(
+        "ioengine") else {}
 
 
 def _left_out(fio, job, common):
@@ -272,7 +280,7 @@ def check_syncs(fio: Fio, sides: Sequence[Side],
                 jobs: Iterable[Job]) -> tuple[Side, ...]:
     """The sides, each with what is known of how fio counts its syncs, if any
     job has some."""
-    if not any(jobfile.syncs(job.text) for job in jobs):
+    if not any(syncing.ever(job.text) for job in jobs):
         return tuple(sides)
     known = {side: bool(side.own.filename) or counts_syncs(fio, side)
              for side in dict.fromkeys(sides)}

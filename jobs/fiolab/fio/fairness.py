@@ -213,13 +213,23 @@ def goes_around_inside(job: Job) -> None:
                       "ends where --size does.")
 
 
-def o_direct(job: Job, path: str) -> None:
+def fits(job: Job, target: Target) -> None:
+    """Refuse a target that is too small for a job, or of which it would leave
+    the part that is used."""
+    large_enough(job, target.used)
+    if target.is_part():
+        ends_inside(job, target.size)
+        goes_around_inside(job)
+
+
+def o_direct(job: Job, path: str, otherwise: str = ", or give --buffered if "
+             "the page cache is what you mean") -> None:
     """Refuse a job that would measure the page cache of a disk."""
     part = NOT_DIRECT.get(jobfile.direct_io(job.text))
     if part:
         raise Problem(f"job {job.name} {part}, so on {path} it would measure "
-                      "the page cache and not the device: set direct=1 in it, "
-                      "or give --buffered if the page cache is what you mean.")
+                      "the page cache and not the device: set direct=1 in it"
+                      f"{otherwise}.")
 
 
 # Warnings

@@ -122,21 +122,6 @@ def in_force(text: str, *keys: str) -> list[dict[str, str]]:
     return found
 
 
-def syncs(text: str) -> bool:
-    """Does any section of a job text sync while it runs?"""
-    return any(value not in ("", "0") for section in in_force(text, *SYNCS)
-               for value in section.values())
-
-
-def syncs_each_write(text: str) -> bool:
-    """Does every section of a job text that writes sync after each write?"""
-    found = [section for section in in_force(text, "rw", "readwrite", *SYNCS)
-             if not READ_ONLY & {section.get("rw", section.get(
-                 "readwrite", "read")).split(":")[0]}]
-    return bool(found) and all("1" in (section.get("fsync"), section.get(
-        "fdatasync")) for section in found)
-
-
 def _section(line):
     """A section header with a name that is safe in a shell command."""
     name = line.strip()[1:].split("]")[0]
@@ -220,19 +205,26 @@ class Job:
         """What says of each section where it goes."""
         return in_force(self.text, *mapping.READ)
 
-    def _mapped(self, options):
+    def _gone(self, options):
+        """The options of the file that are not in force beside these."""
+        return OURS | STEADY | self._dropped() | set(map(option_of, options))
+
+    def _laid(self, *part):
+        return mapping.mapped(self._where(), *part)
+
+    def placed(self, options: Iterable[str]) -> list[mapping.Mapped]:
         """Where each section goes in the part that option lines give."""
         given = mapping.part(options)
         try:
-            return mapping.mapped(self._where(), *given) if given else []
+            return self._laid(*given) if given else []
         except Problem as problem:
             raise Problem(f"job {self.name}: {problem}") from None
 
     def ranges(self, begin: int, size: int) -> list[tuple[int, int]]:
         """(first byte, byte behind the last) of each of its jobs in the size
         bytes of a target that begin there."""
-        return mapping.ranges(self._mapped([f"offset={begin}",
-                                            f"size={size}"]), begin)
+        return mapping.ranges(self.placed([f"offset={begin}",
+                                           f"size={size}"]), begin)
 
     def least(self) -> int:
         """Bytes that it needs, as far as its text says."""
@@ -254,14 +246,21 @@ class Job:
         """Seconds until the last of its jobs begins."""
         return max(self.delays(), default=0)
 
+    def _begins(self, late, options):
+        """The lines that keep the delay of a section."""
+        return delays.lines(late, self.lasts(), options)
+
     def changes(self, options: Iterable[str]) -> str:
         """What of this file was replaced by option lines, or dropped."""
         options = list(options)
         new = {option_of(option): value_of(option) for option in options}
-        moves = mapping.moves(self._where(), self._mapped(options))
+        moves = mapping.moves(self._where(), self.placed(options))
         replaced, dropped = dict.fromkeys(moves, True), {}
+        gone = self._gone(options)
         for line in lines(self.text):
             key = ALIASES.get(option_of(line), option_of(line))
+            if key not in gone:
+                continue
             if key in self._dropped() - set(new) or key == "exec_prerun":
                 dropped[key] = True
             elif key in delays.READ[:2]:
@@ -284,14 +283,14 @@ class Job:
         """The job file's text with these option lines in force everywhere,
         and its offsets and sizes put into offset= and size= of these."""
         options = list(options)
-        gone = OURS | STEADY | self._dropped() | set(map(option_of, options))
+        gone = self._gone(options)
         size, base, _ = mapping.part(options) or (0, 0, 1)
-        places, late = iter(self._mapped(options)), iter(self.delays())
+        places, late = iter(self.placed(options)), iter(self.delays())
         body = []
         for section in sections(self.text):
             body += [_section(line) if line.strip().startswith("[") else line
                      for line in section if option_of(line) not in gone]
             if size and is_job(section):
                 body += next(places).lines(base, size)
-                body += delays.lines(next(late), self.lasts(), options)
+                body += self._begins(next(late), options)
         return "\n".join(["[global]", *options, "", *body, ""])

@@ -4,7 +4,7 @@
 # section.  fio seeds a job by its number in the file, which this leaves as it
 # is, so the I/O is the same.
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
 
 from ..base.problem import Problem
@@ -42,17 +42,22 @@ def counts(job: Job, result: dict) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Apart(Job):
+class Apart:
     """A job file that logs the I/O of each of its jobs apart."""
-    counts: tuple = ()
+    job: Job
+    counts: tuple
 
     @classmethod
     def of(cls, job: Job, result: dict) -> Self:
-        return cls(**asdict(job), counts=counts(job, result))
+        return cls(job, counts(job, result))
+
+    @property
+    def name(self) -> str:
+        return self.job.name
 
     def effective(self, options: Iterable[str]) -> str:
         numbers, place, lines = iter(self.counts), 0, []
-        for section in jobfile.sections(super().effective(options)):
+        for section in jobfile.sections(self.job.effective(options)):
             if not jobfile.is_job(section):
                 lines += [x for x in section if option_of(x) != "numjobs"]
                 continue

@@ -161,6 +161,12 @@ def _inside(fio, side, job, target):
     return result, streams
 
 
+def proven(fio: Fio, side: Side, job: Job, target: Target) -> None:
+    """Refuse a job of which the first I/Os on a target are not where they
+    were put."""
+    _inside(fio, side, job, target)
+
+
 def logged(fio: Fio, side: Side, job: Job,
            target: Target) -> list[list[tuple]]:
     """The first I/Os of each of a job's jobs, its syncs left out, as they may

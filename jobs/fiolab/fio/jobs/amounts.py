@@ -86,18 +86,21 @@ def _blocks(text, key, base):
             if SIZE.fullmatch(one := part.split("/")[0])} - {0}  # fairness.py
 
 
+def blocks(values: Values) -> set[int]:
+    """The sizes of I/Os; of a range of them its ends."""
+    return {size for key in BLOCKS for size in _blocks(
+        values.get(key, ""), key, base_of(values))} or {SECTOR}
+
+
 def block(values: Values) -> int:
     """Bytes of the largest I/O."""
-    return max((size for key in BLOCKS
-                for size in _blocks(values.get(key, ""), key, base_of(values))),
-               default=SECTOR)
+    return max(blocks(values))
 
 
 def only_block(values: Values) -> int:
     """Bytes of every I/O; 0 where they are of several sizes."""
-    sizes = {size for key in BLOCKS
-             for size in _blocks(values.get(key, ""), key, base_of(values))}
-    return sizes.pop() if len(sizes) == 1 else 0 if sizes else SECTOR
+    sizes = blocks(values)
+    return sizes.pop() if len(sizes) == 1 else 0
 
 
 def _largest(values):

@@ -18,20 +18,20 @@ UNITS = {"": 1, "s": 1, "sec": 1, "ms": 1e-3, "msec": 1e-3, "us": 1e-6,
 TIME = re.compile(r"(\d{1,12})([a-z]*)", re.A | re.I)
 
 
-def _seconds(text):
-    """0 for what is no time, which fio then refuses."""
+def seconds(text: str) -> float:
+    """Of a time as fio has it, of a range of them the latest; 0 for what is
+    no time, which fio then refuses."""
     match = TIME.fullmatch(text.split("-")[-1].strip())
     return int(match[1]) * UNITS.get(match[2].lower(), 0) if match else 0
 
 
 def _begin(values):
-    """Of a range, the latest moment."""
-    return _seconds(values.get("startdelay", "0"))
+    return seconds(values.get("startdelay", "0"))
 
 
 def _end(values):
     """Without a runtime nobody knows."""
-    lasts = _seconds(values.get("runtime", values.get("timeout", "0")))
+    lasts = seconds(values.get("runtime", values.get("timeout", "0")))
     return _begin(values) + (lasts or math.inf)
 
 
@@ -61,6 +61,6 @@ def lines(delay: float, last: float, options: Iterable[str]) -> list[str]:
     ramp = dict(line.partition("=")[::2] for line in options).get("ramp_time")
     if not last or not ramp:
         return []
-    more = round((_seconds(ramp) + last - delay) * 1000)
+    more = round((seconds(ramp) + last - delay) * 1000)
     return [*([f"startdelay={round(delay * 1000)}ms"] if delay else []),
             f"ramp_time={more}ms"]

@@ -57,6 +57,13 @@ def _expanded(path, inside=()):
     return found
 
 
+def named(path: str) -> list[str]:
+    """The files that a job file includes itself."""
+    return [_included(match[1], path) for match in (
+        INCLUDE.match(line.strip()) for line in jobfile.lines(_read(path)))
+            if match]
+
+
 def text_of(path: str) -> str:
     """A job file's text, with what it includes."""
     return "\n".join(_expanded(path))

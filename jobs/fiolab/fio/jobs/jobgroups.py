@@ -17,6 +17,7 @@ from .. import jobfile
 from ..jobfile import Job, option_of
 from . import amounts, delays, hidden, includes, written
 
+REPLAYS = {"read_iolog", "replay_redirect"}
 BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
 # Engines that do no I/O on a file or block device, and what they do.
 ELSEWHERE = {
@@ -49,14 +50,14 @@ def _check_places(job):
                           "job: leave out zoneskip.")
         if values.get("file_append", "0") != "0" and job.writes():
             raise Problem(f"{job.path} appends to its file (file_append), "
-                          "which so becomes longer from run to run: a "
-                          "comparison cannot give each run the same.")
+                          "which so becomes longer from run to run: "
+                          "runs cannot all be given the same.")
 
 
 MAPS_FILE = re.compile(r"(mem|iomem)\s*=.*:", re.I)
 
 
-def _check_options(job):
+def _check_options(job, replays):
     for line in jobfile.lines(job.text):
         hidden.check(line, job.path)
         key = option_of(line)
@@ -68,6 +69,8 @@ def _check_options(job):
             raise Problem(f"{job.path} has its buffers in a file ({key}), "
                           "which reads would overwrite: leave out the file's "
                           "name.")
+        if key in REPLAYS and replays:
+            continue
         if key == "read_iolog":
             raise Problem(f"{job.path} replays a log (read_iolog), of which "
                           "fio does each I/O once, where the log says, and "
@@ -75,8 +78,8 @@ def _check_options(job):
                           "given to it; compare a job that does such I/O by "
                           "itself.")
         if jobfile.refused(key):
-            raise Problem(f"{job.path} sets '{key}', which a timed comparison "
-                          "cannot honour: remove it from the job file.")
+            raise Problem(f"{job.path} sets '{key}', which runs here cannot "
+                          "honour: remove it from the job file.")
 
 
 def _bases(text):
@@ -97,11 +100,12 @@ def _check_units(job):
                       "it: set it once, in a [global] section in front.")
 
 
-def check(job: Job) -> None:
-    """Refuse what a comparison cannot honour."""
+def check(job: Job, replays: bool = False) -> None:
+    """Refuse what no part of a target can be given to; replays: are logs of
+    I/O read by whoever runs it?"""
     _check_units(job)
     _check_places(job)
-    _check_options(job)
+    _check_options(job, replays)
 
 
 # Its groups
@@ -170,7 +174,7 @@ def _beside(path, sections, values):
     beside = "+".join(names[number] for number in kept)
     said = [f"job {names[number]} of {path} is left out: its engine, "
             f"{_engine(one)}, {ELSEWHERE[_engine(one)]}; {beside}, beside "
-            "which fio runs it, is compared without it."
+            "which fio runs it, is run without it."
             for number, one in enumerate(values) if number not in kept]
     return _chosen(sections, values, kept), said
 
@@ -179,8 +183,8 @@ def _why_not(sections):
     """Why a group is no load on a target; '' where it is one."""
     others = [_engine(one) for one in sections if _engine(one) in ELSEWHERE]
     if others:
-        return (f"its engine, {others[0]}, {ELSEWHERE[others[0]]}, so there is "
-                "nothing to compare engines by")
+        return (f"its engine, {others[0]}, {ELSEWHERE[others[0]]}, so it is "
+                "no load on a target")
     if all(_is_on(one, "create_only") for one in sections):
         return "it only makes files (create_only), and the target is there"
     if any(amounts.zone(one) and "trim" in one.get("rw", one.get(
@@ -224,8 +228,9 @@ def _whole(text):
     return f"{text}\n[job]\n"
 
 
-def split(path: str, text: str) -> list[Job]:
-    """The Jobs of a job file's text, which has no include."""
+def split(path: str, text: str, replays: bool = False) -> list[Job]:
+    """The Jobs of a job file's text, which has no include; replays: see
+    check()."""
     groups, left = [], []
     for group in _grouped(_whole(text)):
         group, said = _beside(path, *group)
@@ -240,19 +245,24 @@ def split(path: str, text: str) -> list[Job]:
             jobs.append(Job(path, _text(sections),
                             group=name if len(groups) > 1 else ""))
     if not jobs:
-        raise Problem(f"{path} has no job to compare engines by: {left[0]}"
+        raise Problem(f"{path} has no job that can be run here: {left[0]}"
                       if left else f"{path} has no job in it: add a section "
                       "such as [randread].")
     for job in jobs:
-        check(job)
+        check(job, replays)
     return [replace(job, notes=tuple(left)) for job in jobs]
 
 
-def load(path: str) -> list[Job]:
-    """The Jobs in a file; a bare name means the job shipped under it."""
-    shipped = os.path.join(commandline.JOBS, path + ".fio")
-    if not os.path.exists(path) and os.path.exists(shipped):
-        path = os.path.realpath(shipped)
+def path_of(name: str) -> str:
+    """That of a job file; a bare name means the job shipped under it."""
+    shipped = os.path.join(commandline.JOBS, name + ".fio")
+    return os.path.realpath(shipped) if not os.path.exists(
+        name) and os.path.exists(shipped) else name
+
+
+def load(name: str) -> list[Job]:
+    """The Jobs in a file."""
+    path = path_of(name)
     return split(path, includes.text_of(path))
 
 

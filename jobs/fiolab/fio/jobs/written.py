@@ -94,8 +94,7 @@ class Written:
         text, lines = self.job.text, ["[global]", *options, "do_verify=0",
                                       "stonewall", "end_fsync=1"]
         sections = jobfile.in_force(text, *READ)
-        places = mapping.mapped(jobfile.in_force(text, *mapping.READ),
-                                self.size)
+        places = self.job.placed([f"size={self.size}"])
         for number, (values, one) in enumerate(zip(sections, places)):
             for first, end in dict.fromkeys(mapping.ranges([one], 0)):
                 if checks(values):

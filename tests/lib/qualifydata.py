@@ -15,7 +15,7 @@ import healthdata
 import hostile
 from inventeddevice import DONE, SIZE, Making
 from qualifyparts import (MODEL, ab, against, check, identity, integrity,
-                          kernel, queue)
+                          kernel, own, queue)
 
 from fiolab.qualify.report import schema
 from fiolab.qualify.suite import profiles, pts
@@ -65,7 +65,7 @@ def target(rng, path, profile, restless, host=None):
                    check("smart", "The device's health log reports no failure",
                          "5 attributes tell of failures, and none does",
                          source=False)],
-        "tests": [*tests, *integrity(), *queue(rng)]}
+        "tests": [*tests, *integrity(), *queue(rng), own()]}
 
 
 def limit(line, where, key, metric, bar, unit, result="pass", why=None,

@@ -126,6 +126,22 @@ def queue(rng):
                           "done.", "fail")]}]
 
 
+# A load of the user's own
+
+def own():
+    copied = {"path": "/lab/mixed.fio", "copy": "own-00.fio", "sha256": "5" * 64}
+    return {**DONE, "name": "job/mixed", "title": "Job mixed", "group": "job",
+            "section": "/lab/mixed.fio", "seconds": 93.0, "job": {
+                **copied, "logs": [{**copied, "path": "/lab/trace.bin",
+                                    "copy": "own-00-log-0"}]},
+            "tables": [{"title": "The jobs", "note": "size 10g -> 32M",
+                        "columns": ["job", "I/O", "block size", "jobs",
+                                    "depth", "from byte", "to byte"],
+                        "rows": [["reads", "randread", "4k", 1, 8, 0, 1 << 25],
+                                 ["log", "replays /lab/trace.bin", "4096", 1,
+                                  32, 0, 1712128]]}]}
+
+
 # Comparisons
 
 def ab(path):

@@ -9,6 +9,7 @@ from ..base import commandline, version
 from ..base.problem import Problem
 from ..target import claimable
 from . import readings
+from .own.owntest import STEADY
 from .qualification import Request
 from .suite.profiles import PROFILES
 
@@ -16,7 +17,8 @@ SCRATCH_SIZE = 256 << 20
 
 ABOUT = """Qualify storage: the SNIA performance tests, integrity tests and
 tests of queue behaviour on a whole device or file, judged against acceptance
-limits.  Everything on the target is overwritten."""
+limits.  Everything on the target is overwritten, but by loads of your own,
+which write where they say."""
 MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the
 integrity and queue tests; or the groups pts, integrity, queue.  --plan lists
 them all.  Of the queue tests, tails is latency over half an hour, second by
@@ -65,6 +67,25 @@ def _what(new):
     add("--rounds", type=commandline.number(int, 1, 1000, "a number of rounds"),
         metavar="N", help="go on for a steady state to round N "
         "(25); the report says that it was not reached by the 25th")
+    _own(new)
+
+
+def _own(new):
+    add = new.add_argument
+    add("--job", action="append", metavar="FILE", help="a load of yours, a job "
+        "file of fio, as a test for each group between its stonewalls, with a "
+        "cell for each job; may be repeated; other tests are then only run "
+        "where --tests names them")
+    add("--suite", action="append", metavar="DIR", help="the job files in a "
+        "folder, each a test")
+    add("--replay", action="append", metavar="LOG", help="a log of I/O, as "
+        "fio's write_iolog or blkparse -d makes it, at its own pace")
+    add("--unpaced", action="store_true", help="replay without waiting, as "
+        "fast as the device goes at the profile's depth")
+    add("--steady", choices=tuple(STEADY), help="run each load of yours in "
+        "rounds until that is steady, as PTS has it")
+    add("--repeat", type=commandline.number(int, 1, 1000, "a number of rounds"),
+        metavar="N", help="or so many rounds, each for the load's own time (3)")
 
 
 def _where(new):
@@ -106,6 +127,21 @@ def _kept(new):
 
 KEPT = tuple(field.name for field in fields(Request))
 WITH_RESUME = ("rounds",)       # of these, what may go with --resume
+OWN = {"job", "suite", "replay"}
+
+
+def _refuse_own(given):
+    """Of loads of one's own."""
+    if "steady" in given and "repeat" in given:
+        raise Problem("--steady goes on until it is steady, and --repeat says "
+                      "for how many rounds: leave one out.")
+    for name in ("steady", "repeat"):
+        if name in given and not OWN & set(given):
+            raise Problem(f"--{name} is for loads of your own: give --job, "
+                          "--suite or --replay.")
+    if "unpaced" in given and "replay" not in given:
+        raise Problem("--unpaced is for --replay (in a job file it is "
+                      "replay_no_stall=1): give a log, or leave it out.")
 
 
 def refuse(given):
@@ -116,6 +152,7 @@ def refuse(given):
                 raise Problem("--resume goes on with a run as it was planned: "
                               f"leave out --{name.replace('_', '-')}.")
         return
+    _refuse_own(given)
     if "scratch" in given and ("target" in given or "client" in given):
         raise Problem("--scratch makes a target of its own: leave out "
                       "--target and --client.")

@@ -10,6 +10,7 @@ from ..base.problem import Problem
 from . import cli, planning, result, targetset, worker
 from .folder import Folder
 from .limits import judging
+from .own import fitting, sources
 from .qualification import SPEC, begun, say
 from .resume import go_on
 
@@ -46,16 +47,19 @@ def _begin(given, stack):
     qualification = begun(
         asked, commandline.find_fio(given.get("fio", commandline.FIO)), stack,
         "destroy_data" in given and not plan)
+    qualification.only_plan = plan
     qualification.load_spec(asked.spec)
     targetset.make(qualification)
+    fitting.check(qualification)
     if plan:
         return _only_plan(qualification)
     _show(qualification, sys.stderr)
-    if not qualification.destroy:
+    if qualification.writes and not qualification.destroy:
         names = ", ".join(target.name for target in qualification.targets)
         raise Problem("nothing was written: give --destroy-data to overwrite "
                       f"{names}.")
     targetset.look_at_hosts(qualification)
+    fitting.rehearse(qualification)
     qualification.folder = _folder(asked.build, given.get("out"))
     qualification.folder.create(stack)
     before = targetset.caches(qualification)
@@ -63,6 +67,8 @@ def _begin(given, stack):
     qualification.plan = planning.new(qualification, before)
     qualification.warnings = []       # they are in the plan
     qualification.folder.save_plan(qualification.plan)
+    qualification.sources = sources.keep(qualification.sources,
+                                         qualification.folder)
     if asked.spec:
         qualification.folder.save_result(SPEC, _read(asked.spec))
     return qualification

@@ -176,12 +176,21 @@ class Executor:
 
     def base(self):
         """The [global] lines in front of every job file."""
-        stats = (["engine_stats=1"] if self.target.clients else
-                 [f"stats_file={STATS}"]) if self.has_stats else []
         return ["ioengine=${ENGINE}", "filename=${TARGET}",
                 f"direct={int(self.target.direct)}", "group_reporting=1",
                 *fiorun.KEEP_FILES, *fiorun.LATENCY, *self.side.options,
-                *stats]
+                *self._stats()]
+
+    def _stats(self):
+        return (["engine_stats=1"] if self.target.clients else
+                [f"stats_file={STATS}"]) if self.has_stats else []
+
+    def lines(self, seed):
+        """Those for a job file of the user's, each of whose jobs has figures
+        of its own."""
+        return [*fiorun.base_options(self.side, self.target, seed),
+                *fiorun.LATENCY, *self._stats(),
+                *(["lat_windows=1"] if self.tells_windows else [])]
 
     def _start(self, text, name, base):
         kind = Remote if self.target.clients else Local
@@ -196,7 +205,7 @@ class Executor:
         """
         if self.stop.is_set():
             raise Stopped
-        if not self.target.writable:
+        if not (self.target.writable or self.target.claimed):
             raise Problem(f"{self.target.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
         began, clock = time.time(), time.monotonic()

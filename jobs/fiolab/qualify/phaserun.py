@@ -48,7 +48,7 @@ class PhaseRun:
         return bool(why)
 
     def _name(self, number, *more):
-        return self.bench.label(self.test.name, f"p{self.number:02d}",
+        return self.bench.label(self.test.file, f"p{self.number:02d}",
                                 f"r{number:04d}", *more)
 
     def _purge(self):
@@ -83,6 +83,11 @@ class PhaseRun:
             f"{self.test.name}: {text}", left * self.round_seconds +
             sum(estimate.longest(phase, self.bench.profile, size)
                 for phase in later))
+
+    def _processes(self):
+        """The loads of each fio process of a round."""
+        return jobtext.processes(jobtext.loads(self.stimuli,
+                                               self.bench.profile))
 
     def _process(self, number, order, loads):
         """Run the loads of one fio process."""
@@ -121,10 +126,10 @@ class PhaseRun:
                 latencies.append(latency if self.phase.histogram else None)
         return entries, latencies, size
 
-    def _measured(self, number, found):
+    def _measured(self, number):
         """What the loads of a round came to."""
         results, latencies, size = [], [], 0
-        for order, loads in enumerate(jobtext.processes(found)):
+        for order, loads in enumerate(self._processes()):
             self._tell(f"{self.phase.title}, round {number} of at most "
                        f"{self.phase.rounds}: {loads[0].stimulus.name}",
                        number)
@@ -139,9 +144,8 @@ class PhaseRun:
             self._purge()
             prewritten.follow(self.bench, (), self.purged)
         written = self._before_reads(number)
-        found = jobtext.loads(self.stimuli, self.bench.profile)
         with self.bench.sampled(self.number, number):
-            results, latencies, size = self._measured(number, found)
+            results, latencies, size = self._measured(number)
         return {"round": {"round": number, "start": began,
                           "seconds": time.monotonic() - clock,
                           "written": written, "results": results},

@@ -90,16 +90,24 @@ def lines(qualification):
              f"{qualification.side.text}; {profile.threads} threads at depth "
              f"{profile.depth} unless a test says otherwise."]
     found += [f"{one[:1].upper()}{one[1:]}." for one in readings.said(profile)]
+    found += [line for test in qualification.tests for line in test.said()]
     for target in qualification.targets:
         found += _target_lines(target, qualification)
     if len(qualification.targets) > 1:
         found.append(f"The {len(qualification.targets)} targets are tested at "
                      "the same time.")
-    found.append("Each target is purged, and all data on it is destroyed. "
-                 "Writing an amount is reckoned at "
-                 f"{estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
+    found.append(f"{_destroyed(qualification)} Writing an amount is reckoned "
+                 f"at {estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
                  "reckoned.")
     return found
+
+
+def _destroyed(qualification):
+    if not qualification.writes:
+        return "Nothing is written to a target."
+    if any(test.purges for test in qualification.tests):
+        return "Each target is purged, and all data on it is destroyed."
+    return "What is on each target is overwritten where its jobs write."
 
 
 # As plan.json
@@ -141,6 +149,7 @@ def new(qualification, before):
                 {**target.data(PLAN), "write_cache_before": known,
                  **targetset.describe(qualification, target)}
                 for target, known in zip(qualification.targets, before)],
+            "own": [one.data() for one in qualification.sources],
             "environment": machine.describe(),
             "warnings": list(qualification.warnings)}
 

@@ -28,7 +28,8 @@ def before_reads(bench, tell):
     if bench.target.clients:
         return {"share": 1.0 if bench.covered else None, "filled_bytes": 0}
     found, missing = _look(bench), 0
-    if found.missing and bench.target.descriptor >= 0:
+    if found.missing and bench.target.writable and \
+            bench.target.descriptor >= 0:
         missing = extents.total(found.missing)
         extents.fill(bench.target.descriptor, found.missing,
                      lambda share: tell(f"filling holes: {share:.0%}"))

@@ -16,6 +16,7 @@ from ..fio import asking, fiorun, returnstack, sidespec
 from ..fio.sidespec import Side
 from . import engines, planning, readings
 from .limits import specfile
+from .own import owntest, sources, speclimits
 from .report import schema
 from .suite.model import Profile
 from .suite.profiles import PROFILES
@@ -40,6 +41,12 @@ class Request:
     seed: int | None = None
     reading: str | None = None
     rounds: int | None = None
+    job: list | None = None
+    suite: list | None = None
+    replay: list | None = None
+    unpaced: bool = False
+    steady: str | None = None
+    repeat: int | None = None
     target: list | None = None
     scratch: bool = False
     client: str | None = None
@@ -70,11 +77,18 @@ class Qualification:
     plan: dict | None = None    # plan.json
     warnings: list = field(default_factory=list)    # that are not in it
     workers: list = field(default_factory=list)     # what came of it
+    sources: list = field(default_factory=list)     # of own.sources.Source
+    only_plan: bool = False     # nothing is run, and so nothing opened
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
     def seed(self):
         return self.asked.seed
+
+    @property
+    def writes(self):
+        """Is anything written to its targets?"""
+        return self.asked.ab or any(test.writes for test in self.tests)
 
     def more_rounds(self, rounds):
         """The operator goes on with a search for a steady state."""
@@ -82,15 +96,16 @@ class Qualification:
             raise Problem(f"the run has up to {self.profile.last} rounds "
                           "already: give --rounds more.")
         self.asked = replace(self.asked, rounds=rounds)
-        self.profile, self.tests = _tests(self.asked)
+        self.profile, self.tests = _tests(self.asked, self.sources)
 
     def load_spec(self, path):
         """The limits, whose tests and cells must be known."""
         if path:
-            self.spec = specfile.load(path)
+            self.spec = speclimits.resolved(specfile.load(path), self.tests)
             specfile.check_names(self.spec, {
                 test.name: test.cell_names()
-                for test in planning.all_tests(self.profile)})
+                for test in planning.all_tests(self.profile)
+            } | speclimits.known(self.spec, self.tests))
             self._warn_of_limits()
         if self.asked.against:
             self.other = schema.load(_json_of(self.asked.against))
@@ -100,7 +115,8 @@ class Qualification:
         """Those that this run cannot measure, before it takes days."""
         known = {test.name: test for test in self.tests}
         for name in dict.fromkeys(limit.test for limit in self.spec.limits):
-            why = ("it is not among --tests" if name not in known else
+            why = (f"it is not among {speclimits.option(name)}"
+                   if name not in known else
                    "it has checks and no figures"
                    if known[name].group == "integrity" and not
                    known[name].cell_names() else None)
@@ -108,11 +124,15 @@ class Qualification:
                 say(f"the limits on {name} will not be measured: {why}.")
 
 
-def _tests(asked):
-    """(profile, tests)"""
+def _tests(asked, found):
+    """(profile, tests); found: the Sources of loads of the user's own, which
+    are all there is, unless other tests were asked for."""
     profile = readings.chosen(PROFILES[asked.profile], asked.reading,
                               asked.rounds, asked.cycles)
-    return profile, planning.tests_of(profile, asked.tests)
+    mine = owntest.made(asked, profile, found)
+    others = () if mine and asked.tests is None else planning.tests_of(
+        profile, asked.tests)
+    return profile, (*others, *mine)
 
 
 def _has_stats(fio, side):
@@ -142,12 +162,13 @@ def sides(asked, refill=None):
                                                           refill)
 
 
-def begun(asked, fio, stack, destroy=False, refill=None):
+def begun(asked, fio, stack, destroy=False, refill=None, found=None):
     """The Qualification that was asked for, without targets yet; fio: its
-    path; refill: see sides()."""
+    path; refill: see sides(); found: the Sources of a run that goes on."""
     side, *others = sides(asked, refill)
-    made = Qualification(asked, *_tests(asked), side, stack,
-                         destroy or asked.scratch)
+    found = sources.listed(asked) if found is None else found
+    made = Qualification(asked, *_tests(asked, found), side, stack,
+                         destroy or asked.scratch, sources=found)
     made.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
     made.has_stats = _has_stats(made.fio, made.side)
     for other in others:

@@ -11,8 +11,8 @@ from ..target.drive import smartlog
 from ..target.target import QUALIFY
 from . import engines, prewritten, readings
 from .limits import against, healthlimits, judging
-from .report import (healthcsv, healthwords, phrases, schema, steadywords,
-                     textreport)
+from .report import (csvreport, healthcsv, healthwords, phrases, schema,
+                     steadywords, textreport)
 from .watch import healthcheck, healthfacts, kernelerrors
 
 RESUMED = ("the run was resumed at {}, {}: no round from before a break is in "
@@ -199,6 +199,7 @@ def publish(qualification, data):
     folder.save_result("report.html", htmlreport.render(data))
     lines = textreport.lines(data)
     folder.save_result("report.txt", "\n".join(lines) + "\n")
+    folder.save_result("report.csv", csvreport.text(data))
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")
     if data["finished"] and qualification.pdf:

@@ -7,6 +7,7 @@ from ..target import identity
 from ..target.target import PLAN, Target
 from . import cli, planning, targetset
 from .folder import Folder
+from .own import fitting, sources
 from .qualification import SPEC, Request, begun
 
 
@@ -16,12 +17,13 @@ def asked(known):
                       in known["arguments"].items() if name in cli.KEPT})
 
 
-def _begun(known, given, stack):
-    """The Qualification that a plan.json is of."""
+def _begun(folder, known, given, stack):
+    """The Qualification that the plan.json of a folder is of."""
     fio = (commandline.find_fio(given["fio"]) if "fio" in given
            else known["fio"]["path"])
     return begun(asked(known), fio, stack, "destroy_data" in given,
-                 known.get("refill"))
+                 known.get("refill"), sources.again(folder,
+                                                    known.get("own", ())))
 
 
 def _finished(folder, known):
@@ -66,7 +68,7 @@ def go_on(given, stack):
     """The Qualification of --resume; given: {option: value}."""
     folder = Folder(given["resume"])
     known = folder.open(stack)
-    qualification = _begun(known, given, stack)
+    qualification = _begun(folder, known, given, stack)
     qualification.folder, qualification.plan = folder, known
     planning.same(qualification, known)
     more = "rounds" in given
@@ -78,10 +80,11 @@ def go_on(given, stack):
         qualification.targets = [Target.of(one, PLAN)
                                  for one in known["targets"]]
         return qualification
-    if not qualification.destroy:
+    if qualification.writes and not qualification.destroy:
         raise Problem("--resume writes to the targets again: give "
                       "--destroy-data.")
     targetset.make(qualification)
+    fitting.check(qualification)
     _same_targets(qualification.targets, known["targets"])
     targetset.look_at_hosts(qualification)
     targetset.set_caches(qualification, [one["write_cache_before"]
@@ -91,6 +94,7 @@ def go_on(given, stack):
     if more:
         _keep_more_rounds(qualification, known)
     _warn_of_another_kernel(known)
+    qualification.warnings += sources.changed(qualification.sources)
     folder.resume(known, machine.moment())
     if qualification.asked.scratch:
         qualification.warnings.append("the scratch target is a new one since "

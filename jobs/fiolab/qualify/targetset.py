@@ -46,6 +46,21 @@ def local(path, profile, size, stack, allowed=()):
     return _use(made, profile, size)
 
 
+def held(path, profile, size, stack):
+    """A Target of the user's that is only read, whoever else uses it."""
+    made = claim.hold(path, stack)
+    made.whole, made.logical_block = look(path)
+    made.physical_block = made.logical_block
+    try:
+        os.close(made.reopen(os.O_RDONLY | os.O_DIRECT))
+    except PermissionError:
+        raise Problem(f"cannot open {path} for reading: be root.") from None
+    except OSError:
+        made.logical_block = None
+    _use(made, profile, size).look()
+    return made
+
+
 def _scratch_file(made, profile):
     made.name, made.size = "scratch file", active(made.whole, profile, None)
     made.logical_block = made.physical_block = 512
@@ -99,12 +114,13 @@ def _doubts_of(path):
         blockdevice.device_number(path)).values()]
 
 
-def planned(path, profile, size, allowed=()):
-    """A Target that nothing may be run on."""
+def planned(path, profile, size, allowed=(), writes=True):
+    """A Target that nothing may be run on; writes: would a run write to it?"""
     total, block = look(path)
     used = active(total, profile, size)
     _refuse_small(path, used)
-    why = claim.refusal(path, total, max(size or 0, SMALLEST), allowed)
+    why = claim.refusal(path, total, max(size or 0, SMALLEST), allowed) if (
+        writes) else None
     said = [f"A run would end at once: {why}"] if why else _doubts_of(path)
     return Target(path, used, whole=total, logical_block=block, refused=why,
                   warnings=[*said, *contents.noted(path)])
@@ -128,8 +144,12 @@ def make(qualification):
     elif qualification.destroy:
         made = [local(path, profile, asked.size, qualification.stack,
                       asked.allow or ()) for path in paths]
+    elif not (qualification.writes or qualification.only_plan):
+        made = [held(path, profile, asked.size, qualification.stack)
+                for path in paths]
     else:
-        made = [planned(path, profile, asked.size, asked.allow or ())
+        made = [planned(path, profile, asked.size, asked.allow or (),
+                        qualification.writes)
                 for path in paths]
     qualification.targets = made
     qualification.warnings += [text for one in made for text in one.warnings]
@@ -176,7 +196,8 @@ def describe(qualification, target):
              else identity.asked(target.path))
     qualification.warnings += _doubts(known, target.name)
     health, why = smart(target)
-    method, reason = purge.plan(target)
+    method, reason = purge.plan(target) if target.writable else (
+        purge.NONE, "nothing is written to it")
     cache = look_at_cache(qualification, target)
     return {"identity": known, "write_cache": cache,
             "smart": health, "smart_why": why,
@@ -193,14 +214,14 @@ def look_at_cache(qualification, target):
 
 def caches(qualification):
     """How the write caches are, where they can be set."""
-    return [None if one.clients or one.created else writecache.now(one.path)
-            for one in qualification.targets]
+    return [None if one.clients or one.created or not one.writable
+            else writecache.now(one.path) for one in qualification.targets]
 
 
 def set_caches(qualification, before):
     """As the profile has it; before: what they were when the run began."""
     for target, known in zip(qualification.targets, before):
-        if not target.clients and not target.created:
+        if not target.clients and not target.created and target.writable:
             said = writecache.set(
                 target.path, qualification.profile.write_cache,
                 qualification.stack, known)

@@ -119,6 +119,12 @@ def _figures(this, other):
             "within": float(p_within(d, error, degrees))}
 
 
+def _files(test):
+    """The sums of the files of a load of the user's own."""
+    job = test.get("job")
+    return job and [job["sha256"], *(log["sha256"] for log in job["logs"])]
+
+
 def _why_not(pairs, metric):
     """(logs of both or None, why there is no verdict)"""
     logs = []
@@ -132,6 +138,9 @@ def _why_not(pairs, metric):
     if loads[0] != loads[1]:
         return None, "the load is not the same (block size, mix, threads or " \
             "depth)"
+    files = [_files(test) for test, _ in pairs.values()]
+    if files[0] != files[1]:
+        return None, "the job files are not the same"
     return logs, None
 
 

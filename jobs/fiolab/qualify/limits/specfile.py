@@ -13,6 +13,7 @@
 #   min_iops = 90_000
 #   [iops."*"]                  # each cell that has no entry of its own
 #   max_p99_us = 2000
+#   [job."mine".randread]       # of --job mine.fio, its job randread
 from dataclasses import dataclass
 import difflib
 import math
@@ -25,6 +26,7 @@ from ...stats import bounds
 from . import tomllines
 from .tomllines import TABLES, Wrong, quoted, shown
 
+JOBS = "job"            # tables of loads of the user's own
 EVERY = "*"             # the cell that stands for all without an entry
 # KEY: (metric, sense, unit)
 KEYS = {key: one.limit for key, one in LIMITS.items()}
@@ -122,8 +124,21 @@ def _at(key, line):
     return name, float(time[1]) * US[time[2]]
 
 
+def _place(table):
+    """(test, cell)"""
+    names = table.names
+    if names[0] == JOBS and len(names) != 3:
+        raise Wrong(table.line, 'a table of a load of yours is [job."FILE".'
+                    'JOB], FILE without its .fio')
+    if names[0] == JOBS:
+        return f"{JOBS}/{names[1]}", names[2]
+    if len(names) > 2 or names[0] in OWN:
+        raise Wrong(table.line, f"this table is too deep: {TABLES}")
+    return names
+
+
 def _limit(table, key, line, value):
-    test, cell = table.names
+    test, cell = _place(table)
     name, at_us = _at(key, line)
     _key_known(name, line, KEYS)
     metric, sense, unit = KEYS[name]
@@ -139,8 +154,7 @@ def _limits_of(table):
     if len(table.names) == 1:
         raise Wrong(table.line, f"unknown table {quoted(name)}: " + nearest(
             name, OWN, TABLES))
-    if len(table.names) > 2 or name in OWN:
-        raise Wrong(table.line, f"this table is too deep: {TABLES}")
+    _place(table)
     if not table.values:
         raise Wrong(table.line, "this table has no limit: give it one, as "
                     "min_iops = 1000, or leave it out")

@@ -39,6 +39,16 @@ def outcome(found):
 class Test:
     """What each has: a name, a title, a group and a section."""
     provokes = False            # errors of the kernel about the device
+    writes = purges = True      # is its target written, or purged?
+
+    @property
+    def file(self):
+        """Its name in those of files."""
+        return self.name
+
+    def said(self):
+        """Lines of the plan, beside its row."""
+        return []
 
     def entry(self):
         """A test in qualify.json, before anything of it was run."""
@@ -102,10 +112,14 @@ class Table(Test):
         return (f"the device can do none of its loads: {left[0]}"
                 if left and all(left) else None)
 
+    def phase_run(self, bench, number, phase, earlier):
+        """The PhaseRun of a phase of that number."""
+        return PhaseRun(bench, self, number, phase, earlier)
+
     def _run_phases(self, bench, found, made, only_plan):
         kept = True
         for number, phase in enumerate(self.phases):
-            one = PhaseRun(bench, self, number, phase, found["phases"])
+            one = self.phase_run(bench, number, phase, found["phases"])
             made.append(one)
             found["phases"].append(one.entry())
             try:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# report.csv: a row for each figure of each cell of each test, for spreadsheets
+# and R, as RFC 4180 has it.  An empty field was not measured.
+import csv
+import io
+
+from ...fio.metrics import TABLE
+from ...report import wording
+
+COLUMNS = ("target", "test", "group", "state", "cell", "rw", "bs",
+           "read_percent", "threads", "depth", "steady", "first_round",
+           "last_round", "metric", "unit", "mean", "low", "high", "n")
+FORMULA = tuple("=+-@")     # a spreadsheet runs a field that begins so
+
+
+def _text(value):
+    if not isinstance(value, str):
+        return value
+    value = wording.line(value)
+    return f"'{value}" if value.startswith(FORMULA) else value
+
+
+def _rows(data):
+    for target in data["targets"]:
+        for test in target["tests"]:
+            for cell in test["cells"]:
+                first, last = cell["window"] or (None, None)
+                common = {"target": target["name"], "test": test["name"],
+                          "group": test["group"], "state": test["state"],
+                          "cell": cell["name"], **cell["stimulus"],
+                          "steady": cell["steady"], "first_round": first,
+                          "last_round": last}
+                for metric, value in cell["values"].items():
+                    yield {**common, "metric": metric,
+                           "unit": TABLE[metric].unit if metric in TABLE
+                           else "", **{name: value[name] for name in (
+                               "mean", "low", "high", "n")}}
+
+
+def text(data):
+    """The table."""
+    made = io.StringIO()
+    writer = csv.DictWriter(made, COLUMNS, extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows({name: _text(one) for name, one in row.items()}
+                     for row in _rows(data))
+    return made.getvalue()

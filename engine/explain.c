@@ -218,7 +218,8 @@ static const struct {
 	{ENODEV, "the device is offline or gone; see dmesg"},
 	{ENXIO, "the device is gone; see dmesg"},
 	{ENODATA, "a medium error: the device cannot read or write what is "
-		  "there; see dmesg"},
+		  "there; see dmesg (continue_on_error does not go on past "
+		  "it, ignore_error=61 does)"},
 	{EILSEQ, "the protection information (T10 PI) of a block is not that "
 		 "of its data or its place; see dmesg"},
 	{EREMOTEIO, "the device refused the command; see dmesg"},

@@ -50,6 +50,7 @@ static void test_each_error(void **state)
 	says((struct explain_io){.error = ENODEV}, "offline");
 	says((struct explain_io){.error = ENXIO}, "is gone");
 	says((struct explain_io){.error = ENODATA}, "medium error");
+	says((struct explain_io){.error = ENODATA}, "ignore_error=61");
 	says((struct explain_io){.error = EILSEQ}, "(T10 PI)");
 	says((struct explain_io){.error = EREMOTEIO}, "refused the command");
 	says((struct explain_io){.error = ETIMEDOUT}, "not answer in time");

@@ -51,6 +51,11 @@ class Ran:
         return self.report["error"], self.report.get("total_err", 0)
 
 
+def of_log(path):
+    """The stream; none of a job that could not begin."""
+    return stream(path) if path.exists() else []
+
+
 def run(fio, jobs, engine=None, timeout=600):
     """({name: Ran}, Result) of {name: options}."""
     args = ["--output-format=json"]
@@ -69,7 +74,7 @@ def run(fio, jobs, engine=None, timeout=600):
     for path, way, offset, length in ERROR.findall(result.text):
         failed.setdefault(path, []).append((way, int(offset), int(length)))
     return {job["jobname"]: Ran(
-        job, stream(fio.guest.shared / ("log." + job["jobname"])),
+        job, of_log(fio.guest.shared / ("log." + job["jobname"])),
         sorted(failed.get(jobs[job["jobname"]].get(
             "filename", "/dev/lab/" + job["jobname"]), ())))
             for job in result.jobs}, result

@@ -4,6 +4,7 @@ kinds and formats."""
 import pytest
 
 from beside import Fio, alike, beside, run
+from guestdisks import flushes
 
 # name -> its block
 BLOCKS = {"n512": 512, "n4096": 4096, "pi": 4096, "pi3": 512, "meta": 512,
@@ -19,11 +20,13 @@ SPECS = ["nvme,id=n512,lba=512,size=64M", "nvme,id=n4096,lba=4096,size=64M",
          "virtio,id=blk,size=64M,num-queues=2",
          "null_blk,id=timed,size=64M,blocksize=4096,irqmode=2,discard=1,"
          "completion_nsec=50000,submit_queues=2",
+         "null_blk,id=cached,size=64M,irqmode=2,cache_size=4",
          "null_blk,id=nullz,size=64M,zoned=1,zone_size=4",
          "scsi_debug,id=debug,size=64M,sector_size=4096,lbpu=1,max_queue=4"]
 ZONED = {"zns": 4096, "nullz": 4096}
 TRIMS = {name: BLOCKS[name] for name in ("n512", "n4096", "sata", "disk", "blk",
                                          "timed", "debug")}
+CACHED = ("n512", "sata", "disk", "blk", "cached")
 # Each value of reap=, submit= and spin=, once.
 OWN = [{"reap": "ring", "submit": "adaptive", "spin": "auto"},
        {"reap": "syscall"}, {"reap": "eventfd", "spin": "50us"}]
@@ -50,6 +53,30 @@ def test_what_is_written_is_read(fio, own):
 def test_trims(fio):
     alike(beside(fio, each(TRIMS), rw="randtrim", iodepth=16))
     alike(beside(fio, each(TRIMS), rw="trimwrite", iodepth=16))
+
+
+@pytest.mark.parametrize("sync", ["fsync", "fdatasync"])
+def test_syncs(vm, fio, fio_queues_ranges, sync):
+    """Each reaches the device's cache, which sync_file_range does not, but
+    where fio's own engine makes a full fsync of it."""
+    jobs = {name: {sync: 4} for name in CACHED}
+    if not fio_queues_ranges:
+        jobs.update({name + "-range": {
+            "filename": "/dev/lab/" + name, "offset": "8m", "direct": 0,
+            "sync_file_range": "write:8"} for name in CACHED})
+    ran, told = {}, []
+    for engine, own in (("libaio", {}), (None, OWN[0])):
+        before = flushes(vm, CACHED)
+        ran[engine], _ = run(fio, {name: {
+            "rw": "randwrite", "bs": 4096, "size": 96 * 4096, "iodepth": 16,
+            **job, **own} for name, job in jobs.items()}, engine)
+        told.append({name: count - before[name]
+                     for name, count in flushes(vm, CACHED).items()})
+    alike([(name, ran[None][name], ran["libaio"][name]) for name in jobs])
+    syncs = {name: sum("sync" in io[1] for io in ran[None][name].stream)
+             for name in CACHED}
+    assert fio_queues_ranges or told == 2 * [syncs]
+    assert all(told[0].values()) and all(told[1].values())
 
 
 def test_priorities(fio):

@@ -13,6 +13,7 @@ from .verifying import fault, judged, section, too_few, unknown
 EVERY = 4                   # writes between two syncs
 SHORTEST = 1000             # ns of a sync: fio 3.28 does not time those of AIO
 LEAST = 1                   # syncs, to say anything of them
+TIMES = 1, 10, 60           # as long, where a slow machine did not make one
 KINDS = ("fsync", "fdatasync")
 
 
@@ -48,11 +49,11 @@ def _unseen(context):
     return None
 
 
-def _job(context, kind):
+def _job(context, kind, length):
     block = max(4096, context.target.logical_block)
     return section(kind, rw="randwrite", bs=block, size=context.target.size //
                    block * block, iodepth=1, time_based=1, **{kind: EVERY},
-                   runtime=f"{round(context.scaled(30) * 1000)}ms",
+                   runtime=f"{round(length * 1000)}ms",
                    percentile_list=":".join(PERCENTILES),
                    randseed=context.seed)
 
@@ -60,9 +61,13 @@ def _job(context, kind):
 def _measured(context, kind):
     """(run, flushes that the device completed in it or None)."""
     folder = None if _unseen(context) else disk(context.target.path)
-    before = count(folder) if folder else None
-    ran = context.fio(_job(context, kind), kind, context.scaled(30),
-                      tolerant=True)
+    for times in TIMES:
+        length = times * context.scaled(30)
+        before = count(folder) if folder else None
+        ran = context.fio(_job(context, kind, length), kind, length,
+                          tolerant=True)
+        if fault(ran) or _syncs(ran) >= LEAST:
+            break
     return ran, count(folder) - before if folder else None
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import subprocess
 from xml.etree import ElementTree
 
 import junitparser
@@ -18,6 +17,7 @@ import pytest
 
 import abreport
 from abrun import FAST
+from consumers import cases, check_xsd, rendered, tables
 import hostile
 
 from fiolab.ab import schema
@@ -25,7 +25,7 @@ from fiolab.ab.report import (csvreport, failing, fioplot, junitreport,
                               markdownreport, openmetrics)
 from fiolab.base import files
 from fiolab.base.problem import Problem
-from fiolab.report import wording
+from fiolab.report import markdown, wording
 
 EFFECTIVE = "[global]\nioengine=libaio\n[a]\nrw={}\nbs={}\niodepth={}\n"
 
@@ -92,44 +92,6 @@ def test_csv_is_that_of_rfc_4180(attack):
 
 
 # junit
-
-# Of Jenkins' junit-10.xsd: {element: (attributes that it must have, others
-# that it may have, elements inside it)}.
-XSD = {
-    "testsuites": (set(), {"name", "time", "tests", "failures", "disabled",
-                           "errors"}, {"testsuite"}),
-    "testsuite": ({"name", "tests"}, {
-        "failures", "errors", "time", "disabled", "skipped", "timestamp",
-        "hostname", "id", "package"}, {"properties", "testcase", "system-out",
-                                       "system-err"}),
-    "properties": (set(), set(), {"property"}),
-    "property": ({"name", "value"}, set(), set()),
-    "testcase": ({"name"}, {"assertions", "time", "classname", "status"},
-                 {"skipped", "error", "failure", "system-out", "system-err"}),
-    "failure": (set(), {"type", "message"}, set()),
-    "skipped": (set(), {"type", "message"}, set()),
-    "system-out": (set(), set(), set())}
-
-
-def check_xsd(element):
-    must, may, inside = XSD[element.tag]
-    assert must <= set(element.attrib) <= must | may, element.tag
-    assert {one.tag for one in element} <= inside
-    for one in element:
-        check_xsd(one)
-
-
-def cases(text):
-    """{(suite, case): result or None} by junitparser."""
-    found = {}
-    for suite in junitparser.JUnitXml.fromstring(text.encode()):
-        assert suite.tests == len(list(suite))
-        for case in suite:
-            result = case.result
-            found[suite.name, case.name] = (
-                type(result[0]).__name__ if result else None)
-    return found
-
 
 def test_junit_has_a_case_for_each_cell_and_metric(report):
     text = junitreport.text(report)
@@ -242,21 +204,6 @@ def test_junit_of_a_hostile_report(attack):
 
 # markdown
 
-def rendered(text):
-    """HTML by cmark-gfm, which is GitHub's own, and as it takes it."""
-    return subprocess.run(
-        ["cmark-gfm", "--unsafe", "-e", "table", "-e", "autolink", "-e",
-         "strikethrough", "-e", "tagfilter"], input=text.encode(),
-        capture_output=True, check=True, timeout=60).stdout.decode()
-
-
-def tables(page):
-    """The cells of all tables, row by row, as a reader sees them."""
-    return [[html.unescape(re.sub("<[^>]*>", "", cell)).strip()
-             for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.S)]
-            for row in re.findall(r"<tr>(.*?)</tr>", page, re.S)]
-
-
 def test_markdown_is_a_table_of_the_primary_metrics(report):
     text = markdownreport.text(report)
     found = tables(rendered(text.partition("<details>")[0]))
@@ -303,12 +250,12 @@ def test_markdown_says_by_which_rule(report, pairs, level, stopped):
     *hostile.ATTACKS, "a|b", "`|`", "``", "`a", "a\\|b", "\\", "@user", "#12",
     "http://x.y", "www.x.y", "  a", "**b**", "a\\", "|", "<b>", "[a](b)"])
 def test_a_name_is_in_its_cell_as_it_is(name):
-    row = f"| a | b |\n|--|--|\n| {markdownreport.code(name)} | x |\n"
+    row = f"| a | b |\n|--|--|\n| {markdown.code(name)} | x |\n"
     page = rendered(row)
     seen = " ".join(wording.short(name, 200).split())
     assert [" ".join(cell.split()) for cell in tables(page)[1]] == [seen, "x"]
     assert "<a " not in page and page.count("<code>") == 1
-    page = rendered(f"| a | b |\n|--|--|\n| {markdownreport.plain(name)} | x "
+    page = rendered(f"| a | b |\n|--|--|\n| {markdown.plain(name)} | x "
                     "|\n")
     assert not re.search("<(?!/?(table|thead|tbody|tr|th|td)[> ])", page)
     assert [" ".join(cell.split()) for cell in tables(page)[1]] == [

@@ -5,10 +5,9 @@ report.json alone."""
 import argparse
 from collections.abc import Sequence
 import os
-import sys
 
-from ...base import commandline, files
-from ...base.problem import Problem
+from ...base import commandline
+from ...report import forms
 from .. import schema
 from . import (csvreport, failing, fioplot, junitreport, markdownreport,
                openmetrics)
@@ -19,7 +18,7 @@ FORMATS = {"csv": "report.csv", "junit": "report.junit.xml",
            "fio-plot": "fio-plot"}
 TEXTS = {"csv": csvreport.text, "markdown": markdownreport.text,
          "openmetrics": openmetrics.text}
-STDOUT = "-"
+FOLDERS = ("fio-plot",)
 ABOUT = """Write the report of a campaign of jobs/ab in the form that another
 program reads."""
 MORE = f"""csv: a row for each effect (RFC 4180); junit: a test case for each
@@ -31,39 +30,20 @@ PATH - is the standard output.  With --fail-if the exit status is
 {failing.STATUS} if a verdict is one that it names."""
 
 
-def wanted(text: str) -> tuple[str, str]:
-    """(name, path or "") of NAME[=PATH]."""
-    name, mark, path = text.partition("=")
-    if name not in FORMATS or mark and not path:
-        raise argparse.ArgumentTypeError(
-            f"'{text}' is not NAME or NAME=PATH, with NAME one of "
-            f"{', '.join(FORMATS)}")
-    if (name, path) == ("fio-plot", STDOUT):
-        raise argparse.ArgumentTypeError("fio-plot is a folder: name one")
-    return name, path
-
-
 def add_options(new: argparse.ArgumentParser, where: str,
                 required: bool = False) -> None:
     new.add_argument(
-        "--format", action="append", type=wanted, metavar="NAME[=PATH]",
-        required=required, help=f"{', '.join(FORMATS)}; PATH: the file (of "
-        f"fio-plot the folder) in place of one in {where}; may be repeated")
+        "--format", action="append", type=forms.wanted(FORMATS, FOLDERS),
+        metavar="NAME[=PATH]", required=required,
+        help=f"{', '.join(FORMATS)}; PATH: the file (of fio-plot the folder) "
+        f"in place of one in {where}; may be repeated")
     failing.add_option(new, f"the exit status is {failing.STATUS} then, and "
                        "in --format junit it is a failure")
 
 
 def check(formats: Sequence[tuple[str, str]], out: str | None) -> None:
     """Before the runs: can the files be made?  out: a folder that will be."""
-    for name, path in formats:
-        folder = os.path.dirname(path) or "."
-        if name == "fio-plot" or path in ("", STDOUT):
-            continue
-        if os.path.isdir(path):
-            raise Problem(f"cannot write {path}: it is a folder.")
-        if not os.path.isdir(folder) and (
-                not out or os.path.abspath(folder) != os.path.abspath(out)):
-            raise Problem(f"there is no folder for {path}: create it first.")
+    forms.check(formats, out, FOLDERS)
 
 
 def write(data: dict, formats: Sequence[tuple[str, str]], folder: str,
@@ -75,11 +55,7 @@ def write(data: dict, formats: Sequence[tuple[str, str]], folder: str,
             continue
         made = (junitreport.text(data, words) if name == "junit"
                 else TEXTS[name](data))
-        if path == STDOUT:
-            sys.stdout.write(made)
-        else:
-            files.write_report(path or os.path.join(folder, FORMATS[name]),
-                               made)
+        forms.put(made, path or os.path.join(folder, FORMATS[name]))
 
 
 def fail(data: dict, words: Sequence[str] | None, prog: str) -> None:

@@ -5,31 +5,9 @@ what has no verdict (inconclusive, or too few pairs) is skipped, unless that is
 what it names.  A campaign that was stopped, a self-check and a word of
 --fail-if of which nothing was measured are cases of a suite of their own."""
 from collections.abc import Sequence
-import datetime
-from xml.etree import ElementTree
 
-from ...report import wording
+from ...report import junit, wording
 from . import failing
-
-
-def _case(suite, name, why="", skipped="", said=""):
-    """A test case: failed with why, else skipped, else passed."""
-    made = ElementTree.SubElement(
-        suite, "testcase", name=name, classname=suite.get("name"), time="0")
-    if why:
-        ElementTree.SubElement(made, "failure", message=why, type="verdict")
-    elif skipped:
-        ElementTree.SubElement(made, "skipped", message=skipped)
-    if said:
-        ElementTree.SubElement(made, "system-out").text = said
-    return made
-
-
-def _suite(data, name):
-    start = datetime.datetime.fromisoformat(
-        data["created"].replace("Z", "+00:00")).strftime("%Y-%m-%dT%H:%M:%S")
-    return ElementTree.Element("testsuite", name=name, timestamp=start,
-                               hostname="localhost", time="0")
 
 
 def _said(effect):
@@ -45,25 +23,24 @@ def _said(effect):
 def _effect(suite, effect, asking, host=""):
     said, name = _said(effect), effect["name"] + host
     if failing.is_failure(effect, asking):
-        _case(suite, name, why=said, said=said)
+        junit.case(suite, name, why=said, said=said)
     elif effect["verdict"] in wording.OPEN:
-        _case(suite, name, skipped=said, said=said)
+        junit.case(suite, name, skipped=said, said=said)
     else:
-        _case(suite, name, said=said)
+        junit.case(suite, name, said=said)
 
 
 def _cell(data, cell, name, words, named):
-    made = _suite(data, name)
-    properties = ElementTree.SubElement(made, "properties")
-    for key, value in (("A", data["sides"][0]["text"]),
-                       ("B", wording.side(data, cell["b"])["text"]),
-                       ("target", wording.target_text(cell["target"])),
-                       ("fio", data["fio"]["version"])):
-        ElementTree.SubElement(properties, "property", name=key, value=value)
+    made = junit.suite(name, data["created"])
+    junit.properties(made, (
+        ("A", data["sides"][0]["text"]),
+        ("B", wording.side(data, cell["b"])["text"]),
+        ("target", wording.target_text(cell["target"])),
+        ("fio", data["fio"]["version"])))
     asking = failing.wanted(data, cell, words)
     if not cell["effects"]:
-        _case(made, "measured", failing.UNMEASURED if named else "",
-              failing.UNMEASURED)
+        junit.case(made, "measured", failing.UNMEASURED if named else "",
+                   failing.UNMEASURED)
     for effect in cell["effects"]:
         _effect(made, effect, asking)
     for host, found in cell["hosts"].items():
@@ -74,23 +51,17 @@ def _cell(data, cell, name, words, named):
 
 def _campaign(data, words):
     """What is true or false of all of it."""
-    made = _suite(data, "campaign")
-    _case(made, "finished", "" if data["finished"] else
-          "the campaign was stopped before its end")
+    made = junit.suite("campaign", data["created"])
+    junit.case(made, "finished", "" if data["finished"] else
+               "the campaign was stopped before its end")
     for word in failing.unjudged(data, words):
-        _case(made, f"{word} can be told", f"no cell has what tells {word}")
+        junit.case(made, f"{word} can be told",
+                   f"no cell has what tells {word}")
     check = data["self_check"]
     if check and "passed" in check:
-        _case(made, "self-check", "" if check["passed"] else check["text"])
+        junit.case(made, "self-check",
+                   "" if check["passed"] else check["text"])
     return made
-
-
-def _counts(suite):
-    for name in ("failure", "skipped"):
-        suite.set({"failure": "failures"}.get(name, name),
-                  str(len(suite.findall(f"testcase/{name}"))))
-    suite.set("tests", str(len(suite.findall("testcase"))))
-    suite.set("errors", "0")
 
 
 def text(data: dict, words: Sequence[str] | None = None) -> str:
@@ -99,17 +70,10 @@ def text(data: dict, words: Sequence[str] | None = None) -> str:
     named, words = words or (), failing.WORSE if words is None else words
     data = wording.cleaned(data, wording.line)
     names = wording.cell_names(data)
-    whole = ElementTree.Element("testsuites", name="jobs/ab")
-    whole.append(_campaign(data, named))
+    suites = [_campaign(data, named)]
     for cell in data["cells"]:
         b = wording.side(data, cell["b"])["text"]
         name = (f"{names[cell['id']]}: {b} against "
                 f"{data['sides'][0]['text']}")
-        whole.append(_cell(data, cell, name, words, named))
-    for suite in whole:
-        _counts(suite)
-    for key in ("tests", "failures", "errors"):
-        whole.set(key, str(sum(int(suite.get(key, "0")) for suite in whole)))
-    ElementTree.indent(whole)
-    return ('<?xml version="1.0" encoding="UTF-8"?>\n' +
-            ElementTree.tostring(whole, encoding="unicode") + "\n")
+        suites.append(_cell(data, cell, name, words, named))
+    return junit.document("jobs/ab", suites)

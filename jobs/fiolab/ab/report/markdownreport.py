@@ -1,31 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """report.json as a table in GitHub's markdown, to paste into a pull request:
-the primary metrics of each cell, and all others below, folded.  Names of the
-user's are code, in which nothing has a meaning but the end of it, so that no
-name is a link, mentions somebody or ends a cell of the table."""
-import re
-
+the primary metrics of each cell, and all others below, folded."""
 from ...report import wording
+from ...report.markdown import code, folded, plain, row, table
 from . import duetdata, ending
 
-HEAD = ("| cell | metric | A | {b} | {b} vs A | 95% CI | verdict |\n"
-        "|:--|:--|--:|--:|--:|--:|:--|\n")
-ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~&!$@:]|(?<=www)\.)", re.I)
-
-
-def plain(text: str) -> str:
-    """Text in which nothing is markup."""
-    return ACTIVE.sub(r"\\\1", wording.line(text))
-
-
-def code(text: str) -> str:
-    """A code span: fenced longer than what is in it, and a bar does not end
-    the table's cell."""
-    text = wording.short(text, 200) or " "
-    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    room = " " if text[0] in "` " or text[-1] in "` " else ""
-    escaped = text.replace("|", r"\|")
-    return f"{fence}{room}{escaped}{room}{fence}"
+SIDES = "llrrrrl"
 
 
 def _row(name, effect):
@@ -34,11 +14,12 @@ def _row(name, effect):
              *(wording.figure(effect["median"][role]) for role in "AB"),
              wording.percent(effect["ratio"]), wording.span(effect["ci95"]),
              f"{tone} {plain(effect['verdict'])}")
-    return "| " + " | ".join(cells) + " |\n"
+    return row(cells)
 
 
 def _table(b, rows):
-    return HEAD.format(b=b["letter"]) + "".join(rows)
+    return table(("cell", "metric", "A", b["letter"], f"{b['letter']} vs A",
+                  "95% CI", "verdict"), SIDES, rows)
 
 
 def _comparison(data, b, cells):
@@ -52,8 +33,8 @@ def _comparison(data, b, cells):
     if both["primary"]:
         made.append(_table(b, both["primary"]))
     if both["secondary"]:
-        made.append("<details><summary>All other metrics</summary>\n\n"
-                    f"{_table(b, both['secondary'])}\n</details>\n")
+        made.append(folded("All other metrics",
+                           _table(b, both["secondary"])))
     return [*made, *_pairings(names, cells)]
 
 
@@ -62,8 +43,7 @@ def _pairings(names, cells):
     said = {cell["id"]: duetdata.sentences(cell) for cell in cells}
     rows = [f"- {code(names[number])}: {plain('; '.join(found))}\n"
             for number, found in said.items() if found]
-    return ["<details><summary>How the pairs were made</summary>\n\n"
-            f"{''.join(rows)}\n</details>\n"] if rows else []
+    return [folded("How the pairs were made", "".join(rows))] if rows else []
 
 
 def _how(data):

@@ -49,7 +49,7 @@ def target(rng, path, profile, restless, host=None):
         "name": f"{host}:{path}" if host else path, "host": host,
         "path": path, "size_bytes": SIZE,
         "active_bytes": SIZE * profile.active // 100, "logical_block": 512,
-        "physical_block": 4096, "identity": identity(),
+        "physical_block": 4096, "identity": identity(), "sample": "17",
         "write_cache": {"name": "nvme0n1", "device": False, "kernel":
                         "write through", "how": "NVMe feature 6", "why": None,
                         "members": []},
@@ -138,6 +138,8 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
                     "readings": ["WSAT: tracked as the mean of the round"],
                     "minute_s": profile.minute, "scaled": profile is not SHORT
                     and profile.scaled},
+        "record": {"operator": "A. Person", "fields": {
+            "project": "X400 refresh", "rack": "B 12"}},
         "spec": {"path": "vendor.toml", "name": "Example 480 GB, rev. B",
                  "confidence": 0.95},
         "resumed": [{"at": "2026-11-24T19:00:00Z", "places": [

@@ -10,6 +10,8 @@ from ..base.problem import Problem
 from ..target import claimable
 from . import readings
 from .own.owntest import STEADY
+from .records import commands, exporters, signature
+from .limits import specfile
 from .qualification import Request
 from .suite.profiles import PROFILES
 
@@ -28,7 +30,13 @@ on, and after them.
 
 exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
 one was not measured, or the command could not run; 130 after Ctrl-C, which
-keeps what was measured."""
+keeps what was measured.
+
+A finished run has manifest.sha256, the sha256 of each of its files:
+  qualify verify DIR    is all as the run left it?
+  qualify sign DIR      sign that manifest by minisign or gpg
+  qualify export DIR    the report as JUnit's XML or markdown
+each with --help of its own."""
 
 
 def parser():
@@ -97,6 +105,11 @@ def _where(new):
     add("--client", metavar="HOST,HOST", help="test --target "
         "on each of these hosts, through the `fio --server` that runs there; "
         "needs --size")
+    add("--operator", type=_words, metavar="NAME",
+        help="who makes the run, for the head of the report")
+    add("--sample", type=_words, action="append", metavar="NUMBER",
+        help="of a device in the lab's books, for the report: give one for "
+        "each target, in their order")
     add("--size", type=commandline.size, metavar="N",
         help="use so much of each target (all of it)")
     add("--destroy-data", action="store_true", help="the targets may be "
@@ -121,8 +134,21 @@ def _kept(new):
         "results (BUILD/qualify-DATE-TIME)")
     add("--resume", metavar="DIR", help="go on with the run in "
         "DIR at its last finished round; beside it only --destroy-data, "
-        "--no-pdf, --rounds and --fio (where the same fio is now) are allowed")
+        "--no-pdf, --format, --sign, --rounds and --fio (where the same fio is "
+        "now) are allowed")
     add("--no-pdf", action="store_true", help="no report.pdf")
+    exporters.add_option(new, "one in the folder of the results")
+    add("--sign", type=commands.key, metavar="KEY", help="sign the manifest of "
+        f"the results: {signature.WHAT}")
+
+
+def _words(text):
+    """A name for people, on one line."""
+    if not text.strip() or len(text) > specfile.LENGTH or "\n" in text:
+        raise argparse.ArgumentTypeError(
+            f"'{text:.40}' is no text of 1 to {specfile.LENGTH} letters on one "
+            "line")
+    return text.strip()
 
 
 KEPT = tuple(field.name for field in fields(Request))

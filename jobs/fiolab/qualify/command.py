@@ -7,11 +7,13 @@ import sys
 
 from ..base import commandline, runfolder
 from ..base.problem import Problem
+from ..report import forms
 from . import cli, planning, result, targetset, worker
 from .folder import Folder
 from .limits import judging
 from .own import fitting, sources
 from .qualification import SPEC, begun, say
+from .records import commands, signature
 from .resume import go_on
 
 
@@ -94,11 +96,23 @@ def _end(qualification, ending):
 def qualify(args, stack):
     given = vars(args)
     cli.refuse(given)
+    forms.check(given.get("format", ()), given.get("out"))
+    if "sign" in given:
+        signature.check(given["sign"])
     qualification = (go_on if "resume" in given else _begin)(given, stack)
     if qualification:
         qualification.pdf = "no_pdf" not in given
+        qualification.forms = given.get("format", ())
+        qualification.key = given.get("sign")
         _end(qualification, worker.run(qualification))
 
 
 def main(arguments=None):
-    commandline.main(arguments, cli.parser(), qualify, failure=2)
+    """jobs/qualify: a run, or what is done with those that there are."""
+    words = sys.argv[1:] if arguments is None else arguments
+    others = {"verify": commands.verify, "sign": commands.sign,
+              "export": commands.export}
+    if words and words[0] in others:
+        others[words[0]](words[1:])
+    else:
+        commandline.main(words, cli.parser(), qualify, failure=2)

@@ -12,6 +12,7 @@ import re
 
 from ..base import files, runfolder
 from ..base.schema import Schema, Wrong
+from .records import manifest
 from .suite.profiles import PROFILES
 
 ROUNDS = "rounds"
@@ -53,6 +54,7 @@ class Folder(runfolder.Folder):
             os.makedirs(self.file(ROUNDS), exist_ok=True)
             self._look_over(runfolder.RUNS)
             self._look_over(ROUNDS)
+            self._drop_parts()
         except OSError as error:
             raise self.full(error, "a round") from None
         self.id, self.part = plan["id"], len(plan.get("resumed", ()))
@@ -72,6 +74,12 @@ class Folder(runfolder.Folder):
             elif not NAME.fullmatch(name):
                 self._disown(folder, name, "jobs/qualify writes none of that "
                              "name")
+
+    def _drop_parts(self):
+        """Of reports that were being written."""
+        for name in os.listdir(self.path):
+            if files.PART_NAME.fullmatch(name):
+                os.unlink(self.file(name))
 
     def _disown(self, folder, name, why):
         said = f"{folder}/{ascii(name)[1:-1]} is ignored: {why}."
@@ -125,8 +133,26 @@ class Folder(runfolder.Folder):
         return content
 
     def forget_round(self, name):
+        self.break_seal()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.file(ROUNDS, f"{name}.json"))
+
+    def _save(self, name, what, text):
+        if name != manifest.NAME:
+            self.break_seal()
+        super()._save(name, what, text)
+
+    def break_seal(self):
+        """Nothing is written beside a manifest that does not know of it."""
+        for name in manifest.SEAL:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.file(name))
+
+    def seal(self):
+        """The manifest, once all is written; what is left out of it."""
+        text, strange = manifest.text(self.path)
+        self._save(manifest.NAME, "the manifest", text)
+        return strange
 
     # Files of lines, each a JSON object, the first with schema and id
 
@@ -154,6 +180,7 @@ class Folder(runfolder.Folder):
 
     def append(self, name, record):
         """A line more; OSError.  SIGKILL may tear it, and no other."""
+        self.break_seal()
         path = self.file(f"{name}.jsonl")
         with open(path, "a+b") as file:
             size, text = file.tell(), json.dumps(

@@ -50,6 +50,8 @@ class Request:
     target: list | None = None
     scratch: bool = False
     client: str | None = None
+    operator: str | None = None
+    sample: list | None = None      # one for each target
     size: int | None = None
     allow: list | None = None
     power_cut: str | None = None
@@ -66,6 +68,8 @@ class Qualification:
     stack: ExitStack        # unwound when the command ends
     destroy: bool = False   # may what is on the targets be overwritten?
     pdf: bool = True
+    forms: list = field(default_factory=list)   # of --format
+    key: Any = None         # of --sign: records.signature.Key
     fio: Any = None         # fiorun.Fio
     has_stats: bool = False     # does the engine tell statistics?
     other_side: Side | None = None      # of --ab

@@ -11,6 +11,7 @@ from ..target.drive import smartlog
 from ..target.target import QUALIFY
 from . import engines, prewritten, readings
 from .limits import against, healthlimits, judging
+from .records import exporters, manifest, signature
 from .report import (csvreport, healthcsv, healthwords, phrases, schema,
                      steadywords, textreport)
 from .watch import healthcheck, healthfacts, kernelerrors
@@ -44,7 +45,9 @@ def _checks(worker, known):
 
 def _target(worker, known):
     target, after = worker.target, worker.after or {"smart": None, "why": None}
+    samples = worker.qualification.asked.sample
     return {**target.data(QUALIFY), "identity": known["identity"],
+            "sample": samples[worker.number] if samples else None,
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"],
                       "rows": smartlog.rows(known["smart"], after["smart"])},
@@ -113,6 +116,14 @@ def _warnings(qualification, targets, finished):
     return list(dict.fromkeys(found))
 
 
+def _record(qualification):
+    """Of the head of the report; None where nothing was given."""
+    spec, operator = qualification.spec, qualification.asked.operator
+    found = dict(spec.record) if spec else {}
+    return {"operator": operator, "fields": found} if (
+        operator or found) else None
+
+
 def _spec(spec):
     return spec and {"path": spec.path, "name": spec.name,
                      "confidence": spec.confidence}
@@ -134,6 +145,7 @@ def _measured(qualification, finished):
         "fio": {key: plan["fio"][key] for key in ("path", "version")},
         "environment": plan["environment"],
         "profile": _profile(qualification.profile),
+        "record": _record(qualification),
         "spec": _spec(qualification.spec),
         "resumed": _resumed(plan.get("resumed", ()), targets),
         "targets": targets, "limits": [], "result": "not measured",
@@ -202,7 +214,23 @@ def publish(qualification, data):
     folder.save_result("report.csv", csvreport.text(data))
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")
-    if data["finished"] and qualification.pdf:
+    exporters.write(data, qualification.forms, folder.path)
+    if data["finished"]:
+        _finish(qualification, folder)
+
+
+def _finish(qualification, folder):
+    """The PDF; and when nothing more is written, the manifest of all."""
+    if qualification.pdf:
         why = pdf.write(folder.file("report.html"), folder.file("report.pdf"))
         if why:
             print(f"qualify: no report.pdf: {why}", file=sys.stderr)
+    left = folder.seal()
+    print(f"Manifest: {folder.shown}/{manifest.NAME}, sha256 "
+          f"{manifest.digest(folder.file(manifest.NAME))}")
+    for name in left:
+        print(f"qualify: the manifest leaves out {ascii(name)[1:-1]}: it is no "
+              "file.", file=sys.stderr)
+    if qualification.key:
+        signature.sign(folder.path, qualification.key)
+        print(f"Signed: {folder.shown}/{qualification.key.file}")

@@ -8,6 +8,7 @@ from ..target.target import PLAN, Target
 from . import cli, planning, targetset
 from .folder import Folder
 from .own import fitting, sources
+from .records import manifest
 from .qualification import SPEC, Request, begun
 
 
@@ -67,6 +68,8 @@ def _warn_of_another_kernel(known):
 def go_on(given, stack):
     """The Qualification of --resume; given: {option: value}."""
     folder = Folder(given["resume"])
+    if manifest.is_there(folder.path):
+        manifest.refuse_changed(folder.path, folder.shown)
     known = folder.open(stack)
     qualification = _begun(folder, known, given, stack)
     qualification.folder, qualification.plan = folder, known

@@ -151,6 +151,10 @@ def make(qualification):
         made = [planned(path, profile, asked.size, asked.allow or (),
                         qualification.writes)
                 for path in paths]
+    if asked.sample and len(asked.sample) != len(made):
+        raise Problem(f"there are {len(made)} targets and --sample was given "
+                      f"{len(asked.sample)} times: give one for each, in their "
+                      "order.")
     qualification.targets = made
     qualification.warnings += [text for one in made for text in one.warnings]
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Programs that need not be there: nvme, hdparm, sdparm, smartctl, sg_vpd; and
-# those of util-linux that must be.  A device that does not answer must not hold
-# the qualification up, so each has a time limit, and output goes to a file, as
-# a pipe that nobody empties would stop it; to one in memory, so that no full
-# disk cuts an answer short.
+# Programs that need not be there: nvme, hdparm, sdparm, smartctl, sg_vpd, and
+# those that sign; and those of util-linux that must be.  A device that does not
+# answer must not hold the qualification up, so each has a time limit, and
+# output goes to a file, as a pipe that nobody empties would stop it; to one in
+# memory, so that no full disk cuts an answer short.
 import contextlib
 import json
 import os
@@ -17,7 +17,7 @@ SECONDS = 20
 SBIN = ":/usr/local/sbin:/usr/sbin:/sbin"
 PACKAGES = {"nvme": "nvme-cli", "hdparm": "hdparm",
             "smartctl": "smartmontools", "sg_vpd": "sg3-utils",
-            "sdparm": "sdparm",
+            "sdparm": "sdparm", "minisign": "minisign", "gpg": "gnupg",
             "wipefs": "util-linux", "findmnt": "util-linux"}
 
 

@@ -4,6 +4,8 @@
 #   [spec]                      # optional, as all of it is
 #   name = "Example 480 GB"
 #   confidence = 0.95           # of the bound that must meet a limit
+#   [record]                    # for the head of the report: any names
+#   project = "X400 refresh"
 #   [device]                    # shell patterns of its identity
 #   model = "EXAMPLE X480*"
 #   [health]                    # of the whole run
@@ -46,7 +48,8 @@ HEALTH_KEYS = {
     "min_spare_percent": ("available spare", "min", "%"),
     "max_used_percent": ("endurance used", "max", "%"),
     "max_write_amplification": ("write amplification", "max", "")}
-OWN = ("spec", "device", "health")      # tables that are no test's
+OWN = ("spec", "device", "health", "record")      # tables that are no test's
+FIELDS, LENGTH = 30, 200    # of [record]: how many, and of how many letters
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Spec:
     limits: tuple
     device: tuple = ()  # Limits too: what the identity must match
     health: tuple = ()  # and what its health log must keep
+    record: tuple = ()  # (name, text): what the report is to say of the run
 
 
 def nearest(name, known, otherwise):
@@ -175,6 +179,20 @@ def _health(table):
                     _number(line, key, value, zero=True), HEALTH_KEYS[key][2])
 
 
+def _record(table):
+    """A number is as good as text: of a sample, an order, a rack."""
+    if len(table.values) > FIELDS:
+        raise Wrong(table.line, f"[record] has more than {FIELDS} fields: "
+                    "leave some out")
+    for key, (line, value) in table.values.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = str(value)
+        if len(_text(line, quoted(key), value)) > LENGTH:
+            raise Wrong(line, f"{quoted(key)} is longer than {LENGTH} letters:"
+                        " say it shorter")
+        yield key, value
+
+
 def _head(table, path):
     """(name, confidence)"""
     for key, (line, _) in table.values.items() if table else ():
@@ -194,13 +212,15 @@ def _head(table, path):
 def _spec(path):
     tables = {table.names: table
               for table in tomllines.scan(tomllines.read(path))}
-    head, device, health = (tables.pop((name,), None) for name in OWN)
+    head, device, health, record = (tables.pop((name,), None)
+                                    for name in OWN)
     limits = [limit for table in tables.values()
               for limit in _limits_of(table)]
     found = Spec(str(path), *_head(head, path), tuple(limits),
                  tuple(_device(device)) if device else (),
-                 tuple(_health(health)) if health else ())
-    if not (found.limits or found.device or found.health):
+                 tuple(_health(health)) if health else (),
+                 tuple(_record(record)) if record else ())
+    if not (found.limits or found.device or found.health or found.record):
         raise Wrong(None, 'has no limit: write one, as [iops."4K 0/100"] and '
                     "below it min_iops = 1000")
     return found

@@ -10,7 +10,8 @@ from ...base.problem import Problem
 
 BIGGEST = 1 << 20       # bytes
 AT_END = re.compile(r" \(at [^()]*\)$")     # tomllib's place, in its message
-TABLES = ('tables are [spec], [device], [health] and [TEST."CELL"], as in '
+TABLES = ('tables are [spec], [record], [device], [health] and '
+          '[TEST."CELL"], as in '
           '[iops."4K 0/100"]')
 
 

@@ -4,6 +4,7 @@
 # but the pictures, which svg.py makes.
 from ...report import page, svg, wording
 from .. import prewritten
+from ..records import recorded
 from . import (cachewords, devicepage, healthwords, kernelpage, phrases,
                steadywords, testpage)
 
@@ -117,7 +118,7 @@ def render(data):
                    for i, target in enumerate(data["targets"])]
     return _environment().get_template("qualify.html.j2").render(
         data=data, targets=targets, summary=summary(data),
-        write_cache=cachewords.of(data),
+        write_cache=cachewords.of(data), recorded=recorded.fields(data),
         confidence=phrases.confidence(data),
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
         shown_failures=FAILED, against=data["against"] and against(

@@ -6,6 +6,7 @@ from ...report import wording
 from ...report.terminal import fitted, narrow, warnings
 from ...report.wording import several
 from .. import prewritten
+from ..records import recorded
 from . import cachewords, healthwords, kernelpage, phrases, steadywords
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
@@ -29,10 +30,14 @@ def _head(data):
         lines += [phrases.SCALED, ""]
     for target in data["targets"]:
         serial = target["identity"].get("serial")
+        sample = recorded.sample(target)
         lines += fitted(f"{target['name']}: {phrases.device(target)}, "
                         f"{wording.decimal_size(target['size_bytes'])}"
-                        + (f", serial {serial}" if serial else ""), "")
+                        + (f", serial {serial}" if serial else "")
+                        + (f", {sample}" if sample else ""), "")
         lines += fitted(prewritten.said(target))
+    for name, text in recorded.fields(data):
+        lines += fitted(f"{name}: {text}", "")
     return lines + fitted(
         f"{profile['name']}: T{profile['threads']} QD{profile['depth']}, "
         f"active range {profile['active_percent']:g}%, write cache "

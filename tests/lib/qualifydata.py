@@ -17,6 +17,7 @@ from inventeddevice import DONE, SIZE, Making
 from qualifyparts import (MODEL, ab, against, check, identity, integrity,
                           kernel, own, queue)
 
+from fiolab.qualify.fleet import batch, interference
 from fiolab.qualify.report import schema
 from fiolab.qualify.suite import profiles, pts
 from fiolab.qualify.watch import healthfacts
@@ -50,6 +51,7 @@ def target(rng, path, profile, restless, host=None):
         "path": path, "size_bytes": SIZE,
         "active_bytes": SIZE * profile.active // 100, "logical_block": 512,
         "physical_block": 4096, "identity": identity(), "sample": "17",
+        "seat": None,
         "write_cache": {"name": "nvme0n1", "device": False, "kernel":
                         "write through", "how": "NVMe feature 6", "why": None,
                         "members": []},
@@ -115,7 +117,7 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
     rng = np.random.default_rng(seed)
     made = [target(rng, f"/dev/nvme{i}n1", profile, restless)
             for i in range(targets)]
-    return {
+    return several({
         "schema": "kaio-qualify/1", "version": "0.9.0",
         "created": "2026-11-24T20:00:00Z",
         "finished": True, "command": [
@@ -149,7 +151,25 @@ def report(profile=SHORT, targets=1, seed=1, restless=False, **changes):
                                     for one in limits(t["name"])],
         "result": "fail", "ab": ab(made[0]["name"]), "against": against(),
         "warnings": ["The scheduler of /dev/nvme0n1 could not be read."],
-        **changes}
+        "fleet": None, "interference": None, **changes})
+
+
+def several(data):
+    """With what a report of more than one target has."""
+    names = [one["name"] for one in data["targets"]]
+    if len(names) == 1:
+        return data
+    for i, one in enumerate(data["targets"]):
+        one["seat"] = {"cpus": f"{4 * i}-{4 * i + 3}", "node": i % 2,
+                       "interrupts": f"{4 * i}", "shared": []}
+        one["sample"] = str(17 + i)
+    found = {"4k": [{"source": f"runs/t00-fleet-interference-4k-r{i:04d}.json",
+                     "alone": [400_000 + 900 * i] * len(names),
+                     "together": [300_000 + 500 * i, *[399_000 + 800 * i]
+                                  * (len(names) - 1)]} for i in range(8)]}
+    planned = interference.Plan(8, ("4k",), 2.0)
+    return {**data, "fleet": batch.summary([(None, data)]),
+            "interference": interference.summary(names, found, planned)}
 
 
 def passed(**changes):

@@ -134,9 +134,9 @@ def test_the_page_has_them():
 
 def test_a_report_without_them_is_one_too():
     data = {name: x for name, x in finishedrun.DATA.items()
-            if name != "record"}
+            if name not in ("record", "fleet", "interference")}
     data["targets"] = [{name: x for name, x in one.items()
-                        if name != "sample"}
+                        if name not in ("sample", "seat")}
                        for one in data["targets"]]
     schema.check(data)
     for text in ("\n".join(textreport.lines(data)), htmlreport.render(data),
@@ -191,7 +191,7 @@ def test_junit_says_why_and_how_long(full):
     told = {one.get("name"): one.get("value")
             for one in whole.iter("property")}
     assert told["Operator"] == "A. Person" and told["Rack"] == "B 12"
-    assert told["Sample"] == "17" and told["Firmware"] == "GDC5602Q"
+    assert told["Sample"] == "18" and told["Firmware"] == "GDC5602Q"
 
 
 @pytest.mark.parametrize("changes, case, state", [
@@ -227,7 +227,7 @@ def test_markdown_has_the_limits_the_checks_and_the_tests(full):
     assert "7 of 4,096 writes past the end" in loud
     assert "0 mismatches" not in loud
     assert "Operator A. Person; Project X400 refresh" in words
-    assert "Sample 17; Device EXAMPLE" in words
+    assert "Sample 18; Device EXAMPLE" in words
 
 
 def test_markdown_says_first_what_it_is_worth():
@@ -293,6 +293,7 @@ def test_a_run_has_them_all(qualify, shm):
     assert report["record"] == {"operator": "A. Person", "fields": {
         "project": "X400 refresh", "test order": "4711", "room": "2.5"}}
     assert report["targets"][0]["sample"] == "17"
+    assert report["targets"][0]["seat"] is None and report["fleet"] is None
     found = cases((qualify.out / "report.junit.xml").read_text())
     assert found[f"{path}: {report['targets'][0]['tests'][0]['title']}",
                  "1: 1M sequential write: max_mean_us"] is None

@@ -36,6 +36,7 @@ A finished run has manifest.sha256, the sha256 of each of its files:
   qualify verify DIR    is all as the run left it?
   qualify sign DIR      sign that manifest by minisign or gpg
   qualify export DIR    the report as JUnit's XML or markdown
+  qualify summary DIR...    a table of the devices of several runs
 each with --help of its own."""
 
 
@@ -110,6 +111,9 @@ def _where(new):
     add("--sample", type=_words, action="append", metavar="NUMBER",
         help="of a device in the lab's books, for the report: give one for "
         "each target, in their order")
+    add("--no-pin", action="store_true", help="of several targets: let fio run "
+        "on all CPUs (each has CPUs of its NUMA node, where its interrupts "
+        "arrive, for itself, if there are enough)")
     add("--size", type=commandline.size, metavar="N",
         help="use so much of each target (all of it)")
     add("--destroy-data", action="store_true", help="the targets may be "

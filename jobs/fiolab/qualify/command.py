@@ -10,6 +10,7 @@ from ..base.problem import Problem
 from ..report import forms
 from . import cli, planning, result, targetset, worker
 from .folder import Folder
+from .fleet import fleetcommand, seats
 from .limits import judging
 from .own import fitting, sources
 from .qualification import SPEC, begun, say
@@ -53,6 +54,10 @@ def _begin(given, stack):
     qualification.load_spec(asked.spec)
     targetset.make(qualification)
     fitting.check(qualification)
+    if not asked.no_pin:
+        seats.take(qualification.targets)
+        qualification.warnings += seats.warnings(
+            qualification.targets, qualification.profile.threads)
     if plan:
         return _only_plan(qualification)
     _show(qualification, sys.stderr)
@@ -111,7 +116,7 @@ def main(arguments=None):
     """jobs/qualify: a run, or what is done with those that there are."""
     words = sys.argv[1:] if arguments is None else arguments
     others = {"verify": commands.verify, "sign": commands.sign,
-              "export": commands.export}
+              "export": commands.export, "summary": fleetcommand.main}
     if words and words[0] in others:
         others[words[0]](words[1:])
     else:

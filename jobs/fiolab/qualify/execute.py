@@ -12,6 +12,7 @@ import time
 from ..base.problem import Problem
 from ..fio import clientrun, fiorun
 from ..target import claim
+from .fleet import seats
 
 LOOK = 0.2              # seconds between looks at a request to stop
 LET_GO = 300            # seconds until the kernel has ended a device's I/O
@@ -193,9 +194,11 @@ class Executor:
                 *(["lat_windows=1"] if self.tells_windows else [])]
 
     def _start(self, text, name, base):
-        kind = Remote if self.target.clients else Local
-        return kind(self.fio, self.side, Whole(name, text), self.target,
-                    self.base() if base else [])
+        given = (self.fio, self.side, Whole(name, text), self.target,
+                 self.base() if base else [])
+        if self.target.clients:
+            return Remote(*given)
+        return Local(*given, seats.wrap(self.target))
 
     def run(self, text, name, seconds, tolerant=False, base=True, over=None):
         """Ran, whose file has that name; Problem where fio fails, unless

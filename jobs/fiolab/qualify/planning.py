@@ -12,6 +12,7 @@ from ..base.problem import Problem
 from ..fio import returnstack
 from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
+from .fleet import interference, seats
 from .suite import integrity, pts, queuetests
 
 NEW = "begin a new run"
@@ -83,6 +84,21 @@ def _target_lines(target, qualification):
                          f"{short} to {long}", "")]
 
 
+def _together(qualification):
+    """Of several targets."""
+    targets = qualification.targets
+    if len(targets) < 2:
+        return []
+    found = [f"The {len(targets)} targets are tested at the same time."]
+    found += [f"fio of {one.name}: {seats.said(vars(one))}."
+              for one in targets if one.seat]
+    planned = interference.plan(qualification.profile, targets)
+    return found + ([
+        "How much they disturb each other is measured after all tests, for "
+        f"{estimate.clock(interference.seconds(planned, len(targets)))}."]
+        if planned else [])
+
+
 def lines(qualification):
     """The plan in words."""
     profile = qualification.profile
@@ -93,9 +109,7 @@ def lines(qualification):
     found += [line for test in qualification.tests for line in test.said()]
     for target in qualification.targets:
         found += _target_lines(target, qualification)
-    if len(qualification.targets) > 1:
-        found.append(f"The {len(qualification.targets)} targets are tested at "
-                     "the same time.")
+    found += _together(qualification)
     found.append(f"{_destroyed(qualification)} Writing an amount is reckoned "
                  f"at {estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
                  "reckoned.")
@@ -134,6 +148,7 @@ def tests_and_profile(qualification):
 def new(qualification, before):
     """The content of plan.json; before: how the write caches were."""
     fio = qualification.fio
+    planned = interference.plan(qualification.profile, qualification.targets)
     return {"schema": folder.Folder.SCHEMA.version, "id": secrets.token_hex(8),
             "created": machine.moment(),
             "command": ["jobs/qualify", *sys.argv[1:]],
@@ -150,6 +165,7 @@ def new(qualification, before):
                  **targetset.describe(qualification, target)}
                 for target, known in zip(qualification.targets, before)],
             "own": [one.data() for one in qualification.sources],
+            "interference": planned and asdict(planned),
             "environment": machine.describe(),
             "warnings": list(qualification.warnings)}
 

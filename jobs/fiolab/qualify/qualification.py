@@ -52,6 +52,7 @@ class Request:
     client: str | None = None
     operator: str | None = None
     sample: list | None = None      # one for each target
+    no_pin: bool = False
     size: int | None = None
     allow: list | None = None
     power_cut: str | None = None
@@ -83,6 +84,7 @@ class Qualification:
     workers: list = field(default_factory=list)     # what came of it
     sources: list = field(default_factory=list)     # of own.sources.Source
     only_plan: bool = False     # nothing is run, and so nothing opened
+    interference: dict | None = None    # of several devices, likewise
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property

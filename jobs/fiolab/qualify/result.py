@@ -10,7 +10,8 @@ from ..report import pdf
 from ..target.drive import smartlog
 from ..target.target import QUALIFY
 from . import engines, prewritten, readings
-from .limits import against, healthlimits, judging
+from .fleet import batch, interference
+from .limits import against, healthlimits, judging, outcome
 from .records import exporters, manifest, signature
 from .report import (csvreport, healthcsv, healthwords, phrases, schema,
                      steadywords, textreport)
@@ -111,6 +112,7 @@ def _warnings(qualification, targets, finished):
             left = {one["why"] for one in test["cells"] if "why" in one}
             found += [f"{target['name']}, {test['name']}: stimuli were left "
                       f"out, as {why}." for why in sorted(left)]
+    found += interference.warnings(qualification.interference)
     if not finished:
         found.append(NOT_FINISHED.format(qualification.folder.shown))
     return list(dict.fromkeys(found))
@@ -149,7 +151,8 @@ def _measured(qualification, finished):
         "spec": _spec(qualification.spec),
         "resumed": _resumed(plan.get("resumed", ()), targets),
         "targets": targets, "limits": [], "result": "not measured",
-        "ab": None, "against": None,
+        "ab": None, "against": None, "fleet": None,
+        "interference": qualification.interference,
         "warnings": _warnings(qualification, targets, finished)}
 
 
@@ -180,14 +183,7 @@ def _judge(qualification, data):
     if qualification.other:
         _compare(qualification, data)
     checks = [check for _, _, check in phrases.checks(data)]
-    word = judging.overall(data["limits"], checks)
-    # What was left undone has not passed, nor has a device of which nothing
-    # was judged but that nothing happened to it meanwhile.
-    judged = data["limits"] or any(test["checks"] for test in tests)
-    if word == "pass" and (not judged or any(test["state"] != "done"
-                                             for test in tests)):
-        word = "not measured"
-    data["result"] = word
+    data["result"] = outcome.result(data["limits"], checks, tests)
 
 
 def make(qualification, finished):
@@ -195,6 +191,8 @@ def make(qualification, finished):
     data = _measured(qualification, finished)
     _compare_engines(qualification, data)
     _judge(qualification, data)
+    if len(data["targets"]) > 1:
+        data["fleet"] = batch.summary([(None, data)])
     return data
 
 

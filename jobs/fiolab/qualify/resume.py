@@ -6,6 +6,7 @@ from ..base.problem import Problem
 from ..target import identity
 from ..target.target import PLAN, Target
 from . import cli, planning, targetset
+from .fleet import interference, seats
 from .folder import Folder
 from .own import fitting, sources
 from .records import manifest
@@ -29,8 +30,11 @@ def _begun(folder, known, given, stack):
 
 def _finished(folder, known):
     """Was all of it run?"""
-    return all(folder.load_round(f"t{number:02d}-complete")
-               for number in range(len(known["targets"])))
+    names = [f"t{number:02d}-complete"
+             for number in range(len(known["targets"]))]
+    if known.get("interference"):
+        names.append(interference.COMPLETE)
+    return all(map(folder.load_round, names))
 
 
 def _same_targets(targets, planned):
@@ -89,6 +93,7 @@ def go_on(given, stack):
     targetset.make(qualification)
     fitting.check(qualification)
     _same_targets(qualification.targets, known["targets"])
+    seats.take_again(qualification.targets, known["targets"])
     targetset.look_at_hosts(qualification)
     targetset.set_caches(qualification, [one["write_cache_before"]
                                          for one in known["targets"]])

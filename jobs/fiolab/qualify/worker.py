@@ -5,9 +5,11 @@ import threading
 import time
 
 from ..base import progress
+from ..base.problem import Problem
 from ..target import claim
 from . import context, engines, estimate, targetset
 from .execute import Executor, Stopped
+from .fleet import interference
 from .tails import outlierlist
 from .watch import healthsamples, kernelerrors, presence
 
@@ -31,10 +33,12 @@ class Watch(progress.Progress):
         return f"at most {estimate.clock(self.left())}"
 
     def begin(self, number, text, left):
+        """number: of the target; None: of all together."""
         with self.lock:
             self.ends[number] = time.monotonic() + left
             self.text = (f"{self.names[number]}: {text}"
-                         if len(self.names) > 1 else text)
+                         if len(self.names) > 1 and number is not None
+                         else text)
             self._show()
 
     def _show(self):
@@ -173,6 +177,7 @@ def run(qualification):
         for one in qualification.workers:
             one.start()
         _await(qualification.workers, watch)
+        qualification.interference = _interference(qualification, watch)
     except SystemExit as error:
         ending = error
         qualification.stop.set()
@@ -181,6 +186,28 @@ def run(qualification):
         qualification.stop.set()
         watch.clear()
     return ending
+
+
+def _interference(qualification, watch):
+    """Of several devices, once all tests are over; None of a single one."""
+    known, workers = qualification.plan.get("interference"), \
+        qualification.workers
+    if not known:
+        return None
+    left = [one.target.name for one in workers if one.dropped or not one.after]
+    if left:
+        return interference.missing(f"{left[0]} did not come to the end of its "
+                                    "tests")
+    planned = interference.of_plan(known)
+    try:
+        found = qualification.folder.once(
+            interference.COMPLETE, lambda: interference.run(
+                [one.bench for one in workers], planned,
+                lambda text, left: watch.begin(None, text, left)))
+    except Problem as problem:
+        return interference.missing(str(problem))
+    return interference.summary([one.target.name for one in workers], found,
+                                planned)
 
 
 def _await(workers, watch):

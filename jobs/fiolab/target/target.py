@@ -26,10 +26,12 @@ REPORT = ("path", "label", "size", "why", "direct", "written", "handed",
           "members")
 PLAN = {"name": "name", "path": "path", "host": "host", "size": "size",
         "total": "whole", "logical_block": "logical_block",
-        "physical_block": "physical_block", "kind": "kind", "direct": "direct"}
+        "physical_block": "physical_block", "kind": "kind", "direct": "direct",
+        "seat": "seat"}
 QUALIFY = {"name": "name", "host": "host", "path": "path",
            "size_bytes": "whole", "active_bytes": "size",
-           "logical_block": "logical_block", "physical_block": "physical_block"}
+           "logical_block": "logical_block", "physical_block": "physical_block",
+           "seat": "seat"}
 
 
 class Named(Protocol):
@@ -62,6 +64,7 @@ class Target:
     refused: str | None = None  # of one that is only planned for: why
     number: int = 1             # of members
     members: tuple = ()         # a Target each, where there are several
+    seat: dict | None = None    # where fio runs for it; see qualify/fleet
     # The claim
     claimed: bool = False       # its path must stand for the descriptor
     descriptor: int = -1        # of what was claimed; -1: it was let go of

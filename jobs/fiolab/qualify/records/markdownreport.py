@@ -4,6 +4,7 @@
 # each test; what passed among the checks is folded.
 from ...report import wording
 from ...report.markdown import code, folded, plain, row, table
+from ..fleet import fleettext
 from ..report import phrases, steadywords
 from . import recorded
 
@@ -80,7 +81,9 @@ def text(data):
     """The markdown, which ends in a newline."""
     data = wording.cleaned(data, wording.line)
     warnings = [f"> {plain(one)}\n" for one in data["warnings"]]
+    fleet = [fleettext.markdown_text(data["fleet"])] if data.get(
+        "fleet") else []
     end = [f"{plain(wording.made(data['version']))}\n"] if data.get(
         "version") else []
-    return "\n".join([*_head(data), *_limits(data), *_checks(data),
+    return "\n".join([*_head(data), *fleet, *_limits(data), *_checks(data),
                       *_tests(data), *warnings, *end])

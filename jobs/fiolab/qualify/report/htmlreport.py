@@ -4,6 +4,7 @@
 # but the pictures, which svg.py makes.
 from ...report import page, svg, wording
 from .. import prewritten
+from ..fleet import fleetpage, seats
 from ..records import recorded
 from . import (cachewords, devicepage, healthwords, kernelpage, phrases,
                steadywords, testpage)
@@ -53,7 +54,7 @@ def _target(target, number):
             "fields": devicepage.fields(target), "smart_rows": rows,
             "smart_left": left, "health_said": healthwords.summary(target),
             "kernel_quiet": kernelpage.are_quiet(tests),
-            "device": phrases.device(target),
+            "device": phrases.device(target), "seat_said": seats.said(target),
             "written_said": prewritten.said(target)}
 
 
@@ -121,5 +122,7 @@ def render(data):
         write_cache=cachewords.of(data), recorded=recorded.fields(data),
         confidence=phrases.confidence(data),
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
+        fleet=fleetpage.prepared(data.get("fleet")),
+        interference=data.get("interference"),
         shown_failures=FAILED, against=data["against"] and against(
             data["against"]))

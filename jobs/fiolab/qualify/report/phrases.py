@@ -18,9 +18,16 @@ UNITS = {"us": "µs", "1/s": "", "1/h": "", "1": "", "IOPS": "", "": "",
          "share": "", "n": ""}
 WHOLE = ("n", "°C")         # units of what is counted
 UNIT = 12                   # letters of one, at most
+# On a terminal that knows nothing else.
+ASCII = str.maketrans({"µ": "u", "≥": ">=", "≤": "<=", "±": "+", "×": "x",
+                       "−": "-", "–": "-", "…": ".", "°": ""})
 CHANGED = ("slower", "longer", "faster", "shorter")
 VERDICTS = (*CHANGED, "inconclusive", "equivalent", "no verdict")
 SCALED = "SCALED DOWN: qualifies nothing"
+
+
+def ascii_only(text):
+    return text.translate(ASCII)
 
 
 def label(metric):

@@ -25,6 +25,20 @@ def _test_relations(test, where):
             raise Wrong(f"{where}.grids[{i}].z", "is not y by x figures")
 
 
+def _fleet_relations(fleet):
+    count, batches = len(fleet["devices"]), fleet["batches"]
+    for i, row in enumerate(fleet["rows"]):
+        where = f"fleet.rows[{i}]"
+        if row["batch"] >= len(batches):
+            raise Wrong(f"{where}.batch", "is none of the batches")
+        if len(row["values"]) != len(batches[row["batch"]]["devices"]):
+            raise Wrong(f"{where}.values", "is not one for each device")
+        if any(one["device"] >= count for one in row["outliers"]):
+            raise Wrong(f"{where}.outliers", "names none of the devices")
+    if any(number >= count for one in batches for number in one["devices"]):
+        raise Wrong("fleet.batches", "names none of the devices")
+
+
 def _relations(data):
     names = [target["name"] for target in data["targets"]]
     unlike(names, "targets", "share a name")
@@ -37,8 +51,10 @@ def _relations(data):
     for i, limit in enumerate(data["limits"]):
         if limit["target"] not in names:
             raise Wrong(f"limits[{i}].target", "is none of the targets")
-    for part in ("against", "ab"):
-        for i, row in enumerate(data[part]["rows"] if data[part] else ()):
+    if data.get("fleet"):
+        _fleet_relations(data["fleet"])
+    for part in ("against", "ab", "interference"):
+        for i, row in enumerate(data[part]["rows"] if data.get(part) else ()):
             interval(row["ci95"], f"{part}.rows[{i}].ci95")
 
 

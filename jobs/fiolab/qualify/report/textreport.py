@@ -6,6 +6,7 @@ from ...report import wording
 from ...report.terminal import fitted, narrow, warnings
 from ...report.wording import several
 from .. import prewritten
+from ..fleet import fleettext, seats
 from ..records import recorded
 from . import cachewords, healthwords, kernelpage, phrases, steadywords
 
@@ -14,12 +15,6 @@ ROOM, COLUMN = 24, 14       # of a limit's name beside its figures; of those
 LIMIT = "  {:<12} {:<24} {:>14} {:>14} {:>9}"
 STATES = {"done": "done", "failed": "FAILED", "stopped": "stopped",
           "not run": "not run"}
-PLAIN = str.maketrans({"µ": "u", "≥": ">", "≤": "<", "±": "+", "×": "x",
-                       "−": "-", "–": "-", "…": ".", "°": ""})
-
-
-def _plain(text):
-    return text.replace("≥", ">=").replace("≤", "<=").translate(PLAIN)
 
 
 # The head
@@ -36,6 +31,7 @@ def _head(data):
                         + (f", serial {serial}" if serial else "")
                         + (f", {sample}" if sample else ""), "")
         lines += fitted(prewritten.said(target))
+        lines += fitted(seats.said(target) or "")
     for name, text in recorded.fields(data):
         lines += fitted(f"{name}: {text}", "")
     return lines + fitted(
@@ -62,7 +58,8 @@ def _limit(data, one):
     """One line, or a few where something in it is long; and why."""
     name, metric = phrases.where(one, data), phrases.metric_of(one)
     name += f": {metric}" if metric not in name else ""
-    asked, bound = _plain(phrases.bar(one)), _plain(phrases.bound(one))
+    asked, bound = (phrases.ascii_only(made(one))
+                    for made in (phrases.bar, phrases.bound))
     result = RESULTS[one["result"]]
     line = f"line {one['line']}" if one["line"] else ""
     if len(name) > ROOM or max(len(asked), len(bound)) > COLUMN:
@@ -175,12 +172,14 @@ def _summary(data):
 def lines(data):
     """The summary as lines."""
     data = wording.cleaned(
-        _summary(data), lambda text: _plain(narrow(wording.line(text))))
-    found = [*_head(data), *_verdict(data), *_limits(data), *_checks(data),
-             *_tests(data), *_against(data), *_engines(data),
+        _summary(data), lambda text: phrases.ascii_only(
+            narrow(wording.line(text))))
+    found = [*_head(data), *_verdict(data),
+             *fleettext.lines(data.get("fleet")), *_limits(data),
+             *_checks(data), *_tests(data), *_against(data), *_engines(data),
              *warnings(data), ""]
     if data["profile"]["scaled"]:
         found += [f"{phrases.SCALED}.", ""]
-    return [_plain(line) for line in [
+    return [phrases.ascii_only(line) for line in [
         *found, "All figures, and the evidence of each: report.html and "
         "qualify.json.", *fitted(wording.made(data.get("version")), "")]]

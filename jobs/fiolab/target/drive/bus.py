@@ -30,6 +30,17 @@ def _pci(folder):
     return None
 
 
+def hangs_on(folder: str) -> str:
+    """The folder below which a whole device's place on the bus is: with native
+    multipath that of its first controller, else its own."""
+    return (sysfs.controllers(folder) or [folder])[0]
+
+
+def place(folder: str) -> str | None:
+    """The folder of the PCI device that a whole device hangs on, or None."""
+    return _pci(hangs_on(folder))
+
+
 def _known(text):
     return None if text in UNKNOWN else text
 
@@ -43,13 +54,13 @@ def _sata(folder):
 def of(folder: str) -> dict | None:
     """Its place on the bus, of a whole device's folder; None where it has
     none.  Widths are in lanes."""
-    place = _pci((sysfs.controllers(folder) or [folder])[0])
-    if place is None:
+    pci = place(folder)
+    if pci is None:
         return None
-    found = {name: _known(sysfs.read(place, file))
+    found = {name: _known(sysfs.read(pci, file))
              for name, file in LINK.items()}
-    return {"address": os.path.basename(place), **found,
-            "power_state": sysfs.read(place, "power_state"),
+    return {"address": os.path.basename(pci), **found,
+            "power_state": sysfs.read(pci, "power_state"),
             "sata_speed": _sata(folder)}
 
 

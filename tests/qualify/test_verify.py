@@ -334,20 +334,6 @@ def test_a_key_that_cannot_sign_is_told_before_the_run(run, mini, tmp_path):
     assert "there is no file minisign:/nonexistent" in out
 
 
-def test_a_passphrase_that_nobody_can_give_is_a_sentence(run, mini, tmp_path):
-    """Nobody sits at the end of a run of days."""
-    secret = tmp_path / "locked.key"
-    done = subprocess.run(
-        ["minisign", "-G", "-s", secret, "-p", tmp_path / "locked.pub"],
-        input="secret\nsecret\n", text=True, capture_output=True, timeout=120,
-        check=False)
-    if done.returncode or not secret.exists():
-        pytest.skip("this minisign takes a passphrase of a terminal only")
-    said = command("sign", run, "--key", f"minisign:{secret}", status=2)
-    assert "minisign has not signed the manifest" in said
-    assert "does it later" in said.splitlines()[-1]
-
-
 @pytest.fixture(scope="module")
 def gnupg():
     """(environment, fingerprint, another's, a third), with gpg's agent ended.
@@ -394,6 +380,23 @@ def test_gpg_signs_and_another_key_does_not(run, gnupg):
     said = command("verify", run, "--key", f"gpg:{ours}", status=1,
                    **environment)
     assert "NOT GOOD" in said and "BAD signature" in said
+
+
+def test_a_passphrase_that_nobody_can_give_is_a_sentence(run, gnupg):
+    """Nobody sits at the end of a run of days."""
+    environment = {**gnupg[0], "DISPLAY": "", "GPG_TTY": ""}
+    everything = {**os.environ, **environment}
+    subprocess.run(
+        ["gpg", "--batch", "--passphrase", "secret", "--quick-gen-key",
+         "locked@lab.example", "ed25519", "sign", "never"], check=True,
+        capture_output=True, timeout=120, env=everything)
+    subprocess.run(["gpgconf", "--kill", "gpg-agent"], check=True, timeout=60,
+                   env=everything)        # which remembers it
+    said = command("sign", run, "--key", "gpg:locked@lab.example", status=2,
+                   **environment)
+    assert "gpg has not signed the manifest" in said
+    assert "does it later" in said.splitlines()[-1]
+    assert not (run / manifest.SIGNATURES["gpg"]).exists()
 
 
 def test_a_key_that_was_revoked_is_none(run, gnupg, tmp_path):

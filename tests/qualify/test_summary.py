@@ -24,6 +24,8 @@ from consumers import rendered, tables
 import faketools
 import finishedrun
 import hostile
+import manydevices
+from manydevices import fleet_of
 from outline import (Outline, is_well_formed, links_lead_somewhere,
                      needs_nothing_else)
 import targets as devices
@@ -295,25 +297,6 @@ def test_what_is_equal_is_no_outlier():
 
 # The table
 
-def fleet_of(rng, count, cells, slow=(), factor=0.5, spread=0.02):
-    """A run of devices that are alike, but for the slow ones."""
-    made = copy.deepcopy(finishedrun.DATA)
-    made["limits"], first = [], made["targets"][0]
-    values = np.exp(rng.normal(10, spread, (count, cells)))
-    values[list(slow)] *= factor
-    made["targets"] = [{
-        **first, "name": f"/dev/nvme{i}n1", "sample": str(100 + i), "tests": [{
-            **first["tests"][0], "checks": [], "phases": [], "tables": [],
-            "grids": [], "cells": [{
-                **first["tests"][0]["cells"][0], "name": f"cell {j}",
-                "latency": None, "values": {"iops": {
-                    "mean": float(values[i, j]), "n": 1, "low": None,
-                    "high": None, "values": [float(values[i, j])],
-                    "sources": []}}} for j in range(cells)]}]}
-        for i in range(count)]
-    return made
-
-
 def test_a_table_of_alike_devices_has_few_false_marks():
     """Of the whole table, of 40 figures: in 5%, at most."""
     rng, runs, wrong = np.random.default_rng(2), 150, 0
@@ -371,14 +354,23 @@ def test_few_devices_are_not_judged_and_that_is_said():
 
 @pytest.fixture(scope="module")
 def slow():
-    data = fleet_of(np.random.default_rng(4), 8, 3, slow=(5,))
-    found = {"4k": [{"source": f"runs/t00-fleet-{i}.json",
-                     "alone": [1e5 + i] * 8, "together": [
-                         1e5 + 2 * i] * 7 + [6e4 + i]} for i in range(9)]}
-    names = [one["name"] for one in data["targets"]]
-    data["interference"] = interference.summary(names, found, planned(8))
-    data["fleet"] = batch.summary([(None, data)])
-    return schema.check(data)
+    return schema.check(manydevices.slow_one())
+
+
+@pytest.mark.parametrize("change, place", [
+    (lambda fleet: fleet["rows"][1].update(batch=1), "fleet.rows[1].batch"),
+    (lambda fleet: fleet["rows"][0]["values"].pop(), "fleet.rows[0].values"),
+    (lambda fleet: fleet["rows"][0]["outliers"][0].update(device=8),
+     "fleet.rows[0].outliers names none"),
+    (lambda fleet: fleet["batches"][0]["devices"].append(8),
+     "fleet.rows[0].values"),
+    (lambda fleet: (fleet["batches"][0].update(devices=[0, 8]),
+                    fleet.update(rows=[])), "fleet.batches names none")])
+def test_a_damaged_fleet_is_told(slow, change, place):
+    data = {**slow, "fleet": copy.deepcopy(slow["fleet"])}
+    change(data["fleet"])
+    with pytest.raises(Problem, match=re.escape(place)):
+        schema.check(data)
 
 
 def test_the_reports_of_many_devices(slow):

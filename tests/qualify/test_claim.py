@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a qualification may destroy: files, names and types that need no root.
 # Devices are in tests/qualify/test_safety.py and test_purging.py.
+import contextlib
+import dataclasses
 import json
 import os
 import subprocess
@@ -110,6 +112,21 @@ def test_names_that_fio_would_misread(name, tmp_path, stack):
 
 def test_two_claims_of_one_file(precious, stack):
     claim.prepare(str(precious), MIB, True, stack)
+    refused(precious, "another program has locked it", stack)
+
+
+def test_it_is_let_go_of_and_claimed_again(precious, stack, monkeypatch):
+    """Another may have it meanwhile.  What it holds is asked once: each program
+    that is started takes of the time of a power cut."""
+    target = claim.prepare(str(precious), MIB, True, stack)
+    with claim.let_go(target), contextlib.ExitStack() as other:
+        claim.prepare(str(precious), MIB, True, other)
+        with pytest.raises(Problem, match="another program has locked it"):
+            claim.renew(dataclasses.replace(target, claimed=True))
+    monkeypatch.setattr(contents, "warnings", None)
+    claim.renew(target)
+    claim.check_same(target)
+    monkeypatch.undo()
     refused(precious, "another program has locked it", stack)
 
 

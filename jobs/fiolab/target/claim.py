@@ -135,6 +135,7 @@ def refusal(path: str, size: int, need: int,
 
 
 def _claim(path, need, destroy, stack, allowed):
+    """(the Target, what known() says of it)"""
     looked = _look(path, stack)
     info = os.fstat(looked)
     is_block = stat.S_ISBLK(info.st_mode)
@@ -154,9 +155,7 @@ def _claim(path, need, destroy, stack, allowed):
                             _direct_block(target))
     target.physical_block = (asked.get("physical_block") or
                              target.logical_block)
-    target.warnings = [*contents.warnings(target, asked.get("partitions")),
-                       *asked.get("doubts", ())]
-    return target
+    return target, asked
 
 
 def hold(path: str, stack: contextlib.ExitStack) -> Target:
@@ -241,7 +240,11 @@ def prepare(path: str, need_bytes: int, destroy: bool,
     """
     path = os.path.realpath(path)
     try:
-        return _claim(path, need_bytes, destroy, stack, allowed)
+        target, asked = _claim(path, need_bytes, destroy, stack, allowed)
+        target.warnings = [
+            *contents.warnings(target, asked.get("partitions")),
+            *asked.get("doubts", ())]
+        return target
     except OSError as error:
         raise Problem(f"cannot use {path}: {error.strerror}.") from None
 
@@ -259,12 +262,18 @@ def let_go(target: Target) -> Iterator[None]:
 
 
 def renew(target: Target) -> None:
-    """Claim it once more, after it was let go of; a Problem says why not."""
+    """Claim it once more, after it was let go of; a Problem says why not.
+    What it holds is not asked: it has been given away."""
     if not target.claimed:
         return
     target.close()
     with contextlib.ExitStack() as stack:
-        new = prepare(target.path, target.given, True, stack, target.allowed)
+        try:
+            new, _ = _claim(target.path, target.given, True, stack,
+                            target.allowed)
+        except OSError as error:
+            raise Problem(f"cannot use {target.path}: "
+                          f"{error.strerror}.") from None
         target.descriptor, new.descriptor = new.descriptor, -1
         target.folder, target.diskseq = new.folder, new.diskseq
         target.gone = None

@@ -119,6 +119,23 @@ def test_a_sync_covers_what_came_before_it(lab):
     assert lab.found() == {"unsynced_lost": 1}
 
 
+def test_what_is_acknowledged_once_the_power_goes(lab):
+    """Promises nothing; what was promised before still holds."""
+    first = lab.write(5)
+    lab.sync()
+    lab.log.stop()
+    lab.write(5)
+    lab.write(6)
+    lab.sync()
+    assert lab.found() == {"lost": 1, "first_lost": 5 * UNIT,
+                           "unsynced_lost": 1}
+    lab.arrive(first)
+    assert lab.found(settle=True) == {"unsynced_lost": 2}
+    lab.write(6)
+    lab.sync()
+    assert lab.found() == {"lost": 1, "first_lost": 6 * UNIT}
+
+
 def test_in_flight_any_part_may_be_there(lab):
     written = lab.write(6, 4, acked=False)
     assert lab.found() == {"in_flight": 4}

@@ -20,7 +20,7 @@ from qualifycontext import results, text
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun
 from fiolab.qualify import execute
-from fiolab.qualify.suite import cutruns
+from fiolab.qualify.suite import acklog, cutruns, powercut
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockio, loopdevice
 from fiolab.target.volatiledisk import VolatileDisk
@@ -93,6 +93,28 @@ def test_a_cut_that_takes_nothing_is_no_drill(cut, monkeypatch):
         **dict.fromkeys(DRILL, "pass"), "power-cut is real": "fail",
         "power-cut load": "not measured"}, found["checks"]
     assert "proves nothing" in text(found, "power-cut is real")
+
+
+def test_a_sync_that_succeeds_while_the_power_goes(cut, monkeypatch):
+    """As ext4's shutdown has it now and then: all that the engine was told
+    by then is said to be synced.  The disk has promised no such thing."""
+    whole, made, logs = VolatileDisk.attached, acklog.AckLog.made, []
+    monkeypatch.setattr(acklog.AckLog, "made",
+                        lambda *words: logs.append(made(*words)) or logs[-1])
+
+    @contextlib.contextmanager
+    def attached(disk):
+        def late(cut):
+            cut()
+            logs[-1].head["synced"] = logs[-1].head["acks"]
+        with whole(disk) as (path, cut):
+            yield path, lambda: late(cut)
+    monkeypatch.setattr(VolatileDisk, "attached", attached)
+    monkeypatch.setattr(powercut, "SYNCS", ({"fsync": 1 << 20},))
+    found = cut()
+    assert results(found)["power-cut contents"] == "pass", found["checks"]
+    # Without a sync before the cut nothing was to be judged.
+    assert results(found)["power-cut synced"] == "not measured"
 
 
 def test_the_target_is_not_touched(cut, backing):

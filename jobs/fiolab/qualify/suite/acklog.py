@@ -3,6 +3,7 @@
 # device after a power cut: which writes are lost, torn, or were never made.
 # A unit is the smallest write, a sector 512 bytes; each sector is filled with
 # the generation of its write and its own place.
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ class AckLog:
         self.head = np.memmap(path, HEAD, "r+", shape=(1,))
         self.units = np.memmap(path, UNIT, "r+", offset=HEAD.itemsize)
         self.unit = self.count("unit")
+        self.end: tuple[np.ndarray, dict[str, int]] | None = None
 
     @classmethod
     def made(cls, path: str, size: int, unit: int, key: int) -> "AckLog":
@@ -36,6 +38,8 @@ class AckLog:
         with open(path, "wb") as file:
             file.write(head.tobytes())
             file.write(bytes(size // unit * UNIT.itemsize))
+            file.flush()
+            os.fsync(file.fileno())     # that it is there after a crash
         return cls(path)
 
     def count(self, name: str) -> int:
@@ -47,8 +51,18 @@ class AckLog:
 
     def floor(self) -> np.ndarray:
         """The oldest generation that may be in each unit; 0: any."""
-        return np.where(self.units["at"] <= self.head["synced"],
-                        self.units["acked"], self.units["durable"])
+        return self.end[0] if self.end else self._floor(self.count("synced"))
+
+    def _floor(self, synced):
+        units = np.array(self.units)    # another process writes them
+        return np.where(units["at"] <= synced, units["acked"],
+                        units["durable"])
+
+    def stop(self) -> None:
+        """What is acknowledged from now on promises nothing, until settle():
+        the power goes, and not of all layers in the same moment."""
+        now = counts(self)
+        self.end = self._floor(now["synced"]), now
 
 
 @dataclass
@@ -137,7 +151,9 @@ def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
 
 
 def counts(log: AckLog) -> dict[str, int]:
-    return {name: log.count(name) for name in ("writes", "acks", "synced")}
+    """As they are, or were when it was stopped."""
+    return log.end[1] if log.end else {
+        name: log.count(name) for name in ("synced", "acks", "writes")}
 
 
 def forget(log: AckLog) -> None:
@@ -149,6 +165,7 @@ def forget(log: AckLog) -> None:
 def settle(log: AckLog, seen: Seen) -> None:
     """From now on what was found is what must be there.  Of what nothing is
     known (it is not ours), nothing must be."""
+    log.end = None
     whole = (seen.oldest > 0).all(axis=1)
     log.units["tried"] = np.where(whole, seen.youngest.max(axis=1), 0)
     log.units["acked"] = np.where(whole, seen.oldest.min(axis=1), 0)

@@ -11,6 +11,7 @@ import qualifycontext
 import qualifydata
 import targets
 from fiolab.base.problem import Problem
+from fiolab.qualify.limits import judging, specfile
 from fiolab.qualify.suite import integrity
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import claim, loopdevice
@@ -18,6 +19,16 @@ from powerstrip import PowerStrip
 
 MIB = 1 << 20
 TEST, = (test for test in integrity.TESTS if test.name == "power-cut")
+
+
+def limited(found, most):
+    """What is made of a limit on the time until the device is ready."""
+    limit = specfile.Limit(1, "power-cut", "ready", "max_ready_s",
+                           *specfile.KEYS["max_ready_s"][:2], most, "s")
+    spec = specfile.Spec("x", "x", 0.95, (limit,))
+    judged, = judging.judge(spec, {"name": "d", "identity": {},
+                                   "tests": [found]})
+    return judged["result"]
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ import pytest
 
 import targets
 from cutlab import (backing, cut, cut_of, cut_strip, device,  # noqa: F401
-                    strip)
+                    limited, strip)
 from fiolab.base.problem import Problem
 from fiolab.qualify import folder
-from fiolab.qualify.limits import judging, specfile
 from fiolab.qualify.suite import cutruns, realcut
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import identity, writecache
@@ -49,16 +48,6 @@ def test_a_device_that_keeps_its_word(cut_strip, strip):
     assert limited(found, 100) == "pass" and limited(found, 1e-9) == "fail"
     rows = {row[0]: row[1:] for row in found["tables"][0]["rows"]}
     assert rows["blocks in flight"][2] > 0
-
-
-def limited(found, most):
-    """What is made of a limit on the time until the device is ready."""
-    limit = specfile.Limit(1, "power-cut", "ready", "max_ready_s",
-                           *specfile.KEYS["max_ready_s"][:2], most, "s")
-    spec = specfile.Spec("x", "x", 0.95, (limit,))
-    judged, = judging.judge(spec, {"name": "d", "identity": {},
-                                   "tests": [found]})
-    return judged["result"]
 
 
 def test_a_device_that_lies_about_its_cache(cut_strip, strip):

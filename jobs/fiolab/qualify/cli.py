@@ -125,6 +125,9 @@ def _where(new):
         "run while the test power-cut writes")
     add("--cycles", type=commandline.number(int, 1, 99_999, "a number of cuts"),
         metavar="N", help="cut the power so many times (1)")
+    add("--ack-log", metavar="DIR", help="keep the log of what was "
+        "acknowledged in DIR, in memory that outlives this machine (with DAX), "
+        "so that COMMAND may cut the machine's power; --resume judges the cut")
     add("--plan", action="store_true", help="only show the plan")
     add("--build", metavar="DIR",
         help="the build folder (environment O, else ../build)")
@@ -196,6 +199,8 @@ def refuse(given):
     if "power_cut" in given and claimable.SHARED in given.get("allow", ()):
         raise Problem("--power-cut would cut off what else is in use on the "
                       "disk: leave out --allow shared.")
+    if "ack_log" in given and "power_cut" not in given:
+        raise Problem("--ack-log is for the cuts of --power-cut: give COMMAND.")
     if "client" in given and "size" not in given:
         raise Problem("how large a target on another host is cannot be seen "
                       "from here: give --size.")
@@ -213,4 +218,4 @@ def request(given):
         size=SCRATCH_SIZE if asked.scratch and asked.size is None
         else asked.size,
         **{name: os.path.abspath(getattr(asked, name))
-           for name in ("spec", "against") if getattr(asked, name)})
+           for name in ("spec", "against", "ack_log") if getattr(asked, name)})

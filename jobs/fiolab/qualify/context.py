@@ -33,6 +33,7 @@ class Bench:
     power_cut: str | None = None    # the command that cuts the target's power
     build: str = ""         # the build folder
     spec: Any = None        # the limits, where a test searches for them
+    ack_log: str | None = None      # a folder that outlives the machine
     covered: bool = False   # all of the range was written since the last purge
     # (number of a phase and round, or neither) -> the context of one, in which
     # the target's health is sampled; see watch/healthsamples.py
@@ -56,7 +57,7 @@ class Context:
         self.bench, self.test = bench, test
         self.target, self.profile = bench.target, bench.profile
         self.seed, self.side = bench.seed, bench.executor.side
-        self.power_cut = bench.power_cut
+        self.power_cut, self.ack_log = bench.power_cut, bench.ack_log
         self.local = not bench.target.clients
         self.stop = bench.executor.stop     # set: the command is to end
         self.used = {}

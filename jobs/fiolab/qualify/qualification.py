@@ -18,6 +18,7 @@ from . import engines, planning, readings
 from .limits import specfile
 from .own import owntest, sources, speclimits
 from .report import schema
+from .suite import machinecut
 from .suite.model import Profile
 from .suite.profiles import PROFILES
 
@@ -57,6 +58,7 @@ class Request:
     allow: list | None = None
     power_cut: str | None = None
     cycles: int | None = None
+    ack_log: str | None = None
     build: str = ""
 
 
@@ -171,6 +173,8 @@ def sides(asked, refill=None):
 def begun(asked, fio, stack, destroy=False, refill=None, found=None):
     """The Qualification that was asked for, without targets yet; fio: its
     path; refill: see sides(); found: the Sources of a run that goes on."""
+    if asked.ack_log:
+        machinecut.check_folder(asked.ack_log)
     side, *others = sides(asked, refill)
     found = sources.listed(asked) if found is None else found
     made = Qualification(asked, *_tests(asked, found), side, stack,

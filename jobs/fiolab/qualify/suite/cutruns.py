@@ -20,6 +20,7 @@ BLOCK, LARGEST = 4096, 16   # bytes of the smallest write; of the largest, in it
 LEAST = 100                 # acknowledged writes, before any cut
 PAUSE = 1.0                 # seconds after these, at most
 RETURN = 300                # seconds that a cut may last, and the return, too
+LOOK = 0.005                # seconds between two looks at the log, the device
 GRACE = 1.0                 # until fio has seen that its device is gone
 EVERY = 64                  # writes between two syncs: more than are in flight,
                             # so that some come back that no sync covers
@@ -55,7 +56,7 @@ class Cutter(threading.Thread):
 
     def run(self):
         while self.log.count("acks") < self.least:
-            if self.ended.wait(0.001):
+            if self.ended.wait(LOOK):
                 return
         if self.ended.wait(self.pause):
             return
@@ -64,6 +65,8 @@ class Cutter(threading.Thread):
             self.why = self.cut()
         except OSError as error:
             self.why = f"the cut failed ({error.strerror})"
+        except Problem as problem:
+            self.why = f"the cut failed: {problem}"
         self._await_return()
 
     def _await_return(self):
@@ -76,7 +79,7 @@ class Cutter(threading.Thread):
             taken = time.monotonic() - start
             if taken > GRACE:
                 self.over.set()
-            time.sleep(0.005)
+            time.sleep(LOOK)
         self.over.set()
 
     def __enter__(self):
@@ -89,15 +92,19 @@ class Cutter(threading.Thread):
 
 
 class Writer:
-    """Writes to a device of which the power is cut again and again."""
+    """Writes to a device of which the power is cut again and again.
 
-    def __init__(self, context, size):
+    path: where its log is to be; log: one that is there already.  begun: what
+    is known of the run that is to be cut, before it.
+    """
+
+    def __init__(self, context, size, path=None, log=None):
         self.context, self.executor = context, _executor(context)
-        unit = max(BLOCK, context.target.logical_block)
-        self.unit, size = unit, size // (unit * LARGEST) * unit * LARGEST
-        self.log = acklog.AckLog.made(
-            os.path.join(context.folder, "acknowledged"), size, unit,
-            secrets.randbits(64))
+        self.unit = max(BLOCK, context.target.logical_block)
+        whole, self.begun = self.unit * LARGEST, None
+        self.log = log or acklog.AckLog.made(
+            path or os.path.join(context.folder, "acknowledged"),
+            size // whole * whole, self.unit, secrets.randbits(64))
 
     def _fio(self, path, name, seconds, over=None, **options):
         """A run on a device that may be another than the target: fio would add
@@ -140,7 +147,8 @@ class Writer:
         of one to 16 units, each second time of trimmed ones."""
         trimmed = number % 2 == 1 and self._trim(path)
         seed = jobtext.seed(self.context.seed, "power-cut", number, *sync)
-        before = acklog.counts(self.log)
+        self.begun = {"sync": next(iter(sync), "none"), "trimmed": trimmed,
+                      "before": acklog.counts(self.log)}
         pause = random.Random(seed).uniform(0, PAUSE)
         with Cutter(self.log, pause, cut, is_back,
                     self.context.stop) as cutter:
@@ -148,16 +156,20 @@ class Writer:
                 path, f"cut {number}", 2 * RETURN, cutter.over, rw="randwrite",
                 bsrange=f"{self.unit}-{self.unit * LARGEST}", norandommap=1,
                 time_based=1, runtime=2 * RETURN, randseed=seed, **sync)
-        now = acklog.counts(self.log)
-        acks = now["acks"] - before["acks"]
         why = cutter.why if cutter.was else (
             f"fio ended before the cut: {fault(ran) or 'it was too fast'}")
+        return self.ended(self.begun, ran.source, why, cutter.ready,
+                          any(job["error"] for job in ran.jobs))
+
+    def ended(self, begun, run=None, why=None, ready=None, failed=False):
+        """{what is known before the look} of a run that has begun so.  run: the
+        source, None where the machine went with it."""
+        now, before = acklog.counts(self.log), begun["before"]
+        acks = now["acks"] - before["acks"]
         return {
-            "sync": next(iter(sync), "none"), "trimmed": trimmed,
-            "run": ran.source, "why": why,
-            "failed": any(job["error"] for job in ran.jobs),
-            "before": before, "ready_s": cutter.ready, "acknowledged": acks,
-            "synced": acks if "sync" in sync else
+            **begun, "run": run, "why": why, "failed": failed,
+            "ready_s": ready, "acknowledged": acks,
+            "synced": acks if begun["sync"] == "sync" else
             max(0, now["synced"] - before["acks"])}
 
     def look(self, path, cut, atomic=0):

@@ -13,6 +13,7 @@ from ...base import process
 from ...base.problem import Problem
 from ...target import (blockio, claim, erase, identity, sysfs, tools,
                        writecache)
+from . import machinecut
 from .cutruns import BLOCK, RETURN, Writer
 from .verifying import UNKNOWN, judged, unknown
 
@@ -68,9 +69,9 @@ def run_command(command, path, noted):
 
 def _set_back(path, before):
     """The settings of its queue."""
-    disk = sysfs.disk(path)
+    disk, now = sysfs.disk(path), identity.describe(path)
     for name, _ in identity.SETTINGS:
-        if identity.describe(path).get(name) != before.get(name) is not None:
+        if now.get(name) != before.get(name) is not None:
             with contextlib.suppress(OSError):
                 sysfs.write(str(before[name]), disk, "queue", name)
 
@@ -110,7 +111,7 @@ def counted(before, after, cuts, kind):
 
 class Device:
     """The target, whose power the command cuts.  That there was a cut is the
-    command's word: its exit status."""
+    command's word: its exit status, or that it took the machine."""
 
     def __init__(self, context, command, atomic):
         self.context, self.command, self.atomic = context, command, atomic
@@ -119,24 +120,44 @@ class Device:
         self.smart = identity.smart(self.path)
         self.had_switch = writecache.now(self.path) is not None
         self.writer, self.cuts, self.settings = None, 0, None
+        self.kept = machinecut.Kept(context) if context.ack_log else None
 
     def _begin(self):
         """Before the first."""
         self.context.progress("writing what is there before the cuts")
         self.writer = Writer(self.context,
-                             min(self.context.target.size, REGION))
+                             min(self.context.target.size, REGION),
+                             self.kept and self.kept.path)
         self.writer.fill(self.path)
+
+    def _took_the_machine(self, number):
+        """The cut that did, before the run was resumed; None if none did."""
+        left = self.kept and self.kept.left(number)
+        if not left:
+            return None
+        note, log = left
+        self.kept.forget()      # a second look would not find what is lost
+        self.smart, self.cuts = note["smart"], note["cuts"] + 1
+        self.writer = Writer(self.context, log.size, log=log)
+        cut, seen = self.writer.look(
+            self.path, self.writer.ended(note["begun"]), self.atomic)
+        self._take_back(seen.ours)
+        return cut
 
     def once(self, number, sync):
         """One cut, and what became of the writes."""
         if self.writer is None:
+            cut = self._took_the_machine(number)
+            if cut:
+                return cut
             self._begin()
         target = self.context.target
         claim.check_same(target)
         try:
             with claim.let_go(target):
                 cut = self.writer.load(
-                    self.path, number, sync, self._cut, lambda: is_back(target))
+                    self.path, number, sync, lambda: self._cut(number),
+                    lambda: is_back(target))
         except Problem as problem:
             raise self._failed(problem) from None
         if not is_back(target):
@@ -147,9 +168,15 @@ class Device:
         self.cuts += not cut["why"]
         return cut
 
-    def _cut(self):
-        return run_command(self.command, self.path,
-                           os.path.join(self.context.folder, "cut"))
+    def _cut(self, number):
+        if self.kept:
+            self.kept.note(number, self.writer, smart=self.smart,
+                           cuts=self.cuts)
+        why = run_command(self.command, self.path,
+                          os.path.join(self.context.folder, "cut"))
+        if self.kept:
+            self.kept.forget()
+        return why
 
     def _take_back(self, ours):
         """The claim, and the settings: last, as udev may set what has just
@@ -180,7 +207,9 @@ class Device:
         return Problem(" ".join(filter(None, (str(problem), said))))
 
     def checks(self):
-        """Of what is no write."""
+        """Of what is no write; it is not cut any more."""
+        if self.kept:
+            self.kept.remove()
         if self.settings is None:   # it did not come back, or was not cut
             return []
         return [self.settings, *counted(

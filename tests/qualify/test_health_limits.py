@@ -202,6 +202,31 @@ def test_a_log_that_was_never_read_is_told(data):
     assert "was not sampled" in htmlreport.render(data)
 
 
+# At a time of the clock
+
+NOON = 1795521600           # 2026-11-24T12:00:00Z
+
+
+def at(second, **values):
+    return {"at": f"2026-11-24T12:00:{second:02d}Z", "values": {
+        "temperature_c": 40 + second, "throttle_level": 0, **values}}
+
+
+@pytest.mark.parametrize("begin, end, said", [
+    (0, 1, "50 °C"), (11, 12, "60 °C, throttled"), (9, 11, "60 °C, throttled"),
+    (21, 22, "70 °C, throttled, media_errors grew"), (40, 50, "not known"),
+    (-9, -5, "not known"), (30, 31, "70 °C, throttled, media_errors grew")])
+def test_what_its_health_was_at_a_time(begin, end, said):
+    samples = [at(0), at(10), at(20, throttle_level=1, media_errors=0),
+               at(30, throttle_level=2, media_errors=1)]
+    assert healthfacts.then(samples, NOON + begin, NOON + end) == said
+
+
+def test_without_samples_its_health_is_not_known():
+    assert healthfacts.then([], 0, 1) == healthfacts.then([at(0)], 0, NOON + 9
+                                                          ) == "not known"
+
+
 # Write amplification
 
 @pytest.mark.parametrize("one, two, ratio", [
@@ -501,8 +526,8 @@ def test_the_picture_is_under_the_iops_of_the_same_test(data):
     with svg.styled():
         drawn, about = healthpicture.picture(test, target["identity"], "p")
     assert "IOPS and temperature over time" in drawn
-    assert "throttled, by light throttling" in about
-    assert "grew: media errors" in about
+    assert "throttled (hatched), by light throttling" in about
+    assert "grew (crosses): media errors" in about
     assert ">warning<" in drawn and "Temperature, °C" in drawn
     page = htmlreport.render(data)
     assert "The device&#39;s health" in page or "device's health" in page

@@ -15,6 +15,7 @@ from . import healthwords, pictures
 from .timeline import draw, time_unit
 
 DEVICES = 4                 # whose temperature is drawn
+POINTS = 2000               # that are drawn one by one
 # Each with its word on the side where the other one is not.
 LIMITS = (("warning_temperature_c", "warning", "top"),
           ("critical_temperature_c", "critical", "bottom"))
@@ -83,10 +84,11 @@ def _limits(axes, known, values):
         if value is not None and value < max(values) + REACH:
             axes.axhline(value, color=svg.BAD, linewidth=1,
                          linestyle=(0, (5, 2)))
-            axes.text(0.99, value, word, color=svg.BAD, ha="right",
+            # At the left, where a device is cool as yet.
+            axes.text(0.01, value, word, color=svg.BAD, ha="left",
                       va=side, transform=axes.get_yaxis_transform())
             drawn.append(value)
-    axes.set_ylim(min(values) - 3, max([*values, *drawn]) + 6)
+    axes.set_ylim(min(values) - 3, max([*values, *drawn]) + 10)
     axes.yaxis.get_major_locator().set_params(nbins=4, integer=True)
 
 
@@ -114,7 +116,8 @@ def _marks(both, samples, scale):
     for axes in both:
         for start, end, _ in hot:
             axes.axvspan(start / scale, end / scale, facecolor="none",
-                         edgecolor=svg.BAD, hatch="////", linewidth=0)
+                         edgecolor=svg.BAD, hatch="//", linewidth=0,
+                         alpha=0.5, zorder=0)
     foot = both[-1].get_ylim()[0] + 1
     both[-1].plot([at / scale for at, _ in faults], [foot] * len(faults), "X",
                   color=svg.BAD, markersize=7)
@@ -126,8 +129,15 @@ def _marks(both, samples, scale):
 def _said(values, hot, faults):
     return "; ".join([
         f"{min(values):g} to {max(values):g} °C",
-        *([f"throttled, by {healthwords.titles(hot)}"] if hot else []),
-        *([f"grew: {healthwords.titles(faults)}"] if faults else [])])
+        *([f"throttled (hatched), by {healthwords.titles(hot)}"]
+          if hot else []),
+        *([f"grew (crosses): {healthwords.titles(faults)}"] if faults else [])])
+
+
+def _is_mixed(test):
+    """Has a round several loads?  A line through them would be of nothing."""
+    return any(len({r["stimulus"] for r in one["results"]}) > 1
+               for phase in test["phases"] for one in phase["rounds"])
 
 
 def _frame(made, upper, lower, last, unit):
@@ -154,10 +164,13 @@ def picture(test, known, prefix):
     if upper:
         x, y = map(np.array, zip(*results))
         pictures.value_axis(upper, y, "1/s")
-        draw(upper, x / scale, y, svg.INK, False)
+        if _is_mixed(test) and len(x) <= POINTS:
+            upper.plot(x / scale, y, "o", color=svg.INK, markersize=2.5)
+        else:
+            draw(upper, x / scale, y, svg.INK, False)
     hot, faults = _marks([upper, lower] if upper else [lower], samples, scale)
     if lower.get_legend_handles_labels()[1]:
-        lower.legend(loc="upper left", ncol=2, borderaxespad=0)
+        lower.legend(loc="upper right", ncol=2, borderaxespad=0)
     _frame(made, upper, lower, last / scale, unit)
     about = _said(values, hot, faults)
     return svg.render(made, prefix, "IOPS and temperature over time"

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The table of the seconds that stand out in a test, the worst first, with what
-# the kernel's log had about the device then.
+# the kernel's log had about the device then, and what its health was.
 from ...base import kernellog
 from ...stats import outlying
+from ..watch import healthfacts
+from ..watch.healthsamples import expanded
 
 MOST = 20                   # rows of a cell
 ROOM = 5                    # seconds around, as the log's clock goes astray
@@ -30,28 +32,33 @@ def _said(kernel, begin, end):
     return f"{lines[0]['text'][:LONGEST]}{more}"
 
 
-def _rows(cell, kernel):
+def _rows(cell, kernel, samples):
     found = sorted(cell["over_time"]["outliers"],
                    key=lambda one: (-one["max_ns"], one["after_s"]))[:MOST]
     return [[cell["name"], round(one["after_s"], 1), round(one["seconds"], 1),
              one["max_ns"] / 1e6, one["iops"],
              cell["over_time"]["usual"]["iops"],
-             _said(kernel, one["begin"], one["end"])]
+             _said(kernel, one["begin"], one["end"]),
+             healthfacts.then(samples, one["begin"], one["end"])]
             for one in sorted(found, key=lambda one: one["after_s"])]
 
 
 def add(test):
-    """To the tables of a test of qualify.json, once its "kernel" is there."""
+    """To the tables of a test of qualify.json, once its "kernel" and "health"
+    are there."""
     cells = [cell for cell in test["cells"] if cell.get("over_time")
              and cell["over_time"].get("outliers")]
     left = sum(max(0, len(cell["over_time"]["outliers"]) - MOST)
                for cell in cells)
     if not cells:
         return
+    samples = list(expanded((test.get("health") or {"samples": ()})["samples"]))
     note = NOTE.format(times=outlying.TIMES, share=outlying.SHARE)
     test["tables"].append({
         "title": TITLE, "columns": ["cell", "from s", "for s", "longest ms",
-                                    "IOPS", "usual IOPS", "kernel's log"],
-        "rows": [row for cell in cells for row in _rows(cell, test["kernel"])],
+                                    "IOPS", "usual IOPS", "kernel's log",
+                                    "health"],
+        "rows": [row for cell in cells
+                 for row in _rows(cell, test["kernel"], samples)],
         "note": f"{note}; {left} more, less long, are in qualify.json"
         if left else note})

@@ -2,6 +2,8 @@
 # What the samples of a device's health come to, of a test and of a target:
 # extremes, how much each counter of faults grew, write amplification; and of
 # each round, whether the device throttled.
+import datetime
+from itertools import pairwise
 from statistics import median
 
 from ...target.drive import amplification, smartlog
@@ -68,6 +70,28 @@ def _slower(samples):
     return [name for name in first if smartlog.parts(name)[1] in LINKS and
             any(one["values"].get(name, first[name]) < first[name]
                 for one in samples)]
+
+
+def _clock(one):
+    return datetime.datetime.fromisoformat(one["at"]).timestamp()
+
+
+def then(samples, begin, end):
+    """What expanded samples say of a time (of time.time()), from the one before
+    it to the one after it: '62 °C, throttled'; 'not known' without them."""
+    near = [pair for pair in pairwise(samples)
+            if _clock(pair[0]) <= end and _clock(pair[1]) >= begin]
+    if not near:
+        return "not known"
+    heat = own([one for pair in near for one in pair], "temperature_c")
+    slow = any(throttling.by(*(one["values"] for one in pair))
+               for pair in near)
+    more = dict.fromkeys(name for one, two in near for name in grown(
+        one["values"], two["values"])
+        if smartlog.parts(name)[1] not in smartlog.SLOWING)
+    return ", ".join([*([f"{max(heat):g} °C"] if heat else []),
+                      *(["throttled"] if slow else []),
+                      *(f"{name} grew" for name in more)]) or "not known"
 
 
 def _facts(samples):

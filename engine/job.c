@@ -115,8 +115,7 @@ int kaio_init(struct thread_data *td)
 		return 1;
 	k = new_kaio(td->o.name, o);
 	ret = k ? open_stats(td, k) : -ENOMEM;
-	if (!ret)
-		ret = start_windows(td, k);
+	ret = ret ? ret : start_windows(td, k);
 	if (!ret)
 		ret = queue_init(&k->queue, td->o.iodepth, kaio_stopping, td);
 	if (ret) {

@@ -4,10 +4,11 @@
  * against what fio does with it.  What is left stands between two members that
  * are compared, and cannot be told from a neighbour that changed places with
  * it: io_u's start_time, issue_time, ioprio, offset and resid; td's terminate,
- * last_issue and trim_verify.  The values of enums (DDIR_*, TD_F_*, IO_U_F_*) and the
- * order of the hooks in ioengine_ops show only as far as they are used here.
- * Sources: add_thread_segment() in init.c; do_io_u_sync() and get_io_u() in
- * io_u.c; file_size() in filesetup.c; init_io_u() and thread_main() in
+ * last_issue and trim_verify.  The values of enums (DDIR_*, TD_F_*, IO_U_F_*)
+ * and the order of the hooks in ioengine_ops show only as far as they are used
+ * here.
+ * Sources: add_thread_segment() in init.c; do_io_u_sync() and get_io_u()
+ * in io_u.c; file_size() in filesetup.c; init_io_u() and thread_main() in
  * backend.c; io_workqueue_init_worker_fn() in rate-submit.c; of 3.28 to 3.42.
  */
 #include <errno.h>

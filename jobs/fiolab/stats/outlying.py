@@ -14,7 +14,7 @@ FEWEST = 5          # windows, for "most of them" to mean anything
 class Usual(NamedTuple):
     """Of most windows."""
     longest: float
-    count: float
+    ios: float
 
 
 def usual(counts: Sequence[int], longest: Sequence[float]) -> Usual | None:
@@ -28,12 +28,13 @@ def spans(counts: Sequence[int], longest: Sequence[float],
           whole: Sequence[bool]) -> list[tuple[int, int]]:
     """[(first, last)] of neighbouring windows that stand out; whole: of each,
     was it measured from its begin to its end, so that its count counts?"""
-    known, found = usual(counts, longest), []
+    known = usual(counts, longest)
+    found: list[tuple[int, int]] = []
     if not known:
         return []
     for i, (n, ns) in enumerate(zip(counts, longest)):
         late = ns > TIMES * known.longest
-        if not late and not (whole[i] and n < SHARE * known.count):
+        if not late and not (whole[i] and n < SHARE * known.ios):
             continue
         if found and found[-1][1] == i - 1:
             found[-1] = (found[-1][0], i)

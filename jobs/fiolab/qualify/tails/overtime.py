@@ -49,7 +49,7 @@ def _outliers(windows):
     known = outlying.usual(counts, longest)
     width = windows[0].seconds
     return {"usual": known and {"max_ns": known.longest,
-                                "iops": known.count / width},
+                                "iops": known.ios / width},
             "outliers": [_span(windows, first, last, before.tolist())
                          for first, last in outlying.spans(
                              counts, longest,

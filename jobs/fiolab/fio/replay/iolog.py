@@ -28,7 +28,8 @@ def _io(words, us):
     if len(words) != 4 or words[1] not in KINDS or not all(
             map(NUMBER.fullmatch, words[2:])):
         raise ValueError
-    file, kind, offset, length = words[0], words[1], *map(int, words[2:])
+    file, kind = words[:2]
+    offset, length = map(int, words[2:])
     if kind in DATA and not 0 < length < 1 << 32:
         raise ValueError
     return IO(us, kind, file, offset, length)

@@ -200,8 +200,9 @@ def describe(qualification, target):
              else identity.asked(target.path))
     qualification.warnings += _doubts(known, target.name)
     health, why = smart(target)
-    method, reason = purge.plan(target) if target.writable else (
-        purge.NONE, "nothing is written to it")
+    method, reason = purge.plan(target) if any(
+        test.purges for test in qualification.tests) else (
+            purge.NONE, "no test asks for one")
     cache = look_at_cache(qualification, target)
     return {"identity": known, "write_cache": cache,
             "smart": health, "smart_why": why,

@@ -4,8 +4,6 @@ formats of their sources (of the fields those that are read, and a few more),
 and a drive on PATH whose logs change under a test."""
 import json
 
-NVME, SCSI, OCP = "nvme", "scsi", "ocp"
-
 
 def smart_log(celsius=40, **changes):
     """`nvme smart-log -o json` 2.3: json_smart_log() in nvme-print-json.c.

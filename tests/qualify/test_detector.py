@@ -4,6 +4,7 @@
 import ast
 import os
 import random
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from fiolab.base.problem import Problem
-from fiolab.qualify.suite import (devicefull, flushes, planted, queuetests,
-                                  verifying)
+from fiolab.qualify.suite import (devicefull, flushes, integrity, planted,
+                                  queuetests, verifying)
+from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import blockio
 
 # As fio 3.33 and 3.42 print them.
@@ -209,6 +211,30 @@ def test_fewer_flushes_than_syncs_fail():
     assert flushed(12)["result"] == "pass"
     assert flushed(9)["result"] == "fail"
     assert flushed(0, syncs=0)["result"] == "not measured"
+
+
+@pytest.mark.parametrize("name", ["overlap", "backlog", "soak",
+                                  "write-verify"])
+def test_a_disk_that_seeks_is_not_taken_for_one_that_hangs(name):
+    """At 100 random I/Os a second."""
+    limits = []
+
+    class Ended(Exception):
+        pass
+
+    def fio(job, _name, seconds, **_):
+        limits.append((job, seconds))
+        raise Ended
+    context = SimpleNamespace(
+        profile=QUICK, seed=1, fio=fio, progress=lambda _: None,
+        target=SimpleNamespace(size=1 << 30, logical_block=512))
+    test, = (one for one in integrity.TESTS if one.name == name)
+    with pytest.raises(Ended):
+        test.perform(context)
+    (job, seconds), = limits
+    size = int(re.search(r"^size=(\d+)", job, re.M)[1])
+    least = int(re.search(r"^bs(?:range)?=(\d+)", job, re.M)[1])
+    assert seconds > size / least / 100
 
 
 def test_nothing_to_flush():

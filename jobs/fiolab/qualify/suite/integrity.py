@@ -46,7 +46,7 @@ def _order(context, name, write, read, size):
         context.progress(f"{name}: {what} {megabytes(total)}")
         return lambda: context.fio(_whole(context, rw, size, seed),
                                    f"{name} {what}",
-                                   patience(total), tolerant=True)
+                                   patience(total, size), tolerant=True)
     ran, why = first_fault([
         (start(write, "writing", context.seed), None),
         (start(read, "reading", context.seed + 1), total)])
@@ -72,7 +72,7 @@ def overlap(context):
         "overlap", rw="randwrite", bsrange=f"{unit}-{unit * SPREAD}",
         size=size, io_size=4 * size, norandommap=1, serialize_overlap=1,
         iodepth=context.profile.depth, do_verify=1, randseed=context.seed),
-        "run", patience(6 * size), tolerant=True)
+        "run", patience(6 * size, unit), tolerant=True)
     why, read, wrote = fault(ran), done(ran, "read"), done(ran, "write")
     if not why and wrote < 4 * size:
         why = f"only {wrote:,} bytes were written of {4 * size:,}"
@@ -94,7 +94,7 @@ def backlog(context):
         "backlog", rw="randwrite", bs=unit, size=size, do_verify=1,
         iodepth=context.profile.depth, verify_backlog=1024,
         verify_backlog_batch=64, randseed=context.seed),
-        "run", patience(2 * size), tolerant=True)
+        "run", patience(2 * size, unit), tolerant=True)
     return {"checks": [judged(
         ("backlog", "Read back while writing"), ran.source,
         f"{size:,} bytes written at random, each {unit} read back at most "
@@ -120,7 +120,7 @@ def soak(context):
         "soak", rw="randrw", rwmixread=30, bs=16 << 10, size=size,
         loops=loops, do_verify=1, iodepth=context.profile.depth,
         verify_backlog=1024, randseed=context.seed),
-        "run", patience(3 * size * loops), tolerant=True)
+        "run", patience(3 * size * loops, 16 << 10), tolerant=True)
     wrote, read = done(ran, "write"), done(ran, "read")
     # Each place is either written, and then read back, or read.
     return {"checks": [judged(

@@ -15,6 +15,7 @@ PASS, FAIL, UNKNOWN = "pass", "fail", "not measured"
 MISMATCH = re.compile(
     r"verify[: ][^\n]* at file [^\n]*? offset (\d+), length ")
 SLOWEST = 10e6              # bytes/s, of any device: only then is fio ended
+SEEKS = 50                  # random I/Os a second of the slowest disk
 EXPECTED = 250e6            # bytes/s, for the plan's total time
 # How either engine says that the machine has no AIO contexts left.
 NO_AIO = "aio-max-nr"
@@ -64,9 +65,10 @@ def verified(name, **options):
                             "do_verify": 0, "verify_state_save": 0, **options})
 
 
-def patience(count):
-    """Seconds after which a run over so many bytes has hung."""
-    return count / SLOWEST + 30
+def patience(count, block=None):
+    """Seconds after which a run over so many bytes has hung; block: of random
+    I/O, bytes of the smallest."""
+    return count / SLOWEST + 30 + (count / block / SEEKS if block else 0)
 
 
 def part(context, most, block):

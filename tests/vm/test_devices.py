@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from vmlab import Problem
+
 pytestmark = pytest.mark.quick
 
 # spec -> what /sys/block/DEVICE has of it
@@ -104,6 +106,14 @@ def test_each_keeps_what_is_written(vm):
     done = vm.run("sh", "-c", KEEPS, "sh", *names, seconds=900)
     assert done.out.splitlines() == [name + " keeps it" for name in names], \
         done.err
+
+
+@pytest.mark.parametrize("name", ["null", "lab"])
+def test_name_that_is_taken(vm, name):
+    """null_blk's disk would be /dev/null, which is no disk."""
+    with pytest.raises(Problem, match=f"has another /dev/{name}: give it"):
+        vm.add(f"null_blk,size=4M,id={name}")
+    assert vm.check("stat", "-c%F", "/dev/null").startswith("character")
 
 
 def test_qemu_knows_them(vm):

@@ -18,7 +18,10 @@ def null_blk(device, options):
     options = {"memory_backed": "1", **options,
                "size": str(device.size >> 20)}
     where = "/sys/kernel/config/nullb/" + device.id
-    lines = ["modprobe null_blk nr_devices=0",
+    # The kernel gives the disk this name, in spite of what has it: null, sda.
+    lines = [f"[ ! -e /dev/{device.id} ] || {{ echo 'the kernel has another "
+             f"/dev/{device.id}: give it another id' >&2; exit 1; }}",
+             "modprobe null_blk nr_devices=0",
              "mountpoint -q /sys/kernel/config || "
              "mount -t configfs config /sys/kernel/config", f"mkdir {where}"]
     lines += [f"echo {shlex.quote(value)} >{where}/{key}"

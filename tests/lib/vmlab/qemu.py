@@ -50,9 +50,9 @@ def of_device(device):
 def plugged(device):
     """Its devices as they are plugged into a guest that runs: an NVMe
     namespace cannot follow its controller, so one is the controller's own."""
-    first, *rest = device.devices
-    if first["driver"] != "nvme" or len(rest) != 1:
+    if len(device.devices) != 2 or device.devices[0]["driver"] != "nvme":
         return device.devices
+    first, *rest = device.devices
     return [{**{key: value for key, value in rest[0].items()
                 if key != "nsid"}, **first}]
 

@@ -76,14 +76,27 @@ def fill(path, forget):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-class Place:
-    """Where the jobs of one fio work: each has a part of its own.  device:
-    of TOGETHER * SIZE bytes; fill(path, forget) makes each file of SIZE bytes,
-    written, so that overwriting it allocates nothing; forget: and not in the
-    page cache, where direct I/O with nowait would meet it."""
+class Where:
+    """Where the jobs of one fio work, in blocks: each has a part of its own, of
+    size bytes, which target(cell, slot) has as options."""
+    size, block = SIZE, BLOCK
+
+    def __init__(self, fio):
+        self.fio = fio
+
+    def log(self, slot):
+        return os.path.join(self.fio.cwd, "log%d" % slot)
+
+
+class Place(Where):
+    """tmpfs, a device of TOGETHER * SIZE bytes, and ext4.  fill(path, forget)
+    makes each file of SIZE bytes, written, so that overwriting it allocates
+    nothing; forget: and not in the page cache, where direct I/O with nowait
+    would meet it."""
 
     def __init__(self, fio, shm, device, mounted, fill=fill):
-        self.fio, self.device = fio, device
+        super().__init__(fio)
+        self.device = device
         self.directory = {"tmpfs": shm, "ext4": mounted}
         for slot, io in itertools.product(range(TOGETHER), BASE["io"]):
             fill(self.path("tmpfs", slot, io), False)
@@ -97,9 +110,6 @@ class Place:
             return {"filename": self.device, "offset": slot * SIZE}
         return {"filename": self.path(cell["on"], slot, cell["io"])}
 
-    def log(self, slot):
-        return os.path.join(self.fio.cwd, "log%d" % slot)
-
 
 def job(cell, slot, place, ours):
     """The options of one job; ours: kaio's own, too."""
@@ -107,8 +117,9 @@ def job(cell, slot, place, ours):
     if not ours:
         how.pop("libaio_vectored", None)  # younger than fio 3.33
     options = {
-        "name": "slot%d" % slot, "size": SIZE, "bs": BLOCK, "randseed": SEED,
-        "write_iolog": place.log(slot), "verify_state_save": 0,
+        "name": "slot%d" % slot, "size": place.size, "bs": place.block,
+        "randseed": SEED, "write_iolog": "log%d" % slot,
+        "verify_state_save": 0,
         "thread": cell["as"] == "thread", "direct": cell["io"] == "direct",
         "iodepth": cell["depth"], **place.target(cell, slot),
         **RW[cell["rw"]], **BATCH[cell["batch"]], **how}
@@ -204,16 +215,16 @@ def depths(cell, report, queues):
     return {key: report[key] for key in keys}
 
 
-def adds_up(cell, report):
+def adds_up(cell, report, block):
     """Each I/O is done or counted as an error, of the kinds that may be."""
-    done = sum(report[way]["io_bytes"] for way in WAYS) // BLOCK
+    done = sum(report[way]["io_bytes"] for way in WAYS) // block
     issued = sum(report[way]["total_ios"] for way in WAYS)
     assert done + report.get("total_err", 0) == issued, "lost I/Os"
     assert report["error"] in IGNORED[:2 if cell["how"] == "nowait" else 1]
 
 
-def compare(cell, ours, theirs, exactly, queues):
-    assert len(ours[1]) > SIZE // BLOCK, "no stream"
+def compare(place, cell, ours, theirs, exactly, queues):
+    assert len(ours[1]) > place.size // place.block, "no stream"
     assert ios(cell, ours[1]) == ios(cell, theirs[1]), \
         "another stream: %r" % [both for both in itertools.zip_longest(
             ios(cell, ours[1]), ios(cell, theirs[1]))
@@ -222,7 +233,7 @@ def compare(cell, ours, theirs, exactly, queues):
         a, b = view(cell, ours[0], *more), view(cell, theirs[0], *more)
         assert a == b, "%s: %r" % (view.__name__, [
             (key, a[key], b[key]) for key in a if a[key] != b[key]])
-    adds_up(cell, ours[0])
+    adds_up(cell, ours[0], place.block)
     for way in WAYS[:2]:
         if 0 < ours[0][way]["lat_ns"]["N"] == ours[0][way]["slat_ns"]["N"]:
             fiorun.latency_adds_up(ours[0][way], exactly)
@@ -235,7 +246,7 @@ def outcome(place, turns, *built):
     for cells in turns:
         for cell, a, b in zip(cells, run(place, cells, True), theirs):
             try:
-                compare(cell, a, b, *built)
+                compare(place, cell, a, b, *built)
                 found.setdefault(title(cell), None)
             except AssertionError as why:
                 found[title(cell)] = str(why)

@@ -52,8 +52,9 @@ def of_ocp(found: dict) -> dict:
 
 def of_intel(found: dict) -> dict:
     """The log of Intel, and of Solidigm, by our names."""
-    stats = next((part for part in found.values() if isinstance(part, dict)
-                  and "nand_bytes_written" in part), {})
+    stats: dict = next(
+        (part for part in found.values() if isinstance(part, dict)
+         and "nand_bytes_written" in part), {})
     raw = {name: row.get("raw") for name, row in stats.items()
            if isinstance(row, dict)}
     throttle = raw.get("thermal_throttle_status")
@@ -111,5 +112,5 @@ def chosen(path: str, vendor: int | None) -> tuple[str | None, str | None]:
         found, why = read(name, path)
         if found:
             return name, None
-        whys.append(why)
+        whys.append(why or "")
     return None, " ".join(whys)

@@ -222,7 +222,10 @@ static const struct {
 		  "it, ignore_error=61 does)"},
 	{EILSEQ, "the protection information (T10 PI) of a block is not that "
 		 "of its data or its place; see dmesg"},
-	{EREMOTEIO, "the device refused the command; see dmesg"},
+	{EREMOTEIO,
+	 "the device refused the command; where it is zoned, a write "
+	 "was not at its zone's write pointer (zonemode=zbd); see "
+	 "dmesg"},
 	{ETIMEDOUT, "the device did not answer in time; see dmesg"},
 	{ENOLINK, "the path to the device failed; see dmesg"},
 	{EBADE, "another host has reserved the device"},

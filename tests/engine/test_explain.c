@@ -53,6 +53,7 @@ static void test_each_error(void **state)
 	says((struct explain_io){.error = ENODATA}, "ignore_error=61");
 	says((struct explain_io){.error = EILSEQ}, "(T10 PI)");
 	says((struct explain_io){.error = EREMOTEIO}, "refused the command");
+	says((struct explain_io){.error = EREMOTEIO}, "zonemode=zbd");
 	says((struct explain_io){.error = ETIMEDOUT}, "not answer in time");
 	says((struct explain_io){.error = ENOLINK}, "path to the device");
 	says((struct explain_io){.error = EBADE}, "another host");

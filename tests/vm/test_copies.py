@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What goes into the RAM of guests, without one: which files, how they are packed,
-and when that is done again."""
+"""What guests are made of, without one: the files for their RAM, how they are
+packed, and when that is done again; packages that are unpacked."""
 import os
 import re
 import shutil
@@ -88,3 +88,19 @@ def test_they_are_packed_again_when_one_is_another(tmp_path, monkeypatch):
     assert second != first and TOKEN in second[1]
     monkeypatch.setenv("FIO", "/bin/false")     # which is there as before
     assert TOKEN not in packed()[1]
+
+
+def test_other_packages_are_unpacked_anew(tmp_path, monkeypatch):
+    """And the same ones, once."""
+    script = tmp_path / ".setup/unpack"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nmkdir -p $1\necho $* >>$1/calls\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(unpacked, "ROOT", tmp_path)
+    folder = tmp_path / "tools"
+    folder.mkdir()      # of a time before
+    for packages in (["one"], ["one"], ["one", "two"], ["one", "two"]):
+        unpacked.fetch(folder, "stable", HERE, "^x$", packages)
+    assert [line.split()[4:] for line in
+            (folder / "calls").read_text().splitlines()] == [
+                ["one"], ["one", "two"]]

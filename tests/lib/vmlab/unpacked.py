@@ -38,8 +38,11 @@ def locked(folder):
 
 
 def fetch(folder, suite, architecture, parts, packages):
-    """Make the folder, if it is not there; under locked()."""
-    if folder.exists():
+    """Make the folder, unless it is there and of these packages; under
+    locked()."""
+    note, asked = Path(f"{folder}.of"), "\n".join((suite, parts, *packages))
+    if folder.exists() and note.exists() and note.read_text(
+            encoding="utf-8") == asked:
         return
     done = subprocess.run(
         [ROOT / ".setup/unpack", folder, suite, architecture.debian, parts,
@@ -47,6 +50,7 @@ def fetch(folder, suite, architecture, parts, packages):
         stderr=subprocess.PIPE, timeout=1800, check=False)
     if done.returncode:
         raise Unfetched(done.stderr.strip().splitlines()[-1])
+    note.write_text(asked, encoding="utf-8")
 
 
 def tools(architecture):

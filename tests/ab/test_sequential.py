@@ -176,6 +176,19 @@ def test_time_ends_it_and_more_time_goes_on():
     assert len(cell.pairs) == 30
 
 
+@pytest.mark.parametrize("effect", [0.2, 0.0])
+def test_slow_pairs_get_time_until_they_can_decide(effect):
+    """At most twice the default, whatever they show; never beyond what was
+    asked for."""
+    found, slower, asked = campaign(4), campaign(4), campaign(4, max_time=60)
+    for one, seconds in ((found, 1.9), (slower, 3.5), (asked, 1.9)):
+        run(one, [effect] * 4, spread=0.05, seconds=seconds)
+    assert {len(cell.pairs) for cell in found.cells} == {found.fewest} == {11}
+    assert all(cell.closed for cell in found.cells) == (effect > 0)
+    assert 110 < slower.measured() <= 120
+    assert asked.measured() <= 60
+
+
 def test_precision_goes_on_until_the_interval_is_narrow():
     quick, precise = campaign(max_time=900), campaign(max_time=900,
                                                       precision=0.004)

@@ -14,6 +14,8 @@ from .results import Cell
 # Seconds of measuring without --max-time: of a campaign, of a cell of many,
 # and the length of a run for which these are.
 MINUTE, CELL, RUN = 60, 10, 0.6
+SLOW = 2                # times as long, at most, where pairs are so slow that
+                        # a cell has too few to be decided
 SELF_CHECK = 3          # times as long, for its four cells of two kinds
 
 
@@ -101,6 +103,21 @@ class Campaign:
         return max(MINUTE, CELL * len(self.cells)) * more
 
     @property
+    def fewest(self) -> int:
+        """The pairs with which all primary comparisons can be decided."""
+        count = sum(len(cell.primary) for cell in self.cells)
+        both = count < sum(len(cell.metrics) for cell in self.cells)
+        return verdict.fewest_pairs(
+            count / (1 - verdict.SECONDARY if both else 1), self.alpha,
+            self.anytime)
+
+    def _until(self, cell: Cell) -> float:
+        """The seconds of measuring after which a cell gets no more pairs.
+        The number of its pairs, and not what they show, may lengthen it."""
+        few = not self.asked.max_time and len(cell.pairs) < self.fewest
+        return self.max_time * (SLOW if few else 1)
+
+    @property
     def runtime(self) -> float:
         return self.asked.runtime
 
@@ -178,7 +195,7 @@ class Campaign:
     def wants(self, cell: Cell) -> bool:
         """Is a cell still to get pairs, and is there time for one?"""
         return not cell.given_up and (not self.anytime or not cell.closed and (
-            self.measured() + cell.next_seconds() <= self.max_time))
+            self.measured() + cell.next_seconds() <= self._until(cell)))
 
     def complete(self) -> bool:
         """Is there nothing left to run?"""

@@ -58,8 +58,8 @@ command line as a job, with job files among the options or without.
 Without --target there are two: a file in /dev/shm (no device: shows the
 engine's own cost) and a scratch file in the build folder (a disk: the device
 sets the pace, so it hides the engines' difference).  With the defaults that
-measures for a minute at most.  Files that do not exist are created and removed
-again.
+measures for a minute, or two on a busy machine.  Files that do not exist are
+created and removed again.
 
 The default runtime is short, so that many pairs fit into a minute; give
 --runtime 3 or more for a device whose speed varies over seconds.
@@ -207,7 +207,8 @@ def _how(new):
     add = new.add_argument
     add("--max-time", type=number(float, 1, 10**7, "seconds"), metavar="S",
         help="measure for so many seconds at most (60; 10 for each cell above "
-        "six, 180 with --self-check, more with a longer --runtime); a cell "
+        "six, 180 with --self-check, more with a longer --runtime, and "
+        "twice as long where pairs are too slow for a verdict); a cell "
         "ends as soon as its verdicts on IOPS and CPU are reached, which hold "
         "whenever one stops; with --resume: for so many in all")
     add("--precision", type=percentage, metavar="P%",

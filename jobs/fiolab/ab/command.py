@@ -16,7 +16,7 @@ from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import asking, clientrun, fairness, fiorun, returnstack
 from ..stats import sequential
-from ..stats.verdict import SECONDARY, count_pairs, fewest_pairs
+from ..stats.verdict import count_pairs
 from ..target import scratchfile
 from . import (campaignfolder, cli, evaluation, places, planning, publish,
                runner, twocampaigns)
@@ -79,9 +79,7 @@ def _check_cpus(campaign):
 def _warn_of_few_pairs(campaign):
     """Can every primary comparison reach a verdict?"""
     count = sum(len(cell.primary) for cell in campaign.cells)
-    need = fewest_pairs(count / (1 - SECONDARY), campaign.alpha,
-                        campaign.anytime)
-    pairs, remedy = campaign.pairs, ""
+    need, pairs, remedy = campaign.fewest, campaign.pairs, ""
     if campaign.anytime:
         each = sum(_seconds(campaign) * (1.2 if cell.pairing == "duet" else 3)
                    for cell in campaign.cells)

@@ -3,6 +3,7 @@
 # up here: each way to lose, tear or damage a write is seen, and nothing else.
 import mmap
 import os
+import random
 
 import numpy as np
 import pytest
@@ -178,6 +179,70 @@ def test_torn_inside_a_sector(lab):
     lab.arrive(lab.write(2, acked=False))
     lab.data[2 * UNIT:2 * UNIT + 256] = old
     assert lab.found() == {"in_flight": 1, "torn_block": 1}
+
+
+def test_a_block_torn_between_two_earlier_writes(lab):
+    """Neither of which is the last, that is in flight and has not arrived."""
+    lab.arrive(lab.write(2))
+    lab.arrive(lab.write(2), 0, 3)
+    lab.write(2, acked=False)
+    assert lab.found(4096) == {"in_flight": 1, "unsynced_lost": 1,
+                               "torn_block": 1}
+    assert lab.found() == {"in_flight": 1, "unsynced_lost": 1,
+                           "torn_larger": 1}
+
+
+def test_torn_where_a_later_write_was_to_be(lab):
+    """That has not arrived: what it was to overwrite must be there, or none of
+    that write."""
+    written = lab.write(6, 2)
+    lab.write(7, acked=False)
+    assert lab.found(atomic=8192) == {"in_flight": 1, "unsynced_lost": 2}
+    lab.arrive(written[:1])
+    assert lab.found(atomic=8192) == {"in_flight": 1, "unsynced_lost": 1,
+                                      "torn_atomic": 1}
+    lab.arrive(written)
+    assert lab.found(atomic=8192) == {"in_flight": 1}
+
+
+@pytest.mark.parametrize("lies", [False, True])
+def test_a_cache_that_loses_whole_writes(lab, lies):
+    """Cut after cut it is blamed for what it had promised, and for nothing
+    else.  One that lies forgets some of what it has synced."""
+    rng = random.Random(lies)
+    held = {unit: unit + 1 << 16 | 1 for unit in range(UNITS)}
+    blamed = 0
+    for _ in range(60):
+        promised, last, dirty = dict(held), dict(held), []
+
+        def arrive(odds):
+            for written in dirty:
+                if rng.random() < odds:
+                    lab.arrive(written)
+                    held.update(written)
+            dirty.clear()
+
+        def write(acked=True):
+            count = rng.randint(1, 4)
+            dirty.append(lab.write(rng.randrange(UNITS - count + 1), count,
+                                   acked))
+        for _ in range(rng.randrange(16)):
+            if rng.random() < 0.7:
+                write()
+                last.update(dirty[-1])
+            else:
+                arrive(0.9 if lies else 1)
+                promised = dict(last)
+                lab.sync()
+        write(acked=False)
+        arrive(0.5)
+        found = lab.found(atomic=SIZE, settle=True)
+        assert not found.keys() - {"lost", "first_lost", "unsynced_lost",
+                                   "in_flight"}
+        assert found.get("lost", 0) == sum(
+            held[unit] < promised[unit] for unit in held)
+        blamed += "lost" in found
+    assert bool(blamed) == lies
 
 
 DAMAGE = {

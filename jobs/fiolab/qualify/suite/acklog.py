@@ -110,24 +110,28 @@ def _first(log, wrong):
     return int(np.argmax(wrong)) * log.unit if wrong.any() else None
 
 
-def _torn(log, seen, newer, logical, atomic):
-    """{kind: writes} of those of which a part arrived.  newer: units whose
-    last write may be there or not."""
-    tried = log.units["tried"][newer]
-    there = seen.oldest[newer] == tried[:, None]
-    sectors = max(logical // SECTOR, 1)
-    split = there.reshape(len(there), there.shape[1] // sectors, sectors)
-    split = (split.any(axis=2) & ~split.all(axis=2)).any(axis=1)
-    split |= (seen.oldest[newer] < seen.youngest[newer]).any(axis=1)
-    writes, of = np.unique(tried, return_inverse=True)
-    arrived = np.bincount(of, there.sum(axis=1), len(writes))
-    whole = np.bincount(of, minlength=len(writes)) * there.shape[1]
-    inside = np.bincount(of, split, len(writes)) > 0
-    torn = ~inside & (arrived > 0) & (arrived < whole)
-    small = (writes & UNITS) * np.uint64(log.unit) <= atomic
-    return {"torn_block": int(inside.sum()),
-            "torn_atomic": int((torn & small).sum()),
-            "torn_larger": int((torn & ~small).sum())}
+def _torn(log, seen, rows, logical, atomic, last):
+    """{kind: writes} of those since the last-th of which a part arrived.  rows:
+    units that need not hold what was written to them last.
+
+    A block inside of which there are several generations is torn, whichever
+    they are.  A write is torn that is on the device, and of which a unit is
+    older: as far as is known of a unit, by the last write that was submitted
+    and by the last that was acknowledged.
+    """
+    oldest, youngest = seen.oldest[rows], seen.youngest[rows]
+    first, sectors = last + 1 << int(NUMBER), max(logical // SECTOR, 1)
+    blocks = len(oldest), oldest.shape[1] // sectors, sectors
+    least, most = (oldest.reshape(blocks).min(axis=2),
+                   youngest.reshape(blocks).max(axis=2))
+    inside = np.unique(most[(least < most) & (most >= first)])
+    there = np.unique(oldest[oldest >= first])
+    away = np.concatenate([of[oldest.min(axis=1) < of] for of in (
+        log.units[name][rows] for name in ("tried", "acked"))])
+    torn = np.setdiff1d(np.intersect1d(there, away), inside)
+    small = int(((torn & UNITS) * np.uint64(log.unit) <= atomic).sum())
+    return {"torn_block": len(inside), "torn_atomic": small,
+            "torn_larger": len(torn) - small}
 
 
 def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
@@ -147,7 +151,8 @@ def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
             "broken": int(broken.sum()), "first_broken": _first(log, broken),
             "unsynced_lost": int(unsynced.sum()),
             "in_flight": int((new & (tried > acked)).sum()),
-            **_torn(log, seen, new & (tried > floor), logical, atomic)}
+            **_torn(log, seen, new & (tried > floor), logical, atomic,
+                    before["writes"])}
 
 
 def counts(log: AckLog) -> dict[str, int]:

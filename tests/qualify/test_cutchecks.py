@@ -48,6 +48,9 @@ def test_what_was_not_measured():
     assert found == dict.fromkeys(NAMES, "not measured")
     found, _ = judged({"lost": 1}, {"why": "no cut"})
     assert found["synced"] == "fail"
+    found, _ = judged({}, {"why": "no cut", "lost": 1, "broken": 1})
+    assert (found["synced"], found["contents"]) == ("fail", "fail")
+    assert found["load"] == "not measured"
 
 
 def test_torn_writes_are_told_apart():

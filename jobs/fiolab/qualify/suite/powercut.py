@@ -47,23 +47,25 @@ def _first(cuts, what):
 
 
 def checks(context, cuts, atomic=0):
-    """Of all cuts, the last of which may be none, and says why."""
+    """Of all cuts, the last of which may be none, and says why: that passes
+    nothing, but what was lost then is lost."""
     source = context.store("cuts", {"cuts": cuts})
     good = [cut for cut in cuts if not cut["why"]]
-    sums = {name: sum(cut[name] for cut in good) for name in (
+    seen = [cut for cut in cuts if "lost" in cut]
+    sums = {name: sum(cut[name] for cut in seen) for name in (
         "synced", "lost", "broken", "torn_block", "torn_atomic",
         "torn_larger")}
     why = next((cut["why"] for cut in cuts if cut["why"]), None)
     gone = next((cut["why"] for cut in cuts if cut.get("gone")), None)
-    after = f"after {several(len(good), 'cut')}"
+    after = f"after {several(len(seen), 'cut')}"
     idle = sum(not cut["in_flight"] and not cut["failed"] for cut in good)
     return [
         judged(SYNCED, source, f"{sums['lost']:,} blocks of "
                f"{sums['synced']:,} acknowledged and synced writes were lost "
-               f"{after}{_first(good, 'lost')}", gone or sums["lost"] > 0,
+               f"{after}{_first(seen, 'lost')}", gone or sums["lost"] > 0,
                why or too_few(sums["synced"], LEAST, "synced writes")),
         judged(CONTENTS, source, f"{sums['broken']:,} blocks held what was "
-               f"never written to them {after}{_first(good, 'broken')}",
+               f"never written to them {after}{_first(seen, 'broken')}",
                sums["broken"] > 0, why),
         judged(TORN, source, f"{sums['torn_block']:,} writes were torn inside "
                f"a logical block ({context.target.logical_block} bytes), "

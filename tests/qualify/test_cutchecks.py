@@ -3,6 +3,7 @@
 # which is only told, and how long the device may take.  Made up; and torn
 # writes on a device that tears them.
 import re
+import threading
 import time
 from types import SimpleNamespace
 
@@ -100,6 +101,19 @@ def test_a_cut_that_cannot_begin(cut_strip, monkeypatch):
     found = cut_strip()
     assert results(found)["power-cut synced"] == "not measured"
     assert "the cut failed: no room." in text(found, "power-cut synced")
+
+
+def test_a_cut_that_breaks_off(cut_strip, strip, monkeypatch):
+    """By what nobody has thought of: it is none."""
+    def breaks(*_):
+        strip.off()
+        strip.on()
+        raise ZeroDivisionError
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(realcut, "run_command", breaks)
+    found = cut_strip()
+    assert results(found)["power-cut synced"] == "not measured"
+    assert "did not come to its end" in text(found, "power-cut synced")
 
 
 def test_a_device_that_takes_its_time(cut_strip, monkeypatch):

@@ -52,7 +52,8 @@ class Cutter(threading.Thread):
         self.is_back, self.stop = is_back, stop
         self.least = log.count("acks") + LEAST
         self.ended, self.over = threading.Event(), threading.Event()
-        self.was, self.why, self.ready = False, None, None
+        self.was, self.ready = False, None
+        self.why = "the cut did not come to its end"
 
     def run(self):
         while self.log.count("acks") < self.least:
@@ -67,7 +68,8 @@ class Cutter(threading.Thread):
             self.why = f"the cut failed ({error.strerror})"
         except Problem as problem:
             self.why = f"the cut failed: {problem}"
-        self._await_return()
+        finally:
+            self._await_return()
 
     def _await_return(self):
         start, taken = time.monotonic(), 0

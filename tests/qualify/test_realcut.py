@@ -225,16 +225,22 @@ def test_a_device_without_such_a_counter():
     assert (found["result"], found["text"]) == ("not measured", why[1])
 
 
-@pytest.mark.parametrize("space, control, most", [
-    ({}, {"awupf": 0}, 512), ({}, {"awupf": 7}, 4096),
-    ({"nsfeat": 2, "nawupf": 15}, {"awupf": 7}, 8192),
-    ({"nsfeat": 2, "nawupf": 0}, {"awupf": 7}, 4096),
-    ({"nawupf": 15, "nabspf": 31}, {"awupf": 7}, 0), ({}, {}, 0)])
-def test_what_an_nvme_device_does_not_tear(monkeypatch, space, control, most):
+@pytest.mark.parametrize("space, control, queue, most", [
+    ({}, {"awupf": 0}, {}, 512), ({}, {"awupf": 7}, {}, 4096),
+    ({"nsfeat": 2, "nawupf": 15}, {"awupf": 7}, {}, 8192),
+    ({"nsfeat": 2, "nawupf": 0}, {"awupf": 7}, {}, 4096),
+    ({"nawupf": 15, "nabspf": 31}, {"awupf": 7}, {}, 0), ({}, {}, {}, 0),
+    ({}, {"awupf": 255}, {}, 65536), ({}, {"awupf": 7}, {"chunk_sectors": 64}, 0)])
+def test_what_an_nvme_device_does_not_tear(monkeypatch, space, control, queue,
+                                           most):
+    """The kernel makes several commands of what is larger than one may be."""
+    queue = {"logical_block_size": 512, "max_sectors_kb": 64, "chunk_sectors": 0,
+             **queue}
     monkeypatch.setattr(realcut.identity, "describe", lambda _: {"kind": "nvme"})
     monkeypatch.setattr(realcut.tools, "find", lambda _: "/usr/sbin/nvme")
     monkeypatch.setattr(realcut.sysfs, "disk", lambda _: "/sys/block/nvme0n1")
-    monkeypatch.setattr(realcut.sysfs, "number", lambda *_: 512)
+    monkeypatch.setattr(realcut.sysfs, "number",
+                        lambda _, where, name: queue[name])
     monkeypatch.setattr(realcut.erase, "json_of", lambda _, what, *__: {
         "id-ns": space, "id-ctrl": control}[what])
     assert realcut.atomic_write("/dev/nvme0n1") == most

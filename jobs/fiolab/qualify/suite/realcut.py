@@ -38,18 +38,20 @@ def is_back(target):
 
 def atomic_write(path):
     """Bytes of the largest write that no power cut tears, as an NVMe device
-    says (NAWUPF, AWUPF); 0: of none, nor where that depends on its place
-    (NABSPF), nor of other devices, whose promise is not for each write."""
+    says (NAWUPF, AWUPF), if the kernel makes one command of it; 0: of none, nor
+    where either depends on its place (NABSPF, chunk_sectors), nor of other
+    devices, whose promise is not for each write."""
     if identity.describe(path)["kind"] != "nvme" or not tools.find("nvme"):
         return 0
     disk = sysfs.disk(path)
     space, control = (erase.json_of("nvme", what, sysfs.node(disk), "-o",
                                     "json") for what in ("id-ns", "id-ctrl"))
-    block = sysfs.number(disk, "queue", "logical_block_size")
+    block, most, chunk = (sysfs.number(disk, "queue", name) or 0 for name in (
+        "logical_block_size", "max_sectors_kb", "chunk_sectors"))
     own = space.get("nawupf") if space.get("nsfeat", 0) & 2 else None
     blocks = own or control.get("awupf")
-    return 0 if blocks is None or space.get("nabspf") else (
-        (blocks + 1) * (block or 0))
+    return 0 if blocks is None or space.get("nabspf") or chunk else min(
+        (blocks + 1) * block, most << 10)
 
 
 def run_command(command, path, noted):

@@ -14,9 +14,10 @@ from cutlab import (backing, cut, cut_of, cut_strip, device,  # noqa: F401
                     limited, strip)
 from fiolab.base.problem import Problem
 from fiolab.qualify import folder
-from fiolab.qualify.suite import cutruns, realcut
+from fiolab.qualify.suite import acklog, cutruns, powercut, realcut
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.target import identity, writecache
+from powerstrip import PowerStrip
 from qualifycontext import results, text
 
 MIB = 1 << 20
@@ -181,6 +182,40 @@ def test_such_a_device_that_holds_something_else(cut_strip, strip,
     found = cut_strip(claimed=True)
     assert found["state"] == "failed" and "nothing of ours" in found["why"]
     assert not cut_strip.claims[0]
+
+
+def test_fio_that_writes_on_after_the_cut(cut_strip, strip, monkeypatch, shm):
+    """As where the kernel tries again what has failed.  What it wrote then is
+    in the cache, and gone after the next cut: nobody had synced it."""
+    monkeypatch.setattr(powercut, "SYNCS", ({"fsync": 1 << 20},))
+    monkeypatch.setattr(cutruns.Writer, "_trim", lambda *_: False)
+    first = os.path.join(shm, "first")
+    monkeypatch.setattr(PowerStrip, "command", f"if [ -e {first} ]; then "
+                        f"{strip.command}; else touch {first}; fi")
+    found = cut_strip(profile=dataclasses.replace(MANY, cycles=2))
+    assert strip.cuts == 1 and results(found)["power-cut contents"] == "pass"
+    assert "0 blocks of " in text(found, "power-cut synced")
+    rows = {row[0]: row[1:] for row in found["tables"][0]["rows"]}
+    assert rows["unsynced blocks lost"][2] > 0
+
+
+def test_a_sync_that_ends_once_there_is_power_again(cut_strip, strip,
+                                                    monkeypatch):
+    """Whoever sent it, such as a kernel that tries again: what was lost before
+    was not synced."""
+    made, logs = acklog.AckLog.made, []
+    monkeypatch.setattr(acklog.AckLog, "made",
+                        lambda *words: logs.append(made(*words)) or logs[-1])
+    monkeypatch.setattr(powercut, "SYNCS", ({"fsync": 1 << 20},))
+    is_back = realcut.is_back
+
+    def synced(target):
+        logs[-1].head["synced"] = logs[-1].head["acks"]
+        return is_back(target)
+    monkeypatch.setattr(realcut, "is_back", synced)
+    found = cut_strip()
+    assert strip.cuts == 1 and results(found)["power-cut contents"] == "pass"
+    assert "0 blocks of 0 " in text(found, "power-cut synced")
 
 
 def fails(*_, **__):

@@ -31,6 +31,15 @@ def punch(descriptor: int, start: int, length: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def flush(path: str) -> None:
+    """The volatile cache of a block device, or of the one below a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Raw:
     """An open target.  Offsets and lengths are multiples of its blocks.
 

@@ -104,6 +104,7 @@ class Writer:
         self.context, self.executor = context, _executor(context)
         self.unit = max(BLOCK, context.target.logical_block)
         whole, self.begun = self.unit * LARGEST, None
+        self.seen = None            # after the last cut
         self.log = log or acklog.AckLog.made(
             path or os.path.join(context.folder, "acknowledged"),
             size // whole * whole, self.unit, secrets.randbits(64))
@@ -147,6 +148,7 @@ class Writer:
     def load(self, path, number, sync, cut, is_back=lambda: True):
         """{what is known before the look} of a run that is cut: random writes
         of one to 16 units, each second time of trimmed ones."""
+        self._go_on(path)
         trimmed = number % 2 == 1 and self._trim(path)
         seed = jobtext.seed(self.context.seed, "power-cut", number, *sync)
         self.begun = {"sync": next(iter(sync), "none"), "trimmed": trimmed,
@@ -176,9 +178,17 @@ class Writer:
 
     def look(self, path, cut, atomic=0):
         """The same, with what became of the writes; and what was seen.  The
-        next cut goes on from there."""
-        seen = acklog.look(path, self.log)
-        found = acklog.judge(self.log, seen, cut["before"],
+        log stays as it is until the next cut: who has to look once more finds
+        the same."""
+        self.seen = acklog.look(path, self.log)
+        found = acklog.judge(self.log, self.seen, cut["before"],
                              self.context.target.logical_block, atomic)
-        acklog.settle(self.log, seen)
-        return {**cut, **found}, seen
+        return {**cut, **found}, self.seen
+
+    def _go_on(self, path):
+        """What was found must be there from now on.  It may be in a cache: fio
+        writes on where the power goes and returns without an error."""
+        if self.seen:
+            blockio.flush(path)
+            acklog.settle(self.log, self.seen)
+            self.seen = None

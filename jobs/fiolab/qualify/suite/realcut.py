@@ -176,6 +176,9 @@ class Device:
                            cuts=self.cuts)
         why = run_command(self.command, self.path,
                           os.path.join(self.context.folder, "cut"))
+        # A sync that ends once there is power again cannot promise what was
+        # acknowledged before that went.
+        self.writer.log.stop()
         if self.kept:
             self.kept.forget()
         return why

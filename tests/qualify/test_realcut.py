@@ -174,14 +174,15 @@ def test_a_device_without_a_name_of_its_own(cut, monkeypatch):
     assert found["state"] == "done" and cut.claims == (True, None)
 
 
-def test_such_a_device_that_holds_something_else(cut_strip, strip,
-                                                 monkeypatch):
-    """or it is taken for another."""
+def test_such_a_device_that_has_lost_all(cut_strip, strip, monkeypatch):
+    """or may be another, which is not written to."""
     monkeypatch.setattr(realcut, "NAMES", ())
     strip.then = lambda path: zeroes(path, 0, 32)
-    found = cut_strip(claimed=True)
-    assert found["state"] == "failed" and "nothing of ours" in found["why"]
-    assert not cut_strip.claims[0]
+    found = cut_strip(profile=MANY, claimed=True)
+    assert results(found)["power-cut synced"] == "fail" and strip.cuts == 1
+    assert "has lost all, or another" in text(found, "power-cut synced")
+    claimed, why = cut_strip.claims
+    assert not claimed and "not claimed any more" in why
 
 
 def test_fio_that_writes_on_after_the_cut(cut_strip, strip, monkeypatch, shm):

@@ -141,9 +141,19 @@ class Device:
         self.kept.forget()      # a second look would not find what is lost
         self.smart, self.cuts = note["smart"], note["cuts"] + 1
         self.writer = Writer(self.context, log.size, log=log)
-        cut, seen = self.writer.look(
-            self.path, self.writer.ended(note["begun"]), self.atomic)
-        self._take_back(seen.ours)
+        return self._look(self.writer.ended(note["begun"]))
+
+    def _look(self, cut):
+        """With what became of the writes.  The device is claimed again, but
+        for one that holds nothing of ours and has no name of its own: that is
+        another, or has lost all, and neither may pass or be written to."""
+        cut, seen = self.writer.look(self.path, cut, self.atomic)
+        if not seen.ours and not any(map(self.before.get, NAMES)):
+            self._check_same()
+            return {**cut, "gone": True, "why": f"{self.path} held nothing of "
+                    "what was written to it, and has no serial number: it has "
+                    "lost all, or another device has come back"}
+        self._take_back()
         return cut
 
     def once(self, number, sync):
@@ -165,10 +175,8 @@ class Device:
         if not is_back(target):
             return {**cut, "gone": True, "why": "the device did not come back "
                     f"in {RETURN} s"}
-        cut, seen = self.writer.look(self.path, cut, self.atomic)
-        self._take_back(seen.ours)
         self.cuts += not cut["why"]
-        return cut
+        return self._look(cut)
 
     def _cut(self, number):
         if self.kept:
@@ -183,17 +191,19 @@ class Device:
             self.kept.forget()
         return why
 
-    def _take_back(self, ours):
-        """The claim, and the settings: last, as udev may set what has just
-        come back.  Where it is another device, or somebody has taken it, a
-        Problem: no test writes there any more."""
+    def _check_same(self):
+        """Where it is another device, a Problem: no test writes there any
+        more."""
         other = identity.same(self.before, identity.describe(self.path),
                               identity.DEVICE)
-        if not other and not any(map(self.before.get, NAMES)) and not ours:
-            other = "it holds nothing of ours."
         if other:
             raise Problem(f"what came back as {self.path} after the power cut "
                           f"is not the device that went: {other}")
+
+    def _take_back(self):
+        """The claim, and the settings: last, as udev may set what has just
+        come back.  A Problem where somebody has taken it, too."""
+        self._check_same()
         claim.renew(self.context.target)
         found = settings(self.context, self.before, self.had_switch)
         if self.settings is None or self.settings["result"] != UNKNOWN:
@@ -204,7 +214,7 @@ class Device:
         said = None
         try:
             if is_back(self.context.target):
-                self._take_back(True)
+                self._take_back()
                 found = self.settings
                 said = found["text"] if found["result"] == UNKNOWN else None
         except Problem as other:

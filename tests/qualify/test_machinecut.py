@@ -80,6 +80,23 @@ def test_what_it_has_lost_is_seen_then(cut_strip, strip, machine):
     assert "in cut 1" in text(found, "power-cut synced") and strip.cuts == 1
 
 
+def test_who_is_killed_while_it_is_judged_judges_it_again(
+        cut_strip, strip, machine, monkeypatch):
+    """Before what it has found is kept; the second time it finds the same."""
+    strip.lie()
+    machine.goes_down(cut_strip)
+    machine.boots()
+    with monkeypatch.context() as patch:
+        patch.setattr(realcut.Device, "_take_back", killed)
+        assert cut_strip(ack_log=machine.memory)["why"] == "killed."
+    found = cut_strip(ack_log=machine.memory)
+    assert results(found)["power-cut synced"] == "fail" and strip.cuts == 1
+
+
+def killed(*_):
+    raise Problem("killed.")
+
+
 def test_it_goes_on_with_the_next(cut_strip, strip, machine, monkeypatch):
     """What the device has counted is compared with what it was before all."""
     monkeypatch.setattr(identity, "smart", lambda _: (

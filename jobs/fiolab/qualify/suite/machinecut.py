@@ -69,6 +69,7 @@ class Kept:
                       "--ack-log.")
 
     def remove(self):
-        """The log, once there will be no more cuts."""
+        """All of it, once there will be no more cuts."""
+        self.forget()
         with contextlib.suppress(OSError):
             os.unlink(self.path)

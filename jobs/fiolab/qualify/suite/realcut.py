@@ -138,7 +138,6 @@ class Device:
         if not left:
             return None
         note, log = left
-        self.kept.forget()      # a second look would not find what is lost
         self.smart, self.cuts = note["smart"], note["cuts"] + 1
         self.writer = Writer(self.context, log.size, log=log)
         return self._look(self.writer.ended(note["begun"]))

@@ -21,6 +21,11 @@ static const char *unfit(const struct thread_data *td)
 		return "it writes data of its own, which verify would blame";
 	if (td_trim(td))
 		return "what a trimmed block holds is not known";
+	if (o->read_iolog_file)
+		return "a log that is replayed may trim, and what a trimmed "
+		       "block holds is not known";
+	if (o->zone_mode == ZONE_MODE_ZBD)
+		return "zonemode=zbd resets zones, which lose what they held";
 	if (td_write(td) && o->iodepth > 1 && !o->serialize_overlap)
 		return "which of two writes in flight to one place is the "
 		       "later is not known; give serialize_overlap=1";

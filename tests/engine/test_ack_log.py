@@ -138,6 +138,7 @@ def test_reads_are_no_matter(fio, ext4_file, log):
 @pytest.mark.parametrize("options, why", [
     ({"verify": "crc32c"}, "which verify would blame"),
     ({"rw": "randtrim"}, "trimmed block"),
+    ({"zonemode": "zbd", "zonesize": "256k"}, "resets zones"),
     ({"io_submit_mode": "offload"}, "offload"),
     ({"serialize_overlap": 0}, "give serialize_overlap=1"),
     ({"nrfiles": 2, "filename": None}, "one file"),
@@ -154,6 +155,18 @@ def test_a_job_that_cannot_have_one(fio, loop_device, log, options, why):
     line, = ours(result)
     assert "so the job does not start" in line and why in line
     assert result.job["write"]["total_ios"] == 0
+
+
+def test_a_log_of_i_o_may_trim(fio, loop_device, log, tmp_path):
+    """So that a job that replays one has none."""
+    replay = tmp_path / "replay"
+    replay.write_text("\n".join([
+        "fio version 2 iolog", *(f"{loop_device} {what}" for what in (
+            "add", "open", "write 0 4096", "trim 0 4096", "close")), ""]))
+    result = fio(loop_device, ack_log=log, read_iolog=str(replay),
+                 **{**JOB, "rw": "write"}).failed()
+    line, = ours(result)
+    assert "so the job does not start" in line and "may trim" in line
 
 
 def test_each_job_has_its_own(fio, loop_device, log):

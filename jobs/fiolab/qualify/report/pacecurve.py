@@ -1,21 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Latency against the rate that was asked for, of each mix, with the rate that
 # it does at most, and the highest that was found to keep p99.
-from statistics import median
-
 from ...fio.metrics import TABLE
 from ...report import plotting, svg, wording
+from ..suite.derive import middle_of
 from . import cellpage, phrases, pictures
 
 DASHES = {"due_p50_us": "-", "due_p99_us": (0, (4, 2)),
           "due_p99_9_us": (0, (1, 1.5))}
 FASTEST, HIGHEST = "closed loop", "highest"
-
-
-def _median(cell, metric):
-    found = [x for x in cell["values"].get(metric, {}).get("values", ())
-             if x is not None]
-    return median(found) if found else None
 
 
 def families(cells):
@@ -30,7 +23,7 @@ def families(cells):
 
 
 def _curve(cells):
-    return sorted(((_median(cell, "iops"), cell)
+    return sorted(((middle_of(cell, "iops"), cell)
                    for name, cell in cells.items() if name.endswith("%")),
                   key=lambda one: one[0])
 
@@ -39,7 +32,7 @@ def _lines(axes, points):
     """What is drawn of each percentile: [(name, last y, colour)], all y."""
     ends, every = [], []
     for (metric, dash), colour in zip(DASHES.items(), svg.LINES):
-        found = [(x, _median(cell, metric)) for x, cell in points]
+        found = [(x, middle_of(cell, metric)) for x, cell in points]
         found = [point for point in found if point[1] is not None]
         if found:
             axes.plot(*zip(*found), color=colour, linestyle=dash,
@@ -74,7 +67,7 @@ def picture(mix, cells, prefix):
         return None
     names = [TABLE[metric].head.split()[0] for metric in DASHES]
     made, axes = pictures.figure(280, right=pictures.room(names), top=30)
-    fastest = _median(cells[FASTEST], "iops")
+    fastest = middle_of(cells[FASTEST], "iops")
     axes.set_xlim(0, 1.04 * max(fastest, *(x for x, _ in points)))
     ends, every = _lines(axes, points)
     pictures.value_axis(axes, every, "us")
@@ -93,7 +86,7 @@ def picture(mix, cells, prefix):
 
 def _said(points, found):
     text = "; ".join(f"{x:,.0f} IOPS: p99 "
-                     f"{phrases.amount(_median(cell, 'due_p99_us'), 'us')}"
+                     f"{phrases.amount(middle_of(cell, 'due_p99_us'), 'us')}"
                      for x, cell in points)
     return text + (f"; {found[1]} up to {found[0]:,.0f} IOPS" if found else "")
 

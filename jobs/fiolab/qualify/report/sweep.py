@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # IOPS and latency over the queue depth, with the knee: beyond it more depth
 # buys latency and no more I/Os.
-from statistics import median
-
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ...fio.metrics import TABLE
 from ...report import svg, wording
 from ...stats import knee
+from ..suite.derive import middle_of
 from . import phrases, pictures
 
 AXIS_NAME = 0.3             # of the width: so much of it the axis' name takes
@@ -34,21 +33,15 @@ def _stem(name, depth):
         f"QD{depth}", "").split())
 
 
-def _median(cell, metric):
-    found = [x for x in cell["values"].get(metric, {}).get("values", ())
-             if x is not None]
-    return median(found) if found else None
-
-
 def knee_of(cells):
     """The depth of the knee, as the test itself finds it; None without."""
-    return knee.find([(cell["stimulus"]["depth"], _median(cell, "iops"),
-                       _median(cell, "lat_mean_us")) for cell in cells]).depth
+    return knee.find([(cell["stimulus"]["depth"], middle_of(cell, "iops"),
+                       middle_of(cell, "lat_mean_us")) for cell in cells]).depth
 
 
 def _line(axes, cells, metric, **style):
-    points = [(c["stimulus"]["depth"], _median(c, metric)) for c in cells
-              if _median(c, metric) is not None]
+    points = [(c["stimulus"]["depth"], middle_of(c, metric)) for c in cells
+              if middle_of(c, metric) is not None]
     if points:
         axes.plot(*zip(*points), linewidth=1.5, markersize=4, **style)
     return [y for _, y in points]

@@ -2,7 +2,7 @@
 # What the SNIA tests report beyond each cell: tables and grids from the phases
 # of a test, as they stand in qualify.json.  No number here was not measured: a
 # cell without figures is null.
-from statistics import fmean
+from statistics import fmean, median
 
 from ...fio.metrics import TABLE
 
@@ -30,6 +30,20 @@ def values(phase, stimulus, metric, rounds=None):
 def mean(phase, stimulus, metric, rounds=None):
     found = values(phase, stimulus, metric, rounds)
     return fmean(found) if found else None
+
+
+def middle(phase, stimulus, metric):
+    """The median of the rounds, on which one that was disturbed bears least;
+    None where none has it."""
+    found = values(phase, stimulus, metric)
+    return median(found) if found else None
+
+
+def middle_of(cell, metric):
+    """The same of a cell."""
+    found = [value for value in cell["values"].get(metric, {}).get(
+        "values", ()) if value is not None]
+    return median(found) if found else None
 
 
 def _names(phase):

@@ -191,6 +191,36 @@ def bench_on(device, fio_binary, build_dir, tmp_path, stack, engine="kaio"):
 
 
 @pytest.mark.fio
+def test_a_bound_that_all_rates_keep(engine, fio_binary, build_dir, tmp_path,
+                                     stack, monkeypatch):
+    """Nothing is searched for: the highest is that of the curve."""
+    monkeypatch.setattr(pace, "READS", (70,))
+    monkeypatch.setattr(pace, "THIN_SHARES", (10, 40))
+    path = tmp_path / "target"
+    path.write_bytes(bytes(8 * MIB))
+    bench = bench_on(str(path), fio_binary, build_dir, tmp_path, stack)
+    bench.spec = specfile.Spec("s", "s", 0.95, (specfile.Limit(
+        1, "pace", "*", "k", "iops_at_p99", "min", 1, "IOPS", 0, 6e7),))
+    found, _ = qualifycontext.run(bench, next(
+        one for one in queuetests.TESTS if one.name == "pace"))
+    qualifydata.hold(found)
+    assert found["state"] == "done", found["why"]
+    known = {one["name"].removeprefix("4K 70/30 "): one
+             for one in found["cells"]}
+    assert set(known) == {"closed loop", "10%", "40%", "highest"}
+    curve, search = found["tables"]
+    assert [row[0] for row in curve["rows"]] == ["10%", "40%"]
+    one, = known["highest"]["paces"]
+    assert one["missed_iops"] is None and len(one["tried"]) == 2
+    assert one["iops"] == curve["rows"][1][1] == search["rows"][0][2]
+    # Each of its threads does reads and writes at their rates.
+    asked, values = one["iops"], known["40%"]["values"]
+    assert values["read_iops"]["mean"] > values["write_iops"]["mean"] > 0
+    assert values["iops"]["mean"] < 1.2 * asked
+
+
+@pytest.mark.fio
+@pytest.mark.slow
 def test_the_knee_is_where_the_device_ends(need_root, shm, engine, fio_binary,
                                            build_dir, tmp_path, stack,
                                            monkeypatch):

@@ -474,6 +474,7 @@ def test_a_mistake_is_one_sentence(tmp_path, words, said):
     assert done.returncode == 2 and said in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.fio
 @pytest.mark.root
 def test_a_slow_one_of_eight_is_found(qualify, shm):
@@ -543,5 +544,6 @@ def test_interference_goes_on_where_it_was(qualify, shm):
     assert [row["n"] for row in rows] == [6, 6]
     assert {row["target"] for row in rows} == {
         target["name"] for target in report["targets"]}
+    _check_seats(qualify, report)
     again = qualify("--resume", qualify.out, "--no-pdf")
     assert qualify.report()["interference"] == report["interference"], again

@@ -94,6 +94,10 @@ def pace(most=420_000.0):
 
 def report():
     data = qualifydata.report()
+    data["targets"][0]["neighbour"] = {
+        "path": "/dev/nvme0n2", "size_bytes": 3_840_755_982_336,
+        "active_bytes": 3_840_755_982_336, "model": "X400",
+        "serial": "S4U00017"}
     data["targets"][0]["tests"] += [
         tails(line(30.0, "nvme nvme0: I/O 12 QID 3 timeout, reset controller")),
         pace()]

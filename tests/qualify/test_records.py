@@ -136,7 +136,7 @@ def test_a_report_without_them_is_one_too():
     data = {name: x for name, x in finishedrun.DATA.items()
             if name not in ("record", "fleet", "interference")}
     data["targets"] = [{name: x for name, x in one.items()
-                        if name not in ("sample", "seat")}
+                        if name not in ("sample", "seat", "neighbour")}
                        for one in data["targets"]]
     schema.check(data)
     for text in ("\n".join(textreport.lines(data)), htmlreport.render(data),

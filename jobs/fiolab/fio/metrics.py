@@ -122,6 +122,8 @@ TABLE = {metric.name: metric for metric in (
     _due("50"), _due("99"), _due("99.9"),
     Metric("behind_us", "Behind its schedule", "us", "lower",
            said="behind its schedule at the end", head="behind"),
+    Metric("times_alone", "Times p99 alone", "1", "lower", head="x alone",
+           said="p99 from due over that alone", key="max_p99_times_alone"),
     Metric("ctx_per_io", "Context switches per I/O", "1", "lower",
            ("more switches", "fewer switches"), "secondary"),
     *_of("sync", "Sync latency", "sync", "50", "99"),
@@ -129,8 +131,7 @@ TABLE = {metric.name: metric for metric in (
     *(one for name in CLASSES for one in _of(
         f"prio_{name.lower()}", f"Prio {name}", f"prio {name}", "99")),
     # As jobs/bench has always written them.
-    Metric("p50_us", "p50 us", "us", "lower", LONGER),
-    Metric("p99_us", "p99 us", "us", "lower", LONGER),
+    *(Metric(f"p{n}_us", f"p{n} us", "us", "lower", LONGER) for n in (50, 99)),
     Metric("iops_per_cpu", "IOPS/CPU", "1/s", "higher", FASTER),
     Metric("wall_s", "wall s", "s", "lower", ("later", "sooner")))}
 METRICS = {name: one for name, one in TABLE.items() if one.role}
@@ -142,7 +143,6 @@ COMMON = tuple(name for name in METRICS if name not in SPECIAL)
 SYNC = "sync_mean_us"       # primary where each write is followed by a sync
 LIMITS = {one.key: one for one in TABLE.values() if one.key}
 CHANGES = {name: one.changes for name, one in TABLE.items() if one.changes}
-
 NO_SWITCH = 0.5         # stands for none in a run, so that there is a ratio
 DIRECTIONS = ("read", "write", "trim")
 READING, MIXED = ("read", "randread"), ("rw", "readwrite", "randrw")

@@ -26,7 +26,7 @@ integrity and queue tests; or the groups pts, integrity, queue.  --plan lists
 them all.  Of the queue tests, tails is latency over half an hour, second by
 second, pace latency at set rates, with the highest that keeps a p99, and
 beside-writes, beside-trims, burst-writes and burst-trims reads while these go
-on, and after them.
+on, and after them, neighbour reads at a set rate beside another user's load.
 
 exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
 one was not measured, or the command could not run; 130 after Ctrl-C, which
@@ -116,6 +116,9 @@ def _where(new):
         "arrive, for itself, if there are enough)")
     add("--size", type=commandline.size, metavar="N",
         help="use so much of each target (all of it)")
+    add("--neighbour", metavar="DEV", help="where the test neighbour puts its "
+        "load, another namespace or partition, which is overwritten as well "
+        "(the second half of the target)")
     add("--destroy-data", action="store_true", help="the targets may be "
         "overwritten, and will be; one that is in use never is")
     add("--allow", action="append", choices=claimable.DOUBTS,
@@ -199,6 +202,10 @@ def refuse(given):
     if "power_cut" in given and claimable.SHARED in given.get("allow", ()):
         raise Problem("--power-cut would cut off what else is in use on the "
                       "disk: leave out --allow shared.")
+    if "neighbour" in given and ("scratch" in given or "client" in given or
+                                 len(given["target"]) > 1):
+        raise Problem("--neighbour is of one target of this machine: name one "
+                      "--target, and leave out --scratch and --client.")
     if "ack_log" in given and "power_cut" not in given:
         raise Problem("--ack-log is for the cuts of --power-cut: give COMMAND.")
     if "client" in given and "size" not in given:
@@ -218,4 +225,5 @@ def request(given):
         size=SCRATCH_SIZE if asked.scratch and asked.size is None
         else asked.size,
         **{name: os.path.abspath(getattr(asked, name))
-           for name in ("spec", "against", "ack_log") if getattr(asked, name)})
+           for name in ("spec", "against", "ack_log", "neighbour")
+           if getattr(asked, name)})

@@ -16,6 +16,7 @@ from .own import fitting, sources
 from .qualification import SPEC, begun, say
 from .records import commands, signature
 from .resume import go_on
+from .tails import neighbourtarget
 
 
 def _folder(build, path):
@@ -40,7 +41,8 @@ def _show(qualification, file):
 
 def _only_plan(qualification):
     _show(qualification, sys.stdout)
-    if any(target.refused for target in qualification.targets):
+    if any(one and one.refused for one in (*qualification.targets,
+                                           qualification.neighbour)):
         raise SystemExit(2)         # as the command itself would end
 
 
@@ -53,6 +55,7 @@ def _begin(given, stack):
     qualification.only_plan = plan
     qualification.load_spec(asked.spec)
     targetset.make(qualification)
+    qualification.neighbour = neighbourtarget.make(qualification)
     fitting.check(qualification)
     if not asked.no_pin:
         seats.take(qualification.targets)
@@ -62,7 +65,8 @@ def _begin(given, stack):
         return _only_plan(qualification)
     _show(qualification, sys.stderr)
     if qualification.writes and not qualification.destroy:
-        names = ", ".join(target.name for target in qualification.targets)
+        names = ", ".join(one.name for one in (
+            *qualification.targets, qualification.neighbour) if one)
         raise Problem("nothing was written: give --destroy-data to overwrite "
                       f"{names}.")
     targetset.look_at_hosts(qualification)

@@ -34,6 +34,7 @@ class Bench:
     build: str = ""         # the build folder
     spec: Any = None        # the limits, where a test searches for them
     ack_log: str | None = None      # a folder that outlives the machine
+    neighbour: Any = None   # the Target of --neighbour
     covered: bool = False   # all of the range was written since the last purge
     # (number of a phase and round, or neither) -> the context of one, in which
     # the target's health is sampled; see watch/healthsamples.py

@@ -9,6 +9,7 @@ import re
 MOST_THREADS, MOST_JOBS = 128, 64       # in one process
 MIXED = ("rw", "randrw", "readwrite")
 SLACK = 0.1             # of what is written in one time; may stay unwritten
+HALF = 1 << 20          # a half of the range is a multiple
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 COMMON = ("thread=1", "norandommap=1", "refill_buffers=1", "randrepeat=0",
           "allrandrepeat=0")
@@ -68,11 +69,12 @@ def processes(found):
         last = made[-1] if made else None
         alone = load.stimulus.continues or (
             last and last[-1].stimulus.continues)
-        if not last or alone or len(last) == MOST_JOBS or \
-                sum(one.threads for one in last) + load.threads > MOST_THREADS:
-            made.append([load])
-        else:
+        full = last and (len(last) >= MOST_JOBS or sum(
+            one.threads for one in last) + load.threads > MOST_THREADS)
+        if last and (load.stimulus.together or not (alone or full)):
             last.append(load)
+        else:
+            made.append([load])
     return made
 
 
@@ -81,6 +83,19 @@ def seed(*place):
     text = "/".join(map(str, place))
     digest = hashlib.sha256(text.encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def place(part, active, offset=0, neighbour=None):
+    """(options that say where, bytes there) of a stimulus' part; offset: where
+    what has all of the range begins; neighbour: a Target."""
+    half = active // 2 // HALF * HALF
+    name, size = "${TARGET}", active
+    if neighbour and part == 2:
+        name, size = neighbour.named, neighbour.size
+    elif part and not neighbour:
+        offset, size = ((0, half), (half, active - half))[part - 1]
+    return [*([f"filename={name}"] if neighbour else ()), f"offset={offset}",
+            f"size={size if part else size - offset}"], size
 
 
 def _amount(load, profile, active):
@@ -102,27 +117,34 @@ def _blocks(one):
             ("bssplit=" if "/" in one.bs else "bs=") + one.bs]
 
 
-def section(load, profile, active, number, offset=0):
-    """The lines of one job."""
+def section(load, profile, active, number, offset=0, neighbour=None):
+    """The lines of one job; a new group has figures of its own."""
     one = load.stimulus
-    lines = [f"[{load.name}]", "stonewall", *_blocks(one),
-             f"numjobs={load.threads}", f"iodepth={load.depth}",
-             f"offset={offset}", f"size={active - offset}",
-             f"randseed={number}", *_amount(load, profile, active)]
+    where, size = place(one.part, active, offset, neighbour)
+    lines = [f"[{load.name}]", "new_group=1" if one.together else "stonewall",
+             *_blocks(one), f"numjobs={load.threads}",
+             f"iodepth={load.depth}", *where, f"randseed={number}",
+             *_amount(load, profile, size)]
     if one.wait:
         lines.append(f"exec_prerun=sleep {profile.duration(one.wait):g}")
     return [*lines, *one.options, ""]
 
 
-def text(found, profile, active, seeds, offset=0, windows=False):
+def text(found, profile, active, seeds, offset=0, windows=False,
+         neighbour=None, base=()):
     """The job file of one process, without what names engine and target.
 
     seeds: one number for each load; offset: where sequential ones begin;
-    windows: keep the latencies of each second.
+    windows: keep the latencies of each second; neighbour: a Target, where
+    the second part is no half of the range; base: then the lines of the
+    executor.
     """
-    lines = ["[global]", *COMMON, *(["lat_windows=1"] if windows else []), ""]
+    # To a file that is named here fio adds those of its sections.
+    base = [line for line in base if not line.startswith("filename=")]
+    lines = ["[global]", *base, *COMMON,
+             *(["lat_windows=1"] if windows else []), ""]
     for load, number in zip(found, seeds):
-        lines += section(load, profile, active, number, offset)
+        lines += section(load, profile, active, number, offset, neighbour)
     return "\n".join(lines)
 
 
@@ -130,7 +152,8 @@ def seconds(load, profile):
     """Of I/O and of waiting, where it is not an amount."""
     one = load.stimulus
     wait = profile.duration(one.wait) if one.wait else 0
-    return wait + (0 if one.capacity else profile.duration(one.seconds))
+    return wait + (0 if one.capacity or one.together else
+                   profile.duration(one.seconds))
 
 
 def writes(stimulus):

@@ -8,7 +8,7 @@ import time
 from ..base import machine
 from ..base.problem import Problem
 from ..stats import steady
-from ..target import purge
+from ..target import claim, purge
 from . import estimate, jobtext, prewritten, values
 from .execute import Stopped
 from .tails import windows
@@ -95,16 +95,29 @@ class PhaseRun:
         known = [jobtext.seed(bench.seed, self.test.name, self.phase.name,
                               number, load.index) for load in loads]
         offset = self.position if loads[0].stimulus.continues else 0
+        other = self._neighbour(loads)
         text = jobtext.text(loads, bench.profile,
                             bench.target.size, known, offset,
                             bench.executor.tells_windows and
-                            self.phase.histogram)
+                            self.phase.histogram, other,
+                            bench.executor.base() if other else ())
         ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
-                                 self._limit(loads))
+                                 self._limit(loads), base=not other)
+        if other:
+            claim.check_same(other)
         if loads[0].stimulus.continues:
             self.position = jobtext.next_offset(
                 offset, values.written(ran.jobs), bench.target.size)
         return ran
+
+    def _neighbour(self, loads):
+        """The Target beside the bench's, where they use a part of either; it
+        is what was claimed."""
+        other = self.bench.neighbour
+        if not other or not any(load.stimulus.part for load in loads):
+            return None
+        claim.check_same(other)
+        return other
 
     def _limit(self, loads):
         size = self.bench.target.size
@@ -136,6 +149,8 @@ class PhaseRun:
             more = self._results(self._process(number, order, loads), loads)
             results, latencies = results + more[0], latencies + more[1]
             size += more[2]
+        if self.phase.adds:
+            self.phase.adds(results)
         return results, latencies, size
 
     def _run_round(self, number):

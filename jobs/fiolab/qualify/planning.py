@@ -14,6 +14,7 @@ from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
 from .fleet import interference, seats
 from .suite import integrity, pts, queuetests
+from .tails import neighbourtarget
 
 NEW = "begin a new run"
 
@@ -99,6 +100,12 @@ def _together(qualification):
         if planned else [])
 
 
+def _beside(neighbour):
+    return [f"The test neighbour loads {neighbour.name}, of which "
+            f"{neighbour.size / 1e9:,.1f} GB are overwritten."] if (
+                neighbour) else []
+
+
 def lines(qualification):
     """The plan in words."""
     profile = qualification.profile
@@ -109,7 +116,7 @@ def lines(qualification):
     found += [line for test in qualification.tests for line in test.said()]
     for target in qualification.targets:
         found += _target_lines(target, qualification)
-    found += _together(qualification)
+    found += _together(qualification) + _beside(qualification.neighbour)
     found.append(f"{_destroyed(qualification)} Writing an amount is reckoned "
                  f"at {estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
                  "reckoned.")
@@ -164,6 +171,7 @@ def new(qualification, before):
                 {**target.data(PLAN), "write_cache_before": known,
                  **targetset.describe(qualification, target)}
                 for target, known in zip(qualification.targets, before)],
+            "neighbour": neighbourtarget.planned(qualification.neighbour),
             "own": [one.data() for one in qualification.sources],
             "interference": planned and asdict(planned),
             "environment": machine.describe(),

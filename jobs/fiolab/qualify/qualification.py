@@ -55,6 +55,7 @@ class Request:
     sample: list | None = None      # one for each target
     no_pin: bool = False
     size: int | None = None
+    neighbour: str | None = None
     allow: list | None = None
     power_cut: str | None = None
     cycles: int | None = None
@@ -80,6 +81,7 @@ class Qualification:
     spec: Any = None        # limits.specfile.Spec
     other: dict | None = None   # the qualify.json of --against
     targets: list = field(default_factory=list)     # of target.Target
+    neighbour: Any = None   # likewise, of --neighbour
     folder: Any = None      # folder.Folder
     plan: dict | None = None    # plan.json
     warnings: list = field(default_factory=list)    # that are not in it

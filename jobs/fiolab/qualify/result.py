@@ -15,6 +15,7 @@ from .limits import against, healthlimits, judging, outcome
 from .records import exporters, manifest, signature
 from .report import (csvreport, healthcsv, healthwords, phrases, schema,
                      steadywords, textreport)
+from .tails import neighbourtarget
 from .watch import healthcheck, healthfacts, kernelerrors
 
 RESUMED = ("the run was resumed at {}, {}: no round from before a break is in "
@@ -49,6 +50,8 @@ def _target(worker, known):
     samples = worker.qualification.asked.sample
     return {**target.data(QUALIFY), "identity": known["identity"],
             "sample": samples[worker.number] if samples else None,
+            "neighbour": neighbourtarget.data(
+                worker.qualification.plan.get("neighbour")),
             "smart": {"before": known["smart"], "after": after["smart"],
                       "why": known["smart_why"] or after["why"],
                       "rows": smartlog.rows(known["smart"], after["smart"])},

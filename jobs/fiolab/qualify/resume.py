@@ -11,6 +11,7 @@ from .folder import Folder
 from .own import fitting, sources
 from .records import manifest
 from .qualification import SPEC, Request, begun
+from .tails import neighbourtarget
 
 
 def asked(known):
@@ -52,6 +53,16 @@ def _same_targets(targets, planned):
                           f"began: {why}")
 
 
+def _claim(qualification, known):
+    """All targets, if they are those that they were."""
+    targetset.make(qualification)
+    qualification.neighbour = neighbourtarget.make(qualification)
+    fitting.check(qualification)
+    _same_targets(qualification.targets, known["targets"])
+    if qualification.neighbour:
+        _same_targets([qualification.neighbour], [known["neighbour"]])
+
+
 def _keep_more_rounds(qualification, known):
     """In the plan; and the end of the run is not its end any more."""
     known.update(planning.tests_and_profile(qualification))
@@ -90,9 +101,7 @@ def go_on(given, stack):
     if qualification.writes and not qualification.destroy:
         raise Problem("--resume writes to the targets again: give "
                       "--destroy-data.")
-    targetset.make(qualification)
-    fitting.check(qualification)
-    _same_targets(qualification.targets, known["targets"])
+    _claim(qualification, known)
     seats.take_again(qualification.targets, known["targets"])
     targetset.look_at_hosts(qualification)
     targetset.set_caches(qualification, [one["write_cache_before"]

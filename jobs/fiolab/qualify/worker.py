@@ -73,7 +73,7 @@ class Worker(threading.Thread):
             number, Executor(its.fio, its.side, target, its.folder, its.stop,
                              its.has_stats),
             its.profile, its.seed, purge, self._progress, its.asked.power_cut,
-            its.asked.build, its.spec, its.asked.ack_log)
+            its.asked.build, its.spec, its.asked.ack_log, its.neighbour)
         folder, name = its.folder, self.bench.label("kernel")
         self.kernel = kernelerrors.Watch(
             target, folder.load_round(name),

@@ -6,6 +6,7 @@ from ...report import page, svg, wording
 from .. import prewritten
 from ..fleet import fleetpage, seats
 from ..records import recorded
+from ..tails import neighbourtarget
 from . import (cachewords, devicepage, healthwords, kernelpage, phrases,
                steadywords, testpage)
 
@@ -55,7 +56,8 @@ def _target(target, number):
             "smart_left": left, "health_said": healthwords.summary(target),
             "kernel_quiet": kernelpage.are_quiet(tests),
             "device": phrases.device(target), "seat_said": seats.said(target),
-            "written_said": prewritten.said(target)}
+            "written_said": prewritten.said(target),
+            "neighbour_said": neighbourtarget.said(target)}
 
 
 # Comparisons

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from ...fio.metrics import PERCENTILES
 from ...report import wording
+from ..tails import neighbourpicture
 from . import (cellpage, distribution, healthpicture, healthwords, heatmap,
                kernelpage, pacecurve, phrases, pictures, steadywords, sweep,
                timeline)
@@ -141,8 +142,9 @@ def _timelines(test, prefix):
 
 
 def _over_time(test, prefix):
-    return [figure(*each) for each in (*heatmap.drawn(test, prefix),
-                                       *pacecurve.drawn(test, prefix))]
+    return [figure(*each) for each in (
+        *neighbourpicture.drawn(test, prefix), *heatmap.drawn(test, prefix),
+        *pacecurve.drawn(test, prefix))]
 
 
 def _health(test, known, prefix):

@@ -8,6 +8,7 @@ from ...report.wording import several
 from .. import prewritten
 from ..fleet import fleettext, seats
 from ..records import recorded
+from ..tails import neighbourtarget
 from . import cachewords, healthwords, kernelpage, phrases, steadywords
 
 RESULTS = {"pass": "pass", "fail": "FAIL", "not measured": "not measured"}
@@ -32,6 +33,7 @@ def _head(data):
                         + (f", {sample}" if sample else ""), "")
         lines += fitted(prewritten.said(target))
         lines += fitted(seats.said(target) or "")
+        lines += fitted(neighbourtarget.said(target))
     for name, text in recorded.fields(data):
         lines += fitted(f"{name}: {text}", "")
     return lines + fitted(

@@ -23,6 +23,9 @@ class Stimulus:
     repeat: int = 1             # in a row, each with figures of its own
     continues: bool = False     # goes on where the one before ended
     record: bool = True         # False: only prepares what comes next
+    together: bool = False      # begins with the one before it, not after it
+    part: int = 0               # of the range: 1 or 2, its halves, or the
+                                # target and its neighbour; 0: all of it
     options: tuple = ()         # further fio options, "name=value"
 
 
@@ -58,6 +61,8 @@ class Phase:
     histogram: bool = False     # keep the latency histograms of its stimuli
     keep: bool = True           # its figures are results (False: it prepares)
     prepares: bool = False      # alone it is no test, though its figures count
+    # Adds figures of its own to the results of a round (as in qualify.json).
+    adds: Callable | None = None
     # Of a function: what it gives where it gives anything, for the plan.
     planned: tuple[Stimulus, ...] = ()
 

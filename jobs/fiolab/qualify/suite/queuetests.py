@@ -8,9 +8,9 @@ from statistics import median
 
 from ...fio.sidespec import ENGINE_FILE
 from ...stats import knee
-from ..tails import beside, burst, pace
+from ..tails import beside, burst, neighbour, pace
 from . import devicefull, mixedload, pts
-from .derive import column, values
+from .derive import column, middle, values
 from .kinds import Procedure, Table
 from .model import Phase, Stimulus
 from .verifying import unknown
@@ -33,18 +33,12 @@ def _measuring(phases):
     return phases[1] if len(phases) > 1 else {"rounds": [], "steady": None}
 
 
-def _middle(phase, name, metric):
-    """The median of the rounds: one that was disturbed makes no knee."""
-    found = values(phase, name, metric)
-    return median(found) if found else None
-
-
 # Depths
 
 def _sweep_points(phases):
     """[(depth, IOPS, mean us, p99 us, share inside io_submit)]"""
     phase = _measuring(phases)
-    return [(depth, *(_middle(phase, f"QD {depth}", metric)
+    return [(depth, *(middle(phase, f"QD {depth}", metric)
                       for metric in (*SHOWN, "submit_share")))
             for depth in DEPTHS if values(phase, f"QD {depth}", "iops")]
 
@@ -102,7 +96,7 @@ def _ways_rows(phase, metrics):
     for name in dict.fromkeys(r["stimulus"] for one in phase["rounds"]
                               for r in one["results"]):
         iops = values(phase, name, "iops")
-        rows.append([name, len(iops), *(_middle(phase, name, metric)
+        rows.append([name, len(iops), *(middle(phase, name, metric)
                                         for metric in metrics),
                      (max(iops) - min(iops)) / median(iops)
                      if iops else None])
@@ -149,6 +143,8 @@ def _no_ways(context):
         else "only the engine kaio has a choice of them"
 
 
+NEIGHBOUR = Table(neighbour.NAME, neighbour.TITLE, None, neighbour.PHASES,
+                  GROUP, neighbour.derive)
 BURST_TRIMS = Table(
     "burst-trims", "Reads after a burst of trims", None,
     (FILL, *burst.phases("randtrim", "1m")), GROUP, burst.derive)
@@ -166,6 +162,7 @@ TESTS = (
               pace.CELLS),
     *(Procedure(kind.name, kind.title, GROUP, beside.seconds,
                 beside.perform(kind), beside.CELLS) for kind in beside.KINDS),
+    _within(NEIGHBOUR, pace.no_due_times),
     Table("burst-writes", "Reads after a burst of writes", None,
           (FILL, *burst.phases("randwrite", "64k")), GROUP, burst.derive),
     _within(BURST_TRIMS, beside.no_trims),

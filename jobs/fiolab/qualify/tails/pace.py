@@ -6,13 +6,13 @@
 # times its p99 at the lowest rate.
 from dataclasses import dataclass, replace
 import os
-from statistics import fmean, median
+from statistics import fmean
 
 from ...fio.sidespec import ENGINE_FILE
 from ...stats import bounds, ratesearch
 from .. import cells, estimate, jobtext, phaserun
 from ..suite import pts
-from ..suite.derive import column
+from ..suite.derive import column, middle_of
 from ..suite.verifying import unknown
 
 NAME, TITLE = "pace", "Latency at set rates"
@@ -54,17 +54,23 @@ class Pace:
     asked: float            # I/Os per second
 
 
-def _paced(read, name, iops, profile):
-    """The rate in whole I/Os of each thread and direction."""
-    each = iops / profile.threads
-    shares = [each * read / 100, each * (100 - read) / 100]
+def scheduled(stimulus, iops, threads):
+    """The Pace of a stimulus of so many threads whose I/Os are due at a rate:
+    in whole I/Os of each thread and direction."""
+    each = iops / threads
+    shares = [each * stimulus.read / 100, each * (100 - stimulus.read) / 100]
     rates = [max(1, round(one)) if one else 0 for one in shares]
     text = ",".join(str(one) for one in rates) if all(rates) else \
         str(max(rates))
-    options = (f"rate_iops={text}", "rate_process=poisson", "due_stats=1")
-    return Pace(replace(pts.cell("4K", read, seconds=SECONDS),
-                        name=f"{_mix(read)} {name}", options=options),
-                sum(rates) * profile.threads)
+    return Pace(replace(stimulus, options=(
+        *stimulus.options, f"rate_iops={text}", "rate_process=poisson",
+        "due_stats=1")), sum(rates) * threads)
+
+
+def _paced(read, name, iops, profile):
+    return scheduled(replace(pts.cell("4K", read, seconds=SECONDS),
+                             name=f"{_mix(read)} {name}"), iops,
+                     profile.threads)
 
 
 class Mix:
@@ -185,15 +191,9 @@ def _asked(context, name, lowest):
 
 # Tables
 
-def _middle(cell, metric):
-    found = [x for x in cell["values"].get(metric, {}).get("values", ())
-             if x is not None]
-    return median(found) if found else None
-
-
 def _curve_table(read, paces, found):
     rows = [[cell["name"].rpartition(" ")[2], pace.asked,
-             *(_middle(cell, metric) for metric in SHOWN)]
+             *(middle_of(cell, metric) for metric in SHOWN)]
             for pace, cell in zip(paces, found)]
     return {"title": f"Latency at set rates, {_mix(read)}", "rows": rows,
             "columns": [f"share of {FASTEST}", "asked IOPS",
@@ -238,10 +238,16 @@ def _fill(context):
                                  estimate.SLOWEST)).source})
 
 
+def no_due_times(context):
+    """Why its engine cannot tell them; None where it can."""
+    return None if os.path.basename(context.side.ioengine) == ENGINE_FILE \
+        and context.local else ONLY
+
+
 def run(context):
-    if os.path.basename(context.side.ioengine) != ENGINE_FILE or \
-            not context.local:
-        return {"checks": [unknown((NAME, TITLE), ONLY)]}
+    why = no_due_times(context)
+    if why:
+        return {"checks": [unknown((NAME, TITLE), why)]}
     _fill(context)
     made = [_of_mix(context, read) for read in READS]
     highest = [one for *_, one in made if one]

@@ -3,16 +3,19 @@
 # that goes down with it, and the one that is resumed on the next boot.  A real
 # machine goes down in tests/vm/test_machine_cuts.py.
 import dataclasses
+import fcntl
 import os
+import struct
 
 import pytest
 
 from cutlab import cut_of, cut_strip, strip  # noqa: F401
+from fiolab.base import files
 from fiolab.base.problem import Problem
 from fiolab.qualify import folder
 from fiolab.qualify.suite import cutruns, machinecut, realcut
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import identity
+from fiolab.target import identity, volatiledisk
 from qualifycontext import results, text
 
 ALL = dict.fromkeys((
@@ -132,6 +135,27 @@ def test_without_its_log_nothing_is_known(cut_strip, strip, machine, what):
     found = cut_strip(ack_log=machine.memory)
     assert found["state"] == "failed" and strip.cuts == 1
     assert "cut 1 took this machine and the log" in found["why"]
+
+
+def test_what_was_written_before_the_cut_is_there_under_its_name(
+        need_root, tmp_path):
+    """The note of a cut is the last that is written before the machine goes.
+    Without it the next command would fill the range, and ask nothing of it."""
+    disk = volatiledisk.VolatileDisk(str(tmp_path), 1 << 20)
+    with disk._file_system() as mount:
+        root = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=mount)
+        try:
+            for content in ("old", "new"):
+                files.write(f"/proc/self/fd/{root}/note", content)
+            files.write(f"/proc/self/fd/{root}/another", "one")
+            fcntl.ioctl(root, volatiledisk.SHUTDOWN, struct.pack(
+                "I", volatiledisk.WITHOUT_LOG))
+        finally:
+            os.close(root)
+    with disk._file_system() as mount:
+        for name, content in (("note", b"new"), ("another", b"one")):
+            with open(os.open(name, os.O_RDONLY, dir_fd=mount), "rb") as file:
+                assert file.read() == content
 
 
 def test_memory_that_goes_with_the_machine_is_refused(shm):

@@ -52,8 +52,25 @@ class Part:
         os.replace(self.name, self.path)
 
 
+def _settle(folder: str) -> None:
+    """The names in a folder, too, where its file system does that."""
+    try:
+        descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY |
+                             os.O_CLOEXEC)
+    except PermissionError:     # of a folder that may not be listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def write(path: str, text: str, newline: str | None = None) -> None:
-    """A whole file or none, on the disk when this returns."""
+    """A whole file or none, on the disk when this returns, and under its
+    name: a machine may lose its power in the next moment."""
     with Part(path) as part:
         with open(part.name, MODE, encoding="utf-8", newline=newline,
                   errors="surrogateescape") as file:    # names that are not
@@ -61,6 +78,7 @@ def write(path: str, text: str, newline: str | None = None) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.keep()
+        _settle(os.path.dirname(path))
 
 
 def _into(path: str, mode: int, text: str) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Duet pairs, with real fio: all runs of a block at once on one CPU, what such
 # a block is worth, and what happens where it is none.
+import math
 import os
 from pathlib import Path
 import subprocess
@@ -8,9 +9,12 @@ import subprocess
 import pytest
 
 from fiolab.ab import duets, results
+from fiolab.ab.campaign import Request
 from fiolab.ab.report import duetdata
-from fiolab.fio import cpushare
-from fiolab.stats import pairing
+from fiolab.fio import cpushare, sidespec
+from fiolab.fio.jobfile import Job
+from fiolab.stats import paired, pairing
+from fiolab.target.target import Target
 import abreport
 from abrun import QUICK, effect
 
@@ -153,6 +157,67 @@ def test_no_role_has_a_place_of_its_own():
             assert sorted(list(one).index(role) for one in made) == [
                 0, 0, 1, 1, 2, 2]
             assert sorted(one[role] for one in made) == [0, 0, 1, 1, 2, 2]
+
+
+def of_thirds(numbers, thirds, effect=0.0):
+    """Pairs of so many blocks in which only the thirds and the sides differ."""
+    made = [duets.parts("AB", i) for i in range(numbers)]
+    return [{"duet": {"parts": parts}, "values": {
+        role: {"cpu_us": math.exp(thirds[third] + effect * (role == "B"))}
+        for role, third in parts.items()}} for parts in made]
+
+
+@pytest.mark.parametrize("thirds", [(0, 0.01, 0.02), (0.03, 0, 0.01)])
+def test_thirds_that_differ_do_not_make_sides_differ(thirds):
+    """However quiet the machine is, which makes it worse."""
+    pairs = of_thirds(6, thirds)
+    for role in ("B", "A'"):
+        d = [math.log(one["values"][role]["cpu_us"] /
+                      one["values"]["A"]["cpu_us"]) for one in pairs]
+        assert paired.hodges_lehmann(d) == pytest.approx(0, abs=1e-12)
+        assert sorted(d) == pytest.approx(sorted(-x for x in d))
+
+
+def test_what_only_verifies_has_all_of_the_target():
+    for text, whole in (("rw=randread", False), ("rw=read\nverify=md5", True)):
+        cell = results.Cell(0, Job("x.fio", f"[a]\n{text}\n"), ["AB"])
+        assert [duets.third(cell, role, 0) is None
+                for role in pairing.ROLES] == [whole] * 3
+    assert duets.third(cell, "A", 0, shared=True) is None
+
+
+def test_what_is_written_for_one_job_is_not_overwritten_for_another():
+    asked, sides = Request(cpu=1), (sidespec.parse("libaio", ""),) * 2
+    one, other = (Target(path, 64 << 20, True) for path in "xy")
+    plain, verified = (Job("x.fio", f"[a]\ndirect=1\n{more}\n") for more in (
+        "rw=randread", "rw=read\nverify=md5"))
+    for a, b in ((plain, verified), (verified, plain)):
+        kinds, why = duets.pairings(asked, sides, (a, one), (b, one))
+        assert list(kinds) == ["alternate"] and "would be overwritten" in why
+        assert "duet" in duets.pairings(asked, sides, (a, one), (b, other))[0]
+    for job in (plain, verified):
+        assert "duet" in duets.pairings(asked, sides, (job, one),
+                                        (job, one))[0]
+
+
+def test_no_thirds_are_told_of_where_there_were_none():
+    cell = results.Cell(0, Job("x.fio", "[a]\n"), ["AB"])
+
+    def placed(*offsets):
+        return duets._placed(cell, 0, {role: {"options": [f"offset={at}"]}
+                                       for role, at in zip(pairing.ROLES,
+                                                           offsets)})
+    assert placed(0, 10, 20) == {"A'": 0, "A": 1, "B": 2}
+    assert placed(0, 0, 0) is None
+    assert duets._placed(cell, 0, {role: {} for role in pairing.ROLES}) is None
+
+
+@pytest.mark.parametrize("numbers", [3, 4, 6, 11])
+def test_the_effect_of_the_thirds_is_as_large_as_it_is(numbers):
+    for of_b in (0.0, -0.2):
+        pairs = of_thirds(numbers, (0, 0.01, 0.03), of_b)
+        assert duetdata._place_effect(pairs, "cpu_us") == pytest.approx(0.03)
+    assert duetdata._place_effect(pairs[:2], "cpu_us") is None
 
 
 def test_who_has_ended_has_the_group_of_nobody():

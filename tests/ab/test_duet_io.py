@@ -55,8 +55,12 @@ def check_effects(cell, said):
     pairs = cell["pairs"]
     d = [math.log(pair["values"]["B"]["cpu_us"] /
                   pair["values"]["A"]["cpu_us"]) for pair in pairs]
+    # Of the first three, B was in the third behind A's: steps around them.
+    first, second, _ = (x - sum(d) / 3 for _, x in sorted(
+        (pair["duet"]["parts"]["B"], x) for pair, x in zip(pairs, d)))
+    thirds = [first, first + second, 0]
     place = cell["duet"]["place_effect"]["cpu_us"]
-    assert place == pytest.approx(max(d) - min(d))
+    assert place == pytest.approx(max(thirds) - min(thirds))
     assert f"effect of the third of the target: CPU us per I/O " \
         f"{100 * place:.1f}%" in said
     each = {order: [x for x, pair in zip(d, pairs) if pair["order"] == order]

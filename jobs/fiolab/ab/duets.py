@@ -38,7 +38,7 @@ class Unequal(Dropped):
 
 # Which cells
 
-def _third(target):
+def _part_bytes(target):
     """Bytes of each of three parts of a target, one for each run of a block.
 
     For writes, which would change what the others do, and for reads: three
@@ -51,7 +51,7 @@ def _third(target):
 
 def _too_small(job, target):
     try:
-        part = _third(target)
+        part = _part_bytes(target)
         fairness.large_enough(job, part * target.number)
         fairness.ends_inside(job, part)
         if job.least() > part:
@@ -103,6 +103,14 @@ def _about_latency(job):
                    for line in jobfile.lines(job.text)))
 
 
+def _spoiled(places):
+    """Why two jobs on one target leave nothing there that one can verify."""
+    (a, on), (b, other) = places[0], places[-1]
+    if a is b or on is not other or not any(map(written.needed, (a, b))):
+        return ""
+    return "what one job verifies would be overwritten by, or for, the other"
+
+
 def pairings(asked: Request, sides: Sequence[Side],
              *places: tuple[Job, Target]
              ) -> tuple[dict[str, tuple[str, ...]], str]:
@@ -117,7 +125,7 @@ def pairings(asked: Request, sides: Sequence[Side],
     every = tuple(METRICS)
     job = places[0][0]
     why = next(filter(None, (why_not(asked, sides, *place)
-                             for place in places)), "")
+                             for place in places)), "") or _spoiled(places)
     if asked.pairing == ALTERNATE:
         return {ALTERNATE: every}, ""
     if asked.pairing == DUET and why:
@@ -157,35 +165,46 @@ def started(order: str, number: int) -> tuple[str, ...]:
 
 
 def parts(order: str, number: int) -> dict[str, int]:
-    """{role: which third of the target it has}: each role has each third
-    equally often, in whatever order the roles are started."""
-    return {role: (ROLES.index(role) + number) % len(ROLES)
+    """{role: which third of the target it has}: in six blocks each role has
+    each third twice, in whatever order the roles are started, and each two of
+    them have each two thirds both ways round.  (One way round alone, thirds
+    of which each costs 1% more than the last would make two differences of
+    +1% and one of -2% of none, which is not symmetric.)"""
+    way = -1 if number // len(ROLES) % 2 else 1
+    return {role: (way * ROLES.index(role) + number) % len(ROLES)
             for role in started(order, number)}
 
 
-def options(campaign: Campaign, cell: Cell, role: str, third: int | None,
+def options(campaign: Campaign, cell: Cell, role: str, place: int | None,
             seed: int, target: Target) -> list[str]:
-    """The option lines of a role's run on that third of a target, or on all
+    """The option lines of a role's run on the third() of a target, or on all
     of it."""
-    part = target if third is None else replace(target, size=_third(target))
+    part = target if place is None else replace(
+        target, size=_part_bytes(target))
     return duet.options_of(
         replace(campaign.side(cell, role), plant=()), part, seed,
         cell.runtime or campaign.runtime, cell.ramp or campaign.ramp,
-        (third or 0) * part.size)
+        (place or 0) * part.size)
+
+
+def third(cell: Cell, role: str, number: int,
+          shared: bool = False) -> int | None:
+    """Which third of the target a role's run has; None: all of it, as a job
+    that only verifies, since what it reads was written to all of it."""
+    whole = shared or written.needed(cell.job_of(role))
+    return None if whole else parts(cell.orders[number], number)[role]
 
 
 def makers(campaign: Campaign, cell: Cell, number: int, seed: int,
            shared: bool = False) -> tuple[dict, dict]:
     """(what starts each run, in the order of the block, {role: its options});
     shared: no two of them go through the same blocks together, so that each
-    may have all of the target.  So has a job that only verifies, as what it
-    reads was written to all of it."""
+    may have all of the target."""
     made, lines = {}, {}
-    for role, part in parts(cell.orders[number], number).items():
-        whole = shared or written.needed(cell.job_of(role))
-        third = None if whole else part
+    for role in started(cell.orders[number], number):
         side, target = campaign.side(cell, role), cell.target_of(role)
-        lines[role] = options(campaign, cell, role, third, seed, target)
+        lines[role] = options(campaign, cell, role, third(
+            cell, role, number, shared), seed, target)
         kind = burner.Burdened if side.plant else duet.Member
         made[role] = partial(kind, campaign.fio, side, cell.job_of(role),
                              target, lines[role])
@@ -207,6 +226,13 @@ def _attempt(campaign, cell, number, seed, make):
         if role in lines:
             one["options"] = lines[role]
     return results, found
+
+
+def _placed(cell, number, results):
+    """parts(); None of runs of which each had all of the target."""
+    where = {line for one in results.values()
+             for line in one.get("options", ()) if line.startswith("offset=")}
+    return parts(cell.orders[number], number) if len(where) > 1 else None
 
 
 def block(campaign: Campaign, cell: Cell, number: int, seed: int,
@@ -231,7 +257,7 @@ def block(campaign: Campaign, cell: Cell, number: int, seed: int,
                 del one["latency"]
             results["A"]["duet"] = {
                 **found.data(), "repeats": failed,
-                "parts": parts(cell.orders[number], number)}
+                "parts": _placed(cell, number, results)}
             return results
     if len(unequal) > ATTEMPTS / 2:
         raise Unequal(unequal[-1])

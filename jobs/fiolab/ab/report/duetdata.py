@@ -6,6 +6,8 @@ import math
 import statistics
 from typing import Any
 
+import numpy as np
+
 from ...report.wording import figure, percent
 from ..duets import RULE, paced
 
@@ -22,16 +24,24 @@ def _middle(values: Iterable[float | None]) -> dict | None:
 
 
 def _place_effect(pairs, metric):
-    """The largest mean ln(B/A) of a third less the smallest; None if B has not
-    been in all of them."""
-    by_part: dict[int, list[float]] = {}
+    """ln of what the third of the target with the largest figures has more
+    than that with the smallest, by least squares: ln(B/A) is the effect of the
+    sides, and that of B's third less that of A's.  None if B has not been in
+    all of them."""
+    rows, d, seen = [], [], set()
     for pair in pairs:
-        values = [pair["values"][role][metric] for role in "AB"]
-        if pair["duet"]["parts"] and all(values):
-            by_part.setdefault(pair["duet"]["parts"]["B"], []).append(
-                math.log(values[1] / values[0]))
-    means = [statistics.fmean(d) for d in by_part.values()]
-    return max(means) - min(means) if len(means) == len(ROLES) else None
+        places = pair["duet"]["parts"]
+        a, b = (pair["values"][role][metric] for role in "AB")
+        if places and a and b:
+            thirds = range(len(ROLES))
+            rows.append([1.0, *((places["B"] == third) - (places["A"] == third)
+                                for third in thirds)])
+            d.append(math.log(b / a))
+            seen.add(places["B"])
+    if len(seen) < len(ROLES):
+        return None
+    found = np.linalg.lstsq(np.array(rows, float), np.array(d), rcond=None)[0]
+    return float(np.ptp(found[1:]))
 
 
 def summary(cell: Any) -> dict | None:

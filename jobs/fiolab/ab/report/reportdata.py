@@ -12,7 +12,6 @@ from ...fio import fiorun, timedrun
 from ...fio.metrics import METRICS
 from ...fio.sidespec import LETTERS
 from ...stats import verdict
-from ...stats.pairing import ROLES
 from ...target.target import CAMPAIGN, REPORT
 from .. import campaignfolder, duets, evaluation, schema
 from ..campaign import Campaign
@@ -59,8 +58,8 @@ def _plain_job(campaign, cell, role):
     """
     side, target = campaign.side(cell, role), cell.place_of(role)
     seed, gone = cell.seed or 1, fiorun.KEEP_FILES if target.created else ()
-    options = (duets.options(campaign, cell, role, ROLES.index(role), seed,
-                             target) if cell.pairing == duets.DUET else
+    options = (duets.options(campaign, cell, role, duets.third(cell, role, 0),
+                             seed, target) if cell.pairing == duets.DUET else
                [*fiorun.base_options(side, target, seed),
                 *timedrun.timed_options(campaign.runtime, campaign.ramp)])
     options = [line for line in options

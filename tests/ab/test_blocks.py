@@ -46,6 +46,37 @@ def test_boots_err_as_seldom_as_they_say(each):
     assert holds / CAMPAIGNS >= 0.95 - ERROR
 
 
+def looked_at(x, is_b, planned):
+    """Is there a claim in any report, of 4 of each on?"""
+    return any(claims(blocks.effects(
+        {(0, "iops"): x[:n]}, is_b[:n], CHANGES, "boot",
+        planned=planned)[0, "iops"]) for n in range(8, len(x) + 1))
+
+
+@pytest.mark.slow
+def test_who_looks_after_each_boot_errs_no_more_often():
+    """As each report does; without a plan it would be twice as often."""
+    rng, is_b = np.random.default_rng(13), [0, 1, 1, 0] * 5
+    series = [boots(rng, is_b).mean(axis=1) for _ in range(CAMPAIGNS // 2)]
+    once, often = (np.mean([looked_at(x, is_b, planned) for x in series])
+                   for planned in (10, 0))
+    assert once <= 0.05 + math.sqrt(2) * ERROR and often >= once + 0.04
+
+
+def test_there_is_no_verdict_before_all_that_were_planned():
+    rng, is_b = np.random.default_rng(14), [0, 1] * 5
+    x = boots(rng, is_b, 5.0).mean(axis=1)
+    for n in (8, 9, 10):
+        effect = blocks.effects({(0, "iops"): x[:n]}, is_b[:n], CHANGES,
+                                "boot", planned=5)[0, "iops"]
+        assert claims(effect) == (n == 10) and effect.p <= 0.05
+    assert claims(effect)
+    effect = blocks.effects({(0, "iops"): x[:9]}, is_b[:9], CHANGES, "boot",
+                            planned=5)[0, "iops"]
+    assert effect.reason == ("it takes all boots that were planned, 5 of each, "
+                             "and there are 5 of A and 4 of B")
+
+
 def test_pairs_of_runs_would_be_wrong_in_most_campaigns():
     """Of one boot each, as a campaign that knows no boots would be, and of
     neighbouring boots."""

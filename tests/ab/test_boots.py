@@ -100,6 +100,8 @@ def test_two_parts_and_what_is_refused_between_them(boots, tmp_path):
     abrun.sentence(boots("b2", "B", "--size", "32M"),
                    "--size is another than that of the first part")
     abrun.sentence(boots("b2", "B", "--side", "psync"), "--side is another")
+    abrun.sentence(boots("b2", "B", "--parts", "6"),
+                   "--parts is another than that of the first part (5)")
     other = tmp_path / "fio"
     other.write_text(f'#!/bin/sh\nexec {shutil.which("fio")} "$@"\n')
     other.chmod(0o755)
@@ -224,13 +226,16 @@ def test_eight_parts_of_a_setting_of_a_device(boots, loop):
     for i, label in enumerate("ABBABAAB"):
         with open(queue, "w", encoding="ascii") as file:
             file.write({"A": "none", "B": "mq-deadline"}[label])
-        more = ["--target", loop, *FAST] if i == 0 else []
+        more = ["--target", loop, "--parts", "4", *FAST] if i == 0 else []
         done = boots("b", label, "--same-boot", "--destroy-data", *more)
         assert done.returncode == 0, done.stderr
     report = boots.report()
     assert ["none", "mq-deadline"] in report["differs"].values()
     assert {e["verdict"] for e in report["cells"][0]["effects"]}.isdisjoint(
         {"no verdict", ""})
+    for label in "AB":
+        abrun.sentence(boots("b", label, "--same-boot", "--destroy-data"),
+                       f"all 4 parts of {label} that were planned are there")
 
 
 # The state of the machine
@@ -315,7 +320,8 @@ def report(each=5, effect=0.1, text="libaio"):
     found = {
         "schema": "kaio-parts-report/1", "version": "0.9.0", "made": "x",
         "created": "2026-11-01T10:00:00Z", "command": ["jobs/ab", text],
-        "side": text, "fio": "fio-3.33", "unit": "boot", "runs": 20,
+        "side": text, "fio": "fio-3.33", "unit": "boot", "planned": each,
+        "runs": 20,
         "runtime_s": 0.5, "ramp_s": 0.1, "cpu": 1, "alpha": 0.05,
         "margin": 0.02, "parts": parts, "counted": list(range(n)),
         "differs": {"kernel": ["6.1.0", "6.18.1"]}, "varies": ["BIOS"],

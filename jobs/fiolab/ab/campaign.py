@@ -32,6 +32,7 @@ class Request:
     matrix: list | None = None
     aa: bool = False
     parts: bool = False     # of A alone; see series/partcommand.py
+    each: int | None = None     # so many of these of A, and of B
     self_check: bool = False
     target: list | None = None
     size: int | None = None

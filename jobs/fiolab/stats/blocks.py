@@ -12,6 +12,7 @@ runs within blocks would have made of it is told beside it.
 """
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import combinations
 import math
 
@@ -32,6 +33,7 @@ def fewest_blocks(alpha: float = ALPHA) -> int:
     return n
 
 
+@lru_cache(maxsize=16)
 def _deals(n, m):
     """(rows, m): which m of n blocks have the label B; the first is as it
     would be if they came last, and no matter."""
@@ -120,14 +122,19 @@ def in_two_rows(is_b: Sequence[bool]) -> bool:
 
 
 def judge(effect: Effect, words: tuple, is_b: Sequence[bool],
-          unit: str) -> None:
-    """Set the verdict; words: of a change, (up, down)."""
+          unit: str, planned: int = 0) -> None:
+    """Set the verdict; words: of a change, (up, down); planned: blocks of each
+    label, before which there is none, as a level holds for one look."""
     m, n = len(effect.a), len(effect.b)
     need = fewest_blocks()
     if twosample.smallest_p(m, n) > ALPHA:
         effect.verdict, effect.reason = "no verdict", (
             f"{m} and {n} {unit}s cannot reach p <= {ALPHA}: it takes at "
             f"least {need} of each")
+    elif min(m, n) < planned:
+        effect.verdict, effect.reason = "no verdict", (
+            f"it takes all {unit}s that were planned, {planned} of each, and "
+            f"there are {m} of A and {n} of B")
     elif in_two_rows(is_b):
         effect.verdict, effect.reason = "no verdict", (
             f"all {unit}s of one came before all of the other, so that a "
@@ -156,16 +163,17 @@ def _corrected(series, is_b, secondary):
 
 def effects(series: Mapping[Key, Sequence[float]], is_b: Sequence[bool],
             words: Mapping[str, tuple], unit: str,
-            secondary: Collection[Key] = ()) -> dict[Key, Effect]:
+            secondary: Collection[Key] = (),
+            planned: int = 0) -> dict[Key, Effect]:
     """The judged effects of all series: {(..., metric): a figure of each
-    block}; secondary: the keys of those that are."""
+    block}; secondary: the keys of those that are; planned: see judge()."""
     found, is_b = {}, list(is_b)
     ps = (_corrected(series, is_b, secondary) if len(set(is_b)) == 2 else {})
     for key, p in ps.items():
         of_a, of_b = ([x for x, b in zip(series[key], is_b) if b == label]
                       for label in (False, True))
         effect = Effect(key[-1], of_a, of_b, p)
-        judge(effect, words[key[-1]], is_b, unit)
+        judge(effect, words[key[-1]], is_b, unit, planned)
         found[key] = effect
     return found
 

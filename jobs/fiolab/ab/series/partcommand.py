@@ -18,24 +18,27 @@ import time
 from ...base import commandline, machine, progress
 from ...base.problem import Problem
 from ...fio import streams
+from ...stats import blocks
 from ...target import members
 from ...target.target import Target
 from .. import cli, command, planning, runner
 from . import machinestate, partfolder, partreport
-from .partfolder import LABELS, Part, Parts
+from .partfolder import EACH, LABELS, Part, Parts
 
 RUNS = 20               # of each cell in a part
 SAME_IOS = 50           # of each job, which must be the same in all parts
 ABOUT = """Compare two states of a machine (kernels, firmware, a boot option)
 that cannot be had at once: one part in each boot, A and B in turn, into one
-folder, which is judged after each part."""
+folder, which is judged when all parts are there."""
 MORE = """  jobs/ab run --part A --out DIR --side libaio --target /dev/nvme1n1
   (boot the other kernel)
   jobs/ab run --part B --out DIR
-  (and back, and so on: A B B A B A A B, at least 4 of each)
+  (and back, and so on: A B B A B A A B A B)
 
 The first part plans the campaign; later ones need only --part and --out, and
-are refused where fio, the engine, a job or a target is another.  The unit is
+are refused where fio, the engine, a job or a target is another.  There are
+verdicts when all parts are there, and none before: who ends at the first one,
+of up to 10 parts of each, errs in 13 of 100 campaigns, not in 5.  The unit is
 the part: runs in one boot share whatever that boot has, so that more of them
 do not make a verdict, and more boots do.  Each part must have a boot of its
 own; with --same-boot what differs is a setting, such as a sysctl.
@@ -44,7 +47,8 @@ Ctrl-C or SIGKILL: the same command goes on with the part, or, after another
 boot, does it again."""
 # What the first part is asked, and later ones may repeat.
 PLANNED = ("side", "job", "target", "size", "matrix", "allow", "buffered",
-           "restore", "pairs", "runtime", "ramp", "cpu", "seed")
+           "restore", "each", "pairs", "runtime", "ramp", "cpu", "seed")
+WORDS = {"pairs": "runs", "each": "parts"}      # of options with other names
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,6 +62,9 @@ def parser() -> argparse.ArgumentParser:
     add("--out", required=True, metavar="DIR", help="the folder of all parts")
     add("--same-boot", action="store_true", help="parts may be of one boot, "
         "as what differs between them is a setting")
+    add("--parts", dest="each", metavar="N",
+        type=commandline.number(int, blocks.fewest_blocks(), 1000, "a number"),
+        help=f"so many parts of A, and of B ({EACH})")
     add("--side", metavar="ENGINE", type=lambda text: [text],
         help="what is run in all parts (libaio)")
     cli.add_jobs(new)
@@ -76,7 +83,7 @@ def _planned(given):
     """As command.begin() wants it."""
     kept = {name: value for name, value in given.items()
             if name not in ("part", "same_boot", "json")}
-    return {"pairs": RUNS, **kept, "parts": True, "aa": True,
+    return {"pairs": RUNS, "each": EACH, **kept, "parts": True, "aa": True,
             "pairing": "alternate"}
 
 
@@ -84,9 +91,9 @@ def _refuse_others(given, asked):
     """A later part that asks for something else than the first."""
     for name in PLANNED:
         if name in given and given[name] != getattr(asked, name):
-            word = "runs" if name == "pairs" else name
-            raise Problem(f"--{word} is another than that of the first part "
-                          f"({getattr(asked, name)}): leave it out.")
+            raise Problem(f"--{WORDS.get(name, name)} is another than that of "
+                          f"the first part ({getattr(asked, name)}): leave it "
+                          "out.")
 
 
 def _refuse_other_jobs(given, campaign):
@@ -116,8 +123,7 @@ def _opened(given, stack):
         found[0].load()
         _refuse_other_names(found[0])
         if not _open(found[0]):
-            _refuse_same_boot(found[0], machinestate.boot_id(),
-                              given.get("same_boot", False))
+            _refuse_another(found[0], given)
     command.go_on(again, stack, before)
     return found[0]
 
@@ -186,6 +192,23 @@ def _refuse_same_boot(parts, boot, allowed):
     parts.same_boot = parts.same_boot or bool(before)
 
 
+def _refuse_more(parts, label):
+    """More than were planned: a verdict that is looked at again and again errs
+    more often than it says."""
+    done = sum(one.label == label for one in parts.finished())
+    if done >= parts.planned:
+        raise Problem(f"all {done} parts of {label} that were planned are "
+                      f"there: the report is {parts.folder.shown}/report.html;"
+                      " for more, begin a new folder with --parts.")
+
+
+def _refuse_another(parts, given):
+    """A part that may not be begun."""
+    _refuse_more(parts, given["part"])
+    _refuse_same_boot(parts, machinestate.boot_id(),
+                      given.get("same_boot", False))
+
+
 def _refuse_other_devices(parts, state, which=("target ",)):
     """A target's name that stands for another device than before; which: how
     the names of those begin that are looked at."""
@@ -218,7 +241,7 @@ def _part(parts, given):
     found = _left_open(parts, given["part"], state, boot)
     if found:
         return found
-    _refuse_same_boot(parts, boot, given.get("same_boot", False))
+    _refuse_another(parts, given)
     made = Part(given["part"], boot, state)
     _check_streams(parts, made)
     parts.every.append(made)

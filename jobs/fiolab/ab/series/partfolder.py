@@ -20,6 +20,7 @@ from ..results import values_of
 
 PARTS = schema.Schema("parts", lambda data: None)
 LABELS = ("A", "B")
+EACH = 5                # parts of each, where no other number was asked for
 
 
 @dataclass
@@ -54,6 +55,11 @@ class Parts:
         self.campaign, self.folder = campaign, campaign.folder
         self.every: list[Part] = []
         self.same_boot = False
+
+    @property
+    def planned(self) -> int:
+        """Of A, and of B: with so many there are verdicts."""
+        return self.campaign.asked.each or EACH
 
     def load(self) -> None:
         found = self._read()

@@ -104,14 +104,15 @@ def _target(cell):
     return {key: known[key] for key in REPORT}
 
 
-def _cells(campaign, series, finished, unit):
+def _cells(parts, series, finished, unit):
+    campaign = parts.campaign
     words = {name: said for cell in campaign.cells
              for name, said in cell.words.items()}
     judged = blocks.effects(
         {key: [float(np.mean(one)) for one in runs]
          for key, runs in series.items()}, _labels(finished), words, unit,
         {(cell.id, name) for cell in campaign.cells for name in cell.metrics
-         if cell.role(name) != "primary"})
+         if cell.role(name) != "primary"}, parts.planned)
     return [{"id": cell.id, "job": cell.job.name, "job_text": cell.job.text,
              "target": _target(cell), "effects": [
                  _effect(cell, key[1], judged.get(key), runs, finished)
@@ -167,7 +168,7 @@ def data(parts: Parts) -> dict[str, Any]:
     campaign, finished = parts.campaign, parts.finished()
     series, lacking = _series(parts, finished)
     unit = "part" if parts.same_boot else "boot"
-    cells = _cells(campaign, series, finished, unit)
+    cells = _cells(parts, series, finished, unit)
     differs, varies = machinestate.compared(
         [one.state for one in finished], _labels(finished))
     made = {
@@ -175,6 +176,7 @@ def data(parts: Parts) -> dict[str, Any]:
         "made": machine.moment(), "created": campaign.created,
         "command": campaign.command, "side": campaign.sides[0].text,
         "fio": campaign.binary["version"], "unit": unit,
+        "planned": parts.planned,
         "runs": campaign.pairs, "runtime_s": campaign.runtime,
         "ramp_s": campaign.ramp, "cpu": campaign.asked.cpu,
         "alpha": verdict.ALPHA, "margin": verdict.MARGIN,

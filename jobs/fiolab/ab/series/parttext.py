@@ -116,7 +116,8 @@ def rule(data: dict) -> str:
             "exact interval; p of all ways to deal out A and B, corrected over "
             "all primary figures, and over all secondary ones, which have "
             f"{SECONDARY:.0%} of alpha; verdict: p <= {data['alpha']:g}; "
-            f"equivalent: 90% CI in +-{data['margin']:.0%}.")
+            f"equivalent: 90% CI in +-{data['margin']:.0%}; one look, with "
+            f"{data['planned']} {data['unit']}s of each.")
 
 
 def text(data: dict) -> str:

@@ -10,10 +10,13 @@ import abrun
 from abrun import FAST, QUICK
 import hostile
 
-from fiolab.ab import schema
+from fiolab.ab import results, runner, schema
+from fiolab.ab.campaign import Campaign, Request
 from fiolab.ab.report import htmlreport
-from fiolab.fio import streams
+from fiolab.fio import sidespec, streams
+from fiolab.fio.jobfile import Job
 from fiolab.report import latencyplots, svg
+from fiolab.target.target import Target
 
 WORDS = [*FAST, "--pairs", "1"]
 LOG = """10, 1000, 0, 4096, 0, 0
@@ -47,6 +50,26 @@ def test_a_planted_delay_is_in_every_window_of_b_and_in_the_page(
     assert "Read latency over time" in (ab.out / "report.html").read_text()
     assert not any("write_lat_log" in line for run in ab.runs()
                    for line in run["options"])
+
+
+def test_each_side_has_its_own_job_and_target(monkeypatch):
+    """Of B, too, where it has others than A."""
+    seen, restored = [], []
+    monkeypatch.setattr(streams, "over_time", lambda fio, side, job, target,
+                        seconds: seen.append((side.text, job, target.path)))
+    jobs = [Job(f"{name}.fio", "[a]\n") for name in "ab"]
+    sides = tuple(sidespec.parse(text, "") for text in ("libaio", "psync"))
+    campaign = Campaign(Request(timeline=1.0), sides, jobs)
+    campaign.cells = [results.Cell(
+        number, jobs[0], [], job_b=jobs[1], target=Target("x", 1),
+        target_b=Target(path, 1), restore=lambda one: restored.append(one.path),
+        restore_b=lambda one: restored.append(one.path))
+        for number, path in enumerate("yz")]
+    for cell in runner._last_of_each(campaign.cells):
+        runner._draw(campaign, cell, lambda text: None)
+    assert seen == [("libaio", jobs[0], "x"), ("psync", jobs[1], "y"),
+                    ("libaio", jobs[0], "x"), ("psync", jobs[1], "z")]
+    assert restored == ["x", "y", "x", "z"]
 
 
 @pytest.mark.fio

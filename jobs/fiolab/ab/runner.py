@@ -123,22 +123,22 @@ def _check(campaign, cell, both, known, tick, count):
 
 
 def _last_of_each(cells):
-    """Of the cells of one job, target and B, a duet and one that alternates,
-    the one that does."""
-    return {(id(cell.job), cell.target.path, cell.b): cell
-            for cell in cells}.values()
+    """Of the cells of one job, its targets and B, a duet and one that
+    alternates, the one that does."""
+    return {(id(cell.job), cell.target.path, cell.b,
+             cell.target_of("B").path): cell for cell in cells}.values()
 
 
 def _draw(campaign, cell, tick):
     """Latency over time, of a run of each side; the log of that costs up to a
     hundredth of an I/O's CPU time, so no run that counts has one."""
     for role in "AB":
-        side = campaign.side(cell, role)
-        tick(f"{cell.job.name}: latency of {side.text} over time")
-        if cell.restore:
-            cell.restore(cell.target)
+        side, job = campaign.side(cell, role), cell.job_of(role)
+        tick(f"{job.name}: latency of {side.text} over time")
+        cell.restore_target(role)
         cell.timeline[role] = streams.over_time(
-            campaign.fio, side, cell.job, cell.target, campaign.asked.timeline)
+            campaign.fio, side, job, cell.target_of(role),
+            campaign.asked.timeline)
 
 
 def _record(campaign, cell, number, role, find):

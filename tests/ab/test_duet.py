@@ -96,8 +96,8 @@ def test_iops_of_a_paced_job_do_not_follow_from_its_cpu_time(ab, shm,
     seems, and yet no faster with more of it."""
     job = tmp_path / "job.fio"
     job.write_text("[a]\nrw=randread\nrate_iops=400\n")
-    done = ab("--a", "libaio", "--b", "psync", "--pairs", "1", "--job",
-              str(job), "--target", f"{shm}/s", *QUICK)
+    done = ab.measured("--a", "libaio", "--b", "psync", "--pairs", "1",
+                       "--job", str(job), "--target", f"{shm}/s", *QUICK)
     assert done.returncode == 0, done.stderr
     cells = ab.report()["cells"]
     assert [cell["pairing"] for cell in cells] == ["duet", "alternate"]

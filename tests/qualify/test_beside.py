@@ -5,12 +5,14 @@
 import dataclasses
 import math
 import os
+import re
 
 import pytest
 
 import qualifycontext
 import qualifydata
 import targets
+from fiolab.qualify import jobtext
 from fiolab.qualify.suite import queuetests
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.qualify.tails import beside, burst
@@ -66,9 +68,10 @@ def test_what_was_not_measured_steers_nothing():
 
 @pytest.fixture
 def run(shm, engine, fio_binary, build_dir, tmp_path, stack):
-    def start(name, path):
+    def start(name, path, size=None):
         bench = qualifycontext.bench(path, fio_binary, build_dir,
-                                     str(tmp_path), stack, profile=SHORT)
+                                     str(tmp_path), stack, profile=SHORT,
+                                     size=size)
         found, _ = qualifycontext.run(bench, TESTS[name])
         qualifydata.hold(found)
         assert found["state"] == "done", found["why"]
@@ -130,6 +133,19 @@ def test_recovered_is_when_all_that_follow_are_as_before(samples, first):
     assert burst.recovered(samples, 50) == first
 
 
+def test_reads_and_burst_have_a_half_each():
+    """In bytes of what is used: fio takes 50% of the whole device."""
+    loads = jobtext.loads([
+        one for phase in burst.phases("randwrite", "64k")
+        for one in phase.stimuli], SHORT)
+    text = jobtext.text(loads, SHORT, 17 * MIB, range(len(loads)))
+    found = re.findall(r"^\[\d+-(\w+).*?^offset=(.*?)$.*?^size=(.*?)$", text,
+                       re.M | re.S)
+    assert set(found) == {("reads", "0", f"{8 * MIB}"),
+                          ("burst", f"{8 * MIB}", f"{9 * MIB}")}
+    assert "%" not in text
+
+
 def sampled(name, *latencies):
     return {"name": name, "steady": None, "rounds": [{
         "round": 1, "seconds": 5.0 * len(latencies), "results": [
@@ -156,3 +172,13 @@ def test_a_burst(need_root, shm, run, name):
         name].cell_names() == {burst.BEFORE, burst.BURST, burst.AFTER}
     table, = found["tables"]
     assert len(table["rows"]) == 1 + 12
+
+
+@pytest.mark.parametrize("name", [
+    "burst-trims", pytest.param("burst-writes", marks=pytest.mark.slow)])
+def test_a_burst_keeps_to_what_is_used(need_root, shm, run, name):
+    with targets.loop_of(shm, 32 * MIB, written=True) as device:
+        run(name, device, 16 * MIB)
+        with open(device, "rb") as file:
+            file.seek(16 * MIB)
+            assert file.read() == b"w" * (16 * MIB)

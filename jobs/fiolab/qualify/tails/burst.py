@@ -10,20 +10,19 @@ from ..suite.model import Phase, Stimulus
 BEFORE, BURST, AFTER = "reads before", "burst", "reads after"
 NEAR = 1.1                  # times as long as before: recovered
 SHOWN = "lat_mean_us"
-FIRST, SECOND = ("size=50%",), ("offset=50%", "size=50%")
 
 
 def _reads(phase, name, count):
     return Phase(phase, "single 4K reads", (Stimulus(
         name, "randread", "4k", threads=1, depth=1, seconds=5, repeat=count,
-        options=FIRST),))
+        part=1),))
 
 
 def phases(rw, bs):
     """With a burst of that fio's rw= and bs=."""
     return (_reads("before", BEFORE, 5),
             Phase("burst", f"{rw} of {bs}", (Stimulus(
-                BURST, rw, bs, 0, seconds=20, repeat=3, options=SECOND),)),
+                BURST, rw, bs, 0, seconds=20, repeat=3, part=2),)),
             _reads("after", AFTER, 12))
 
 

@@ -74,7 +74,7 @@ def test_the_log_of_ocp_in_both_versions():
 
 def test_the_log_of_intel():
     assert extendedlog.of_intel(json.loads(healthdata.INTEL)) == {
-        "media_written_bytes": 5000 << 25, "host_written_bytes": 2000 << 25,
+        "NAND_Writes_32MiB": 5000, "Host_Writes_32MiB": 2000,
         "throttle_level": 3, "throttle_events": 2}
     assert extendedlog.of_intel({"Device stats": {}}) == {}
 

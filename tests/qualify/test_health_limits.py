@@ -20,7 +20,7 @@ from fiolab.qualify.report import (healthcsv, healthpicture, healthwords,
 from fiolab.qualify.watch import healthfacts, throttling
 from fiolab.report import svg
 from fiolab.target import health
-from fiolab.target.drive import amplification, sample
+from fiolab.target.drive import amplification, extendedlog, sample
 
 NVME = {"nvme": {"thermal_management": True, "warning_temperature_c": 70,
                  "critical_temperature_c": 80}}
@@ -232,8 +232,8 @@ def test_without_samples_its_health_is_not_known():
 @pytest.mark.parametrize("one, two, ratio", [
     ({"media_written_bytes": 0, "data_units_written": 0},
      {"media_written_bytes": 1536 * 10 ** 6, "data_units_written": 2000}, 1.5),
-    ({"media_written_bytes": 0, "host_written_bytes": 0},
-     {"media_written_bytes": 300 << 25, "host_written_bytes": 100 << 25}, 3),
+    ({"NAND_Writes_32MiB": 0, "Host_Writes_32MiB": 0},
+     {"NAND_Writes_32MiB": 300, "Host_Writes_32MiB": 100}, 3),
     ({"NAND_Writes_1GiB": 800, "Host_Writes_32MiB": 20000},
      {"NAND_Writes_1GiB": 900, "Host_Writes_32MiB": 21600}, 2),
     ({"NAND_Writes_32MiB": 0, "Total_LBAs_Written": 0},
@@ -258,6 +258,16 @@ def test_write_amplification(one, two, ratio):
      {"media_written_bytes": 0, "data_units_written": 900})])
 def test_what_is_not_told_has_no_amplification(one, two):
     assert amplification.between(one, two) is None
+
+
+def test_units_of_intel_are_32_mib():
+    """Of one more of them nobody knows how much it was."""
+    one, two = (extendedlog.of_intel({"Device stats": {
+        "nand_bytes_written": {"raw": nand},
+        "host_bytes_written": {"raw": 2000}}}) for nand in (5000, 5001))
+    found = amplification.between({**one, "data_units_written": 0},
+                                  {**two, "data_units_written": 60})
+    assert found.media == 32 << 20 and found.ratio is None
 
 
 def test_write_amplification_of_a_sata_drive_as_smartctl_tells_it():

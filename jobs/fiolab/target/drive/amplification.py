@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Write amplification: what reached the medium over what the host wrote, of two
-# samples of a device's counters.  Each counts in units, so that each difference
-# may be one off: where too little was written to know the ratio to some
-# percent, there is none.
+# samples of a device's counters.  Each counts in units, those of its attribute
+# (smartlog.py), so that each difference may be one off: where too little was
+# written to know the ratio to some percent, there is none.
 from dataclasses import dataclass
 
 from . import smartlog
@@ -12,8 +12,8 @@ BYTES = {"B": 1, "512 B": 512, smartlog.UNIT_OF_DATA: 512000,
 MEDIA = ("media_written_bytes", "NAND_Writes_32MiB", "NAND_Writes_GiB",
          "NAND_Writes_1GiB")
 # Host: the finest first.  A device that tells both tells them in one log.
-HOST = ("data_units_written", "Total_LBAs_Written", "host_written_bytes",
-        "Host_Writes_32MiB", "Host_Writes_GiB")
+HOST = ("data_units_written", "Total_LBAs_Written", "Host_Writes_32MiB",
+        "Host_Writes_GiB")
 # Micron's SATA drives count pages: those of the host, and their own.
 PAGES, OWN = "Host_Program_Page_Count", ("FTL_Program_Page_Count",
                                          "Bckgnd_Program_Page_Cnt")

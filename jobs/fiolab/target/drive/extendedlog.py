@@ -11,7 +11,6 @@ import json
 from .. import tools
 
 SECONDS = 20
-UNIT_OF_INTEL = 32 << 20        # bytes, of what was written
 # nvme-cli's name, in the second version of its output, and before: ours.
 OCP_NAMES = (
     ("physical_media_units_written", "Physical media units written",
@@ -51,7 +50,8 @@ def of_ocp(found: dict) -> dict:
 
 
 def of_intel(found: dict) -> dict:
-    """The log of Intel, and of Solidigm, by our names."""
+    """The log of Intel, and of Solidigm, by our names; what was written is in
+    32 MiB, as in the log of their SATA drives."""
     stats: dict = next(
         (part for part in found.values() if isinstance(part, dict)
          and "nand_bytes_written" in part), {})
@@ -59,16 +59,11 @@ def of_intel(found: dict) -> dict:
            if isinstance(row, dict)}
     throttle = raw.get("thermal_throttle_status")
     throttle = throttle if isinstance(throttle, dict) else {}
-    told = {"media_written_bytes": _bytes(raw.get("nand_bytes_written")),
-            "host_written_bytes": _bytes(raw.get("host_bytes_written")),
+    told = {"NAND_Writes_32MiB": _number(raw.get("nand_bytes_written")),
+            "Host_Writes_32MiB": _number(raw.get("host_bytes_written")),
             "throttle_level": _number(throttle.get("pct")),
             "throttle_events": _number(throttle.get("cnt"))}
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _bytes(units):
-    found = _number(units)
-    return None if found is None else found * UNIT_OF_INTEL
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,6 @@ ATTRIBUTES = {
     "throttle_events": Attribute("Throttling by heat, times", "", SLOWED),
     "throttle_level": Attribute("Throttled now, level or percent"),
     "media_written_bytes": Attribute("Written to the medium", "B"),
-    "host_written_bytes": Attribute("Written by the host", "B"),
     "uncorrectable_reads": Attribute("Uncorrectable reads", "", LOST),
     "end_to_end_errors": Attribute("End-to-end errors", "", LOST),
     "bad_user_blocks": Attribute("Bad blocks"),

@@ -393,6 +393,20 @@ def test_a_counter_that_was_told_but_once_has_not_grown(data, tmp_path):
     assert row["result"] == "not measured" and row["value"] is None
 
 
+def test_a_counter_that_begins_anew_has_not_shrunk(data, tmp_path):
+    """As those of the bus, when a device was plugged anew: 3 and 2 more."""
+    target, test = told(data)
+    samples = test["health"]["samples"]
+    for one in samples:
+        one["values"].pop("aer_correctable", None)
+    for one, value in zip(samples, (9, 12, 0, 2)):
+        one["values"]["aer_correctable"] = value
+    target["health"] = healthfacts.tell(target["tests"], target["identity"])
+    assert target["health"]["grown"]["aer_correctable"] == 5
+    row = judged(tmp_path, target, "max_new_link_errors", 4)
+    assert (row["result"], row["value"]) == ("fail", 5)
+
+
 def test_a_run_that_was_stopped_keeps_no_limit(data, tmp_path):
     target, test = told(data)
     test["state"] = "stopped"

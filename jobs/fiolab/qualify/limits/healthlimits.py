@@ -31,13 +31,8 @@ def _logs(target):
 def _growth(logs, names):
     """By how much the counter grew that grew most; None: none is told more
     than once."""
-    told = {}
-    for one in logs:
-        for name, value in one["values"].items():
-            if smartlog.parts(name)[1] in names:
-                told.setdefault(name, []).append(value)
-    return max((each[-1] - each[0] for each in told.values()
-                if len(each) > 1), default=None)
+    return max((smartlog.growth(each) for each in healthfacts.told(
+        logs, names).values() if len(each) > 1), default=None)
 
 
 def _windows(target, _):

@@ -104,7 +104,7 @@ def _changes(samples):
             hot[-1] = (hot[-1][0], end, [*hot[-1][2], *names])
         elif names:
             hot.append((x, end, names))
-        more = [name for name in grown(one["values"], two["values"])
+        more = [name for name in grown(one, two)
                 if smartlog.parts(name)[1] not in smartlog.SLOWING]
         faults += [(end, more)] if more else []
     return hot, faults

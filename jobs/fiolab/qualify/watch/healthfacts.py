@@ -16,10 +16,21 @@ COUNTERS = (*smartlog.SLOWING, *smartlog.LOSING, *smartlog.LINKING,
 LINKS = ("link_gt_s", "link_lanes", "sata_gbit_s")
 
 
+def told(samples, names):
+    """{attribute: its values, in order} of those of these names, of whichever
+    device of a target."""
+    found = {}
+    for one in samples:
+        for name, value in one["values"].items():
+            if smartlog.parts(name)[1] in names:
+                found.setdefault(name, []).append(value)
+    return found
+
+
 def own(samples, name):
     """All values of an attribute, of whichever device of a target."""
-    return [value for one in samples for full, value in one["values"].items()
-            if smartlog.parts(full)[1] == name]
+    return [value for values in told(samples, (name,)).values()
+            for value in values]
 
 
 def extremes(samples, name):
@@ -27,11 +38,10 @@ def extremes(samples, name):
     return {"lowest": min(found), "highest": max(found)} if found else None
 
 
-def grown(first, last):
+def grown(*samples):
     """{attribute: by how much} of the counters that did."""
-    return {name: last[name] - first[name] for name in last
-            if smartlog.parts(name)[1] in COUNTERS and name in first and
-            last[name] > first[name]}
+    return {name: by for name, values in told(samples, COUNTERS).items()
+            if (by := smartlog.growth(values))}
 
 
 def _ends(samples):
@@ -86,9 +96,8 @@ def then(samples, begin, end):
     heat = own([one for pair in near for one in pair], "temperature_c")
     slow = any(throttling.by(*(one["values"] for one in pair))
                for pair in near)
-    more = dict.fromkeys(name for one, two in near for name in grown(
-        one["values"], two["values"])
-        if smartlog.parts(name)[1] not in smartlog.SLOWING)
+    more = dict.fromkeys(name for pair in near for name in grown(*pair)
+                         if smartlog.parts(name)[1] not in smartlog.SLOWING)
     return ", ".join([*([f"{max(heat):g} °C"] if heat else []),
                       *(["throttled"] if slow else []),
                       *(f"{name} grew" for name in more)]) or "not known"
@@ -100,7 +109,7 @@ def _facts(samples):
     return {"count": len(samples), "took_median_s": median(took),
             "took_longest_s": max(took),
             "temperature_c": extremes(samples, "temperature_c"),
-            "grown": grown(*_ends(samples)), "links_slower": _slower(samples)}
+            "grown": grown(*samples), "links_slower": _slower(samples)}
 
 
 def tell(tests, known):

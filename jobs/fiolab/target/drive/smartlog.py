@@ -3,8 +3,9 @@
 # unit, and whether what it was before and is after the tests is bad, to be
 # noted, or good.  One that only tells has no judgement.
 # Of a device that is made of others, names are "sda: NAME".
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 GOOD, NOTED, BAD = "good", "noted", "bad"
 UNIT_OF_DATA = "512000 B"       # of NVMe's data units: a thousand sectors
@@ -152,6 +153,13 @@ SLOWING, LOSING, LINKING = (
 
 def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def growth(values: Sequence[float]) -> float:
+    """By how much a counter grew, of its values in order.  One that goes back
+    began anew meanwhile, as the bus's do when a device is found again, or tells
+    of what is mended: what it had gained before is not lost."""
+    return sum(max(0, after - before) for before, after in pairwise(values))
 
 
 def parts(name: str) -> tuple[str, str]:

@@ -138,6 +138,15 @@ def test_rounds_go_on_until_what_was_asked_for_is_steady(tmp_path):
     assert own_tests("--job", path, "--repeat", 7)[0].phases[0].rounds == 7
 
 
+@pytest.mark.parametrize("lines, has", [
+    ("", True), ("disable_lat=0", True), ("gtod_reduce", False),
+    ("[y]\ndisable_lat=1", False), ("io_submit_mode=offload", False)])
+def test_whose_latencies_the_engine_counts(tmp_path, lines, has):
+    path = written(tmp_path / "x.fio", f"[x]\nrw=read\n{lines}\n")
+    test, = own_tests("--job", path)
+    assert test.groups[0].has_latencies == has
+
+
 def test_two_files_of_one_name_are_told_apart(tmp_path):
     (tmp_path / "x").mkdir()
     paths = [written(folder / "mine.fio", READS)
@@ -302,6 +311,18 @@ def test_what_is_only_read_needs_no_leave(qualify, tmp_path, target):
     assert "--readonly" in json.loads(file.read_text())["command"]
     again = qualify("--resume", qualify.out, "--no-pdf")
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("line", ["gtod_reduce=1", "disable_lat"])
+def test_a_load_that_takes_no_latencies_is_run(qualify, tmp_path, target, line):
+    """By the engine that would count them for each second."""
+    path = written(tmp_path / "mine.fio", f"{READS}{line}\n")
+    done = qualify("--job", path, "--target", target, "--repeat", 1,
+                   "--no-pdf")
+    test, = qualify.report()["targets"][0]["tests"]
+    assert (done.returncode, test["state"]) == (2, "done"), done.stderr
+    cell, = test["cells"]
+    assert cell["values"]["iops"]["mean"] > 0 and cell["latency"] is None
 
 
 def test_reads_of_a_hole_are_refused(qualify, tmp_path):

@@ -186,12 +186,12 @@ class Executor:
         return (["engine_stats=1"] if self.target.clients else
                 [f"stats_file={STATS}"]) if self.has_stats else []
 
-    def lines(self, seed):
+    def lines(self, seed, windows=False):
         """Those for a job file of the user's, each of whose jobs has figures
-        of its own."""
+        of its own; windows: with the latencies of each second."""
         return [*fiorun.base_options(self.side, self.target, seed),
                 *fiorun.LATENCY, *self._stats(),
-                *(["lat_windows=1"] if self.tells_windows else [])]
+                *(["lat_windows=1"] if windows and self.tells_windows else [])]
 
     def _start(self, text, name, base):
         given = (self.fio, self.side, Whole(name, text), self.target,

@@ -21,6 +21,8 @@ SHAPE = ("rw", "readwrite", "rwmixread", "rwmixwrite", "bs", "blocksize",
          "bsrange", "blocksize_range", "bssplit", "numjobs", "iodepth",
          "kb_base")
 HALF = 50               # fio's rwmixread
+# Which latencies the engine does not count, for all of a process of fio.
+UNCOUNTED = ("disable_lat", "gtod_reduce", "io_submit_mode")
 # What makes a job take longer than its bytes do.
 PACES = ("rate", "rate_min", "rate_iops", "thinktime")
 
@@ -138,6 +140,12 @@ class Group:
     def paced(self):
         """Does a log say when its I/Os begin?"""
         return any(one and one.way.paced for one in self.logs)
+
+    @property
+    def has_latencies(self):
+        """Of each second: has each of its jobs some that the engine counts?"""
+        return all(value in ("0", "inline") for one in jobfile.in_force(
+            self.job.text, *UNCOUNTED) for value in one.values())
 
     def of(self, profile):
         """The Job of a profile: one that is scaled down tries it in any size,

@@ -63,8 +63,8 @@ class OwnRun(PhaseRun):
             self._prepare(number)
         known = jobtext.seed(bench.seed, self.test.name, self.phase.name,
                              number)
-        text = self.group.text(executor.lines(known), bench.profile,
-                               bench.target.size, self.logs)
+        text = self.group.text(executor.lines(known, self.group.has_latencies),
+                               bench.profile, bench.target.size, self.logs)
         if self.group.trims:
             bench.covered = False
         return executor.run(text, self._name(number, f"{order:03d}"),

@@ -138,6 +138,17 @@ def test_rounds_go_on_until_what_was_asked_for_is_steady(tmp_path):
     assert own_tests("--job", path, "--repeat", 7)[0].phases[0].rounds == 7
 
 
+@pytest.mark.parametrize("lines, endless", [
+    ("size=1m", False), ("rate_iops=9\nsize=1m", True),
+    ("rate_iops=9\nruntime=60\ntime_based", False),
+    ("runtime=60\n[y]\nthinktime=1s", True)])
+def test_a_load_that_hangs_is_ended(tmp_path, lines, endless):
+    """But for one that has a pace, and whose time is not known."""
+    path = written(tmp_path / "x.fio", f"[x]\nrw=read\n{lines}\n")
+    test, = own_tests("--job", path)
+    assert test.groups[0].endless == endless
+
+
 @pytest.mark.parametrize("lines, has", [
     ("", True), ("disable_lat=0", True), ("gtod_reduce", False),
     ("[y]\ndisable_lat=1", False), ("io_submit_mode=offload", False)])

@@ -164,9 +164,11 @@ class Group:
 
     @property
     def endless(self):
-        """May it take any time, as a pace of its own says?"""
-        return any(value not in ("", "0") for one in jobfile.in_force(
-            self.job.text, *PACES) for value in one.values())
+        """May it take any time, as a pace of its own says, and nothing ends
+        it before?"""
+        return any(value not in ("", "0") for one, log_, values in zip(
+            self.stimuli, self.logs, jobfile.in_force(self.job.text, *PACES))
+            if log_ or not one.seconds for value in values.values())
 
     def seconds(self, profile, size, speed):
         """Until the last of its jobs ends, on so many bytes that are written

@@ -3,6 +3,7 @@
 # Before the first one of a command its first I/Os are held to the places that
 # they were to have, what it verifies is written, and the logs that it replays
 # are made.
+from dataclasses import replace
 import os
 import tempfile
 
@@ -85,16 +86,19 @@ class OwnRun(PhaseRun):
         self.logs = self._logs()
 
     def _logs(self):
-        """The path of each section's log, made for the target."""
+        """The path of each section's log, made for the target of the copy that
+        the folder has."""
         profile, target = self.bench.profile, self.bench.target
+        source = replace(self.test.source, folder=self.bench.folder.path)
         folder = tempfile.mkdtemp(dir=self.bench.executor.fio.folder)
         found = []
         for number, one in enumerate(self.group.logs):
             found.append(one and os.path.join(folder, f"{number}.iolog"))
             if one:
                 self._tell(f"making a log of {one.name}", 1)
-                one.write(found[-1], target.size, target.logical_block or 512,
-                          profile.minute / 60)
+                replace(one, path=source.log(one.name)[0]).write(
+                    found[-1], target.size, target.logical_block or 512,
+                    profile.minute / 60)
         return found
 
     def _results(self, ran, loads):

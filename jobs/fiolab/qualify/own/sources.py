@@ -153,6 +153,12 @@ def listed(asked):
 
 # Copies
 
+def _refuse_another(log, copy):
+    if _sum(copy, log.path) != log.sha256:
+        raise Problem(f"{log.path} has changed since it was planned for: begin "
+                      "a new run.")
+
+
 def keep(sources, folder):
     """Copy them into the folder of a new run; the Sources that these are."""
     made = []
@@ -162,6 +168,7 @@ def keep(sources, folder):
             try:
                 with files.Part(folder.file(log.copy)) as part:
                     shutil.copyfile(log.path, part.name)
+                    _refuse_another(log, part.name)
                     part.keep()
             except OSError as error:
                 raise folder.full(error, "a log") from None

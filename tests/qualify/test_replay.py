@@ -10,7 +10,11 @@ import pytest
 from fiolab.base.problem import Problem
 from fiolab.fio import fiorun
 from fiolab.fio.replay import log
-from ownloads import KIB, MIB, blktrace, event, iolog
+from fiolab.qualify import cli
+from fiolab.qualify.own import owntest, sources
+from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
+from ownloads import KIB, MIB, blktrace, changed, event, iolog
+import qualifycontext
 from qualifyrun import sentence
 
 SIZE = 32 * MIB
@@ -242,3 +246,39 @@ def test_a_log_that_is_not_there(qualify, target):
                        ("/dev/null", "/dev/null is no file"),
                        ("a;b", "has a character that")):
         sentence(qualify("--replay", name, "--target", target, *PSYNC), said)
+
+
+def test_what_is_replayed_is_the_copy(target, tmp_path, fio_binary, build_dir,
+                                      stack):
+    """Whatever the user's log is by then; and one that changes before there is
+    a copy is refused."""
+    path = tmp_path / "trace.log"
+    path.write_bytes(iolog([(0, "write", MIB, 4 * KIB)]))
+    asked = cli.request({"replay": [str(path)], "unpaced": True, "repeat": 1})
+    found = sources.listed(asked)
+    test, = owntest.made(asked, QUICK, found)
+    bench = qualifycontext.bench(str(target), fio_binary, build_dir,
+                                 str(tmp_path), stack, "psync")
+    sources.keep(found, bench.folder)
+    path.write_bytes(iolog([(0, "write", 9 * MIB, 4 * KIB)]))
+    before = target.read_bytes()
+    done, _ = qualifycontext.run(bench, test)
+    assert done["state"] == "done", done["why"]
+    assert changed(before, target.read_bytes()) == [(MIB, MIB + 4 * KIB)]
+    with pytest.raises(Problem, match="trace.log has changed since"):
+        sources.keep(found, bench.folder)
+
+
+def test_each_of_several_jobs_replays_all_of_it(tmp_path):
+    """At the pace of the log their IOPS are as many times its."""
+    (tmp_path / "trace.log").write_bytes(iolog(IOS))
+    path = tmp_path / "mine.fio"
+    path.write_text("[log]\nread_iolog=trace.log\nnumjobs=2\n")
+    asked = cli.request({"job": [str(path)]})
+    test, = owntest.made(asked, ENTERPRISE, sources.listed(asked))
+    table, = test._paces([{"name": "log", "values": {
+        "iops": {"mean": 2 * len(IOS)}}}], 1.0)
+    assert table["rows"] == [["log", pytest.approx(1.0), pytest.approx(1.0),
+                              pytest.approx(1.0)]]
+    assert "the 11 I/Os" in test.said()[0] and "2 jobs at depth 1" in \
+        test.said()[0]

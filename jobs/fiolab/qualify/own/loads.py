@@ -99,13 +99,14 @@ def _replayed(one, found):
 
 def words(one, replayed):
     """'randread: randread 4k, 2 jobs at depth 32' of a Stimulus."""
+    jobs = f"{one.threads} jobs" if one.threads > 1 else "1 job"
+    how = f"{jobs} at depth {one.depth}"
     if not replayed:
-        jobs = f"{one.threads} jobs" if one.threads > 1 else "1 job"
-        return f"{one.name}: {one.rw} {one.bs}, {jobs} at depth {one.depth}"
+        return f"{one.name}: {one.rw} {one.bs}, {how}"
     pace = (f"over {replayed.seconds:,.1f} s" if replayed.way.paced
             else "without waiting")
     return (f"{one.name}: replays the {sum(replayed.counts.values()):,} I/Os "
-            f"of {replayed.name} {pace}, depth {one.depth}")
+            f"of {replayed.name} {pace}, {how}")
 
 
 # A group
@@ -193,7 +194,7 @@ class Group:
 def _lasts(speed, one, log_, values, place, late):
     """Seconds of a section, by its Stimulus, until it ends."""
     if log_:
-        return one.seconds + sum(log_.bytes.values()) / speed
+        return one.seconds + one.threads * sum(log_.bytes.values()) / speed
     return one.seconds or late + place.number * aswritten.amount(
         values, place.size) / speed
 

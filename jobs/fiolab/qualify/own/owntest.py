@@ -83,7 +83,8 @@ class OwnTest(Table):
                          for one, log in zip(group.stimuli, group.logs)):
             iops = found.get(one.name) if log and log.seconds else None
             if iops and iops["mean"]:
-                asked, took = pace * log.seconds, log.ios_of_data / iops["mean"]
+                asked = pace * log.seconds
+                took = one.threads * log.ios_of_data / iops["mean"]
                 rows.append([one.name, asked, took, took / asked])
         return [{"title": "Pace of the replay", "rows": rows, "columns": [
             "job", "seconds of the log", "seconds taken", "ratio"],

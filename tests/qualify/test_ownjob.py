@@ -20,6 +20,7 @@ from fiolab.qualify.limits import specfile
 from fiolab.qualify.own import owntest, sources, speclimits
 from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
 from fiolab.target import purge
+from fiolab.target.target import Target
 from fioserver import Server
 from ownloads import KIB, MIB, MINE, READS, changed
 from qualifyrun import sentence
@@ -184,7 +185,21 @@ def test_a_profile_that_is_scaled_down_shortens_and_shrinks_it(tmp_path):
     assert "runtime=1000ms" in text and "runtime=240" not in text
     with pytest.raises(Problem, match="outside"):
         group.text(["size=32m"], ENTERPRISE, SIZE, [None])
-    assert group.endless
+
+
+@pytest.mark.parametrize("profile", [QUICK, ENTERPRISE])
+def test_jobs_keep_to_the_cpus_of_their_target(tmp_path, profile):
+    """Those that several targets have for themselves; else to their own."""
+    path = written(tmp_path / "mine.fio", "[x]\nrw=read\ncpus_allowed=0\n"
+                   "numa_cpu_nodes=0\n")
+    test, = own_tests("--job", path)
+    alone = Target("/dev/x", SIZE)
+    beside = Target("/dev/x", SIZE, seat={"cpus": "1"})
+    free, seated = (test.groups[0].on(one).text(
+        ["size=32m"], profile, SIZE, [None]) for one in (alone, beside))
+    assert "cpus_allowed=0" in free and "numa_cpu_nodes=0" in free
+    assert "cpus_allowed" not in seated and "numa_cpu" not in seated
+    assert "dropped: cpus_allowed" in test.table(profile, beside)["note"]
 
 
 # The spec

@@ -142,6 +142,11 @@ class Group:
         """Does a log say when its I/Os begin?"""
         return any(one and one.way.paced for one in self.logs)
 
+    def on(self, target):
+        """As it is run on a target, whose CPUs its jobs do not leave where it
+        has some for itself."""
+        return replace(self, job=replace(self.job, pinned=bool(target.seat)))
+
     @property
     def has_latencies(self):
         """Of each second: has each of its jobs some that the engine counts?"""
@@ -156,7 +161,8 @@ class Group:
     def plain(self):
         """The Job as jobs/ab has it: for a stand-in of any size."""
         job = self.job
-        return Job(job.path, job.text, group=job.group, notes=job.notes)
+        return Job(job.path, job.text, pinned=job.pinned, group=job.group,
+                   notes=job.notes)
 
     def counted(self, profile):
         """The Job for a run of so many I/Os, whatever its times."""

@@ -35,7 +35,7 @@ def without_latency(fio, group):
 
 class OwnRun(PhaseRun):
     def __init__(self, bench, test, number, phase, earlier):
-        self.group = test.groups[number]
+        self.group = test.groups[number].on(bench.target)
         super().__init__(bench, test, number, phase, earlier)
         self.round_seconds = self.group.seconds(
             bench.profile, bench.target.size, estimate.WRITE_SPEED)

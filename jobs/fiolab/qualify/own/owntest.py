@@ -56,13 +56,13 @@ class OwnTest(Table):
         if made:
             profile = made[0].bench.profile
             found["tables"] += [
-                self.table(profile, made[0].bench.target.size),
+                self.table(profile, made[0].bench.target),
                 *self._paces(found["cells"], profile.minute / 60)]
 
-    def table(self, profile, size):
+    def table(self, profile, target):
         """What each of its jobs does, and where."""
-        rows, said = [], []
-        for group in self.groups:
+        rows, said, size = [], [], target.size
+        for group in (one.on(target) for one in self.groups):
             for one, log, (first, end) in zip(
                     group.stimuli, group.logs,
                     loads.ranges(group, profile, size)):

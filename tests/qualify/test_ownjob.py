@@ -77,11 +77,12 @@ def test_what_lies_outside_is_refused(lines):
 def test_its_time_is_kept_and_another_place_is_not():
     job, = jobgroups.split("x.fio", "[x]\nrw=randwrite\nruntime=7\nloops=2\n"
                            "filename=/dev/sda\nstartdelay=3\n"
-                           "exec_prerun=rm x\n[y]\nstartdelay=5\n")
+                           "exec_prerun=rm x\nack_log=/etc/x\n"
+                           "[y]\nstartdelay=5\n")
     text = AsWritten.of(job).effective(["filename=${TARGET}", "size=32m"])
     for word in ("runtime=7", "loops=2", "startdelay=2000ms"):
         assert word in text
-    assert "sda" not in text and "exec_prerun" not in text
+    assert not any(word in text for word in ("sda", "exec_prerun", "/etc/x"))
     counted = AsWritten(job.path, job.text, timed=False).effective(
         ["size=32m", "number_ios=5"])
     assert "runtime" not in counted and "startdelay" not in counted

@@ -14,7 +14,7 @@ import targets
 import throttle
 from fiolab.fio import metrics
 from fiolab.qualify import values
-from fiolab.qualify.limits import judging, specfile
+from fiolab.qualify.limits import judging, specfile, tailfigures
 from fiolab.qualify.report import pacecurve
 from fiolab.qualify.suite import queuetests
 from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
@@ -141,17 +141,18 @@ def cell(*paces):
             "paces": list(paces)}
 
 
-def found_at(p99_us, iops, missed):
+def found_at(p99_us, iops, missed, tried=()):
     return {"p99_us": p99_us, "iops": iops, "missed_iops": missed,
             "confidence": 0.95, "n": 3, "sources": ["runs/a.json#x"],
-            "tried": []}
+            "tried": tried}
 
 
 @pytest.mark.parametrize("limit, iops, missed, result, value, said", [
     (5000, 5000, 5200, "pass", 5000, "not at 5,200"),
     (5001, 5000, 5200, "fail", 5000, "misses it"),
     (5000, 5000, None, "pass", 5000, "the highest tried"),
-    (1, None, 50, "fail", None, "at no rate that was tried, from 50 IOPS on")])
+    (1, None, 50, "fail", None,
+     "not keep it at the lowest rate that was tried, 50 IOPS")])
 def test_iops_at_p99(tmp_path, limit, iops, missed, result, value, said):
     path = tmp_path / "spec.toml"
     path.write_text('[pace."4K 100/0 highest"]\n'
@@ -165,6 +166,16 @@ def test_iops_at_p99(tmp_path, limit, iops, missed, result, value, said):
     assert (row["result"], row["value"], row["bound"]) == (
         result, value, value)
     assert said in row["why"]
+
+
+def test_a_device_that_is_slower_at_its_lowest_rate():
+    """As one that sleeps between I/Os: that it is faster at more is told."""
+    one = cell(found_at(200.0, None, 50, [
+        [50, 300.0, False], [100, 90.0, True], [500, 95.0, True],
+        [900, 900.0, False]]))
+    said = tailfigures.of("iops_at_p99", one, 200.0, 0.95)["method"]
+    assert "at the lowest rate that was tried, 50 IOPS, though at 500 it " \
+        "does" in said
 
 
 def test_a_bound_that_was_not_searched_for(tmp_path):

@@ -14,8 +14,8 @@ Tried = dict[float, Sequence[float | None]]
 
 
 class Found(NamedTuple):
-    rate: float | None      # None: no rate that was tried keeps it
-    missed: float | None    # the lowest above it that does not; None: none
+    rate: float | None      # None: the lowest that was tried does not keep it
+    missed: float | None    # the next above it that does not; None: none
 
 
 def keeps(values: Sequence[float | None], bound: float,

@@ -24,6 +24,14 @@ def _outliers(cell, at_us, confidence):
             "takes them as independent"}
 
 
+def _at_none(found):
+    """Why it is kept up to no rate."""
+    kept = [rate for rate, _, keeps in found["tried"] if keeps]
+    return ("p99 does not keep it at the lowest rate that was tried, "
+            f"{found['missed_iops']:,.0f} IOPS" + (
+                f", though at {max(kept):,.0f} it does" if kept else ""))
+
+
 def _at_p99(cell, at_us, _confidence):
     """What the search found, which was one for this bound."""
     found = next((one for one in cell.get("paces", ())
@@ -34,9 +42,7 @@ def _at_p99(cell, at_us, _confidence):
             f"{found['n']} runs")
     if found["iops"] is None:
         return {"value": None, "bound": None, "n": found["n"], "what": "rate",
-                "sources": found["sources"], "method": "p99 keeps it at no "
-                "rate that was tried, from "
-                f"{found['missed_iops']:,.0f} IOPS on"}
+                "sources": found["sources"], "method": _at_none(found)}
     beyond = ("it is the highest tried" if found["missed_iops"] is None else
               f"not at {found['missed_iops']:,.0f}")
     return {"value": found["iops"], "bound": found["iops"], "n": found["n"],

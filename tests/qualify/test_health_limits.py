@@ -440,6 +440,16 @@ def test_no_throttling_in_a_window(data, tmp_path):
         assert judged(tmp_path, target, key, 0)["result"] == "pass"
 
 
+def test_what_only_prepares_is_no_window():
+    """A fill before a test without a steady state: hot or not, no figure is
+    of it."""
+    fill, measured = ({"steady": None, "title": name, "rounds": [
+        {"round": 1, "results": [{"stimulus": name}]}]}
+        for name in ("SEQ 128K", "QD 1"))
+    test = {"cells": [{"name": "QD 1"}], "phases": [fill, measured]}
+    assert throttling.windows(test) == [(measured, [1])]
+
+
 def test_throttling_that_is_not_counted_is_not_measured(data, tmp_path):
     target, test = told(data, known=SILENT)
     for one in test["health"]["samples"]:

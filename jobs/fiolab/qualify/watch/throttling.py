@@ -85,12 +85,21 @@ def of_phase(number, rounds, groups, counters):
                         if names is None]}
 
 
+def _is_measured(test, phase):
+    """Else it only prepares what is."""
+    names = {cell["name"] for cell in test["cells"]}
+    return any(result["stimulus"] in names for one in phase["rounds"]
+               for result in one["results"])
+
+
 def windows(test):
     """[(phase, its measurement window's rounds)]: of the phases that had to be
-    steady, the last window; of a test without such, all rounds of each."""
+    steady, the last window; of a test without such, all rounds of each whose
+    figures are those of a cell."""
     steady = [phase for phase in test["phases"] if phase["steady"]]
     found = []
-    for phase in steady or test["phases"]:
+    for phase in steady or [one for one in test["phases"]
+                            if _is_measured(test, one)]:
         state = phase["steady"]
         rounds = [one["round"] for one in phase["rounds"]]
         if state:

@@ -22,7 +22,8 @@ static void note_end(struct queue *q)
 
 /*
  * lat_windows=: what fio will count as latencies of these events, by one more
- * reading of its clock.  It leaves out ramp_time and what failed, too.
+ * reading of its clock.  It leaves out ramp_time, what failed, and what came
+ * short, as it sends the rest again.
  */
 static void count_windows(struct thread_data *td, unsigned at, unsigned nr)
 {
@@ -36,6 +37,7 @@ static void count_windows(struct thread_data *td, unsigned at, unsigned nr)
 		uint64_t began = kaio_ns(&io_u->start_time);
 
 		if ((long)ev->res < 0 || !ddir_rw(io_u->ddir) ||
+		    (ev->res && ev->res < io_u->xfer_buflen) ||
 		    td->runstate == TD_RAMP || began > ns)
 			continue;
 		if (!k->windows->start)

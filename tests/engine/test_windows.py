@@ -4,7 +4,7 @@ import pytest
 
 import enginestats
 
-MS = 1_000_000
+MIB, MS = 1 << 20, 1_000_000
 LOAD = {"rw": "randread", "bs": "4k", "direct": 1, "lat_percentiles": 1,
         "lat_windows": 1}
 
@@ -42,6 +42,20 @@ def test_ramp_time_and_syncs_are_left_out(fio, shm_file, tmp_path):
     stats, = enginestats.in_file(path)
     assert total(windows) == pytest.approx(job["write"]["total_ios"], abs=64)
     assert total(windows) < stats["ios_submitted"]
+
+
+def test_what_comes_short_is_counted_once(fio, shm_file, tmp_path):
+    """The file is cut inside of a block: fio asks for the rest once more, and
+    counts both as one."""
+    with open(shm_file, "wb") as file:
+        file.write(bytes(4 * MIB))
+    path = tmp_path / "stats"
+    read = fio(shm_file, size=4 * MIB, iodepth=4, stats_file=path,
+               exec_prerun=f"truncate -s {MIB + 1000} {shm_file}",
+               **{**LOAD, "rw": "read", "bs": "64k", "direct": 0}
+               ).ok().job["read"]
+    assert read["short_ios"] >= 1
+    assert total(windows_of(path)[0]) == read["lat_ns"]["N"]
 
 
 def test_a_pause_is_seen_when_it_was(fio, hanging, tmp_path):

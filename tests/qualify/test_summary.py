@@ -343,6 +343,8 @@ def test_a_device_that_lacks_a_figure_is_not_compared_in_it():
     data["targets"][3]["tests"][0]["cells"][1]["values"] = {}
     found = batch.summary([(None, data)])
     assert [row["values"].count(None) for row in found["rows"]] == [1, 2]
+    assert [one["figures"] for one in found["devices"]] == [2, 2, 0, 1,
+                                                            *[2] * 4]
     assert found["devices"][2]["result"] == "not measured"
     schema.check({**data, "fleet": found})
 

@@ -135,18 +135,19 @@ def summary(runs):
     batches, pairs = {}, [(path, data, target) for path, data in runs
                           for target in data["targets"]]
     devices = [_device(*pair, batches) for pair in pairs]
-    figures = [_found(target) for _, _, target in pairs]
+    known = [_found(target) for _, _, target in pairs]
     members = _members(devices, batches)
     rows = [row for batch, those in enumerate(members)
-            for row in _rows(batch, those, figures)]
+            for row in _rows(batch, those, known)]
     tried = [row for row in rows if sum(
         value is not None for value in row["values"]) >= outliers.FEWEST]
     for row in tried:
         _mark(row, members[row["batch"]], ALPHA / len(tried))
     marks = Counter(one["device"] for row in rows for one in row["outliers"])
+    figures = Counter(number for row in tried for number, value in zip(
+        members[row["batch"]], row["values"]) if value is not None)
     for number, one in enumerate(devices):
-        one["figures"] = sum(number in members[row["batch"]] for row in tried)
-        one["marks"] = marks[number]
+        one["figures"], one["marks"] = figures[number], marks[number]
     return {"devices": devices, "batches": [
         {"model": model, "size_bytes": size, "devices": those}
         for (model, size), those in zip(batches, members)], "rows": rows,

@@ -251,7 +251,9 @@ def test_unsafe_shutdowns(before, after, cuts, result):
     found, = realcut.counted(({"unsafe_shutdowns": before}, None),
                              ({"unsafe_shutdowns": after}, None), cuts, "nvme")
     assert found["result"] == result
-    assert f"rose by {after - before} in {cuts} cuts" in found["text"]
+    assert found["text"].split(":")[0] == (
+        f"unsafe_shutdowns rose by {after - before} in {cuts} cut"
+        f"{'' if cuts == 1 else 's'}")
 
 
 def test_a_device_without_such_a_counter():

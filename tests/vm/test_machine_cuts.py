@@ -109,7 +109,7 @@ def test_a_reset_while_it_writes(lab):
     flash, checks = lab.end("flash")
     # QEMU's log has the counter, and a reset does not move it.
     assert checks.pop("power-cut counted") == "fail"
-    assert "unsafe_shutdowns rose by 0 in 1 cuts" in text(
+    assert "unsafe_shutdowns rose by 0 in 1 cut" in text(
         flash, "power-cut counted")
     assert set(checks.values()) == {"pass"}, flash["checks"]
 

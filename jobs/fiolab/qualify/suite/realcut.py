@@ -11,6 +11,7 @@ import textwrap
 
 from ...base import process
 from ...base.problem import Problem
+from ...report.wording import several
 from ...target import (blockio, claim, erase, identity, sysfs, tools,
                        writecache)
 from . import machinecut
@@ -107,7 +108,8 @@ def counted(before, after, cuts, kind):
             COUNTED, before[1] or after[1] or "its SMART data lack "
             f"{COUNTERS[0]}")]
     rose = after[0][name] - before[0][name]
-    return [judged(COUNTED, None, f"{name} rose by {rose} in {cuts} cuts",
+    return [judged(COUNTED, None, f"{name} rose by {rose} in "
+                   f"{several(cuts, 'cut')}",
                    rose < cuts, None if cuts else "there was no cut")]
 
 

@@ -35,7 +35,7 @@ from fiolab.qualify.fleet import (batch, fleetpage, fleettext, interference,
                                   seats)
 from fiolab.qualify.report import htmlreport, schema, textreport
 from fiolab.qualify.suite import profiles
-from fiolab.stats import outliers
+from fiolab.stats import batchoutliers
 from fiolab.target.drive import bus
 from fiolab.target.target import Target
 
@@ -268,7 +268,7 @@ def test_the_chance_of_a_false_mark(count, level):
     """Of devices that are alike; Rosner's own levels err in 8.6% for 8."""
     rng = np.random.default_rng(count)
     tables_ = 3000
-    wrong = sum(bool(outliers.find(x, level, 0))
+    wrong = sum(bool(batchoutliers.find(x, level, 0))
                 for x in rng.standard_normal((tables_, count)))
     assert wrong / tables_ <= level + 3 * math.sqrt(
         level * (1 - level) / tables_)
@@ -279,20 +279,20 @@ def test_one_is_found_and_two_do_not_mask_each_other():
     for count, strange in ((8, [2]), (8, [1, 6]), (24, [0, 5, 9, 11])):
         x = rng.normal(0, 0.02, count)
         x[strange] -= 0.7
-        assert sorted(outliers.find(x, 0.001, 0)) == strange
+        assert sorted(batchoutliers.find(x, 0.001, 0)) == strange
 
 
 def test_half_a_batch_is_no_outlier_nor_are_a_few_devices():
     rng = np.random.default_rng(1)
     x = rng.normal(0, 0.01, 8)
     x[:4] += 1
-    assert outliers.find(x, 0.05, 0) == []
-    assert outliers.find([0, 0, 0, 9], 0.05, 0) == []
+    assert batchoutliers.find(x, 0.05, 0) == []
+    assert batchoutliers.find([0, 0, 0, 9], 0.05, 0) == []
 
 
 def test_what_is_equal_is_no_outlier():
-    assert outliers.find([1.0] * 8, 0.05, 1e-3) == []
-    assert outliers.find([1.0] * 7 + [1.001], 0.05, 0.0023) == []
+    assert batchoutliers.find([1.0] * 8, 0.05, 1e-3) == []
+    assert batchoutliers.find([1.0] * 7 + [1.001], 0.05, 0.0023) == []
 
 
 # The table
@@ -303,7 +303,7 @@ def test_a_table_of_alike_devices_has_few_false_marks():
     level = 0.05 / 40
     for _ in range(runs):
         x = rng.normal(0, 0.1, (40, 8))
-        wrong += any(outliers.find(row, level, 0) for row in x)
+        wrong += any(batchoutliers.find(row, level, 0) for row in x)
     assert wrong / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 

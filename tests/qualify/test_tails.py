@@ -28,7 +28,7 @@ from fiolab.qualify.suite.model import Phase, Stimulus
 from fiolab.qualify.suite.profiles import QUICK
 from fiolab.qualify.tails import outlierlist, overtime, windows
 from fiolab.report import svg, wording
-from fiolab.stats import outlying
+from fiolab.stats import oddwindows
 
 MIB = 1 << 20
 
@@ -75,19 +75,19 @@ def test_a_late_and_an_empty_time_stand_out():
     counts = [400, 1000, 1010, 990, 20, 0, 30, 1000, 1000, 1000, 300]
     longest = [5, 5, 6, 5, 300, 0, 300, 5, 40, 5, 5]
     whole = [False, *9 * [True], False]
-    assert outlying.spans(counts, longest, whole) == [(4, 6), (8, 8)]
+    assert oddwindows.spans(counts, longest, whole) == [(4, 6), (8, 8)]
 
 
 def test_without_most_windows_none_stands_out():
-    assert outlying.spans([1000] * 4, [5, 5, 5, 500], [True] * 4) == []
-    assert outlying.spans([0] * 9 + [7], [0] * 9 + [5], [True] * 10) == []
+    assert oddwindows.spans([1000] * 4, [5, 5, 5, 500], [True] * 4) == []
+    assert oddwindows.spans([0] * 9 + [7], [0] * 9 + [5], [True] * 10) == []
 
 
 def test_at_most_half_may_be_disturbed():
     for late in range(11):
         counts = [1000] * (20 - late) + [10] * late
         longest = [5] * (20 - late) + [900] * late
-        found = outlying.spans(counts, longest, [True] * 20)
+        found = oddwindows.spans(counts, longest, [True] * 20)
         assert found == ([(20 - late, 19)] if 0 < late <= 10 else [])
 
 

@@ -2,8 +2,8 @@
 # All devices of a run, or of several, side by side: what became of each, and in
 # which figures it differs from its batch.  A batch is what is of one model and
 # size.  Of each cell the logarithms of the devices' means are compared
-# (stats/outliers.py); a device is marked where it is an outlier and more than
-# MARGIN from the batch's median.  The cells share the level, so that with
+# (stats/batchoutliers.py); a device is marked where it is an outlier and more
+# than MARGIN from the batch's median.  The cells share the level, so that with
 # devices that are all alike, whose figures are log-normal, a table has a false
 # mark in 5% of cases, at most, however many cells it has.
 from collections import Counter
@@ -12,7 +12,7 @@ from statistics import median
 
 from ...base.problem import Problem
 from ...fio.metrics import TABLE
-from ...stats import outliers
+from ...stats import batchoutliers
 from ...stats.verdict import ALPHA
 from ..limits import outcome
 from ..limits.against import MARGIN, RESOLUTION
@@ -28,8 +28,8 @@ NOTE = ("Marked is what the generalised ESD test takes for an outlier among "
         "and log-normal, one in {level:.0f}% of such tables of {rows} figures, "
         "at most. Where figures spread otherwise, as in a batch of two kinds, "
         "that does not hold.")
-FEW = (f"No device is marked: of fewer than {outliers.FEWEST} of one model and "
-       "size nobody can say which is different.")
+FEW = (f"No device is marked: of fewer than {batchoutliers.FEWEST} of one "
+       "model and size nobody can say which is different.")
 
 
 # The devices
@@ -90,7 +90,7 @@ def _mark(row, those, level):
              if value is not None]
     logs = [math.log(value) for value in row["values"] if value is not None]
     middle = math.log(row["median"])
-    for place in outliers.find(logs, level, RESOLUTION):
+    for place in batchoutliers.find(logs, level, RESOLUTION):
         ratio = math.exp(logs[place] - middle)
         if abs(ratio - 1) > MARGIN:
             row["outliers"].append({
@@ -140,7 +140,7 @@ def summary(runs):
     rows = [row for batch, those in enumerate(members)
             for row in _rows(batch, those, known)]
     tried = [row for row in rows if sum(
-        value is not None for value in row["values"]) >= outliers.FEWEST]
+        value is not None for value in row["values"]) >= batchoutliers.FEWEST]
     for row in tried:
         _mark(row, members[row["batch"]], ALPHA / len(tried))
     marks = Counter(one["device"] for row in rows for one in row["outliers"])
@@ -151,6 +151,6 @@ def summary(runs):
     return {"devices": devices, "batches": [
         {"model": model, "size_bytes": size, "devices": those}
         for (model, size), those in zip(batches, members)], "rows": rows,
-        "note": NOTE.format(least=outliers.FEWEST, margin=100 * MARGIN,
+        "note": NOTE.format(least=batchoutliers.FEWEST, margin=100 * MARGIN,
                             level=100 * ALPHA, rows=len(tried))
         if tried else FEW}

@@ -2,7 +2,7 @@
 # The table of the seconds that stand out in a test, the worst first, with what
 # the kernel's log had about the device then, and what its health was.
 from ...base import kernellog
-from ...stats import outlying
+from ...stats import oddwindows
 from ..watch import healthfacts
 from ..watch.healthsamples import expanded
 
@@ -53,7 +53,7 @@ def add(test):
     if not cells:
         return
     samples = list(expanded((test.get("health") or {"samples": ()})["samples"]))
-    note = NOTE.format(times=outlying.TIMES, share=outlying.SHARE)
+    note = NOTE.format(times=oddwindows.TIMES, share=oddwindows.SHARE)
     test["tables"].append({
         "title": TITLE, "columns": ["cell", "from s", "for s", "longest ms",
                                     "IOPS", "usual IOPS", "kernel's log",

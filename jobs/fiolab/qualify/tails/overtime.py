@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...stats import outlying
+from ...stats import oddwindows
 from .windows import Window, joined
 
 COLUMNS = 160               # of a picture
@@ -46,12 +46,12 @@ def _outliers(windows):
     counts, longest = ([getattr(one, name) for one in windows]
                        for name in ("count", "max_ns"))
     before = np.concatenate([[0], np.cumsum([one.seconds for one in windows])])
-    known = outlying.usual(counts, longest)
+    known = oddwindows.usual(counts, longest)
     width = windows[0].seconds
     return {"usual": known and {"max_ns": known.longest,
                                 "iops": known.ios / width},
             "outliers": [_span(windows, first, last, before.tolist())
-                         for first, last in outlying.spans(
+                         for first, last in oddwindows.spans(
                              counts, longest,
                              [one.whole for one in windows])]}
 

@@ -248,6 +248,16 @@ def test_a_log_that_is_not_there(qualify, target):
         sentence(qualify("--replay", name, "--target", target, *PSYNC), said)
 
 
+def test_a_log_beside_a_job_file_in_an_odd_folder(tmp_path):
+    """Its name becomes a line of the job file, which ends at a #."""
+    folder = tmp_path / "c#"
+    folder.mkdir()
+    (folder / "trace.log").write_bytes(iolog(IOS))
+    (folder / "mine.fio").write_text("[log]\nread_iolog=trace.log\n")
+    with pytest.raises(Problem, match="has a character that a job file"):
+        sources.listed(cli.request({"job": [str(folder / "mine.fio")]}))
+
+
 def test_what_is_replayed_is_the_copy(target, tmp_path, fio_binary, build_dir,
                                       stack):
     """Whatever the user's log is by then; and one that changes before there is

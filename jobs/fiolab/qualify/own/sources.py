@@ -90,7 +90,9 @@ def _with_logs(text, beside):
     for line in jobfile.lines(text):
         value = jobfile.value_of(line)
         if jobfile.option_of(line) == "read_iolog" and value:
-            line = f"read_iolog={_found(os.path.expandvars(value), beside)}"
+            log = _found(os.path.expandvars(value), beside)
+            _fit_for_a_line(log)
+            line = f"read_iolog={log}"
         made.append(line)
     return "\n".join(made)
 

@@ -37,6 +37,26 @@ def test_in_brief_of_nvme_is_one_log_page(fake, tmp_path):
         40, 0, 0, 8437019)
 
 
+def test_a_log_in_other_words_is_one_sentence(fake):
+    fake.add("nvme", {"smart-log": '{"temperature": "warm"}',
+                      "id-ctrl": '{"npss": "many"}', "id-ns": "{}"})
+    found, why = health.brief(NODE, "nvme", 5)
+    assert (found, why) == (None, f"nvme smart-log {NODE}: its JSON is not as "
+                            "it is known here.")
+    known = nvme.identity(NODE)
+    assert known["version"] is None and known["why"] == (
+        f"nvme id-ctrl and id-ns {NODE}: its JSON is not as it is known here.")
+
+
+def test_a_temperature_of_0_is_none(fake):
+    """A sensor that a device has not is 0 kelvin."""
+    fake.add("nvme", {"smart-log": healthdata.smart_log(
+        40, temperature_sensor_1=0)})
+    found, _ = health.brief(NODE, "nvme", 5)
+    assert found["temperature_c"] == 40
+    assert "temperature_sensor_1_c" not in found
+
+
 def test_in_brief_without_nvme_cli(fake):
     fake.add("smartctl", {f"-j -H -A {NODE}": healthdata.smartctl_nvme(
         thermal_temp_1_transition_count=3, thermal_temp_2_total_time=8)})

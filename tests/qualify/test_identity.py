@@ -215,7 +215,9 @@ def test_kinds_without_smart_are_not_asked(kind, fake):
     assert health.of("/dev/x", kind)[0] is None and fake.calls() == []
 
 
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", "3", "{}"])
+@pytest.mark.parametrize("text", [
+    "", "no JSON", "[]", "3", "{}", '{"temperature": null}',
+    '{"ata_smart_attributes": {"table": [{"raw": {"value": 3}}]}}'])
 def test_answers_that_are_none(text, fake):
     fake.add("smartctl", {"/dev/sda": text})
     found, why = health.of("/dev/sda", "sata")

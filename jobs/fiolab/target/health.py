@@ -101,9 +101,10 @@ def _by_smartctl(path, words, seconds):
     if answer is None:
         return None, NEEDS.format("")
     found = _parsed(answer)
+    said = f"smartctl {words[0]} {path}"
     if answer.status is None or answer.status & FAILED or not found:
-        return None, f"smartctl {words[0]} {path}: {_said(found, answer)}."
-    return flat(found), None
+        return None, f"{said}: {_said(found, answer)}."
+    return tools.understood(flat, found, said)
 
 
 def _number(value):
@@ -118,10 +119,12 @@ def _number(value):
 def by_smartctl_names(log):
     """nvme-cli's log with smartctl's names and degrees Celsius."""
     found = _scalars({name: _number(value) for name, value in log.items()})
-    return {f"{name}_c" if name.startswith("temperature") else
-            NAMES.get(name, name):
-            value - KELVIN if name.startswith("temperature") else value
-            for name, value in found.items()}
+    heat = {name: found.pop(name) for name in tuple(found)
+            if name.startswith("temperature")}
+    return {**{NAMES.get(name, name): value for name, value in found.items()},
+            # 0: the device has none.
+            **{f"{name}_c": value - KELVIN for name, value in heat.items()
+               if value}}
 
 
 def _by_nvme(path, seconds):
@@ -130,9 +133,11 @@ def _by_nvme(path, seconds):
     if answer is None:
         return None, NEEDS.format(f" or nvme ({tools.hint('nvme')})")
     found = _parsed(answer)
+    said = f"nvme smart-log {path}"
     if answer.status != 0 or not found:
-        return None, f"nvme smart-log {path}: {answer.why()}."
-    return {**by_smartctl_names(found), "tool": "nvme smart-log"}, None
+        return None, f"{said}: {answer.why()}."
+    return tools.understood(lambda found: {
+        **by_smartctl_names(found), "tool": "nvme smart-log"}, found, said)
 
 
 def of(path, kind):

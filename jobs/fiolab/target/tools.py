@@ -4,6 +4,7 @@
 # answer must not hold the qualification up, so each has a time limit, and
 # output goes to a file, as a pipe that nobody empties would stop it; to one in
 # memory, so that no full disk cuts an answer short.
+from collections.abc import Callable
 import contextlib
 import json
 import os
@@ -68,6 +69,16 @@ def _file(name):
 def _text(file, errors):
     file.seek(0)
     return file.read().decode(errors=errors)
+
+
+def understood(make: Callable[[dict], dict], found: dict,
+               said: str) -> tuple[dict | None, str | None]:
+    """(what make makes of a tool's JSON, None); or (None, a sentence that
+    begins with said) where another version of it has other JSON."""
+    try:
+        return make(found), None
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return None, f"{said}: its JSON is not as it is known here."
 
 
 def told(what: str, name: str, *words: str, **popen: Any) -> dict:

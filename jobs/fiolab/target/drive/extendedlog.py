@@ -83,18 +83,18 @@ def read(name: str, path: str,
     """(the log, None) or (None, a sentence)."""
     words = LOGS[name].words
     answer = tools.run("nvme", *words, path, "-o", "json", seconds=seconds)
-    said = f"nvme {' '.join(words)} {path}: "
+    said = f"nvme {' '.join(words)} {path}"
     if answer is None:
-        return None, f"{said}it needs {tools.hint('nvme')}."
+        return None, f"{said}: it needs {tools.hint('nvme')}."
     try:
         found = json.loads(answer.text)
     except ValueError:
         found = None
     if answer.status != 0 or not isinstance(found, dict):
-        return None, f"{said}{answer.why()}."
-    told = LOGS[name].parse(found)
-    return (told, None) if told else (None, f"{said}it has nothing that is "
-                                      "known here.")
+        return None, f"{said}: {answer.why()}."
+    told, why = tools.understood(LOGS[name].parse, found, said)
+    return (told, None) if told else (None, why or f"{said}: it has nothing "
+                                      "that is known here.")
 
 
 def chosen(path: str, vendor: int | None) -> tuple[str | None, str | None]:

@@ -100,7 +100,10 @@ def identity(path: str) -> dict:
         _asked(what, path) for what in ("id-ctrl", "id-ns"))
     state = feature(path, POWER)
     log, no_log = extendedlog.chosen(path, control.get("vid"))
-    return {**empty, **_controller(control), **_namespace(space),
+    told, odd = tools.understood(
+        lambda one: {**_controller(one), **_namespace(space)}, control,
+        f"nvme id-ctrl and id-ns {path}")
+    return {**empty, **(told or {}),
             "power_state": None if state is None else state & 31,
             "extended_log": log, "extended_log_why": no_log,
-            "why": no_control or no_space}
+            "why": no_control or no_space or odd}

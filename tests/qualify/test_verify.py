@@ -150,6 +150,18 @@ def test_a_manifest_that_is_none_is_told(run, change, why):
     assert not found.whole and why in found.broken
 
 
+@pytest.mark.parametrize("put", [
+    os.mkfifo, lambda path: path.symlink_to("/dev/zero"),
+    lambda path: path.mkdir()], ids=["fifo", "link", "folder"])
+def test_what_is_in_place_of_a_manifest_is_not_read(run, put):
+    """It may have no end, or a writer who never comes."""
+    path = run / manifest.NAME
+    path.unlink()
+    put(path)
+    with pytest.raises(Problem, match="manifest.sha256 is no file"):
+        manifest.verify(str(run))
+
+
 def test_a_changed_manifest_names_its_file(run):
     path = run / manifest.NAME
     text = path.read_text()

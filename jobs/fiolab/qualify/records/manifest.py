@@ -115,6 +115,9 @@ def _parsed(content):
 def _content(folder):
     path = os.path.join(folder, NAME)
     try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise Problem(f"{ascii(path)[1:-1]} is no file: nothing can be "
+                          "said of the run without it.")
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:

@@ -300,3 +300,11 @@ def test_a_run_has_them_all(qualify, shm):
     assert "Operator `A. Person`" in done.stdout
     assert "Test order: 4711" in (qualify.out / "report.txt").read_text()
     assert run("verify", qualify.out).returncode == 0
+    # Who goes on with it leaves no report that is older than the others.
+    (qualify.out / "manifest.sha256").unlink()
+    for name in ("report.pdf", "report.junit.xml"):
+        (qualify.out / name).write_text("old")
+    done = qualify("--resume", qualify.out, "--no-pdf")
+    assert done.returncode == 0, done.stderr
+    assert cases((qualify.out / "report.junit.xml").read_text()) == found
+    assert not (qualify.out / "report.pdf").exists()

@@ -133,9 +133,12 @@ class Folder(runfolder.Folder):
         return content
 
     def forget_round(self, name):
+        self.forget(os.path.join(ROUNDS, f"{name}.json"))
+
+    def forget(self, name):
         self.break_seal()
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.file(ROUNDS, f"{name}.json"))
+            os.unlink(self.file(name))
 
     def _save(self, name, what, text):
         if name != manifest.NAME:

@@ -18,6 +18,7 @@ from .report import (csvreport, healthcsv, healthwords, phrases, schema,
 from .tails import neighbourtarget
 from .watch import healthcheck, healthfacts, kernelerrors
 
+PDF = "report.pdf"
 RESUMED = ("the run was resumed at {}, {}: no round from before a break is in "
            "a measurement window after it.")
 NOT_READ = ("{}, so what it reported of {} during the tests is not known, and "
@@ -203,6 +204,7 @@ def publish(qualification, data):
     """All reports; what was found goes to stdout."""
     folder = qualification.folder
     schema.check(data)
+    folder.forget(PDF)          # of an earlier command: not made every time
     folder.save_report(data)
     samples = healthcsv.text(data)
     if samples:
@@ -215,7 +217,8 @@ def publish(qualification, data):
     folder.save_result("report.csv", csvreport.text(data))
     print("\n".join(lines))
     print(f"Report: {folder.shown}/report.html")
-    exporters.write(data, qualification.forms, folder.path)
+    exporters.write(data, exporters.renewed(qualification.forms, folder.path),
+                    folder.path)
     if data["finished"]:
         _finish(qualification, folder)
 
@@ -223,9 +226,9 @@ def publish(qualification, data):
 def _finish(qualification, folder):
     """The PDF; and when nothing more is written, the manifest of all."""
     if qualification.pdf:
-        why = pdf.write(folder.file("report.html"), folder.file("report.pdf"))
+        why = pdf.write(folder.file("report.html"), folder.file(PDF))
         if why:
-            print(f"qualify: no report.pdf: {why}", file=sys.stderr)
+            print(f"qualify: no {PDF}: {why}", file=sys.stderr)
     left = folder.seal()
     print(f"Manifest: {folder.shown}/{manifest.NAME}, sha256 "
           f"{manifest.digest(folder.file(manifest.NAME))}")

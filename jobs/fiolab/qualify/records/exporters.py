@@ -19,6 +19,15 @@ def add_option(new, where, **how):
         f"file, in place of {where}; may be repeated", **how)
 
 
+def renewed(wanted, folder):
+    """Those that are wanted, and those that an earlier command has left in the
+    folder, where no report is to be older than the others."""
+    given = {name for name, path in wanted if not path}
+    return [*wanted, *((name, "") for name, (file, _) in FORMATS.items()
+                       if name not in given and os.path.lexists(
+                           os.path.join(folder, file)))]
+
+
 def write(data, wanted, where):
     """Each of the formats; where: the folder, or STDOUT, of those that have no
     path of their own."""

@@ -11,7 +11,8 @@ ROOM = 5                    # seconds around, as the log's clock goes astray
 LONGEST = 120               # letters of a line of the log
 NOTE = ("windows with a latency beyond {times:g} times the median of the "
         "windows' longest, or in which less than {share:.0%} of the median of "
-        "I/Os ended; times since the cell's first I/O")
+        "I/Os ended; times since the cell's first I/O, without what was "
+        "between its rounds")
 TITLE = "Outlier windows"
 
 

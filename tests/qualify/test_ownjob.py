@@ -74,6 +74,14 @@ def test_what_lies_outside_is_refused(lines):
         placed(f"[x]\nrw=randwrite\n{lines}\n")
 
 
+@pytest.mark.parametrize("lines", [
+    "size=0", "size=0%", "filesize=0", "size=1%\nbs=1m"])
+def test_a_size_of_no_block_is_not_all_of_the_device(lines):
+    """As it is to fio, which goes behind what is used of it then."""
+    with pytest.raises(Problem, match="job x: its size comes to no block"):
+        placed(f"[x]\nrw=randwrite\n{lines}\n")
+
+
 def test_its_time_is_kept_and_another_place_is_not():
     job, = jobgroups.split("x.fio", "[x]\nrw=randwrite\nruntime=7\nloops=2\n"
                            "filename=/dev/sda\nstartdelay=3\n"

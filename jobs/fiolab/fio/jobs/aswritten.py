@@ -77,6 +77,9 @@ def _mapped(one: Range, size: int) -> Mapped:
         raise _outside(offset + increment * jobs + max(wanted, one.step),
                        file.part, "the target" if file.part == size else
                        "its part of the target")
+    if not wanted:          # to fio size=0 is all of a device, used or not
+        raise Problem("its size comes to no block: name a larger one, or none, "
+                      "for all there is.")
     if not (offset == 0 and wanted == file.part == size):
         # Of what is no whole number of blocks, the last would lie outside.
         wanted = wanted // one.step * one.step or wanted

@@ -276,6 +276,17 @@ def test_while_power_may_be_cut_the_device_is_left_alone(
     assert len(samples(watch)) == 2
 
 
+def test_a_device_that_is_only_read_is_sampled_too(place, drive, kept,
+                                                   monkeypatch):
+    monkeypatch.setattr(healthsamples.presence, "demand", lambda _: None)
+    held = Target("/dev/null", 1 << 20, claimed=True, descriptor=0)
+    watch = healthsamples.Watch(held, known(place), kept.watch(place).folder,
+                                "held")
+    with watch.during("iops"), watch.sampled(0, 1):
+        pass
+    assert len(samples(watch)) == 2
+
+
 def test_outside_of_a_round_nothing_is_asked(place, drive, fake, kept):
     watch = kept.watch(place)
     with watch.during("iops"):

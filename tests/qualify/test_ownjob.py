@@ -342,6 +342,7 @@ def test_what_is_only_read_needs_no_leave(qualify, tmp_path, target):
     assert target.read_bytes() == before
     found, = qualify.report()["targets"]
     assert found["purge"]["method"] == purge.NONE
+    assert found["tests"][0]["kernel"]      # its log was looked at, or why not
     file = next((qualify.out / "runs").glob("*.json"))
     assert "--readonly" in json.loads(file.read_text())["command"]
     again = qualify("--resume", qualify.out, "--no-pdf")

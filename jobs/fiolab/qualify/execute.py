@@ -208,7 +208,7 @@ class Executor:
         """
         if self.stop.is_set():
             raise Stopped
-        if not (self.target.writable or self.target.claimed):
+        if not self.target.runs:
             raise Problem(f"{self.target.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
         began, clock = time.time(), time.monotonic()

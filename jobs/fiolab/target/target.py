@@ -99,6 +99,11 @@ class Target:
             os.close(self.descriptor)
             self.descriptor = -1
 
+    @property
+    def runs(self) -> bool:
+        """Is fio run on it?  Not where it is only planned for, or told of."""
+        return self.writable or self.claimed
+
     # What is used of it
 
     @property

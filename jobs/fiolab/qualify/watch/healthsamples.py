@@ -46,7 +46,7 @@ class Watch:
             (test["why"] if "why" in one else test["samples"]).append(
                 one.get("why", one))
         # A run that was finished before is only told of again.
-        self.is_on = not target.clients and target.writable
+        self.is_on = not target.clients and target.runs
         self.sources, self.last = [], {}
         self.lock = threading.Lock()        # one sample at a time
 

@@ -43,8 +43,8 @@ class Watch:
         in a file."""
         self.tests, self.save = dict(known or {}), save
         # A run that was finished before is only told of again.
-        self.is_told = not target.clients and not target.writable
-        self.local = not target.clients and target.writable
+        self.is_told = not target.clients and not target.runs
+        self.local = not target.clients and target.runs
         self.names = names(target) if self.local else []
         self.named = sysfs.naming(self.names)
         self.log = self.found = None

@@ -142,7 +142,8 @@ def test_too_few_cpus_are_shared_and_that_is_said(tmp_path, monkeypatch):
     assert {len(one["shared"]) for one in found.values()} == {2}
     made = [Target(name, seat=seat) for name, seat in found.items()]
     said, = seats.warnings(made, 4)
-    assert said.startswith("3 of 3 targets share CPUs")
+    assert said.startswith("3 of 3 targets share CPUs with others, as there "
+                           "are not enough")
     assert seats.said(vars(made[0])) == (
         "CPUs 0-1, NUMA node 0, shared with 2 other targets")
 
@@ -166,6 +167,10 @@ def test_a_node_that_is_not_known_among_several(tmp_path, monkeypatch):
     assert found["loop0"]["cpus"] == "0-7" and found["nvme0n1"][
         "cpus"] == "4-7"
     assert found["nvme0n1"]["shared"] == ["loop0"]
+    made = [Target(name, seat=seat) for name, seat in found.items()]
+    said, = seats.warnings(made, 1)
+    assert "as the NUMA node of some is not known" in said
+    assert seats.said(vars(made[0])).endswith("shared with 1 other target")
 
 
 def test_a_single_target_and_one_on_a_host_are_not_pinned():

@@ -9,6 +9,7 @@ import re
 import stat
 
 from ...base.problem import Problem
+from ...report.wording import several
 from ...target import sysfs
 from ...target.drive import bus
 
@@ -183,7 +184,8 @@ def said(target):
     if seat["interrupts"]:
         parts.append(f"its interrupts arrive on {seat['interrupts']}")
     if seat["shared"]:
-        parts.append(f"shared with {len(seat['shared'])} other targets")
+        parts.append("shared with "
+                     + several(len(seat["shared"]), "other target"))
     return ", ".join(parts)
 
 
@@ -195,7 +197,10 @@ def warnings(targets, threads):
              if len(numbers(one.seat["cpus"])) < threads]
     end = "so that a figure may be that of the CPUs: test fewer at once."
     if crowded:
+        mixed = len({one.seat["node"] is None for one in crowded}) > 1
+        why = ("the NUMA node of some is not known" if mixed else
+               "there are not enough")
         return [f"{len(crowded)} of {len(targets)} targets share CPUs with "
-                f"others, as there are not enough, {end}"]
+                f"others, as {why}, {end}"]
     return [f"fio of {len(small)} of {len(targets)} targets has fewer CPUs "
             f"than its {threads} threads, {end}"] if small else []

@@ -8,6 +8,7 @@ import json
 import os
 from pathlib import Path
 import subprocess
+import time
 
 import pytest
 
@@ -420,6 +421,15 @@ def test_a_run_that_was_missed_did_begin(tmp_path):
 def test_a_run_that_was_over_before_its_time(tmp_path):
     with pytest.raises(Problem, match="was over before its time"):
         timedrun._cpu_rate(Over(tmp_path, True), 60, 0.01, None)
+
+
+def test_a_shell_that_ends_late_is_no_end_of_the_run(tmp_path):
+    """That of exec_prerun, on a busy machine: fio runs to its end."""
+    class Whole(Over):
+        def finish(self, _):
+            time.sleep(1)
+    with pytest.raises(timedrun.Disturbed):
+        timedrun._cpu_rate(Whole(tmp_path, True), 0.9, 0.01, None)
 
 
 def test_a_run_that_never_began(tmp_path):

@@ -7,6 +7,7 @@ from collections import Counter
 import dataclasses
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ import qualifycontext
 import qualifydata
 import targets
 import throttle
-from fiolab.qualify import jobtext
+from fiolab.qualify import jobtext, phaserun
 from fiolab.qualify.limits import judging, specfile
 from fiolab.qualify.suite import queuetests
 from fiolab.qualify.suite.profiles import QUICK
@@ -71,6 +72,19 @@ def test_the_noise_begins_with_the_reader_on_the_other_part(other):
         assert elsewhere not in reader
         assert any(line.startswith("rate_iops=") for line in reader)
         assert not any(line.startswith("rate") for line in noise)
+
+
+def test_other_tests_have_both_parts_on_the_target():
+    """A burst is on the second half of it, whoever its neighbour is."""
+    for test, other in ((queuetests.NEIGHBOUR, OTHER), (next(
+            one for one in queuetests.TESTS if one.name == "burst-writes"),
+            None)):
+        run = object.__new__(phaserun.PhaseRun)
+        run.test, run.bench = test, SimpleNamespace(neighbour=OTHER)
+        loads = jobtext.loads([one for phase in test.phases[1:]
+                               for one in phase.foreseen()], QUICK)
+        assert any(one.stimulus.part == 2 for one in loads)
+        assert run._neighbour(loads) is other
 
 
 def test_pairs_are_never_parted():

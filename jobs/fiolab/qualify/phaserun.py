@@ -113,7 +113,7 @@ class PhaseRun:
     def _neighbour(self, loads):
         """The Target beside the bench's, where they use a part of either; it
         is what was claimed."""
-        other = self.bench.neighbour
+        other = self.bench.neighbour if self.test.neighbours else None
         if not other or not any(load.stimulus.part for load in loads):
             return None
         claim.check_same(other)

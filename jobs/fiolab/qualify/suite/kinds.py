@@ -86,6 +86,7 @@ class Table(Test):
     group: str = "pts"
     # (phases so far) -> {"tables": [...], "grids": [...], "checks": [...]}
     derive: Callable | None = None
+    neighbours: bool = False    # part 2 is that of --neighbour, if there is one
 
     def run(self, bench, found):
         made = []

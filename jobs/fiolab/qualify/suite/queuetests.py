@@ -144,7 +144,7 @@ def _no_ways(context):
 
 
 NEIGHBOUR = Table(neighbour.NAME, neighbour.TITLE, None, neighbour.PHASES,
-                  GROUP, neighbour.derive)
+                  GROUP, neighbour.derive, neighbours=True)
 BURST_TRIMS = Table(
     "burst-trims", "Reads after a burst of trims", None,
     (FILL, *burst.phases("randtrim", "1m")), GROUP, burst.derive)

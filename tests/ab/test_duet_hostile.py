@@ -6,6 +6,7 @@ from functools import partial
 import os
 from pathlib import Path
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ import time
 import pytest
 
 import procfile
+import targets
 from abrun import QUICK
 from fiolab.base.problem import Problem
 from fiolab.bench import cpuset
@@ -260,6 +262,21 @@ def test_a_side_of_another_nice_value(three, tmp_path):
             three(0.2, ramp=3)      # there is time to do it
     finally:
         thread.join()
+
+
+def test_a_temporary_folder_that_is_full_or_gone(need_root, tmp_path, shm):
+    """One sentence, wherever somebody was in the way."""
+    with targets.small_tmpfs(shm, 16 << 10) as full:
+        with pytest.raises(OSError), open(f"{full}/all", "wb") as file:
+            file.write(bytes(1 << 20))
+        with pytest.raises(Problem, match=f"cannot write fio's files in {full} "
+                           r"\(No space left on device\): make room there"):
+            duet.Gate(full)
+    with pytest.raises(Problem, match="No such file or directory"):
+        duet.Gate(str(tmp_path / "gone"))
+    (tmp_path / "here").mkdir()
+    with duet.Gate(str(tmp_path / "here")):
+        shutil.rmtree(tmp_path / "here")
 
 
 def found(**more):

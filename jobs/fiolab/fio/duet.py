@@ -8,7 +8,7 @@ they did begin together and all ran to the end, what share of the CPU each
 had, and what others took (Found).
 """
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import contextlib
 from dataclasses import dataclass
 import os
 import time
@@ -51,19 +51,24 @@ class Gate:
     """Where all wait; it opens once, for all of them."""
 
     def __init__(self, folder: str):
-        self.pipe = os.path.join(folder, GO)
+        self.pipe, script = (os.path.join(folder, name)
+                             for name in (GO, GATE))
         self.writer: int | None = None
-        with open(os.path.join(folder, GATE), "w", encoding="ascii") as file:
-            file.write(SCRIPT)
+        try:
+            with open(script, "w", encoding="ascii") as file:
+                file.write(SCRIPT)
+            os.mkfifo(self.pipe)
+        except OSError as error:
+            raise fiorun.no_room(script, error.strerror) from None
 
     def __enter__(self):
-        os.mkfifo(self.pipe)
         return self
 
     def __exit__(self, *_):
         if self.writer is not None:
             os.close(self.writer)
-        os.unlink(self.pipe)
+        with contextlib.suppress(FileNotFoundError):    # with all of it
+            os.unlink(self.pipe)
 
     def open(self) -> bool:
         """False while nobody waits there."""
@@ -248,7 +253,7 @@ def together(cpu: int, folder: str,
     of starting; folder: fio's, where the gate is.  Uneven if they were no
     duet; after any failure all of them have ended.
     """
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         gate = stack.enter_context(Gate(folder))
         members = {role: stack.enter_context(make())
                    for role, make in makers.items()}

@@ -21,7 +21,9 @@ from fiolab.bench import (callkinds, cli, command as bench, costs, goalset,
                           loops, presets, rowset)
 from fiolab.bench.bounds import FLOOR, LIBRARY
 from fiolab.fio import fiorun
+from fiolab.fio.metrics import CHANGES
 from fiolab.fio.sidespec import Side
+from fiolab.stats import verdict
 from fiolab.target import blockdevice, loopdevice
 
 AUTO, FIXED = "kaio,spin=auto", "kaio,spin=50us"
@@ -99,6 +101,14 @@ def test_not_worse_is_a_matter_of_the_verdict():
     jobs = spec_of("jobs")
     assert judged(planted(jobs, 1.05)) == [False]
     assert judged(planted(jobs, 0.95)) == [True]
+
+
+def test_an_estimate_alone_meets_no_goal():
+    noisy = [0.03 + (-1) ** i * 0.03 * i for i in range(10)]
+    effect = verdict.Effect("iops", noisy, noisy)
+    verdict.judge_all([effect], CHANGES)
+    assert effect.estimate > 0 and effect.verdict == "inconclusive"
+    assert goalset._not_worse(effect, 1) is None
 
 
 def test_the_cells_have_one_goal():

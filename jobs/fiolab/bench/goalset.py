@@ -34,14 +34,15 @@ def _judged(effect, comparisons):
 
 
 def _not_worse(effect, comparisons):
-    """None: it cannot be told."""
-    higher = TABLE[effect.metric].better == "higher"
-    if effect.verdict == TABLE[effect.metric].changes[higher]:
+    """By its verdict, as an estimate alone tells nothing; None: it cannot be
+    told."""
+    changes = TABLE[effect.metric].changes
+    worse, better = changes if TABLE[
+        effect.metric].better == "lower" else changes[::-1]
+    if effect.verdict == worse:
         return False
-    if not _judged(effect, comparisons):
-        return None
-    sign = 1 if higher else -1
-    return sign * effect.estimate >= 0 or effect.verdict == "equivalent" or None
+    known = effect.verdict in (better, "equivalent")
+    return known and _judged(effect, comparisons) or None
 
 
 def beyond(interval: tuple[float, float], kind: str,

@@ -20,7 +20,7 @@ BLOCK, LARGEST = 4096, 16   # bytes of the smallest write; of the largest, in it
 LEAST = 100                 # acknowledged writes, before any cut
 PAUSE = 1.0                 # seconds after these, at most
 RETURN = 300                # seconds that a cut may last, and the return, too
-LOOK = 0.005                # seconds between two looks at the log, the device
+LOOK = 0.02                 # seconds between two looks at the log, the device
 GRACE = 1.0                 # until fio has seen that its device is gone
 EVERY = 64                  # writes between two syncs: more than are in flight,
                             # so that some come back that no sync covers
@@ -74,14 +74,14 @@ class Cutter(threading.Thread):
     def _await_return(self):
         start, taken = time.monotonic(), 0
         while taken < RETURN and not self.stop.is_set():
-            if self.ready is None and self.is_back():
+            if self.is_back():
                 self.ready = time.monotonic() - start
-            if self.ready is not None and self.ended.is_set():
-                return
+                break
+            time.sleep(LOOK)
             taken = time.monotonic() - start
             if taken > GRACE:
                 self.over.set()
-            time.sleep(LOOK)
+        self.ended.wait(start + GRACE - time.monotonic())
         self.over.set()
 
     def __enter__(self):

@@ -25,7 +25,7 @@ from fiolab.ab.report import (csvreport, failing, fioplot, junitreport,
                               markdownreport, openmetrics)
 from fiolab.base import files
 from fiolab.base.problem import Problem
-from fiolab.report import markdown, wording
+from fiolab.report import markdown, spreadsheet, wording
 
 EFFECTIVE = "[global]\nioengine=libaio\n[a]\nrw={}\nbs={}\niodepth={}\n"
 
@@ -87,7 +87,7 @@ def test_csv_is_that_of_rfc_4180(attack):
     assert found == list(csv.reader(io.StringIO(text, newline="")))
     effects = sum(len(cell["effects"]) for cell in attack["cells"])
     assert len(found) == 1 + effects
-    assert not any(value.startswith(csvreport.FORMULA) and not re.fullmatch(
+    assert not any(value.startswith(spreadsheet.FORMULA) and not re.fullmatch(
         r"-?[0-9.e+-]+", value) for one in found[1:] for value in one)
 
 

@@ -548,6 +548,13 @@ def test_health_csv_has_a_row_of_each_sample(data):
     assert all(row["media_errors"] == "0" for row in rows)
 
 
+def test_no_title_of_a_phase_is_a_formula(data):
+    """As that of a job of the user's may begin as one."""
+    _, test = told(data)
+    test["phases"][0]["title"] = "-1+1"
+    assert ",'-1+1," in healthcsv.text(data)
+
+
 def test_a_sample_of_a_phase_that_a_stopped_run_had_begun(data):
     _, test = told(data)
     test["health"]["samples"][-1]["phase"] = 99

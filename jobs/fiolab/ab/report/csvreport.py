@@ -7,7 +7,7 @@ import csv
 import io
 
 from ...base import files
-from ...report import wording
+from ...report import spreadsheet, wording
 
 COLUMNS = (
     "cell", "job", "target", "a", "b", "host", "metric", "unit", "role",
@@ -15,12 +15,6 @@ COLUMNS = (
     "ci90_low", "ci90_high", "aa_ratio", "aa_ci95_low", "aa_ci95_high", "p",
     "p_holm", "tost_p", "detectable", "n", "verdict", "reason", "closed",
     "seconds", "pairing")
-FORMULA = tuple("=+-@")     # a spreadsheet runs a field that begins so
-
-
-def _text(value):
-    value = wording.line(value)
-    return f"'{value}" if value.startswith(FORMULA) else value
 
 
 def _interval(name, found):
@@ -43,8 +37,7 @@ def _row(data, cell, host, effect):
            **_interval("ci95", effect["ci95"]),
            **_interval("ci90", effect["ci90"]),
            **_interval("aa_ci95", floor["ci95"])}
-    return {name: _text(x) if isinstance(x, str) else x
-            for name, x in row.items()}
+    return {name: spreadsheet.field(x) for name, x in row.items()}
 
 
 def rows(data: dict) -> Iterator[dict]:

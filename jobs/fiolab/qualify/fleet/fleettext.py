@@ -4,7 +4,7 @@
 import csv
 import io
 
-from ...report import wording
+from ...report import spreadsheet, wording
 from ...report.markdown import code, plain, row, table
 from ...report.terminal import fitted
 from ..report import phrases
@@ -93,21 +93,13 @@ def csv_text(fleet):
         those = fleet["batches"][one["batch"]]["devices"]
         for number, value in zip(those, one["values"]):
             device = fleet["devices"][number]
-            writer.writerow(map(_field, (
+            writer.writerow(map(spreadsheet.field, (
                 *(device[name] for name in ("run", "name", "sample", "serial",
                                             "firmware", "batch")),
                 *(one[name] for name in ("test", "cell", "metric", "unit")),
                 value, one["median"], value and value / one["median"],
                 int(number in outliers))))
     return made.getvalue()
-
-
-def _field(value):
-    """A spreadsheet runs a text that begins as a formula does."""
-    if not isinstance(value, str):
-        return value
-    text = wording.line(value)
-    return f"'{text}" if text.startswith(tuple("=+-@")) else text
 
 
 def _mark(word):

@@ -5,19 +5,11 @@ import csv
 import io
 
 from ...fio.metrics import TABLE
-from ...report import wording
+from ...report import spreadsheet
 
 COLUMNS = ("target", "test", "group", "state", "cell", "rw", "bs",
            "read_percent", "threads", "depth", "steady", "first_round",
            "last_round", "metric", "unit", "mean", "low", "high", "n")
-FORMULA = tuple("=+-@")     # a spreadsheet runs a field that begins so
-
-
-def _text(value):
-    if not isinstance(value, str):
-        return value
-    value = wording.line(value)
-    return f"'{value}" if value.startswith(FORMULA) else value
 
 
 def _rows(data):
@@ -42,6 +34,6 @@ def text(data):
     made = io.StringIO()
     writer = csv.DictWriter(made, COLUMNS, extrasaction="ignore")
     writer.writeheader()
-    writer.writerows({name: _text(one) for name, one in row.items()}
-                     for row in _rows(data))
+    writer.writerows({name: spreadsheet.field(one)
+                      for name, one in row.items()} for row in _rows(data))
     return made.getvalue()

@@ -4,6 +4,7 @@
 import csv
 import io
 
+from ...report import spreadsheet
 from ...target.drive import smartlog
 from ..watch.healthsamples import expanded
 
@@ -40,6 +41,7 @@ def text(data):
     file = csv.writer(out, lineterminator="\n")
     file.writerow(["target", "test", *PLACE, *names])
     for row in rows:
-        file.writerow([row[name] for name in ("target", "test", *PLACE)] +
-                      [row["values"].get(name) for name in names])
+        file.writerow([*(spreadsheet.field(row[name])
+                         for name in ("target", "test", *PLACE)),
+                       *(row["values"].get(name) for name in names)])
     return out.getvalue() if rows else None

@@ -115,7 +115,7 @@ def test_the_time_of_snias_iops_test():
     """7 x 8 stimuli of a minute: 56 min a round, 5 to 25 rounds."""
     one = by_name(ENTERPRISE)["iops"].estimate(ENTERPRISE, 500e9)
     assert (one.least, one.most) == (6, 26)
-    fill = 2 * 500e9 / estimate.WRITE_SPEED
+    fill = 2 * 500e9 / ENTERPRISE.write_speed
     assert one.shortest == pytest.approx(fill + 5 * 56 * 60, rel=0.01)
     assert one.longest == pytest.approx(fill + 25 * 56 * 60, rel=0.01)
     assert one.amount == pytest.approx(2 * 500e9) and one.writes

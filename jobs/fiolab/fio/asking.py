@@ -86,6 +86,11 @@ def fitted(fio: Fio, side: Side, build: str) -> Side:
                   "its source tree, makes one, or name it: external:PATH.")
 
 
+def knows(fio: Fio, option: str) -> bool:
+    """Is it an option of fio's own?  No version tells: fio is asked."""
+    return f" {option}: " in _ask(fio, f"--cmdhelp={option}")[1]
+
+
 def _check_side(fio, side):
     known = engine_options(fio, side)
     for option in side.options:

@@ -10,6 +10,7 @@ from ..base.problem import Problem
 from ..target import claimable
 from . import readings
 from .own.owntest import STEADY
+from .shorter import budget
 from .records import commands, exporters, signature
 from .limits import specfile
 from .qualification import Request
@@ -76,6 +77,13 @@ def _what(new):
     add("--rounds", type=commandline.number(int, 1, 1000, "a number of rounds"),
         metavar="N", help="go on for a steady state to round N "
         "(25); the report says that it was not reached by the 25th")
+    add("--time", type=budget.duration, metavar="TIME", help="what is not to "
+        "take longer, 90m, 8h or 2d, as far as --plan reckons: tests are "
+        "shortened or left out, and each figure of such is marked as none of "
+        "PTS")
+    add("--write-speed", type=commandline.number(float, 1, 1e6, "MB/s"),
+        metavar="MB/S", help="what the device writes, as its maker says, for "
+        "the times that --plan and --time reckon with (500)")
     _own(new)
 
 
@@ -189,6 +197,9 @@ def refuse(given):
                               f"leave out --{name.replace('_', '-')}.")
         return
     _refuse_own(given)
+    if "time" in given and "rounds" in given:
+        raise Problem("--rounds goes on for longer than PTS, and --time ends "
+                      "sooner: leave one out.")
     if "scratch" in given and ("target" in given or "client" in given):
         raise Problem("--scratch makes a target of its own: leave out "
                       "--target and --client.")

@@ -16,6 +16,7 @@ from .own import fitting, sources
 from .qualification import SPEC, begun, say
 from .records import commands, signature
 from .resume import go_on
+from .shorter import budget
 from .tails import neighbourtarget
 
 
@@ -61,6 +62,8 @@ def _begin(given, stack):
         seats.take(qualification.targets)
         qualification.warnings += seats.warnings(
             qualification.targets, qualification.profile.threads)
+    budget.shorten(qualification)
+    qualification.warnings += budget.warnings(qualification)
     if plan:
         return _only_plan(qualification)
     _show(qualification, sys.stderr)

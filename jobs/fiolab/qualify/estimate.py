@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How long a qualification takes and how much it writes, as far as that is
 # known before it: the time of timed stimuli is, that of an amount rests on the
-# speed that is assumed here and said in the plan.
+# profile's speed, which is said in the plan.
 from dataclasses import dataclass
 
 from . import jobtext
 
-WRITE_SPEED = 500e6     # bytes/s
 SLOWEST = 5e6           # one that writes slower hangs
 PROCESS = 0.4           # seconds of a fio process beside its I/O
 LOAD = 0.25             # of each of its jobs
@@ -24,11 +23,13 @@ class Estimate:
     writes: bool            # does it write more, by time?
 
 
-def of_loads(loads, profile, size, speed=WRITE_SPEED):
-    """Seconds of one fio process."""
+def of_loads(loads, profile, size, speed=None):
+    """Seconds of one fio process; speed: None: as the profile has it."""
+    speed = speed or profile.write_speed
     return PROCESS + sum(
         jobtext.seconds(load, profile) + LOAD +
-        load.stimulus.capacity * size / speed for load in loads)
+        load.stimulus.capacity * size / (speed * load.stimulus.pace)
+        for load in loads)
 
 
 def round_seconds(stimuli, profile, size):

@@ -13,7 +13,7 @@ import re
 from ..base import files, runfolder
 from ..base.schema import Schema, Wrong
 from .records import manifest
-from .suite.profiles import PROFILES
+from .suite.profiles import PROFILES, SHORTENED
 
 ROUNDS = "rounds"
 RUN_SCHEMA = "kaio-qualify-run/1"
@@ -25,7 +25,8 @@ NAME = re.compile(r"t\d{2}-[A-Za-z0-9._-]+\.json")
 def _profiles(plan):
     for where, name in (("arguments.profile", plan["arguments"]["profile"]),
                         ("profile.name", plan["profile"]["name"])):
-        if name not in PROFILES:
+        if name not in PROFILES and (where, name) != (
+                "profile.name", SHORTENED):
             raise Wrong(where, f"is none of {', '.join(PROFILES)}")
 
 

@@ -13,6 +13,7 @@ from ..fio import returnstack
 from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
 from .fleet import interference, seats
+from .shorter import budget, figuremarks
 from .suite import integrity, pts, queuetests
 from .tails import neighbourtarget
 
@@ -58,29 +59,33 @@ def _written(one):
     return " + ".join(parts) or "nothing"
 
 
-def _row(name, rounds, time, written):
-    return f"  {name:<22} {rounds:>9}  {time:<20} {written}"
+def _row(name, rounds, time, written, figures=""):
+    return (f"  {name:<20} {rounds:>9}  {time:<18} {figures:<9} "
+            f"{written}").rstrip()
 
 
 def _estimates(target, qualification):
+    """[(Estimate, what its figures will be)]"""
     profile = qualification.profile
-    found = [test.estimate(profile, target.size)
+    found = [(test.estimate(profile, target.size),
+              figuremarks.planned(test, profile))
              for test in qualification.tests]
     if qualification.other_side:
-        found.append(estimate.timed(f"beside {qualification.other_side.text}",
-                                    engines.seconds(profile, target.size)))
+        found.append((estimate.timed(
+            f"beside {qualification.other_side.text}",
+            engines.seconds(profile, target.size)), ""))
     return found
 
 
 def _target_lines(target, qualification):
     found = _estimates(target, qualification)
-    short, long = (estimate.clock(sum(getattr(one, name) for one in found))
+    short, long = (estimate.clock(sum(getattr(one, name) for one, _ in found))
                    for name in ("shortest", "longest"))
     lines = [f"{target.name}: {target.whole / 1e9:,.1f} GB, of which "
              f"{target.size / 1e9:,.1f} GB are used",
-             _row("test", "rounds", "time", "writes")]
-    lines += [_row(one.name, _rounds(one), _time(one), _written(one))
-              for one in found]
+             _row("test", "rounds", "time", "writes", "figures")]
+    lines += [_row(one.name, _rounds(one), _time(one), _written(one), figures)
+              for one, figures in found]
     return [*lines, _row("total", "", short if short == long else
                          f"{short} to {long}", "")]
 
@@ -116,10 +121,11 @@ def lines(qualification):
     found += [line for test in qualification.tests for line in test.said()]
     for target in qualification.targets:
         found += _target_lines(target, qualification)
-    found += _together(qualification) + _beside(qualification.neighbour)
+    found += (*_together(qualification), *_beside(qualification.neighbour),
+              *budget.lines(qualification))
     found.append(f"{_destroyed(qualification)} Writing an amount is reckoned "
-                 f"at {estimate.WRITE_SPEED / 1e6:,.0f} MB/s; a purge is not "
-                 "reckoned.")
+                 f"at {profile.write_speed / 1e6:,.0f} MB/s (--write-speed); a "
+                 "purge is not reckoned.")
     return found
 
 
@@ -135,6 +141,14 @@ def _destroyed(qualification):
 
 def _tests(tests):
     return [{"name": test.name, "digest": test.digest()} for test in tests]
+
+
+def _costs(target, qualification):
+    """What each part is reckoned to take."""
+    return [{"part": one.name, "shortest_s": one.shortest,
+             "longest_s": one.longest, "bytes": one.amount,
+             "figures": figures or None}
+            for one, figures in _estimates(target, qualification)]
 
 
 def _engine(side):
@@ -161,6 +175,7 @@ def new(qualification, before):
             "command": ["jobs/qualify", *sys.argv[1:]],
             "arguments": asdict(qualification.asked),
             "seed": qualification.seed, **tests_and_profile(qualification),
+            "time": qualification.time,
             "engine": _engine(qualification.side),
             "other_engine": _engine(qualification.other_side),
             "refill": returnstack.in_force(filter(None, (
@@ -169,6 +184,7 @@ def new(qualification, before):
                     "sha256": fingerprint(fio.path)},
             "targets": [
                 {**target.data(PLAN), "write_cache_before": known,
+                 "costs": _costs(target, qualification),
                  **targetset.describe(qualification, target)}
                 for target, known in zip(qualification.targets, before)],
             "neighbour": neighbourtarget.planned(qualification.neighbour),

@@ -18,6 +18,7 @@ from . import engines, planning, readings
 from .limits import specfile
 from .own import owntest, sources, speclimits
 from .report import schema
+from .shorter import figuremarks
 from .suite import machinecut
 from .suite.model import Profile
 from .suite.profiles import PROFILES
@@ -42,6 +43,8 @@ class Request:
     seed: int | None = None
     reading: str | None = None
     rounds: int | None = None
+    time: float | None = None       # seconds
+    write_speed: float | None = None    # MB/s
     job: list | None = None
     suite: list | None = None
     replay: list | None = None
@@ -89,6 +92,7 @@ class Qualification:
     sources: list = field(default_factory=list)     # of own.sources.Source
     only_plan: bool = False     # nothing is run, and so nothing opened
     interference: dict | None = None    # of several devices, likewise
+    time: dict | None = None    # what --time cut: shorter/budget.py
     stop: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -102,6 +106,9 @@ class Qualification:
 
     def more_rounds(self, rounds):
         """The operator goes on with a search for a steady state."""
+        if self.time:
+            raise Problem("the run was planned for a time (--time), so it ends "
+                          "sooner: leave out --rounds.")
         if rounds <= self.profile.last:
             raise Problem(f"the run has up to {self.profile.last} rounds "
                           "already: give --rounds more.")
@@ -138,7 +145,7 @@ def _tests(asked, found):
     """(profile, tests); found: the Sources of loads of the user's own, which
     are all there is, unless other tests were asked for."""
     profile = readings.chosen(PROFILES[asked.profile], asked.reading,
-                              asked.rounds, asked.cycles)
+                              asked.rounds, asked.cycles, asked.write_speed)
     mine = owntest.made(asked, profile, found)
     others = () if mine and asked.tests is None else planning.tests_of(
         profile, asked.tests)
@@ -191,7 +198,7 @@ def begun(asked, fio, stack, destroy=False, refill=None, found=None):
 
 def _refuse_another_profile(other, profile):
     """Before a day of tests; against.py looks at the rest."""
-    if other["profile"]["name"] != profile.name:
+    if figuremarks.profile(other)["name"] != profile.name:
         raise Problem("the run of --against has the profile "
                       f"{ascii(other['profile']['name'])[1:-1]:.40}: give "
                       "--profile the same.")

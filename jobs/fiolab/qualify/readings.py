@@ -43,14 +43,16 @@ def _one(word):
     return field, value if values else _hours(value)
 
 
-def chosen(profile, text, rounds, cycles=None):
-    """The profile with --reading, --rounds and --cycles, of which each may be
-    None."""
+def chosen(profile, text, rounds, cycles=None, write_speed=None):
+    """The profile with --reading, --rounds, --cycles and --write-speed (MB/s),
+    of which each may be None."""
     if rounds is not None and rounds < profile.most:
         raise Problem(f"--rounds {rounds} is less than the {profile.most} "
                       f"rounds of {profile.name}: it is for going on after "
                       "these.")
     found = dict(map(_one, text.split(","))) if text else {}
+    if write_speed:
+        found["write_speed"] = 1e6 * write_speed
     return replace(profile, rounds=rounds or 0, cycles=cycles or 1, **found)
 
 

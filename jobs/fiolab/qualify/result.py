@@ -15,6 +15,7 @@ from .limits import against, healthlimits, judging, outcome
 from .records import exporters, manifest, signature
 from .report import (csvreport, healthcsv, healthwords, phrases, schema,
                      steadywords, textreport)
+from .shorter import figuremarks
 from .tails import neighbourtarget
 from .watch import healthcheck, healthfacts, kernelerrors
 
@@ -32,7 +33,13 @@ def _profile(profile):
             "threads": profile.threads, "depth": profile.depth,
             "active_percent": profile.active,
             "write_cache": profile.write_cache, "minute_s": profile.minute,
-            "scaled": profile.scaled, "readings": readings.said(profile)}
+            "scaled": profile.scaled, "of": profile.of or profile.name,
+            "readings": readings.said(profile)}
+
+
+def _time(time):
+    """Without what is for --resume alone."""
+    return time and {name: one for name, one in time.items() if name != "cuts"}
 
 
 def _checks(worker, known):
@@ -49,6 +56,8 @@ def _checks(worker, known):
 def _target(worker, known):
     target, after = worker.target, worker.after or {"smart": None, "why": None}
     samples = worker.qualification.asked.sample
+    for test, found in zip(worker.qualification.tests, worker.tests):
+        figuremarks.mark(test, found, worker.qualification.profile)
     return {**target.data(QUALIFY), "identity": known["identity"],
             "sample": samples[worker.number] if samples else None,
             "neighbour": neighbourtarget.data(
@@ -151,6 +160,7 @@ def _measured(qualification, finished):
         "fio": {key: plan["fio"][key] for key in ("path", "version")},
         "environment": plan["environment"],
         "profile": _profile(qualification.profile),
+        "time": _time(qualification.time),
         "record": _record(qualification),
         "spec": _spec(qualification.spec),
         "resumed": _resumed(plan.get("resumed", ()), targets),
@@ -184,6 +194,7 @@ def _judge(qualification, data):
         spec = qualification.spec
         data["limits"] = [one for target in data["targets"] for one in (
             *judging.judge(spec, target), *healthlimits.judge(spec, target))]
+    figuremarks.mark_limits(data)
     if qualification.other:
         _compare(qualification, data)
     checks = [check for _, _, check in phrases.checks(data)]

@@ -11,6 +11,7 @@ from .folder import Folder
 from .own import fitting, sources
 from .records import manifest
 from .qualification import SPEC, Request, begun
+from .shorter import budget
 from .tails import neighbourtarget
 
 
@@ -24,9 +25,11 @@ def _begun(folder, known, given, stack):
     """The Qualification that the plan.json of a folder is of."""
     fio = (commandline.find_fio(given["fio"]) if "fio" in given
            else known["fio"]["path"])
-    return begun(asked(known), fio, stack, "destroy_data" in given,
+    made = begun(asked(known), fio, stack, "destroy_data" in given,
                  known.get("refill"), sources.again(folder,
                                                     known.get("own", ())))
+    budget.again(made, known.get("time"))
+    return made
 
 
 def _finished(folder, known):
@@ -111,7 +114,8 @@ def go_on(given, stack):
     if more:
         _keep_more_rounds(qualification, known)
     _warn_of_another_kernel(known)
-    qualification.warnings += sources.changed(qualification.sources)
+    qualification.warnings += (*sources.changed(qualification.sources),
+                               *budget.resumed(qualification))
     folder.resume(known, machine.moment())
     if qualification.asked.scratch:
         qualification.warnings.append("the scratch target is a new one since "

@@ -112,10 +112,23 @@ def _rows(batch, those, figures):
 
 # The whole
 
+def _cuts(data):
+    """What --time cut in each test."""
+    return {test["name"]: test.get("cuts", []) for target in data["targets"]
+            for test in target["tests"]}
+
+
 def _refuse_others(runs):
-    """Figures of two profiles are none of one batch."""
+    """Figures of two profiles are none of one batch, nor PTS's and others."""
     (_, first), *others = runs
     for path, data in others:
+        here, there = map(_cuts, (first, data))
+        test = next((name for name in here if name in there
+                     and here[name] != there[name]), None)
+        if test:
+            raise Problem(f"{path} cannot stand beside the first run, as its "
+                          f"test {test} was shortened in another way (--time): "
+                          "name runs that were cut alike.")
         for key in SAME:
             here, there = (one["profile"][key] for one in (first, data))
             if here != there:

@@ -29,6 +29,7 @@ from ...fio import metrics
 from ...stats import bounds
 from ...stats.paired import holm
 from ...stats.verdict import ALPHA
+from ..shorter import figuremarks
 from . import judging
 
 CORRELATION = 0.5       # of one round with the next
@@ -136,12 +137,11 @@ def _why_not(pairs, metric):
         logs.append(found)
     loads = [cell["stimulus"] for _, cell in pairs.values()]
     if loads[0] != loads[1]:
-        return None, "the load is not the same (block size, mix, threads or " \
-            "depth)"
+        return None, "the load is not the same (size, mix, threads or depth)"
     files = [_files(test) for test, _ in pairs.values()]
-    if files[0] != files[1]:
-        return None, "the job files are not the same"
-    return logs, None
+    why = ("the job files are not the same" if files[0] != files[1] else
+           figuremarks.unlike(pairs))
+    return (None, why) if why else (logs, None)
 
 
 def _row(names, pairs, metric):
@@ -190,8 +190,7 @@ def judge(rows):
 # What is compared with what
 
 def _partners(this, other):
-    """[(a target, its partner)]: the one that there is, or of the same name.
-    """
+    """[(a target, its partner)]: the only one, or that of the same name."""
     if len(other["targets"]) == 1:
         return [(target, other["targets"][0]) for target in this["targets"]]
     known = {target["name"]: target for target in other["targets"]}
@@ -222,9 +221,10 @@ def _same_kind(this, other):
         raise Problem(f"the other run has the schema {other['schema']!r:.40} "
                       f"and this one {this['schema']!r}: compare runs of one "
                       "version of jobs/qualify.")
+    known = [figuremarks.profile(run) for run in (this, other)]
     for key in ("name", "threads", "depth", "active_percent", "write_cache",
                 "minute_s", "scaled"):
-        here, there = (run["profile"][key] for run in (this, other))
+        here, there = (run[key] for run in known)
         if here != there:
             raise Problem("the other run cannot be compared with this one, as "
                           f"its profile has {key} {there!r:.40} and this one "
@@ -276,6 +276,7 @@ def _warnings(this, other, partners):
         said.append("one of the runs is not finished")
     if this["profile"].get("readings") != other["profile"].get("readings"):
         said.append("the two runs read the specification in different ways")
+    said += figuremarks.beside(this, other)
     if this["profile"]["scaled"]:
         said.append("the profile is scaled down: a difference of two such "
                     "runs is none of the devices")

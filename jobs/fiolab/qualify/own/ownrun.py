@@ -38,7 +38,7 @@ class OwnRun(PhaseRun):
         self.group = test.groups[number].on(bench.target)
         super().__init__(bench, test, number, phase, earlier)
         self.round_seconds = self.group.seconds(
-            bench.profile, bench.target.size, estimate.WRITE_SPEED)
+            bench.profile, bench.target.size, bench.profile.write_speed)
         self.logs = None        # paths, once they are made
 
     def _leave_out(self, _stimulus):

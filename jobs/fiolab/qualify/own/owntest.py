@@ -93,7 +93,7 @@ class OwnTest(Table):
 
     def _seconds(self, profile, size):
         return [estimate.PROCESS + one.seconds(profile, size,
-                                               estimate.WRITE_SPEED)
+                                               profile.write_speed)
                 for one in self.groups]
 
     def estimate(self, profile, size):

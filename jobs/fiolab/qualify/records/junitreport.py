@@ -5,6 +5,7 @@
 # the case that the figures qualify anything where the profile is scaled down.
 from ...report import junit, wording
 from ..report import phrases
+from ..shorter import figuremarks
 from . import recorded
 
 
@@ -20,7 +21,9 @@ def _limits(suite, found):
         name = " ".join(filter(None, (
             f"{one['cell']}:" if one["cell"] else "", one["key"])))
         said = (f"is {phrases.bound(one)}, asked for {phrases.bar(one)}"
-                + (f"; {one['why']}" if one["why"] else ""))
+                + (f"; {one['why']}" if one["why"] else "")
+                + (f"; the figure is {one['extent']}"
+                   if one.get("extent") else ""))
         _case(suite, name, one["result"], said)
 
 
@@ -32,6 +35,8 @@ def _checks(suite, found):
 def _test(data, target, test):
     made = junit.suite(f"{target['name']}: {test['title']}", data["created"])
     made.set("time", f"{test['seconds'] or 0:.3f}")
+    if test.get("extent"):
+        junit.properties(made, [("figures", figuremarks.said(test))])
     state, why = test["state"], test["why"] or "it was not begun"
     junit.case(made, "the test was run", why=why if state == "failed" else "",
                skipped=f"{state}: {why}" if state in ("stopped", "not run")
@@ -59,7 +64,8 @@ def _run(data):
     junit.case(made, "finished", "" if data["finished"] else
                "the run was stopped before its end")
     junit.case(made, "the figures are those of the profile", skipped=(
-        phrases.SCALED if data["profile"]["scaled"] else ""))
+        phrases.SCALED if data["profile"]["scaled"] else
+        figuremarks.banner(data)))
     return made
 
 

@@ -6,6 +6,7 @@ from ...report import wording
 from ...report.markdown import code, folded, plain, row, table
 from ..fleet import fleettext
 from ..report import phrases, steadywords
+from ..shorter import figuremarks
 from . import recorded
 
 
@@ -20,6 +21,8 @@ def _pairs(found):
 def _head(data):
     profile = data["profile"]
     said = [f"**{phrases.SCALED}**\n"] if profile["scaled"] else []
+    if figuremarks.is_cut(data):
+        said.append(f"**{plain(figuremarks.banner(data))}**\n")
     said.append(f"**{phrases.MARKS[data['result']]} "
                 f"{plain(phrases.headline(data))}**\n")
     if not data["finished"]:
@@ -35,12 +38,13 @@ def _limits(data):
     if not data["limits"]:
         return ["No limit was given: the checks alone decide.\n"]
     return [table(
-        ("test, cell", "metric", "asked for", "bound", "result"), "llrrl",
+        ("test, cell", "metric", "asked for", "bound", "result", "figure"),
+        "llrrll",
         [row((code(phrases.where(one, data)), plain(phrases.metric_of(one)),
               plain(phrases.bar(one)), plain(phrases.bound(one)),
               _result(one["result"])
               + ("" if one["result"] == "pass" or not one["why"] else
-                 f": {plain(one['why'])}")))
+                 f": {plain(one['why'])}"), one.get("extent") or "–"))
          for one in data["limits"]])]
 
 
@@ -67,11 +71,12 @@ def _steady(test):
 def _tests(data):
     many = len(data["targets"]) > 1
     return [table(
-        ("test", "state", "steady state", "time"), "lllr",
+        ("test", "state", "figures", "steady state", "time"), "llllr",
         [row((code(f"{target['name']}, {test['title']}" if many
                    else test["title"]),
               _result(test["state"])
               + (f": {plain(test['why'])}" if test["why"] else ""),
+              plain(figuremarks.said(test)),
               plain(_steady(test)) or "not asked for",
               plain(wording.time(test["seconds"]))))
          for target in data["targets"] for test in target["tests"]])]
@@ -81,6 +86,8 @@ def text(data):
     """The markdown, which ends in a newline."""
     data = wording.cleaned(data, wording.line)
     warnings = [f"> {plain(one)}\n" for one in data["warnings"]]
+    out = figuremarks.left_out(data)
+    warnings += [f"> left out for the time: {plain(out)}\n"] if out else []
     fleet = [fleettext.markdown_text(data["fleet"])] if data.get(
         "fleet") else []
     end = [f"{plain(wording.made(data['version']))}\n"] if data.get(

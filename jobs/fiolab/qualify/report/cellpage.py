@@ -99,6 +99,7 @@ def cells(test):
     names = _columns(test)
     first = names[0] if names else None
     rows = [{"name": cell["name"], "load": _load(cell), "why": _why(cell),
+             "extent": cell.get("extent"),
              "figures": [_figure(cell, name) for name in names],
              "bounds": cell["values"].get(first),
              "n": max((v["n"] for v in cell["values"].values()), default=0),

@@ -7,7 +7,7 @@ import io
 from ...fio.metrics import TABLE
 from ...report import spreadsheet
 
-COLUMNS = ("target", "test", "group", "state", "cell", "rw", "bs",
+COLUMNS = ("target", "test", "group", "state", "figures", "cell", "rw", "bs",
            "read_percent", "threads", "depth", "steady", "first_round",
            "last_round", "metric", "unit", "mean", "low", "high", "n")
 
@@ -19,6 +19,7 @@ def _rows(data):
                 first, last = cell["window"] or (None, None)
                 common = {"target": target["name"], "test": test["name"],
                           "group": test["group"], "state": test["state"],
+                          "figures": cell.get("extent"),
                           "cell": cell["name"], **cell["stimulus"],
                           "steady": cell["steady"], "first_round": first,
                           "last_round": last}

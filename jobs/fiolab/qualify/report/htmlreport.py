@@ -6,6 +6,7 @@ from ...report import page, svg, wording
 from .. import prewritten
 from ..fleet import fleetpage, seats
 from ..records import recorded
+from ..shorter import figuremarks
 from ..tails import neighbourtarget
 from . import (cachewords, devicepage, healthwords, kernelpage, phrases,
                steadywords, testpage)
@@ -126,5 +127,6 @@ def render(data):
         anchors=_anchors(data), titles=_titles(data), many=len(targets) > 1,
         fleet=fleetpage.prepared(data.get("fleet")),
         interference=data.get("interference"),
+        banner=figuremarks.banner(data), left_out=figuremarks.left_out(data),
         shown_failures=FAILED, against=data["against"] and against(
             data["against"]))

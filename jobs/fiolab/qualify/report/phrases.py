@@ -8,6 +8,7 @@ from ...fio.metrics import TABLE
 from ...report import wording
 from ...report.wording import figure, several
 from ...stats.bounds import CONFIDENCE
+from ..shorter import figuremarks
 
 TONES = {"pass": "good", "fail": "bad", "not measured": "open",
          "done": "good", "failed": "bad", "stopped": "open",
@@ -156,6 +157,9 @@ def headline(data):
     said = f"{wording.label(word)}: {' and '.join(parts)}"
     if word == "not measured" and not parts:
         return _undone(data)
+    short = figuremarks.on_shortened(data)
+    if short:
+        said += f"; {several(short, 'limit')} on shortened figures, not PTS's"
     return said if parts else f"{wording.label(word)}: nothing was judged"
 
 

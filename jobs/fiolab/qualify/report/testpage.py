@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from ...fio.metrics import PERCENTILES
 from ...report import wording
+from ..shorter import figuremarks
 from ..tails import neighbourpicture
 from . import (cellpage, distribution, healthpicture, healthwords, heatmap,
                kernelpage, pacecurve, phrases, pictures, steadywords, sweep,
@@ -230,19 +231,30 @@ def purges(test):
     return [phase["purged"] for phase in test["phases"] if phase["purged"]]
 
 
+def _marked(test, ones, key):
+    """Pictures and tables of shortened figures say so themselves."""
+    if test.get("extent") != figuremarks.CUT:
+        return ones
+    return [{**one, key: f"{one[key].rstrip('.')} (shortened)"}
+            for one in ones]
+
+
 def made(test, anchor, known):
     """All that the template asks for; known: the target's identity."""
     found, left = _distributions(test, f"{anchor}-")
     return {**test, "phases": None, "anchor": anchor,
             "steady": [_steady(test, phase, f"{anchor}-{i}") for i, phase in
                        enumerate(test["phases"]) if phase["steady"]],
-            "timelines": _timelines(test, f"{anchor}-") + _over_time(
-                test, f"{anchor}-") + _health(test, known, f"{anchor}-"),
+            "timelines": _marked(test, _timelines(test, f"{anchor}-")
+                                 + _over_time(test, f"{anchor}-"), "caption")
+            + _health(test, known, f"{anchor}-"),
+            "extent_said": figuremarks.figures(test),
             "health_said": healthwords.said(test),
-            "sweeps": _sweeps(test, f"{anchor}-"),
+            "sweeps": _marked(test, _sweeps(test, f"{anchor}-"), "caption"),
             "distributions": found, "left": left,
-            "heat": [cellpage.heat(grid) for grid in test["grids"]],
-            "tables": cellpage.tables(test),
+            "heat": _marked(test, [cellpage.heat(grid)
+                                   for grid in test["grids"]], "title"),
+            "tables": _marked(test, cellpage.tables(test), "title"),
             "cells": cellpage.cells(test),
             "evidence": evidence(test), "preparation": preparation(test),
             "kernel_said": kernelpage.said(test),

@@ -8,6 +8,7 @@ from ...report.wording import several
 from .. import prewritten
 from ..fleet import fleettext, seats
 from ..records import recorded
+from ..shorter import figuremarks
 from ..tails import neighbourtarget
 from . import cachewords, healthwords, kernelpage, phrases, steadywords
 
@@ -24,6 +25,8 @@ def _head(data):
     profile, lines = data["profile"], []
     if profile["scaled"]:
         lines += [phrases.SCALED, ""]
+    if figuremarks.is_cut(data):
+        lines += [*fitted(figuremarks.banner(data), ""), ""]
     for target in data["targets"]:
         serial = target["identity"].get("serial")
         sample = recorded.sample(target)
@@ -63,6 +66,8 @@ def _limit(data, one):
     asked, bound = (phrases.ascii_only(made(one))
                     for made in (phrases.bar, phrases.bound))
     result = RESULTS[one["result"]]
+    name += " (shortened)" if figuremarks.on_shortened(
+        {**data, "limits": [one]}) else ""
     line = f"line {one['line']}" if one["line"] else ""
     if len(name) > ROOM or max(len(asked), len(bound)) > COLUMN:
         lines = fitted(f"{result:<12} {name}", more=" " * 13)
@@ -108,8 +113,8 @@ def _test(test):
         where = f"{phase['title']}: " if len(steady) > 1 else ""
         said = steadywords.steady(test, phase)
         lines += fitted(f"{where}steady state {said}", " " * 15)
-    told = healthwords.said(test)
-    lines += fitted(told, " " * 15) if told else []
+    for told in (figuremarks.figures(test), healthwords.said(test)):
+        lines += fitted(told, " " * 15) if told else []
     return lines + ([] if kernelpage.is_quiet(test) else fitted(
         kernelpage.said(test), " " * 15))
 
@@ -182,6 +187,9 @@ def lines(data):
              *warnings(data), ""]
     if data["profile"]["scaled"]:
         found += [f"{phrases.SCALED}.", ""]
+    out = figuremarks.left_out(data)
+    if out:
+        found += [*fitted(f"Left out for the time: {out}.", ""), ""]
     return [phrases.ascii_only(line) for line in [
         *found, "All figures, and the evidence of each: report.html and "
         "qualify.json.", *fitted(wording.made(data.get("version")), "")]]

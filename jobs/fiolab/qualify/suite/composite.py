@@ -2,6 +2,7 @@
 # SNIA's composite workload (CBW, DIRTH): demand intensity against response
 # time over a grid of threads and depths, then a long look at three of its
 # points.  The pre-write stands before each row of the grid (one thread count).
+from ..shorter import fills
 from . import derive
 from .kinds import Table
 from .model import Phase, Stimulus, tracked
@@ -61,8 +62,9 @@ def test(profile):
     return Table(
         "dirth", "Composite workload, demand intensity",
         "PTS 2.0.2, CBW and DIRTH tests",
-        (Phase("preconditioning", f"{what[:1].upper()}{what[1:]}, T32 QD32",
-               (before,), profile.last, (tracked(before.name, "iops", what),),
-               profile.most, purge=True, prepares=True),
+        (*fills.after_purge(profile), Phase(
+            "preconditioning", f"{what[:1].upper()}{what[1:]}, T32 QD32",
+            (before,), profile.last, (tracked(before.name, "iops", what),),
+            profile.most, purge=fills.purges(profile), prepares=True),
          *(_row(threads, axis) for threads in axis),
          *map(_point, POINTS)), derive=derive.demand)

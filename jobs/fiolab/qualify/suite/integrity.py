@@ -6,7 +6,7 @@
 from ...report import wording
 from . import flushes, planted, powercut, trimtest
 from .kinds import Procedure
-from .verifying import (EXPECTED, done, fault, first_fault, judged, megabytes,
+from .verifying import (done, fault, first_fault, judged, megabytes,
                         part, patience, too_few, verified)
 
 GROUP = "integrity"
@@ -130,16 +130,23 @@ def soak(context):
         too_few(wrote, size * loops // 2, "bytes written"))]}
 
 
-def _whole_seconds(_profile, size):
-    return 4 * size / EXPECTED
+def _checked(profile):
+    """Bytes/s that are written, or read, with a checksum."""
+    return profile.write_speed / 2
+
+
+def _whole_seconds(profile, size):
+    return 4 * size / _checked(profile)
 
 
 def _listed_seconds(profile, size):
-    return min(size, 64 * MIB if profile.thin else LISTED) / (EXPECTED / 4)
+    return min(size, 64 * MIB if profile.thin else LISTED) / (
+        _checked(profile) / 4)
 
 
 def _soak_seconds(profile, size):
-    return _loops(profile) * 2 * size / (8 if profile.thin else 1) / EXPECTED
+    return (_loops(profile) * 2 * size / (8 if profile.thin else 1)
+            / _checked(profile))
 
 
 TESTS = (

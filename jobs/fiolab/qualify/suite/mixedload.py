@@ -17,7 +17,7 @@ LOADS = (("alone", Stimulus(CELLS[0], "randread", "4k", 100, threads=1)),
 
 
 def seconds(profile, size):
-    return size / estimate.WRITE_SPEED + ROUNDS * len(LOADS) * (
+    return size / profile.write_speed + ROUNDS * len(LOADS) * (
         profile.duration(SECONDS) + 0.2)
 
 

@@ -19,6 +19,7 @@ class Stimulus:
     depth: int | None = None    # of each thread; None: the profile's
     seconds: float = 60
     capacity: float = 0         # not 0: an amount, in active ranges, no time
+    pace: float = 1             # of that, of the speed that is reckoned with
     wait: float = 0             # seconds without I/O before it
     repeat: int = 1             # in a row, each with figures of its own
     continues: bool = False     # goes on where the one before ended
@@ -93,6 +94,13 @@ class Profile:
     dirth_fill: str = "wsat"    # its preconditioning, or "composite"
     rounds: int = 0             # not 0: the operator goes on after `most`
     cycles: int = 1             # power cuts
+    write_speed: float = 500e6  # bytes/s, with which amounts are reckoned
+    # What --time cuts (shorter/ladder.py).
+    of: str = ""                # the name that it had before
+    fill: str = "pts"           # the preconditioning: shorter/fills.py
+    shared: bool = False        # or that of the test before
+    passes: float = 2           # capacities that WIPC writes
+    recoveries: float = 1       # of the samples of HIR and XSR, this share
 
     @property
     def scaled(self):
@@ -114,3 +122,6 @@ class Profile:
 
     def times(self, repeat):
         return max(1, round(repeat * self.repeats))
+
+    def recovering(self, repeat):
+        return max(1, round(repeat * self.repeats * self.recoveries))

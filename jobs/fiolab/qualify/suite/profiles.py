@@ -13,4 +13,5 @@ QUICK = Profile(
     "quick", "scaled down: for trying, qualifies nothing", threads=4, depth=32,
     active=100, write_cache=True, minute=0.25, shortest=0.2, repeats=1 / 60,
     most=6, thin=True)
+SHORTENED = "shortened"     # what any of them is called that --time has cut
 PROFILES = {profile.name: profile for profile in (ENTERPRISE, CLIENT, QUICK)}

@@ -3,6 +3,7 @@
 # implementations quote 2.0.2: each test is a table of stimuli and phases.
 # tests(profile) gives them all; a thin profile leaves rows of the tables out.
 from .. import readings
+from ..shorter import fills
 from . import composite, derive
 from .kinds import Table
 from .model import Phase, Stimulus, tracked
@@ -38,9 +39,14 @@ def sequential(size, read, **more):
 def wipc(profile, size="128K"):
     """Workload independent preconditioning: twice the capacity, sequential."""
     return Phase(f"WIPC {size}", f"Preconditioning: sequential {size} writes "
-                 f"of 2 x {readings.CAPACITIES[profile.capacity]}",
-                 (sequential(size, 0, capacity=profile.amount(2)),),
-                 purge=True, keep=False)
+                 f"of {profile.passes:g} x "
+                 f"{readings.CAPACITIES[profile.capacity]}",
+                 (sequential(size, 0, capacity=profile.amount(
+                     profile.passes)),), purge=True, keep=False)
+
+
+def preconditioned(profile):
+    return fills.after_sequence(profile, (wipc(profile),))
 
 
 def until_steady(profile):
@@ -58,7 +64,7 @@ def _iops(profile):
                     else (MIXES, SIZES))
     return Table(
         "iops", "IOPS", "PTS 2.0.2, IOPS test",
-        (wipc(profile), Phase(
+        (*preconditioned(profile), Phase(
             "rounds", "R/W mixes x block sizes",
             tuple(cell(s, r) for r in mixes for s in sizes),
             tracked=(tracked("4K 0/100", "iops", "4K random write"),
@@ -68,9 +74,9 @@ def _iops(profile):
         derive=derive.mix_by_size)
 
 
-def _throughput_phases(profile, size):
+def _throughput_phases(profile, size, shared=False):
     name = f"{size} SEQ 0/100"
-    return (wipc(profile, size), Phase(
+    return (*(() if shared else (wipc(profile, size),)), Phase(
         f"rounds {size}", f"Sequential {size}",
         (sequential(size, 100), sequential(size, 0)), tracked=(
             tracked(name, "mbps", f"{size} sequential write"),),
@@ -80,14 +86,14 @@ def _throughput_phases(profile, size):
 def _throughput(profile):
     return Table("throughput", "Throughput", "PTS 2.0.2, Throughput test",
                  (*_throughput_phases(profile, "128K"),
-                  *_throughput_phases(profile, "1M")))
+                  *_throughput_phases(profile, "1M", profile.shared)))
 
 
 def _latency(profile):
     one = {"threads": 1, "depth": 1}
     return Table(
         "latency", "Latency", "PTS 2.0.2, Latency test",
-        (wipc(profile), Phase(
+        (*preconditioned(profile), Phase(
             "rounds", "Block sizes x R/W mixes, one I/O at a time",
             tuple(cell(s, r, **one) for s in LATENCY_SIZES
                   for r in LATENCY_MIXES), tracked=(
@@ -122,7 +128,7 @@ def _saturation(profile):
 
 
 def _recovery_phases(profile):
-    count = profile.times(360)
+    count = profile.recovering(360)
     for wait in WAITS:
         yield Phase(f"wait {wait} s", f"5 s of writing after each {wait} s "
                     "idle", (Stimulus(f"after {wait} s idle", "randwrite",
@@ -136,18 +142,19 @@ def _recovery_phases(profile):
 def _idle_recovery(profile):
     return Table(
         "hir", "Host Idle Recovery", "PTS 2.0.2, Host Idle Recovery test",
-        (Phase("preconditioning", "4K random write",
-               (Stimulus("4K 0/100", "randwrite", "4k", 0,
-                         repeat=profile.times(30)),),
-               tracked=(tracked("4K 0/100", "iops", "4K random write"),),
-               purge=True,
-               **until_steady(profile)),
+        (*fills.after_purge(profile), Phase(
+            "preconditioning", "4K random write",
+            (Stimulus("4K 0/100", "randwrite", "4k", 0,
+                      repeat=profile.times(30)),),
+            tracked=(tracked("4K 0/100", "iops", "4K random write"),),
+            purge=fills.purges(profile), **until_steady(profile)),
          *_recovery_phases(profile)), derive=derive.idle_recovery)
 
 
 def _cross_phase(profile, number, hours, name, rw, bs):
     samples = Stimulus(f"{number}: {name}", rw, bs, 0, threads=1, depth=32,
-                       repeat=profile.times(60), continues=rw == "write")
+                       repeat=profile.recovering(60),
+                       continues=rw == "write")
     rounds = hours if not profile.thin else max(2, hours // 2)
     return Phase(f"stimulus {number}", f"{name}, {hours} h", (samples,),
                  rounds, purge=number == 1)

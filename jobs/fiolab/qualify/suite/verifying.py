@@ -16,7 +16,6 @@ MISMATCH = re.compile(
     r"verify[: ][^\n]* at file [^\n]*? offset (\d+), length ")
 SLOWEST = 10e6              # bytes/s, of any device: only then is fio ended
 SEEKS = 50                  # random I/Os a second of the slowest disk
-EXPECTED = 250e6            # bytes/s, for the plan's total time
 # How either engine says that the machine has no AIO contexts left.
 NO_AIO = "aio-max-nr"
 

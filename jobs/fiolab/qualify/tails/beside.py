@@ -48,7 +48,7 @@ def _most(profile):
 
 def seconds(profile, size):
     """At most: with all of the points."""
-    return size / estimate.WRITE_SPEED + (_most(profile) + 1) * (
+    return size / profile.write_speed + (_most(profile) + 1) * (
         profile.duration(SECONDS) + estimate.LOAD + estimate.PROCESS)
 
 

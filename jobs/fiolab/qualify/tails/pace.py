@@ -43,7 +43,7 @@ def seconds(profile, size):
     """With searches of one bound that take a middling number of runs."""
     steps = THIN_STEPS if profile.thin else STEPS
     runs = ROUNDS * (1 + len(_shares(profile))) + steps * ratesearch.LOOKS[1]
-    return size / estimate.WRITE_SPEED + len(READS) * runs * (
+    return size / profile.write_speed + len(READS) * runs * (
         profile.duration(SECONDS) + estimate.LOAD + estimate.PROCESS)
 
 

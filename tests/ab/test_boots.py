@@ -19,8 +19,10 @@ import abrun
 import hostile
 import pagechecks
 from fiolab.ab import campaignfolder
+from fiolab.ab.campaign import Request
 from fiolab.ab.campaignfolder import CampaignFolder
-from fiolab.ab.series import machinestate, partpage, partreport, parttext
+from fiolab.ab.series import (machinestate, partcommand, partpage, partreport,
+                              parttext)
 from fiolab.ab.series.partfolder import Part, Parts
 from fiolab.base.problem import Problem
 from fiolab.fio import jobfile
@@ -238,6 +240,18 @@ def test_eight_parts_of_a_setting_of_a_device(boots, loop):
                        f"all 4 parts of {label} that were planned are there")
 
 
+def test_more_parts_than_were_planned_are_refused():
+    """Also those that a campaign had which no number was planned for."""
+    finished = [Part(label, "boot", {}) for label in "ABAABAA"]
+    parts = Parts(SimpleNamespace(folder=SimpleNamespace(shown="dir"),
+                                  asked=Request()))
+    parts.finished = lambda: finished
+    partcommand._refuse_more(parts, "B")
+    with pytest.raises(Problem, match="all 5 parts of A that were planned are "
+                       "there: the report is dir/report.html; for more"):
+        partcommand._refuse_more(parts, "A")
+
+
 # The state of the machine
 
 @pytest.mark.parametrize("content, word", [
@@ -342,6 +356,7 @@ def test_the_text_says_what_parts_cost():
     assert re.search(r"in one boot differ by 0\.[45]\d?%, boots by [234]", text)
     assert re.search(r"look [34]\.\d times as certain as", text)
     assert "kernel: 6.1.0 / 6.18.1" in text
+    assert "in +-2%; one look, with 5 boots of each." in text
 
 
 def attacked():

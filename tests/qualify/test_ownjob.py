@@ -160,7 +160,7 @@ def test_a_load_that_hangs_is_ended(tmp_path, lines, endless):
 
 
 @pytest.mark.parametrize("lines, has", [
-    ("", True), ("disable_lat=0", True), ("gtod_reduce", False),
+    ("", True), ("disable_lat=0", True), ("gtod_reduce=1", False),
     ("[y]\ndisable_lat=1", False), ("io_submit_mode=offload", False)])
 def test_whose_latencies_the_engine_counts(tmp_path, lines, has):
     path = written(tmp_path / "x.fio", f"[x]\nrw=read\n{lines}\n")
@@ -349,7 +349,7 @@ def test_what_is_only_read_needs_no_leave(qualify, tmp_path, target):
     assert again.returncode == 0, again.stderr
 
 
-@pytest.mark.parametrize("line", ["gtod_reduce=1", "disable_lat"])
+@pytest.mark.parametrize("line", ["gtod_reduce=1", "disable_lat=1"])
 def test_a_load_that_takes_no_latencies_is_run(qualify, tmp_path, target, line):
     """By the engine that would count them for each second."""
     path = written(tmp_path / "mine.fio", f"{READS}{line}\n")

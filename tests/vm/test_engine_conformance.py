@@ -2,6 +2,8 @@
 """The engine beside fio's built-in libaio on real drivers, with each kernel: a
 seeded selection of jobs and options in which every two values meet, and what
 only some kernels or devices have."""
+import re
+
 import pytest
 
 import conformance
@@ -106,3 +108,26 @@ def test_uncached(vm, fio, ext4, rw):
         left.append(pages(vm, ext4))
     alike([("x", *reversed(ran))])
     assert left[0] == 1024 and (rw != "read" or left[1] <= 16), left
+
+
+def test_atomic(vm, fio, fio_has):
+    """Of SCSI and NVMe, whole; what is larger than the device's unit fails with
+    both, and kaio says what the unit is, or that there is none."""
+    need_kernel(vm, 6, 11)
+    if not fio_has("os/os-linux.h", "FIO_HAVE_RWF_ATOMIC"):
+        pytest.skip("this fio has no atomic=1 (3.38 and later do)")
+    with scsi_debug(vm, atomic_wr=1) as disk:
+        jobs = {"n4096": {}, "x": {"filename": disk}}
+        common = {"rw": "randwrite", "size": "2m", "iodepth": 8, "atomic": 1}
+        alike(beside(fio, jobs, bs=BLOCK, verify="crc32c", **common))
+        jobs = {name: {"bs": "1m", **job} for name, job in jobs.items()}
+        for name, ours, theirs in beside(fio, jobs, **common):
+            assert ours.errors == theirs.errors, name
+            assert ours.report["error"] == 22, name
+        jobs["timed"] = {"bs": BLOCK}
+        ours, result = run(fio, {name: {**common, **job}
+                                 for name, job in jobs.items()})
+    units = set(re.findall(r"of two from (\d+) to (\d+) bytes", result.text))
+    assert len(units) == 2 and (str(BLOCK), str(BLOCK)) in units, result.text
+    assert ours["timed"].report["error"] == 95      # EOPNOTSUPP
+    assert "does not take atomic=1 for writes" in result.text

@@ -4,7 +4,7 @@ kinds and formats."""
 import pytest
 
 from beside import Fio, alike, beside, run
-from guestdisks import flushes
+from guestdisks import flushes, null_blks
 
 # name -> its block
 BLOCKS = {"n512": 512, "n4096": 4096, "pi": 4096, "pi3": 512, "meta": 512,
@@ -129,3 +129,23 @@ def test_zones_without_zonemode(fio):
         found, result = run(fio, jobs, engine)
         assert {one.report["error"] for one in found.values()} == {5}
     assert "zonemode=zbd" in result.text
+
+
+def test_hundreds_of_targets(vm, fio):
+    """Of one job, which has all open, and then few of them at a time.
+    (disk_util=0: for each of them fio looks through /sys/block until it finds
+    it, which of 256 takes minutes here.)"""
+    with null_blks(vm, 256, blocksize=4096, irqmode=2,
+                   completion_nsec=50000) as paths:
+        job = {"x": {"filename": ":".join(paths), "bs": 4096, "disk_util": 0,
+                     "size": len(paths) * 4 * 4096}}
+        alike(beside(fio, job, OWN[0], rw="randwrite", iodepth=128,
+                     file_service_type="random", verify="crc32c"))
+        found = beside(fio, job, {"nowait": "fallback", **OWN[2]},
+                       rw="randread", iodepth=16, openfiles=16)
+    # Which of them is opened next depends on which is done.
+    for _, *both in found:
+        for one in both:
+            one.stream.sort()
+    alike(found)
+    assert {io[0] for io in found[0][1].stream} == set(paths)

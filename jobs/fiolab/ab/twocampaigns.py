@@ -4,8 +4,9 @@
 # machine that became slower or faster as a whole changes nothing.  The pairs
 # of two campaigns have nothing to do with each other, so the effect is the
 # Hodges-Lehmann shift of two samples, with the interval and the p of
-# Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, and
-# so is the floor: no change inside that of A' against A.
+# Mann-Whitney's test; margin, Holm and verdicts are those of a campaign, but
+# that what is equivalent is said first (no regression of less than the margin
+# is one); and so is the floor: no change inside that of A' against A.
 import argparse
 from collections import Counter
 from collections.abc import Sequence

@@ -14,8 +14,8 @@ import numpy as np
 import healthdata
 import hostile
 from inventeddevice import DONE, SIZE, Making
-from qualifyparts import (MODEL, ab, against, check, identity, integrity,
-                          kernel, own, queue)
+from qualifyparts import (MODEL, ab, against, check, endurance, identity,
+                          integrity, kernel, own, queue)
 
 from fiolab.qualify.fleet import batch, interference
 from fiolab.qualify.report import schema
@@ -67,7 +67,7 @@ def target(rng, path, profile, restless, host=None):
                    check("smart", "The device's health log reports no failure",
                          "5 attributes tell of failures, and none does",
                          source=False)],
-        "tests": [*tests, *integrity(), *queue(rng), own()]}
+        "tests": [*tests, *integrity(), *queue(rng), endurance(), own()]}
 
 
 def limit(line, where, key, metric, bar, unit, result="pass", why=None,

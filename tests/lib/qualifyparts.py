@@ -142,6 +142,53 @@ def own():
                                   32, 0, 1712128]]}]}
 
 
+# Endurance
+
+def _checkpoint(number, of):
+    looked = {"source": "runs/t00-endurance-p01-r0001-scrub.json", "from":
+              1 << 30, "read_back_bytes": 90e9, "all": number == of,
+              "wrong": None, "guard_wrong": None, "guard": {
+                  "writes": 180_000 * number, "blocks": 200_000, "wrong": 0,
+                  "first": None}}
+    return {"load_seconds": 1800.0, "taken_up": looked if number == 3 else
+            None, "refilled": False, "read_bytes": 240e9,
+            "guard_written_bytes": 6.3e9, **looked}
+
+
+def _soaked(number, of):
+    source = f"runs/t00-endurance-p01-r{number:04d}-000.json#000-enterprise"
+    return {"round": number, "start": "2026-11-24T18:00:00Z", "part":
+            int(number > 2), "seconds": 1990.0, "checkpoint": _checkpoint(
+                number, of), "results": [{
+                    "stimulus": "enterprise", "bytes_written": 360e9,
+                    "values": {"iops": 52e3 - 400 * number,
+                               "lat_mean_us": 2400, "lat_p99_us": 9800},
+                    "source": source}]}
+
+
+def endurance(of=6):
+    rounds = [_soaked(number, of) for number in range(1, of + 1)]
+    written = 366.3e9 * of
+    return {**DONE, "name": "endurance-enterprise", "title": "Endurance, enterprise load",
+            "group": "endurance", "seconds": 1990.0 * of, "section":
+            "like JESD219's enterprise workload", "phases": [{
+                "name": "load", "title": "Endurance, checkpoints", "purged":
+                None, "steady": None, "breaks": [3], "rounds": rounds}],
+            "endurance": {
+                "load": "like JESD219's enterprise workload",
+                "said": ["Sizes and places are as published."],
+                "asked_seconds": 1800.0 * of, "seconds": 1800.0 * of,
+                "checkpoints": of, "checkpoints_asked": of, "written_bytes":
+                written, "read_bytes": 240e9 * of, "read_back_bytes": 90e9 *
+                (of + 1), "drive_writes": written / 480e9,
+                "drive_writes_per_day": written / 480e9 * 48 / of,
+                "broken_off": 1, "refilled": 0},
+            "checks": [],
+            "tables": [{"title": "Endurance over time", "note": "Of the load "
+                        "alone.", "columns": ["until hours", "GB written"],
+                        "rows": [[i / 2, 366.3] for i in range(1, of + 1)]}]}
+
+
 # Comparisons
 
 def ab(path):

@@ -23,11 +23,13 @@ tests of queue behaviour on a whole device or file, judged against acceptance
 limits.  Everything on the target is overwritten, but by loads of your own,
 which write where they say."""
 MORE = """tests: iops, throughput, latency, wsat, hir, xsr, dirth; the
-integrity and queue tests; or the groups pts, integrity, queue.  --plan lists
-them all.  Of the queue tests, tails is latency over half an hour, second by
-second, pace latency at set rates, with the highest that keeps a p99, and
-beside-writes, beside-trims, burst-writes and burst-trims reads while these go
-on, and after them, neighbour reads at a set rate beside another user's load.
+integrity and queue tests; endurance-enterprise and endurance-client, loads like
+JESD219's in checkpoints that read back what was written; or the groups pts,
+integrity, queue, endurance.  --plan lists them all.  Of the queue tests, tails
+is latency over half an hour, second by second, pace latency at set rates, with
+the highest that keeps a p99, and beside-writes, beside-trims, burst-writes and
+burst-trims reads while these go on, and after them, neighbour reads at a set
+rate beside another user's load.
 
 exit status: 0 all limits and checks passed; 1 one failed; 2 none failed, but
 one was not measured, or the command could not run; 130 after Ctrl-C, which
@@ -84,6 +86,11 @@ def _what(new):
     add("--write-speed", type=commandline.number(float, 1, 1e6, "MB/s"),
         metavar="MB/S", help="what the device writes, as its maker says, for "
         "the times that --plan and --time reckon with (500)")
+    add("--soak", type=commandline.number(float, 1e-5, 3650,
+                                          "a number of days"),
+        metavar="DAYS", help="run the endurance test for so long, as 3 or 0.5; "
+        "the client's where --tests names that, or with the profile pts-c; "
+        "other tests are then only run where --tests names them")
     _own(new)
 
 

@@ -10,6 +10,7 @@ from ..base.problem import Problem
 from ..report import forms
 from . import cli, planning, result, targetset, worker
 from .folder import Folder
+from .endurance import soaktest
 from .fleet import fleetcommand, seats
 from .limits import judging
 from .own import fitting, sources
@@ -58,6 +59,7 @@ def _begin(given, stack):
     targetset.make(qualification)
     qualification.neighbour = neighbourtarget.make(qualification)
     fitting.check(qualification)
+    soaktest.refuse(qualification.profile, qualification.targets)
     if not asked.no_pin:
         seats.take(qualification.targets)
         qualification.warnings += seats.warnings(

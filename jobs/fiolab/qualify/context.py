@@ -36,6 +36,7 @@ class Bench:
     ack_log: str | None = None      # a folder that outlives the machine
     neighbour: Any = None   # the Target of --neighbour
     covered: bool = False   # all of the range was written since the last purge
+    health: Any = None      # watch.healthsamples.Watch
     # (number of a phase and round, or neither) -> the context of one, in which
     # the target's health is sampled; see watch/healthsamples.py
     sampled: Callable = _unsampled

@@ -168,6 +168,8 @@ class Executor:
     def __init__(self, fio, side, target, folder, stop, has_stats):
         self.fio, self.side, self.target = fio, side, target
         self.folder, self.stop, self.has_stats = folder, stop, has_stats
+        self.used = False       # has a fio been run on the target?
+        self.spoils = None      # to be called before the next one
 
     @property
     def tells_windows(self):
@@ -208,6 +210,7 @@ class Executor:
         """
         if self.stop.is_set():
             raise Stopped
+        self._note_use()
         if not self.target.runs:
             raise Problem(f"{self.target.name} has rounds left to run: give "
                           "--destroy-data with --resume.")
@@ -229,6 +232,12 @@ class Executor:
         if gone:
             raise gone
         return Ran(jobs, stats, record["status"], said, source, taken)
+
+    def _note_use(self):
+        self.used = True
+        if self.spoils:
+            self.spoils()
+            self.spoils = None
 
     def _result(self, started, tolerant):
         """(fio's JSON, claim.Gone or None)"""

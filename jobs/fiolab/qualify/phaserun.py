@@ -153,13 +153,16 @@ class PhaseRun:
             self.phase.adds(results)
         return results, latencies, size
 
+    def _sampled(self, number):
+        return self.bench.sampled(self.number, number)
+
     def _run_round(self, number):
         began, clock = machine.moment(), time.monotonic()
         if number == 1:
             self._purge()
             prewritten.follow(self.bench, (), self.purged)
         written = self._before_reads(number)
-        with self.bench.sampled(self.number, number):
+        with self._sampled(number):
             results, latencies, size = self._measured(number)
         return {"round": {"round": number, "start": began,
                           "seconds": time.monotonic() - clock,

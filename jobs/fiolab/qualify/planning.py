@@ -12,6 +12,7 @@ from ..base.problem import Problem
 from ..fio import returnstack
 from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
+from .endurance import soaktest
 from .fleet import interference, seats
 from .shorter import budget, figuremarks
 from .suite import integrity, pts, queuetests
@@ -21,7 +22,8 @@ NEW = "begin a new run"
 
 
 def all_tests(profile):
-    return (*pts.tests(profile), *integrity.TESTS, *queuetests.TESTS)
+    return (*pts.tests(profile), *integrity.TESTS, *queuetests.TESTS,
+            *soaktest.tests(profile))
 
 
 def tests_of(profile, names):
@@ -34,7 +36,7 @@ def tests_of(profile, names):
         if not any(name in (one.name, one.group) for one in tests):
             raise Problem(f"there is no test {name!r}: choose from "
                           f"{', '.join(one.name for one in tests)}, or the "
-                          "groups pts, integrity, queue.")
+                          "groups pts, integrity, queue, endurance.")
     return tuple(one for one in tests
                  if one.name in asked or one.group in asked)
 

@@ -15,6 +15,7 @@ from ..base.problem import Problem
 from ..fio import asking, fiorun, returnstack, sidespec
 from ..fio.sidespec import Side
 from . import engines, planning, readings
+from .endurance import soaktest
 from .limits import specfile
 from .own import owntest, sources, speclimits
 from .report import schema
@@ -62,6 +63,7 @@ class Request:
     allow: list | None = None
     power_cut: str | None = None
     cycles: int | None = None
+    soak: float | None = None       # days
     ack_log: str | None = None
     build: str = ""
 
@@ -143,12 +145,14 @@ class Qualification:
 
 def _tests(asked, found):
     """(profile, tests); found: the Sources of loads of the user's own, which
-    are all there is, unless other tests were asked for."""
+    are all there is, unless other tests or a soak were asked for."""
     profile = readings.chosen(PROFILES[asked.profile], asked.reading,
-                              asked.rounds, asked.cycles, asked.write_speed)
+                              asked.rounds, asked.cycles, asked.write_speed,
+                              asked.soak)
     mine = owntest.made(asked, profile, found)
-    others = () if mine and asked.tests is None else planning.tests_of(
-        profile, asked.tests)
+    names = soaktest.asked(asked.tests, profile)
+    others = () if mine and names is None else planning.tests_of(
+        profile, names)
     return profile, (*others, *mine)
 
 

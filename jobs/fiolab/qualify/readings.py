@@ -43,9 +43,9 @@ def _one(word):
     return field, value if values else _hours(value)
 
 
-def chosen(profile, text, rounds, cycles=None, write_speed=None):
-    """The profile with --reading, --rounds, --cycles and --write-speed (MB/s),
-    of which each may be None."""
+def chosen(profile, text, rounds, cycles=None, write_speed=None, soak=None):
+    """The profile with --reading, --rounds, --cycles, --write-speed (MB/s) and
+    --soak (days), of which each may be None."""
     if rounds is not None and rounds < profile.most:
         raise Problem(f"--rounds {rounds} is less than the {profile.most} "
                       f"rounds of {profile.name}: it is for going on after "
@@ -53,7 +53,8 @@ def chosen(profile, text, rounds, cycles=None, write_speed=None):
     found = dict(map(_one, text.split(","))) if text else {}
     if write_speed:
         found["write_speed"] = 1e6 * write_speed
-    return replace(profile, rounds=rounds or 0, cycles=cycles or 1, **found)
+    return replace(profile, rounds=rounds or 0, cycles=cycles or 1,
+                   soak=soak or 0, **found)
 
 
 def said(profile):

@@ -82,6 +82,7 @@ class Worker(threading.Thread):
             target, its.plan["targets"][number]["identity"], folder,
             self.bench.label(healthsamples.KEPT))
         self.bench.sampled = self.health.sampled
+        self.bench.health = self.health
         self.spans = [test.estimate(its.profile, target.size).longest
                       for test in its.tests]
         self.span = 0.0

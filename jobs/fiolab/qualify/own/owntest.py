@@ -47,7 +47,7 @@ class OwnTest(Table):
     def phase_run(self, bench, number, phase, earlier):
         return OwnRun(bench, self, number, phase, earlier)
 
-    def _impossible(self, _logical_block):
+    def _impossible(self, _target):
         """What it could not do was refused."""
         return None
 

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from ...fio.metrics import PERCENTILES
 from ...report import wording
+from ..endurance import soakwords
 from ..shorter import figuremarks
 from ..tails import neighbourpicture
 from . import (cellpage, distribution, healthpicture, healthwords, heatmap,
@@ -128,7 +129,8 @@ def _timelines(test, prefix):
                            if r["source"]))]
     samples = sum(len(one["results"]) for p in phases for one in p["rounds"])
     rounds = sum(len(p["rounds"]) for p in phases)
-    if not phases or (test["name"] not in TIMED and samples == rounds):
+    if not phases or (test["name"] not in TIMED and samples == rounds and
+                      not test.get("endurance")):
         return []
     written = len(phases) == 1
     made = [(timeline.samples(phases, metric, f"{prefix}s{i}", written),
@@ -250,6 +252,7 @@ def made(test, anchor, known):
             + _health(test, known, f"{anchor}-"),
             "extent_said": figuremarks.figures(test),
             "health_said": healthwords.said(test),
+            "soak_said": soakwords.said(test),
             "sweeps": _marked(test, _sweeps(test, f"{anchor}-"), "caption"),
             "distributions": found, "left": left,
             "heat": _marked(test, [cellpage.heat(grid)

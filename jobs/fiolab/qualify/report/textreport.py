@@ -6,6 +6,7 @@ from ...report import wording
 from ...report.terminal import fitted, narrow, warnings
 from ...report.wording import several
 from .. import prewritten
+from ..endurance import soakwords
 from ..fleet import fleettext, seats
 from ..records import recorded
 from ..shorter import figuremarks
@@ -113,7 +114,8 @@ def _test(test):
         where = f"{phase['title']}: " if len(steady) > 1 else ""
         said = steadywords.steady(test, phase)
         lines += fitted(f"{where}steady state {said}", " " * 15)
-    for told in (figuremarks.figures(test), healthwords.said(test)):
+    for told in (soakwords.said(test), figuremarks.figures(test),
+                 healthwords.said(test)):
         lines += fitted(told, " " * 15) if told else []
     return lines + ([] if kernelpage.is_quiet(test) else fitted(
         kernelpage.said(test), " " * 15))

@@ -92,7 +92,7 @@ class Table(Test):
         made = []
         try:
             with outcome(found):
-                why = self._impossible(bench.target.logical_block)
+                why = self._impossible(bench.target)
                 self._run_phases(bench, found, made, bool(why))
                 if why:
                     found.update(state="not run", why=why)
@@ -104,10 +104,10 @@ class Table(Test):
                     r["seconds"] for phase in found["phases"]
                     for r in phase["rounds"])
 
-    def _impossible(self, logical_block):
-        """Why a device can do no load of it, but for those that prepare it;
+    def _impossible(self, target):
+        """Why a target can do no load of it, but for those that prepare it;
         None where it can do one."""
-        left = [jobtext.left_out(one, logical_block)
+        left = [jobtext.left_out(one, target.logical_block)
                 for phase in self.phases if phase.keep and not phase.prepares
                 and not callable(phase.stimuli) for one in phase.stimuli]
         return (f"the device can do none of its loads: {left[0]}"

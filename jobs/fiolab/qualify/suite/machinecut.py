@@ -29,7 +29,8 @@ def check_folder(folder: str) -> None:
                       "DAX, on memory that outlives this machine.") from None
 
 
-def _boot():
+def boot() -> str:
+    """By which the kernel names the time since the machine was started."""
     with open(BOOT, encoding="ascii") as file:
         return file.read().strip()
 
@@ -46,7 +47,7 @@ class Kept:
     def note(self, number, writer, **known):
         """The command is about to cut for the number-th time."""
         self.folder.save_round(self.name, {
-            "number": number, "boot": _boot(), "key": writer.log.count("key"),
+            "number": number, "boot": boot(), "key": writer.log.count("key"),
             "begun": writer.begun, **known})
 
     def forget(self):
@@ -57,7 +58,7 @@ class Kept:
         """(the note, the log) of that cut, if it took the machine; None if
         not."""
         found = self.folder.load_round(self.name)
-        if not found or found["number"] != number or found["boot"] == _boot():
+        if not found or found["number"] != number or found["boot"] == boot():
             return None
         with contextlib.suppress(OSError, ValueError):
             log = acklog.AckLog(self.path)

@@ -94,6 +94,7 @@ class Profile:
     dirth_fill: str = "wsat"    # its preconditioning, or "composite"
     rounds: int = 0             # not 0: the operator goes on after `most`
     cycles: int = 1             # power cuts
+    soak: float = 0             # days of the endurance test; 0: its own time
     write_speed: float = 500e6  # bytes/s, with which amounts are reckoned
     # What --time cuts (shorter/ladder.py).
     of: str = ""                # the name that it had before

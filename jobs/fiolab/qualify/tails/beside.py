@@ -186,9 +186,14 @@ def _table(matrix):
 
 def no_trims(context):
     """Why its target cannot be asked for trims; None where it can."""
-    if not context.local:
+    return why_no_trims(context.target)
+
+
+def why_no_trims(target):
+    """Why a target cannot be asked for trims; None where it can."""
+    if target.clients:
         return "whether a host's target is a block device is not known here"
-    return None if stat.S_ISBLK(os.stat(context.target.path).st_mode) else (
+    return None if stat.S_ISBLK(os.stat(target.path).st_mode) else (
         "fio trims block devices only, and the target is a file")
 
 

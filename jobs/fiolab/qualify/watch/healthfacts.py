@@ -53,7 +53,7 @@ def _ends(samples):
     return first, last
 
 
-def _written(samples):
+def amplified(samples):
     """amplification.Written of all devices of a target, or None."""
     first, last = _ends(samples)
     fronts = dict.fromkeys(smartlog.parts(name)[0] for name in last)
@@ -128,7 +128,7 @@ def tell(tests, known):
             phase["throttling"] = throttling.of_phase(
                 number, phase["rounds"], groups, counters)
         if samples:
-            found = _written(samples)
+            found = amplified(samples)
             health.update(_facts(samples), written=_as_data(found))
             every, written = every + samples, [*written, found]
     if not every:

@@ -65,9 +65,10 @@ class Watch:
             self.sources = []
 
     @contextlib.contextmanager
-    def sampled(self, phase=None, number=None, often=True):
+    def sampled(self, phase=None, number=None, often=True, every=None):
         """Of a round, by the phase's number and its own, or of a procedure;
-        often: in between, too, which opens the device."""
+        often: in between, too, which opens the device, every so many seconds.
+        """
         if not self.sources:
             yield
             return
@@ -75,7 +76,8 @@ class Watch:
                  "part": self.folder.part}, time.monotonic()
         self._take(place, True)
         over = threading.Event()
-        beside = threading.Thread(target=self._repeat, args=(place, over),
+        beside = threading.Thread(target=self._repeat,
+                                  args=(place, over, every or EVERY),
                                   name=f"{self.name} samples", daemon=True)
         if often:
             beside.start()
@@ -87,8 +89,8 @@ class Watch:
                 beside.join()
             self._take(place)
 
-    def _repeat(self, place, over):
-        while not over.wait(EVERY):
+    def _repeat(self, place, over, every):
+        while not over.wait(every):
             self._take(place)
 
     def _may_ask(self):

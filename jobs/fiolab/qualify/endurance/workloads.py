@@ -70,7 +70,7 @@ ALL = (ENTERPRISE, CLIENT)
 
 def of_profile(profile):
     """The one for whom the profile is."""
-    return CLIENT if profile.name == "pts-c" else ENTERPRISE
+    return CLIENT if "pts-c" in (profile.name, profile.of) else ENTERPRISE
 
 
 def fitted(bs, logical_block):

@@ -469,6 +469,11 @@ def test_bad_days(days, capsys):
         capsys.readouterr().err)
 
 
+def test_no_soak_is_shortened():
+    with pytest.raises(Problem, match="--soak lasts as long as it says"):
+        cli.refuse({"scratch": True, "soak": 1.0, "time": 3600.0})
+
+
 def test_a_target_too_small(qualify, shm):
     path = os.path.join(shm, "target")
     with open(path, "wb") as file:

@@ -207,6 +207,9 @@ def refuse(given):
     if "time" in given and "rounds" in given:
         raise Problem("--rounds goes on for longer than PTS, and --time ends "
                       "sooner: leave one out.")
+    if "soak" in given and "time" in given:
+        raise Problem("--soak lasts as long as it says, and --time shortens "
+                      "tests: leave one out.")
     if "scratch" in given and ("target" in given or "client" in given):
         raise Problem("--scratch makes a target of its own: leave out "
                       "--target and --client.")

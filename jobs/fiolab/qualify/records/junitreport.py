@@ -63,9 +63,10 @@ def _run(data):
     junit.properties(made, recorded.run(data))
     junit.case(made, "finished", "" if data["finished"] else
                "the run was stopped before its end")
-    junit.case(made, "the figures are those of the profile", skipped=(
-        phrases.SCALED if data["profile"]["scaled"] else
-        figuremarks.banner(data)))
+    junit.case(made, "the figures are those of the profile",
+               skipped="; ".join(filter(None, (
+                   phrases.SCALED if data["profile"]["scaled"] else "",
+                   figuremarks.banner(data)))))
     return made
 
 

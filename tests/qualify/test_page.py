@@ -238,7 +238,7 @@ def test_an_identity_and_an_extreme_are_judged_too(text):
 
 def test_nothing_run_is_a_page():
     text = Outline(page_of(qualifydata.empty())).words()
-    assert "Stopped early." in text and "Not measured: 11 of 11" in text
+    assert "Stopped early." in text and "Not measured: 12 of 12" in text
     assert "None were made." in text and "no tool." in text.lower()
 
 

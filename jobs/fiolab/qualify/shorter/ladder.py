@@ -59,6 +59,7 @@ STEPS = (
         "recovery", times=True),
     Cut("thin", True, THIN, "fewer cells, or less of the range"),
     _minutes(1 / 4, "a quarter"),
+    "endurance-client", "endurance-enterprise",
     "beside-trims", "beside-writes", "neighbour", "burst-trims",
     "burst-writes", "soak", "pace", "tails", "reap", "qd-write",
     "mixed-latency", "xsr", "hir",

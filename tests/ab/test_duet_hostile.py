@@ -176,12 +176,16 @@ def test_a_cpu_that_is_taken_away(three, tmp_path):
     def take():
         for pid in of_jobs(tmp_path):
             os.sched_setaffinity(pid, {other})
-    thread = threading.Thread(target=take)
-    thread.start()
-    with pytest.raises(Problem, match=f"CPU {CPU} was taken from fio"):
-        three(1)
-    thread.join()
-    assert not list(tmp_path.glob("*/begun"))
+    for _ in range(5):      # the second is one of a machine that is busy
+        thread = threading.Thread(target=take)
+        thread.start()
+        with pytest.raises((Problem, timedrun.Disturbed)) as end:
+            three(1)
+        thread.join()
+        assert not list(tmp_path.glob("*/begun"))
+        if end.type is Problem:
+            break
+    assert f"CPU {CPU} was taken from fio" in str(end.value)
 
 
 @pytest.mark.parametrize("how", ["duet", "alternate"])

@@ -171,7 +171,8 @@ def test_the_report_says_what_was_written():
 # jobs/qualify, which purges a file to one hole
 
 def bench_of(path, descriptor):
-    target = Target(path, SIZE, claimed=True, descriptor=descriptor)
+    target = Target(path, SIZE, claimed=True, descriptor=descriptor,
+                    writable=True)
     return SimpleNamespace(target=target, covered=False)
 
 

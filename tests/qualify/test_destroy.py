@@ -31,8 +31,8 @@ def start(command, path, tmp_path, *more):
         stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(tmp_path)})
 
 
-def run(command, path, tmp_path):
-    with start(command, path, tmp_path) as process:
+def run(command, path, tmp_path, *more):
+    with start(command, path, tmp_path, *more) as process:
         out, err = process.communicate(timeout=120)
     assert "Traceback" not in err, err
     return process.returncode, out, err
@@ -235,7 +235,9 @@ def test_what_is_beside_and_within_is_named(command, loop, tmp_path):
           targets.partition(loop, 2, 32 * MIB, 24 * MIB) as second):
         targets.run("mkfs.ext4", "-q", "-F", first)
         with targets.mounted(first, str(tmp_path / "m"), "-o", "ro"):
-            _, _, err = run(command, second, tmp_path)
+            refused(command, second, f"shares a disk with {first}, which is "
+                    "in use", tmp_path, second)
+            _, _, err = run(command, second, tmp_path, "--allow", "shared")
         assert f"{second} shares a disk with {first}, which is in use" in err
         (tmp_path / "out").rename(tmp_path / "before")
         _, _, err = run(command, loop, tmp_path)

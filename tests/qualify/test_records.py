@@ -101,12 +101,11 @@ def test_they_are_kept_for_a_resumed_run():
 
 def test_each_target_has_its_sample(tmp_path, stack):
     path = tmp_path / "target"
-    with open(path, "wb") as file:
-        file.truncate(32 << 20)
+    path.write_bytes(bytes(32 << 20))
     made = qualification.Qualification(
         qualification.Request(target=[str(path)], sample=["1", "2"]),
         profiles.QUICK, (), None, stack)
-    with pytest.raises(Problem, match="there are 1 targets and --sample was "
+    with pytest.raises(Problem, match="there is 1 target and --sample was "
                        "given 2 times"):
         targetset.make(made)
     made.asked = replace(made.asked, sample=["1"])

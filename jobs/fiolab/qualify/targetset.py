@@ -152,7 +152,8 @@ def make(qualification):
                         qualification.writes)
                 for path in paths]
     if asked.sample and len(asked.sample) != len(made):
-        raise Problem(f"there are {len(made)} targets and --sample was given "
+        there = "is 1 target" if len(made) == 1 else f"are {len(made)} targets"
+        raise Problem(f"there {there} and --sample was given "
                       f"{len(asked.sample)} times: give one for each, in their "
                       "order.")
     qualification.targets = made

@@ -141,7 +141,7 @@ def folder(path: str) -> str | None:
     """Of a block device, or of the one below a file; None if there is none.
     """
     path = os.path.realpath(path)
-    return (sysfs.place(path) if stat.S_ISBLK(os.stat(path).st_mode)
+    return (sysfs.place(path) if blockdevice.node_number(path) is not None
             else _below(medium.mount_of(path)))
 
 

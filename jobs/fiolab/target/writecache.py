@@ -13,7 +13,7 @@ import stat
 from typing import Any
 
 from ..base.problem import Problem
-from . import identity, sysfs, tools
+from . import blockdevice, identity, sysfs, tools
 from .drive import nvme
 
 SECONDS = 20
@@ -192,7 +192,7 @@ def _usable(path):
 def now(path: str) -> bool | None:
     """Is it on?  None where that cannot be changed."""
     path = os.path.realpath(path)
-    if not stat.S_ISBLK(os.stat(path).st_mode):
+    if blockdevice.node_number(path) is None:
         return None
     switch, _ = _usable(path)
     return switch and switch.get()
@@ -280,7 +280,7 @@ def set(path: str, on: bool, stack: contextlib.ExitStack,
     a run that was killed has set it.
     """
     path = os.path.realpath(path)
-    if not stat.S_ISBLK(os.stat(path).st_mode):
+    if blockdevice.node_number(path) is None:
         return _file(path, on)
     return _device(path, on, stack, before)
 

@@ -58,6 +58,9 @@ exit 0"""
      "it completed no I/O")])
 def test_a_fio_that_dies_or_prints_garbage(script, word, ab, shm, tmp_path):
     done = ab(*fake_fio(tmp_path, script), "--target", f"{shm}/s", *LATENCY)
+    if "too busy" in done.stderr:
+        done = ab.measured(*fake_fio(tmp_path, script), "--target",
+                           f"{shm}/s", *LATENCY)
     sentence(done, word)
     assert os.listdir(shm) == []
 

@@ -144,7 +144,7 @@ case $ENGINE in external:*) export LD_PRELOAD={library} BUSY=1 ;; esac
 exec {shutil.which(fio_binary)} "$@"
 """)
     fio.chmod(0o755)
-    status, out, err, data = one_row(FIO=str(fio))
+    status, out, err, data = one_row("--max-time", "900", FIO=str(fio))
     assert status == 1, out
     assert data["goals"][0]["met"] is False and data["goals"][0]["found"] > 1
     assert "bench: worse than its recorded bound: kaio : libaio" in err

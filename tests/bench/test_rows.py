@@ -271,7 +271,9 @@ def test_polling_scaling_and_depth_one(bench, tmp_path):
             "polling": 3, "scaling": 3, "depth1": 6}
     for run in (r for made in found.values() for row in made
                 for r in row["runs"]):
-        assert 0 < run["p50_us"] <= run["p99_us"] and run["cpu_us"] > 0
+        assert run["cpu_us"] > 0
+        if run["p99_us"] is not None:       # it rests on 100 I/Os
+            assert 0 < run["p50_us"] <= run["p99_us"]
     for spin in ("20us", "auto"):
         for row in found.get("depth1", []):
             for run in row["runs"]:

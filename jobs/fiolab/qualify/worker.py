@@ -207,6 +207,8 @@ def _interference(qualification, watch):
                 lambda text, left: watch.begin(None, text, left)))
     except Problem as problem:
         return interference.missing(str(problem))
+    except OSError as error:
+        return interference.missing(f"I/O outside of fio failed: {error}")
     return interference.summary([one.target.name for one in workers], found,
                                 planned)
 

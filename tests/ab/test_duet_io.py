@@ -2,12 +2,14 @@
 # What the sides of a duet do: I/O of others for them, and writes beside each
 # other; and whose figure of CPU time counts.
 import math
+import re
 import subprocess
 from types import SimpleNamespace
 
 import pytest
 
 from abrun import QUICK
+import targets
 from fiolab.fio import cpushare, duet
 
 
@@ -24,6 +26,20 @@ def test_workers_of_io_uring_are_counted(ab, shm):
         pytest.skip("this kernel does it without workers")
     a, b = (runs[role]["cpu_us"] / runs[role]["fio_cpu_us"] for role in "AB")
     assert a < 1.15 < b and sides["A"]["more"] < 0.1
+
+
+@pytest.mark.root
+def test_workers_of_a_loop_device_are_told_and_charged_to_nobody(ab, shm):
+    """They copy what is read, for whoever asks."""
+    with targets.loop_of(shm, 16 << 20, written=True) as loop:
+        done = ab.measured("--a", "libaio", "--b", "libaio", "--pairs", "1",
+                           "--pairing", "duet", "--target", loop, *QUICK)
+    assert done.returncode == 0, done.stderr
+    share = ab.report()["cells"][0]["duet"]["kernel"]["median"]
+    assert share > 0.02
+    told = re.search(r"charged to nobody: ([\d.]+)% of",
+                     " ".join(done.stdout.split()))
+    assert float(told[1]) == pytest.approx(100 * share, abs=0.6)
 
 
 @pytest.mark.parametrize("kind", ["randwrite", "randread", "read"])

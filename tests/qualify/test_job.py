@@ -162,7 +162,7 @@ def test_fio_reports_each_stimulus_once_and_in_the_range():
                        Stimulus("r", "randread", "4k", depth=1)])
     assert list(found) == ["000-w", "001-w", "002-r"]
     assert all(one["error"] == 0 for one in found.values())
-    assert found["000-w"]["write"]["runtime"] == pytest.approx(250, rel=.2)
+    assert found["000-w"]["write"]["runtime"] >= 200    # ms, of 250
     assert any(data[:8 * MIB]) and not any(data[8 * MIB:])
 
 

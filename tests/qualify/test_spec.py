@@ -91,7 +91,7 @@ def test_as_windows_saves_it(tmp_path):
 
 def test_every_key_has_a_metric_and_a_unit_in_its_name(tmp_path):
     names = {"IOPS": "iops", "MB/s": "mb_per_s", "us": "us", "%": "percent",
-             "s": "s", "1/h": "per_hour"}
+             "s": "s", "1/h": "per_hour", "1": "times_alone"}
     content = '[t."c"]\n' + "".join(
         f'"{key.replace("TIME", "3ms")}" = 7\n' for key in specfile.KEYS)
     for one in load(tmp_path, content).limits:
@@ -99,7 +99,7 @@ def test_every_key_has_a_metric_and_a_unit_in_its_name(tmp_path):
         assert one.key.endswith((names[one.unit], "iops_at_p99(3ms)", "_ms"))
         assert one.at_us == (3000 if "(" in one.key else 0)
         assert one.limit == (7000 if one.key == "max_max_ms" else 7)
-    assert len(specfile.KEYS) == 19
+    assert len(specfile.KEYS) == 20
 
 
 HEAD = '[iops."4K 0/100"]\n'

@@ -537,7 +537,7 @@ def test_a_soak_in_a_sentence():
     test = qualifyparts.endurance()
     assert soakwords.said(test) == (
         "2.198 TB were written in 3.0 h of load (6 of 6 checkpoints): 4.58 "
-        "drive writes, 36.6 a day; 630 GB were read back; it was broken off "
+        "drive writes, 36.63 a day; 630 GB were read back; it was broken off "
         "and went on 1 time. The load is like JESD219's enterprise workload.")
     assert soakwords.said({"name": "iops"}) is None
     test["endurance"] |= {"drive_writes_per_day": None, "broken_off": 0,

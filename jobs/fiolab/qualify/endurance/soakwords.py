@@ -10,7 +10,7 @@ def _times(count, what):
 
 
 def said(test):
-    """'34.1 TB were written in 3.0 days of load (144 of 144 checkpoints): 8.9
+    """'34.1 TB were written in 3.0 days of load (144 of 144 checkpoints): 8.90
     drive writes, 2.97 a day; 61 TB were read back'; None of other tests."""
     found = test.get("endurance")
     if not found:
@@ -18,10 +18,10 @@ def said(test):
     written, back = (wording.decimal_size(round(found[name])) for name in (
         "written_bytes", "read_back_bytes"))
     day = found["drive_writes_per_day"]
-    each = "" if day is None else f", {day:.3g} a day"
+    each = "" if day is None else f", {wording.figure(day)} a day"
     return (f"{written} were written in {estimate.clock(found['seconds'])} of "
             f"load ({found['checkpoints']} of {found['checkpoints_asked']} "
-            f"checkpoints): {found['drive_writes']:.3g} drive writes{each}; "
+            f"checkpoints): {wording.figure(found['drive_writes'])} drive writes{each}; "
             f"{back} were read back"
             + _times(found["broken_off"], "was broken off and went on")
             + _times(found["refilled"], "went on after filling it again")

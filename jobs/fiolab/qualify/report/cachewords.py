@@ -36,7 +36,9 @@ def _beside(found):
               if told is None else f"{WORDS[told]}, as the device says"
               + (f" ({found['how']})" if found.get("how") else ""))
     differ = None not in (told, STATES.get(kernel)) and STATES[kernel] != told
-    return (f"{device}; the kernel believes {kernel or 'nothing'}"
+    if not kernel:
+        return device
+    return (f"{device}; the kernel believes {kernel}"
             + (": THEY DIFFER" if differ else ""))
 
 

@@ -157,7 +157,7 @@ def test_errors_and_warnings_are_counted_by_level(log):
             for one in found["lines"]] == [
         (100, "err", True), (101, "warning", True), (102, "crit", False)]
     assert 0.4 < found["lines"][0]["seconds"] < 60
-    assert found["why"] is None and saved == [{"iops": found}]
+    assert found["why"] is None and saved == 2 * [{"iops": found}]
     assert made.of("wsat") is None
 
 
@@ -197,7 +197,7 @@ def test_a_log_that_may_not_be_read_is_said(monkeypatch):
         made.look()
     assert made.of("t")["why"] == (
         "the kernel's log cannot be read (No such file or directory)")
-    assert made.of("t")["start"] is None and saved == []
+    assert made.of("t")["start"] is None and saved == [{"t": made.of("t")}]
 
 
 def test_a_log_that_fails_half_way_is_not_known(log):
@@ -272,10 +272,13 @@ def test_a_target_that_no_line_can_name_is_not_judged(log, tmp_path):
     ([], [], ["fail"], "fail"), (["pass"], [], ["fail", "pass"], "fail"),
     (["pass"], ["pass"], ["not measured"], "not measured")])
 def test_that_nothing_happened_alone_is_no_pass(limits, own, watched, word):
-    limits, own, watched = ([{"result": one} for one in each]
-                            for each in (limits, own, watched))
-    data = {"limits": limits, "targets": [
-        {"checks": watched, "tests": [{"checks": own, "state": "done"}]}]}
+    limits, own, watched = (
+        [{"result": one, "target": "x", "test": "t", "cell": "c", "why": None}
+         for one in each] for each in (limits, own, watched))
+    data = {"limits": limits, "time": None, "targets": [
+        {"name": "x", "checks": watched, "tests": [
+            {"name": "t", "checks": own, "state": "done", "cells": [],
+             "cuts": []}]}]}
     result._judge(SimpleNamespace(spec=None, other=None), data)
     assert data["result"] == word
     assert phrases.headline(data).startswith(word.capitalize())

@@ -69,7 +69,10 @@ def test_a_run_in_less_time_marks_all_of_it(qualify, loop):
         assert "SHORTENED to 54 s: not quick" in " ".join(text.split()), name
     again = qualify("--resume", qualify.out, "--destroy-data", "--no-pdf")
     assert again.returncode == done.returncode, again.stderr
-    assert qualify.report()["targets"][0]["tests"] == tests
+    for old, new in zip(tests, qualify.report()["targets"][0]["tests"],
+                        strict=True):
+        assert {key: (old[key], new[key]) for key in old
+                if old[key] != new[key]} == {}
     sentence(qualify("--resume", qualify.out, "--rounds", "40"),
              "planned for a time")
 

@@ -21,7 +21,8 @@ def said(test):
     each = "" if day is None else f", {wording.figure(day)} a day"
     return (f"{written} were written in {estimate.clock(found['seconds'])} of "
             f"load ({found['checkpoints']} of {found['checkpoints_asked']} "
-            f"checkpoints): {wording.figure(found['drive_writes'])} drive writes{each}; "
+            f"checkpoints): {wording.figure(found['drive_writes'])} drive "
+            f"writes{each}; "
             f"{back} were read back"
             + _times(found["broken_off"], "was broken off and went on")
             + _times(found["refilled"], "went on after filling it again")

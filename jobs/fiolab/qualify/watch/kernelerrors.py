@@ -65,6 +65,7 @@ class Watch:
             self.look()
             self._close()
             self.found = None
+            self.save(self.tests)       # when it began, too, for --resume
 
     def _open(self):
         if not self.local:

@@ -2,7 +2,13 @@
 """What nvme-cli and smartctl print of the health of several drives, in the
 formats of their sources (of the fields those that are read, and a few more),
 and a drive on PATH whose logs change under a test."""
+from functools import partial
 import json
+
+from fiolab.target import health
+from fiolab.target.drive import extendedlog, sample
+
+NODE = "/dev/nvme0n1"
 
 
 def smart_log(celsius=40, **changes):
@@ -198,3 +204,14 @@ def of_rounds(test, hot=(), faults=False):
                 found.append(record(at, number, one["round"],
                                     i * one["seconds"] / 3, dict(now), True))
     return {"samples": found, "why": []}
+
+
+def sampled(fake, folder, monkeypatch):
+    """A Drive whose logs, OCP's among them, are what is sampled of any
+    device."""
+    monkeypatch.setattr(sample, "sources", lambda *_: [
+        sample.Source("", partial(health.brief, NODE, "nvme")),
+        sample.Source("", partial(extendedlog.read, "ocp", NODE))])
+    made = Drive(fake, folder)
+    made.set_ocp()
+    return made

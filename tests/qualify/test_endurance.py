@@ -4,7 +4,6 @@
 # of [health] that end a soak.
 from collections import Counter
 import dataclasses
-from functools import partial
 import json
 import os
 import shutil
@@ -26,8 +25,6 @@ from fiolab.qualify.limits import specfile
 from fiolab.qualify.suite import acklog, integrity
 from fiolab.qualify.suite.profiles import CLIENT, ENTERPRISE, QUICK
 from fiolab.qualify.watch import healthfacts, healthsamples
-from fiolab.target import health
-from fiolab.target.drive import extendedlog, sample
 from qualifyrun import sentence
 
 pytestmark = pytest.mark.fio
@@ -333,22 +330,13 @@ def test_after_a_restart_of_the_machine_the_log_is_not_believed(
 
 # Limits of [health]
 
-NODE = "/dev/nvme0n1"
 KNOWN = {"nvme": {"thermal_management": True, "warning_temperature_c": 70,
                   "critical_temperature_c": 82}}
 
 
-def sources(*_):
-    return [sample.Source("", partial(health.brief, NODE, "nvme")),
-            sample.Source("", partial(extendedlog.read, "ocp", NODE))]
-
-
 @pytest.fixture
 def drive(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample, "sources", sources)
-    made = healthdata.Drive(fake, tmp_path)
-    made.set_ocp()
-    return made
+    return healthdata.sampled(fake, tmp_path, monkeypatch)
 
 
 def watched(lab, tmp_path, at_round=lambda number: None):

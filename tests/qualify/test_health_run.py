@@ -3,7 +3,6 @@
 # drive (healthdata.py, as nvme-cli tells it) that becomes hot, throttles and
 # loses data while it works; what the report makes of it, limits that are
 # missed, what a resumed command has, and what a sample costs.
-from functools import partial
 import json
 import os
 import resource
@@ -22,10 +21,8 @@ from fiolab.qualify.suite import kinds
 from fiolab.qualify.suite.model import Phase, Stimulus, Tracked
 from fiolab.qualify.watch import healthfacts, healthsamples, throttling
 from fiolab.target import health
-from fiolab.target.drive import extendedlog, sample
 
 pytestmark = pytest.mark.fio
-NODE = "/dev/nvme0n1"
 FIO = shutil.which(os.environ.get("FIO", "fio"))
 KNOWN = {"nvme": {"thermal_management": True, "warning_temperature_c": 70,
                   "critical_temperature_c": 82}}
@@ -36,17 +33,9 @@ TEST = kinds.Table("t", "A test", "of this file", (Phase(
         "4K 0/100", "iops", "4K random write", "IOPS"),)),))
 
 
-def sources(*_):
-    return [sample.Source("", partial(health.brief, NODE, "nvme")),
-            sample.Source("", partial(extendedlog.read, "ocp", NODE))]
-
-
 @pytest.fixture
 def drive(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(sample, "sources", sources)
-    made = healthdata.Drive(fake, tmp_path)
-    made.set_ocp()
-    return made
+    return healthdata.sampled(fake, tmp_path, monkeypatch)
 
 
 @pytest.fixture

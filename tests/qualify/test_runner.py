@@ -2,6 +2,7 @@
 # The runner of tests, with a real fio on a file in memory: rounds until
 # steady, at most so many, or so much written; phases that depend on earlier
 # ones; and going on at the last finished round with the same result.
+import contextlib
 from dataclasses import replace
 import json
 import os
@@ -358,6 +359,41 @@ def test_a_job_that_hangs_is_ended(lab, monkeypatch):
     with pytest.raises(execute.Problem, match="still running after 1 s"):
         bench.executor.run("[x]\nrw=read\nthinktime=60s\nsize=1m\n", "x", 0)
     assert os.listdir(lab.tmp / "scratch") == []
+
+
+def counting(path, total, stop):
+    """As a device that finishes reads does, to so many."""
+    for n in range(total):
+        path.with_suffix(".new").write_text(f"{n} " + "0 " * 16)
+        os.replace(path.with_suffix(".new"), path)
+        if stop.wait(0.1):
+            return
+
+
+# (I/Os that its device finishes, SLOW, seconds that it takes, its end)
+@pytest.mark.parametrize("total, slow, seconds, why", [
+    (10**6, 1000, 4, None), (30, 1000, 60, r"after ([4-9]|\d\d) s"),
+    (10**6, 3, 60, r"after ([3-9]|\d\d) s")])
+def test_a_run_is_waited_for_while_its_device_works(lab, monkeypatch, total,
+                                                    slow, seconds, why):
+    """Many times as long as it should take, as on a machine without a CPU to
+    spare; but not for ever."""
+    monkeypatch.setattr(execute.fiorun, "PATIENCE", 1)
+    monkeypatch.setattr(execute, "SLOW", slow)
+    bench, stop = lab.bench(), threading.Event()
+    (lab.tmp / "stat").write_text("0 " * 17)
+    bench.executor.target.folder = str(lab.tmp)
+    worker = threading.Thread(target=counting, args=(lab.tmp / "stat", total,
+                                                     stop))
+    worker.start()
+    try:
+        with (pytest.raises(execute.Problem, match=why) if why else
+              contextlib.nullcontext()):
+            bench.executor.run(f"[x]\nrw=read\nthinktime={seconds}s\n"
+                               "size=8k\nbs=4k\n", "x", 0)
+    finally:
+        stop.set()
+        worker.join()
 
 
 def test_many_loads_have_as_much_patience_each(lab, monkeypatch):

@@ -11,11 +11,12 @@ import time
 
 from ..base.problem import Problem
 from ..fio import clientrun, fiorun
-from ..target import claim
+from ..target import claim, sysfs
 from .fleet import seats
 
 LOOK = 0.2              # seconds between looks at a request to stop
 LET_GO = 300            # seconds until the kernel has ended a device's I/O
+SLOW = 20               # times as long as a run should take, it may
 STATS = "stats"         # the engine's, in the run's private folder
 ENGINE_NOTE = "kaio: {"
 
@@ -88,11 +89,32 @@ def _end(started):
                               f"after {LET_GO} s")
 
 
+class _Patience:
+    """With a run, for so many seconds, and beyond them as long as its device
+    finishes I/O, which one that hangs does not: how long the I/O takes is for
+    the device to say, and for how much of its CPUs the machine has to spare."""
+
+    def __init__(self, folder, seconds):
+        self.folder, self.seconds = folder, seconds
+        self.begin = self.moved = time.monotonic()
+        self.finished = sysfs.finished(folder)
+
+    def ends(self):
+        """After how many seconds it has come to its end; None before."""
+        now, finished = time.monotonic(), sysfs.finished(self.folder)
+        if finished != self.finished:
+            self.finished, self.moved = finished, now
+        taken = now - self.begin
+        still = now - self.moved >= fiorun.PATIENCE
+        return taken if taken >= self.seconds and (
+            still or taken >= SLOW * self.seconds) else None
+
+
 def _await(started, seconds, stop, over):
-    """To the end of fio, which is ended early where its target goes, or when
-    over is set."""
-    end = time.monotonic() + seconds
-    while not started.child.wait(min(LOOK, max(0, end - time.monotonic()))):
+    """To the end of fio, which is ended early where its target goes, when over
+    is set, or when there is no patience left."""
+    patience = _Patience(started.target.folder, seconds)
+    while not started.child.wait(LOOK):
         if stop.is_set():
             raise Stopped
         if not _is_there(started):
@@ -100,9 +122,9 @@ def _await(started, seconds, stop, over):
             return
         if over and over.is_set():
             return _end(started)
-        if time.monotonic() >= end:
-            raise started.problem(f"still running after {seconds:.0f} s, "
-                                  "ended")
+        taken = patience.ends()
+        if taken is not None:
+            raise started.problem(f"still running after {taken:.0f} s, ended")
     # The one that ended it may have ended fio, too, as Ctrl-C does.
     if stop.is_set() and started.child.status:
         raise Stopped

@@ -14,7 +14,8 @@ KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
          ("nullb", "null"), ("xvd", "xen"))
 DRIVERS = {"nullb": "null"}     # where the user gives the name
 DEVICES = "/proc/devices"
-WRITES, FLUSHES = 4, 15     # fields of "stat"; FLUSHES since Linux 5.5
+# Fields of "stat": of what was finished; FLUSHES since Linux 5.5.
+READS, WRITES, DISCARDS, FLUSHES = 0, 4, 11, 15
 
 
 def of(device: int) -> str:
@@ -112,6 +113,14 @@ def counted(folder: str, field: int) -> int | None:
     """A field of the device's "stat"; None where that is not told."""
     fields = (read(folder, "stat") or "").split()
     return int(fields[field]) if len(fields) > field else None
+
+
+def finished(folder: str | None) -> list[int | None]:
+    """Counts of what a device has finished since it is there, of each kind of
+    I/O, which differ as soon as it has finished more; folder: None of what is
+    no device."""
+    return [counted(folder, field) if folder else None
+            for field in (READS, WRITES, DISCARDS, FLUSHES)]
 
 
 def members(folder: str) -> list[str]:

@@ -22,9 +22,6 @@ CUTS = int(os.environ.get("KAIO_CUTS", 40))
 LOOK = 60                   # seconds between two lines of progress
 LONGEST = 3600 + 60 * CUTS  # seconds, on the slowest of machines
 BOOTS = 10                  # more is a fault of the lab, not of a day
-# What an emulator is slow at.
-FAST = {"append": "rcupdate.rcu_expedited=1 init_on_alloc=0 apparmor=0 audit=0",
-        "extra": ("-cpu", "max,erms=off,smap=off,smep=off,la57=off")}
 
 
 class Campaign:
@@ -104,7 +101,7 @@ def sums(cuts):
 
 
 def test_many_cuts(boot, root, fio_binary, build_dir, engine):
-    guest = boot(*SPECS, memory=4096, **FAST,
+    guest = boot(*SPECS, memory=4096, **vmlab.FAST,
                  folder=os.environ.get("KAIO_CUTS_FOLDER"))
     campaign = Campaign(guest, root / "jobs/qualify",
                         ("--build", build_dir, "--fio", fio_binary))

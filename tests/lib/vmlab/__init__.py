@@ -20,5 +20,6 @@ guest/ is what runs inside.
 """
 from .machine import Machine
 from .problem import Died, Late, Problem, Unfetched, lacking
+from .qemu import FAST
 
-__all__ = ["Died", "Late", "Machine", "Problem", "Unfetched", "lacking"]
+__all__ = ["Died", "FAST", "Late", "Machine", "Problem", "Unfetched", "lacking"]

@@ -7,6 +7,9 @@ from .problem import Problem
 
 # On a busy machine a timer that is late is none that fails.
 PATIENT = "no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
+# Of a Machine: without what an emulator is slow at.
+FAST = {"append": "rcupdate.rcu_expedited=1 init_on_alloc=0 apparmor=0 audit=0",
+        "extra": ("-cpu", "max,erms=off,smap=off,smep=off,la57=off")}
 PORTS = 120     # functions of the slots 0x10 to 0x1e
 
 

@@ -25,6 +25,7 @@ from fiolab.qualify.shorter import (budget, chooser, figuremarks, fills,
                                     ladder)
 from fiolab.qualify.suite.profiles import (CLIENT, ENTERPRISE, PROFILES, QUICK,
                                            SHORTENED)
+from fiolab.target.target import Target
 
 HOUR = 3600
 SIZES = (int(30.72e12), int(3.84e12), int(0.24e12), 256 << 20)
@@ -316,6 +317,35 @@ def test_junit_skips_the_case_that_the_figures_are_those_of_the_profile():
     told = {one.get("name"): one.get("value")
             for one in suite.iter("property")}
     assert told["figures"] == "shortened: fewer cells"
+
+
+def test_a_part_of_a_device_is_none_of_pts():
+    """Of 480 GB the first gigabyte is steady before the device is full."""
+    data = copy.deepcopy(qualifydata.report(targets=1))
+    target, = data["targets"]
+    target["active_bytes"], data["time"] = 1 << 30, None
+    used = Target("/dev/x", 1 << 30, whole=target["size_bytes"])
+    for test in target["tests"]:
+        made = SimpleNamespace(group=test["group"])
+        part = figuremarks.part_of(used, ENTERPRISE)
+        figuremarks.mark(made, test, ENTERPRISE, part)
+        assert test["extent"] == figuremarks.planned(made, ENTERPRISE, part)
+        assert test["extent"] == ("shortened" if test["group"] == "pts"
+                                  else "whole")
+        for whole in (used.whole, used.whole + 4096):   # in whole MiB
+            assert not figuremarks.part_of(replace(
+                used, size=used.whole, whole=whole), ENTERPRISE)
+    figuremarks.mark_limits(data)
+    assert not any("--time" in (one["why"] or "") for one in data["limits"])
+    schema.check(data)
+    said = "ONLY A PART of the device: not PTS; 1.074 GB of"
+    for made in ("\n".join(textreport.lines(data)), htmlreport.render(data),
+                 markdownreport.text(data), junitreport.text(data)):
+        flat = " ".join(made.replace("\\", "").split())
+        assert said in flat and "(--size)" in flat
+    assert "on shortened figures, not PTS's" in phrases.headline(data)
+    assert {row["figures"] for row in csv.DictReader(io.StringIO(
+        csvreport.text(data))) if row["group"] == "pts"} == {"shortened"}
 
 
 def test_the_headline_counts_limits_on_shortened_figures():

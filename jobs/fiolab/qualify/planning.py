@@ -70,7 +70,8 @@ def _estimates(target, qualification):
     """[(Estimate, what its figures will be)]"""
     profile = qualification.profile
     found = [(test.estimate(profile, target.size),
-              figuremarks.planned(test, profile))
+              figuremarks.planned(test, profile, figuremarks.part_of(
+                  target, profile)))
              for test in qualification.tests]
     if qualification.other_side:
         found.append((estimate.timed(

@@ -57,7 +57,9 @@ def _target(worker, known):
     target, after = worker.target, worker.after or {"smart": None, "why": None}
     samples = worker.qualification.asked.sample
     for test, found in zip(worker.qualification.tests, worker.tests):
-        figuremarks.mark(test, found, worker.qualification.profile)
+        profile = worker.qualification.profile
+        figuremarks.mark(test, found, profile,
+                         figuremarks.part_of(target, profile))
     return {**target.data(QUALIFY), "identity": known["identity"],
             "sample": samples[worker.number] if samples else None,
             "neighbour": neighbourtarget.data(

@@ -17,9 +17,14 @@ WHOLE = 1 << 20             # the active range is a multiple
 REMOTE_BLOCK = 512          # fio on a host does not tell
 
 
+def share(total, percent):
+    """Bytes of so many that are used."""
+    return total * percent // 100 // WHOLE * WHOLE
+
+
 def active(total, profile, size):
     """Bytes that are used of a target."""
-    return min(total, size or total) * profile.active // 100 // WHOLE * WHOLE
+    return share(min(total, size or total), profile.active)
 
 
 def _refuse_small(path, size):

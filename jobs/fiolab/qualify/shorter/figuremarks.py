@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What each figure is: PTS's, whole (of a test that is not SNIA's) or shortened.
-# qualify.json has it of each test, cell and limit; the reports say it.
+# qualify.json has it of each test, cell and limit; the reports say it.  With a
+# part of a device, by --size, SNIA's tests end long before PTS's do.
+from ...report.wording import decimal_size
+from .. import targetset
 from ..estimate import clock
 from ..suite.profiles import SHORTENED
 
@@ -8,9 +11,22 @@ PTS, WHOLE, CUT = "PTS", "whole", "shortened"
 LEFT_OUT = "--time left it out"
 
 
-def planned(test, profile):
-    """Of a test, before it is run."""
-    if profile.scaled or not getattr(test, "keeps", True):
+def _part(used, whole, percent):
+    """That --size leaves some of a target out, in words, or ""; percent: of
+    it, as the profile has it."""
+    return (f"{decimal_size(used)} of {decimal_size(whole)} alone (--size)"
+            if used < targetset.share(whole, percent) else "")
+
+
+def part_of(target, profile):
+    """The same of a Target."""
+    return _part(target.size, target.whole, profile.active)
+
+
+def planned(test, profile, part=""):
+    """Of a test, before it is run; part: part_of()."""
+    if profile.scaled or not getattr(test, "keeps", True) or (
+            part and test.group == "pts"):
         return CUT
     return PTS if test.group == "pts" else WHOLE
 
@@ -20,11 +36,12 @@ def _steady(found):
                if phase["steady"])
 
 
-def mark(test, found, profile):
+def mark(test, found, profile, part=""):
     """A test's entry in qualify.json, after its run.  One of which --time has
     ended the search for a steady state is PTS's if there was one by then."""
-    found["cuts"] = list(getattr(test, "cuts", ()))
-    found["extent"] = planned(test, profile)
+    found["cuts"] = [*getattr(test, "cuts", ()), *(
+        [part] if part and test.group == "pts" else [])]
+    found["extent"] = planned(test, profile, part)
     if found["cuts"] and not _steady(found):
         found["extent"] = CUT
     for cell in found["cells"]:
@@ -38,7 +55,7 @@ def mark_limits(data):
              for target in data["targets"] for test in target["tests"]
              for cell in test["cells"]}
     cut = {test["name"] for target in data["targets"]
-           for test in target["tests"] if test["cuts"]}
+           for test in target["tests"] if test["cuts"]} if data["time"] else ()
     for one in data["limits"]:
         key = (one["target"], one["test"], one["cell"])
         one["extent"] = cells.get(key)
@@ -49,15 +66,38 @@ def mark_limits(data):
 
 # In words, of a qualify.json
 
-def is_cut(data):
+def _in_time(data):
     """Was anything shortened or left out for --time?"""
     return data["profile"]["name"] == SHORTENED
 
 
+def _parts(data):
+    """Of targets of which SNIA's tests had a part alone; that a profile is
+    scaled down says more."""
+    if data["profile"]["scaled"]:
+        return []
+    found = [_part(one["active_bytes"], one["size_bytes"],
+                   data["profile"]["active_percent"])
+             for one in data["targets"]
+             if any(test["group"] == "pts" for test in one["tests"])]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def is_cut(data):
+    """Is anything shortened, by --time or by --size?"""
+    return _in_time(data) or bool(_parts(data))
+
+
 def banner(data):
     """The sentence over everything; "" where nothing was cut."""
-    if not is_cut(data):
-        return ""
+    parts = _parts(data)
+    return "; ".join(filter(None, (
+        _time_banner(data) if _in_time(data) else "",
+        f"ONLY A PART of the device: not PTS; {', '.join(parts)}"
+        if parts else "")))
+
+
+def _time_banner(data):
     every = [test for target in data["targets"] for test in target["tests"]]
     short = sum(test["extent"] == CUT for test in every)
     out = len(data["time"]["left_out"])
@@ -116,6 +156,6 @@ def left_out(data):
 
 
 def on_shortened(data):
-    """How many limits rest on figures that --time has shortened."""
+    """How many limits rest on figures that are shortened so."""
     found = sum(one.get("extent") == CUT for one in data["limits"])
     return found if found and is_cut(data) else 0

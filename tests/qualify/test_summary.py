@@ -450,12 +450,39 @@ def test_a_summary_of_several_runs(tmp_path):
     done = summary(*paths, "--format", "markdown", "--format",
                    f"html={tmp_path}/x.html", "--format",
                    f"csv={tmp_path}/x.csv")
-    assert done.stdout.startswith("8 x EXAMPLE") and "| sample" not in \
-        done.stdout.partition("|")[0]
+    assert done.stdout.startswith("**SCALED DOWN\\: qualifies nothing**\n\n8 x "
+                                  "EXAMPLE")
+    assert "| sample" not in done.stdout.partition("|")[0]
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 25
     assert "<h2 id=\"fleet\">" in (tmp_path / "x.html").read_text()
     done = summary(*paths, "--format", f"csv={tmp_path}/y.csv")
     assert "differs from its batch" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({"scaled": True}, "SCALED DOWN: qualifies nothing"),
+    ({"scaled": False, "name": "shortened", "of": "pts-e"}, "SHORTENED to 8.0 h: not pts-e")])
+def test_what_is_shortened_says_so_in_a_summary(tmp_path, changes, said):
+    """In each form, over all and beside the figures."""
+    data = fleet_of(np.random.default_rng(4), 6, 1, slow=(5,))
+    data["profile"].update(changes)
+    data["time"] = {"asked_s": 28800, "planned_s": [1, 2], "whole_s": [3, 4],
+                    "sprandom": False, "left_out": []}
+    for target in data["targets"]:
+        for test in target["tests"]:
+            test["extent"] = test["cells"][0]["extent"] = "shortened"
+    run = finishedrun.make(tmp_path / "run", data)
+    forms = [f"{tmp_path}/x.{end}" for end in ("csv", "html", "md")]
+    done = summary(run, *(word for form, path in zip(
+        ("csv", "html", "markdown"), forms)
+        for word in ("--format", f"{form}={path}")))
+    assert done.returncode == 0, done.stderr
+    made = [open(path, encoding="utf-8").read() for path in forms]
+    for text in (done.stdout, *made[1:]):
+        text = " ".join(text.replace("\\", "").split())
+        assert said in text and " (shortened)" in text
+    rows = list(csv.DictReader(io.StringIO(made[0], newline="")))
+    assert rows and {row["figures"] for row in rows} == {"shortened"}
 
 
 @pytest.mark.parametrize("change, said", [

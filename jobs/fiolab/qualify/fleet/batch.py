@@ -17,6 +17,7 @@ from ...stats.verdict import ALPHA
 from ..limits import outcome
 from ..limits.against import MARGIN, RESOLUTION
 from ..report import phrases
+from ..shorter import figuremarks
 
 # Of each cell: the others follow from these, where the depth is the same.
 METRICS = ("iops", "lat_p99_us")
@@ -62,9 +63,9 @@ def called(device):
 # Their figures
 
 def _found(target):
-    """{(test, cell, metric): (mean, title of the test)}"""
+    """{(test, cell, metric): (mean, title of the test, what the figure is)}"""
     return {(test["name"], cell["name"], metric):
-            (cell["values"][metric]["mean"], test["title"])
+            (cell["values"][metric]["mean"], test["title"], cell.get("extent"))
             for test in target["tests"] if test["state"] == "done"
             for cell in test["cells"] for metric in METRICS
             if cell["values"].get(metric)
@@ -107,7 +108,9 @@ def _rows(batch, those, figures):
                  if key in figures[number]}
         if len(known) > 1:
             yield {**_row(batch, key, known, those), "title": next(
-                figures[number][key][1] for number in known)}
+                figures[number][key][1] for number in known), "extents": [
+                    figures[number].get(key, (None,))[-1]
+                    for number in those]}
 
 
 # The whole
@@ -127,14 +130,21 @@ def _refuse_others(runs):
                      and here[name] != there[name]), None)
         if test:
             raise Problem(f"{path} cannot stand beside the first run, as its "
-                          f"test {test} was shortened in another way (--time): "
-                          "name runs that were cut alike.")
+                          f"test {test} was shortened in another way (--time, "
+                          "--size): name runs that were cut alike.")
         for key in SAME:
             here, there = (one["profile"][key] for one in (first, data))
             if here != there:
                 raise Problem(f"{path} cannot stand beside the first run, as "
                               f"its profile has {key} {there!r:.40}, and that "
                               f"one {here!r:.40}: name runs of one profile.")
+
+
+def _shortened(runs):
+    """What stands over the reports of the runs; None: nothing does."""
+    found = [phrases.SCALED if data["profile"]["scaled"] else
+             figuremarks.banner(data) for _, data in runs]
+    return "; ".join(dict.fromkeys(filter(None, found))) or None
 
 
 def _members(devices, batches):
@@ -161,7 +171,7 @@ def summary(runs):
         members[row["batch"]], row["values"]) if value is not None)
     for number, one in enumerate(devices):
         one["figures"], one["marks"] = figures[number], marks[number]
-    return {"devices": devices, "batches": [
+    return {"devices": devices, "shortened": _shortened(runs), "batches": [
         {"model": model, "size_bytes": size, "devices": those}
         for (model, size), those in zip(batches, members)], "rows": rows,
         "note": NOTE.format(least=batchoutliers.FEWEST, margin=100 * MARGIN,

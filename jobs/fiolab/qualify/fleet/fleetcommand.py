@@ -7,7 +7,8 @@ import os
 from ...base import commandline
 from ...base.problem import Problem
 from ...report import forms, wording
-from ...report.terminal import narrow
+from ...report.markdown import plain
+from ...report.terminal import fitted, narrow
 from ..report import phrases, schema
 from . import batch, fleettext
 
@@ -24,8 +25,13 @@ def _html(fleet):
     return fleetpage.render(fleet)
 
 
-FORMATS = {"csv": fleettext.csv_text, "html": _html,
-           "markdown": fleettext.markdown_text}
+def _markdown(fleet):
+    said = fleet["shortened"]
+    return (f"**{plain(said)}**\n\n" if said else "") + \
+        fleettext.markdown_text(fleet)
+
+
+FORMATS = {"csv": fleettext.csv_text, "html": _html, "markdown": _markdown}
 
 
 def load(path):
@@ -51,8 +57,9 @@ def _summary(args, _stack):
     if not any(path in ("", forms.STDOUT) for _, path in given):
         clean = wording.cleaned(fleet, lambda text: narrow(
             wording.line(text)))
-        print("\n".join(phrases.ascii_only(line)
-                        for line in fleettext.lines(clean)[1:]))
+        print("\n".join(phrases.ascii_only(line) for line in (
+            *fitted(clean["shortened"] or "", ""),
+            *fleettext.lines(clean)[1:])))
 
 
 def main(arguments):

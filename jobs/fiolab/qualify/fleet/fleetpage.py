@@ -34,4 +34,5 @@ def render(fleet):
     made = page.environment()
     made.filters.update(rmark=phrases.MARKS.get, rtone=phrases.TONES.get)
     return made.get_template("summary.html.j2").render(
-        fleet=prepared(fleet), title=fleettext.sizes(fleet))
+        fleet=prepared(fleet), shortened=fleet["shortened"],
+        title=fleettext.sizes(fleet))

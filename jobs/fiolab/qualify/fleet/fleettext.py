@@ -8,13 +8,14 @@ from ...report import spreadsheet, wording
 from ...report.markdown import code, plain, row, table
 from ...report.terminal import fitted
 from ..report import phrases
+from ..shorter import figuremarks
 from . import batch
 
 LISTED = 40             # differences that are named one by one
 ROW = "  {:<12} {:>8} {:>8} {:>11}  {}"
 COLUMNS = ("run", "device", "sample", "serial", "firmware", "batch", "test",
            "cell", "metric", "unit", "value", "batch_median", "ratio",
-           "outlier")
+           "outlier", "figures")
 
 
 def share(counts):
@@ -36,7 +37,9 @@ def marks(fleet):
 
 
 def where(row):
-    return f"{row['title']}, {row['cell']}: {row['label']}"
+    short = figuremarks.CUT in row.get("extents", ())
+    return (f"{row['title']}, {row['cell']}: {row['label']}"
+            + (" (shortened)" if short else ""))
 
 
 def difference(row, one):
@@ -91,14 +94,14 @@ def csv_text(fleet):
     for one in fleet["rows"]:
         outliers = {each["device"] for each in one["outliers"]}
         those = fleet["batches"][one["batch"]]["devices"]
-        for number, value in zip(those, one["values"]):
+        for number, value, extent in zip(those, one["values"], one["extents"]):
             device = fleet["devices"][number]
             writer.writerow(map(spreadsheet.field, (
                 *(device[name] for name in ("run", "name", "sample", "serial",
                                             "firmware", "batch")),
                 *(one[name] for name in ("test", "cell", "metric", "unit")),
                 value, one["median"], value and value / one["median"],
-                int(number in outliers))))
+                int(number in outliers), extent)))
     return made.getvalue()
 
 

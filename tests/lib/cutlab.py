@@ -57,7 +57,7 @@ def strip(need_root, shm, monkeypatch):
         made.close()
 
 
-def _is_claimed(device):
+def is_claimed(device):
     try:
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
         return False
@@ -88,7 +88,7 @@ def cut_of(tmp_path, fio_binary, build_dir, engine):
             assert not os.path.exists(os.path.join(given.folder,
                                                    "volatile.img"))
             if claimed:
-                run.claims = _is_claimed(device), _why_not(bench.target)
+                run.claims = is_claimed(device), _why_not(bench.target)
         qualifydata.hold(found)
         return found
     return run

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What is made of the engine's log beside a device after a power cut, both made
 # up here: each way to lose, tear or damage a write is seen, and nothing else.
+import errno
 import mmap
 import os
 import random
@@ -10,12 +11,13 @@ import pytest
 
 from fiolab.qualify.suite import acklog
 from fiolab.qualify.suite.acklog import SECTOR, AckLog
+from fiolab.target import blockio
 
 UNIT, UNITS, KEY = 4096, 16, 0x1234567890ABCDEF
 SIZE = UNIT * UNITS
 GOOD = {"lost": 0, "first_lost": None, "broken": 0, "first_broken": None,
-        "unsynced_lost": 0, "in_flight": 0, "torn_block": 0, "torn_atomic": 0,
-        "torn_larger": 0}
+        "unreadable": 0, "unsynced_lost": 0, "in_flight": 0, "torn_block": 0,
+        "torn_atomic": 0, "torn_larger": 0}
 
 
 class Lab:
@@ -308,6 +310,49 @@ def test_of_what_nothing_is_known_nothing_is_asked(lab):
     lab.write(1)
     lab.sync()
     assert lab.found()["lost"] == 1
+
+
+@pytest.fixture
+def bad(monkeypatch):
+    """Units that cannot be read, as those may be of which the power went while
+    they were written."""
+    units, read = set(), blockio.Raw.read
+
+    def fails(raw, offset, length):
+        if any(unit * UNIT in range(offset, offset + length) for unit in units):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(raw, offset, length)
+    monkeypatch.setattr(blockio.Raw, "read", fails)
+    return units
+
+
+def test_what_cannot_be_read_is_lost(lab, bad):
+    """And what is beside it is seen."""
+    lab.write(6)
+    lab.sync()
+    bad |= {3, 5}
+    assert lab.found(settle=True) == {
+        "lost": 3, "first_lost": 3 * UNIT, "broken": 2,
+        "first_broken": 3 * UNIT, "unreadable": 2}
+    bad.clear()
+    assert lab.found() == {}
+
+
+def test_of_what_nothing_is_known_it_can_be_read(lab, bad):
+    acklog.forget(lab.log)
+    bad.add(3)
+    assert lab.found() == {"broken": 1, "first_broken": 3 * UNIT,
+                           "unreadable": 1}
+
+
+def test_a_device_that_cannot_be_read(lab, bad, monkeypatch):
+    """Each block takes its time to fail."""
+    monkeypatch.setattr(acklog, "BAD", 4)
+    bad |= set(range(1, 6))
+    with pytest.raises(OSError):
+        lab.found()
+    bad.remove(5)
+    assert lab.found()["unreadable"] == 4
 
 
 def test_of_trimmed_blocks_what_is_written_then_counts(lab):

@@ -16,8 +16,8 @@ from fiolab.qualify.suite import acklog, powercut, realcut
 from qualifycontext import results, text
 
 GOOD = {"why": None, "synced": 1000, "in_flight": 5, "failed": True,
-        **dict.fromkeys(("lost", "broken", "torn_block", "torn_atomic",
-                         "torn_larger", "unsynced_lost"), 0)}
+        **dict.fromkeys(("lost", "broken", "unreadable", "torn_block",
+                         "torn_atomic", "torn_larger", "unsynced_lost"), 0)}
 NAMES = ("synced", "contents", "torn", "load")
 
 

@@ -3,12 +3,14 @@
 # done with what comes back.
 import contextlib
 import dataclasses
+import errno
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import cutlab
 import targets
 from cutlab import (backing, cut, cut_of, cut_strip, device,  # noqa: F401
                     limited, strip)
@@ -16,7 +18,7 @@ from fiolab.base.problem import Problem
 from fiolab.qualify import folder
 from fiolab.qualify.suite import acklog, cutruns, powercut, realcut
 from fiolab.qualify.suite.profiles import QUICK
-from fiolab.target import identity, writecache
+from fiolab.target import blockio, identity, writecache
 from powerstrip import PowerStrip
 from qualifycontext import results, text
 
@@ -76,6 +78,77 @@ def test_a_device_that_loses_data(cut_strip, strip):
         found, "power-cut contents")
 
 
+@pytest.fixture
+def unreadable(strip, monkeypatch):
+    """Bytes that cannot be read once the device is back."""
+    found, read = [], blockio.Raw.read
+
+    def fails(raw, offset, length):
+        if any(offset < end and start < offset + length
+               for start, end in found):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(raw, offset, length)
+    monkeypatch.setattr(blockio.Raw, "read", fails)
+
+    def says(start, end):
+        strip.then = lambda path: found.append((start, end))
+    return says
+
+
+def test_a_device_that_cannot_read_a_block(cut_strip, unreadable):
+    """As one that was written when the power went: it is lost, and the device
+    is claimed again all the same."""
+    unreadable(8 * MIB, 8 * MIB + 512)
+    found = cut_strip(claimed=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert "1 blocks of " in text(found, "power-cut synced")
+    assert "could not be read (1), after 1 cut; the first at byte 8388608" in \
+        text(found, "power-cut contents")
+    assert cut_strip.claims == (True, None)
+
+
+def test_a_device_that_cannot_be_read(cut_strip, unreadable):
+    """But for its last block."""
+    unreadable(0, 31 * MIB)
+    found = cut_strip(claimed=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert "cannot be read any more after the cut (Input/output error)" in text(
+        found, "power-cut synced")
+    assert not cut_strip.claims[0]
+
+
+def test_a_device_that_comes_back_smaller(cut, backing, device, monkeypatch):
+    monkeypatch.setattr(cutruns, "RETURN", 3)
+    monkeypatch.setattr(realcut, "RETURN", 3)
+    found = cut(power_cut=f"truncate -s 16M {backing}; losetup -c {device}",
+                claimed=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert f"{device} is another: its size was {32 * MIB} and is " in text(
+        found, "power-cut synced")
+
+
+def test_what_was_lost_before_a_fault_is_told(cut_strip, strip, monkeypatch):
+    """The second cut cannot be made; who resumes goes on with it."""
+    once = realcut.Device.once
+    monkeypatch.setattr(realcut.Device, "once", lambda device, number, sync:
+                        fails() if number else once(device, number, sync))
+    strip.lie()
+    found = cut_strip(profile=MANY)
+    assert (found["state"], found["why"]) == ("failed", "no room.")
+    assert set(results(found).values()) == {"fail"}
+    assert " after 1 cut;" in text(found, "power-cut synced")
+
+
+def test_a_device_that_cannot_be_flushed(cut_strip, monkeypatch):
+    """Nobody has let go of it yet."""
+    def fails_(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    monkeypatch.setattr(cutruns.blockio, "flush", fails_)
+    found = cut_strip(profile=MANY, claimed=True)
+    assert found["state"] == "failed" and cut_strip.claims == (True, None)
+    assert "before cut 2 (Input/output error): look at dmesg." in found["why"]
+
+
 def test_a_device_that_does_not_come_back(cut_strip, strip, monkeypatch):
     monkeypatch.setattr(cutruns, "RETURN", 3)
     strip.between = lambda: True
@@ -96,15 +169,34 @@ def test_who_goes_on_has_the_cuts_that_were(cut_strip, strip, monkeypatch):
                         lambda _, name: kept.get(name))
 
     def fails(device, number, sync):
-        if number == 2 and len(kept) == 2 and strip.cuts == 2:
+        if number == 2 and strip.cuts == 2:
             strip.cuts += 1
             raise Problem("no room.")
         return once(device, number, sync)
     monkeypatch.setattr(realcut.Device, "once", fails)
-    assert cut_strip(profile=MANY)["why"] == "no room." and len(kept) == 2
+    assert cut_strip(profile=MANY)["why"] == "no room."
     found = cut_strip(profile=MANY)
     assert results(found) == ALL, found["checks"]
-    assert strip.cuts == 4 and len(kept) == 3
+    assert strip.cuts == 4 and sum("-cut-0" in name for name in kept) == 3
+
+
+def test_who_goes_on_counts_all_cuts(cut_strip, strip, monkeypatch):
+    """A device that has counted the last one alone."""
+    monkeypatch.setattr(identity, "smart", lambda _: (
+        {"unsafe_shutdowns": 7 + (strip.cuts == 3)}, None))
+    kept = {}
+    monkeypatch.setattr(folder.Folder, "save_round",
+                        lambda _, name, one: kept.update({name: one}))
+    monkeypatch.setattr(folder.Folder, "load_round",
+                        lambda _, name: kept.get(name))
+    with monkeypatch.context() as patch:
+        once = realcut.Device.once
+        patch.setattr(realcut.Device, "once", lambda device, number, sync:
+                      fails() if number == 2 else once(device, number, sync))
+        assert cut_strip(profile=MANY)["why"] == "no room."
+    found = cut_strip(profile=MANY)
+    assert results(found) == {**ALL, "power-cut counted": "fail"}
+    assert "rose by 1 in 3 cuts" in text(found, "power-cut counted")
 
 
 def test_a_command_that_does_not_cut(cut, tmp_path):
@@ -302,6 +394,33 @@ def test_settings_below_a_file_that_nobody_knows(backing):
     """In memory there is no device."""
     assert settings(backing) == (
         "not measured", "The device below the file is not known.")
+
+
+def test_what_is_trimmed_is_what_was_claimed(cut, device, monkeypatch):
+    """Whatever has its name by then."""
+    trim, seen = cutruns.Writer._trim, []
+
+    def sees(writer, path):
+        seen.append((path != device, os.stat(path).st_rdev ==
+                     os.stat(device).st_rdev, cutlab.is_claimed(device)))
+        return trim(writer, path)
+    monkeypatch.setattr(cutruns.Writer, "_trim", sees)
+    cut(power_cut="true", claimed=True,
+        profile=dataclasses.replace(MANY, cycles=2))
+    assert seen == [(True, True, True)]
+
+
+def test_another_device_that_is_claimed_is_let_go_of(cut, monkeypatch):
+    """It took the name between the look and the claim."""
+    describe, renew, renewed = identity.describe, realcut.claim.renew, []
+    monkeypatch.setattr(realcut.claim, "renew",
+                        lambda target: renewed.append(renew(target)))
+    monkeypatch.setattr(realcut.identity, "describe", lambda path: {
+        **describe(path), **({"serial": "another"} if renewed else {})})
+    found = cut(power_cut="true", claimed=True)
+    assert "is not the device that went: its serial number was" in found["why"]
+    claimed, why = cut.claims
+    assert not claimed and "not claimed any more" in why
 
 
 def test_another_device_that_comes_back_is_left_alone(cut_strip, strip, shm):

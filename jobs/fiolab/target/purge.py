@@ -157,11 +157,10 @@ def _places(size):
 
 def _reader(target):
     """A descriptor past the page cache, where there is a way past it."""
-    path = f"/proc/self/fd/{target.descriptor}"
     try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECT | os.O_CLOEXEC)
+        return target.reopen(os.O_RDONLY | os.O_DIRECT)
     except OSError:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return target.reopen(os.O_RDONLY)
 
 
 def _nonzero(target):

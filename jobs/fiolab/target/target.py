@@ -89,10 +89,14 @@ class Target:
             return self.path            # as it was planned
         return ":".join(one.path.replace(":", "\\:") for one in self.each())
 
+    @property
+    def held(self) -> str:
+        """A path of what is claimed, whatever has become of its name."""
+        return f"/proc/self/fd/{self.descriptor}"
+
     def reopen(self, flags: int) -> int:
-        """A descriptor of what is claimed, whatever has become of its name."""
-        return os.open(f"/proc/self/fd/{self.descriptor}",
-                       flags | os.O_CLOEXEC)
+        """A descriptor of what is claimed."""
+        return os.open(self.held, flags | os.O_CLOEXEC)
 
     def close(self) -> None:
         if self.descriptor >= 0:

@@ -76,7 +76,7 @@ class Guard:
         if log.unit != self.unit or log.size != self.size:
             raise Problem(f"{self.path} is not of this target: begin a new "
                           "run.")
-        seen = acklog.look(f"/proc/self/fd/{self.target.descriptor}", log)
+        seen = acklog.look(self.target.held, log)
         acked, tried = log.units["acked"], log.units["tried"]
         known = acked > 0
         wrong = known & ((seen.oldest < acked[:, None]) |

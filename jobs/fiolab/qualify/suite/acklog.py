@@ -18,6 +18,7 @@ UNIT = np.dtype([(name, "=u8") for name in (
     "tried", "acked", "at", "durable")])
 NUMBER = np.uint64(16)      # bits of a generation below the write's number
 UNITS = np.uint64(0xFFFF)   # of a generation: how many the write has
+BAD = 256                   # units that cannot be read, before one gives up
 
 
 class AckLog:
@@ -68,9 +69,11 @@ class AckLog:
 @dataclass
 class Seen:
     """The oldest and the youngest generation in each sector, a row of sectors
-    for each unit; 0: it holds what is not of this log, or of another place."""
+    for each unit; 0: it holds what is not of this log, or of another place, or
+    cannot be read."""
     oldest: np.ndarray
     youngest: np.ndarray
+    unreadable: np.ndarray      # is each unit?
 
     @property
     def ours(self) -> bool:
@@ -86,23 +89,46 @@ def _chunk(data, offset, key):
         words[:, :, 0].min(axis=1), words[:, :, 0].max(axis=1))]
 
 
-def _chunks(path, size) -> Iterator[tuple[bytes, int]]:
-    raw = blockio.Raw(path, size)
+def _units(raw, at, length, unit, bad):
+    """So many bytes, a unit at a time: zeroes where one cannot be read, whose
+    number bad is told; OSError, once there are too many."""
+    for place in range(at, at + length, unit):
+        try:
+            yield raw.read(place, unit)
+        except OSError:
+            bad.append(place // unit)
+            if len(bad) > BAD:
+                raise
+            yield bytes(unit)
+
+
+def _chunks(path, log, bad) -> Iterator[tuple[bytes, int]]:
+    raw = blockio.Raw(path, log.size)
     try:
-        for at in range(0, size, CHUNK):
-            yield raw.read(at, min(CHUNK, size - at)), at
+        for at in range(0, log.size, CHUNK):
+            length = min(CHUNK, log.size - at)
+            try:
+                data = raw.read(at, length)
+            except OSError:
+                data = b"".join(_units(raw, at, length, log.unit, bad))
+            yield data, at
     finally:
         raw.close()
 
 
 def look(path: str, log: AckLog) -> Seen:
-    """All of the range, as it is on the device."""
+    """All of the range, as it is on the device; OSError where too much of it
+    cannot be read."""
     key = np.uint64(log.count("key"))
+    bad: list[int] = []         # units
     parts = [_chunk(data, np.uint64(at), key)
-             for data, at in _chunks(path, log.size)]
+             for data, at in _chunks(path, log, bad)]
     shape = (len(log.units), log.unit // SECTOR)
-    return Seen(*(np.concatenate(column).reshape(shape)
-                  for column in zip(*parts)))
+    unreadable = np.zeros(len(log.units), bool)
+    unreadable[bad] = True
+    oldest, youngest = (np.concatenate(column).reshape(shape)
+                        for column in zip(*parts))
+    return Seen(oldest, youngest, unreadable)
 
 
 def _first(log, wrong):
@@ -143,12 +169,13 @@ def judge(log: AckLog, seen: Seen, before: dict[str, int], logical: int,
     tried, acked = units["tried"], units["acked"]
     known, new = floor > 0, tried >> NUMBER > before["writes"]
     lost = known & (seen.oldest < floor[:, None]).any(axis=1)
-    broken = known & ((seen.oldest == 0) | (
+    broken = seen.unreadable | known & ((seen.oldest == 0) | (
         seen.youngest > tried[:, None])).any(axis=1)
     unsynced = ((seen.oldest >= floor[:, None]) & (
         seen.oldest < acked[:, None])).any(axis=1)
     return {"lost": int(lost.sum()), "first_lost": _first(log, lost),
             "broken": int(broken.sum()), "first_broken": _first(log, broken),
+            "unreadable": int(seen.unreadable.sum()),
             "unsynced_lost": int(unsynced.sum()),
             "in_flight": int((new & (tried > acked)).sum()),
             **_torn(log, seen, new & (tried > floor), logical, atomic,

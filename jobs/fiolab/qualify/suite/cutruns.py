@@ -104,6 +104,7 @@ class Writer:
         self.context, self.executor = context, _executor(context)
         self.unit = max(BLOCK, context.target.logical_block)
         whole, self.begun = self.unit * LARGEST, None
+        self.trimmed = False        # for the next cut
         self.seen = None            # after the last cut
         self.log = log or acklog.AckLog.made(
             path or os.path.join(context.folder, "acknowledged"),
@@ -145,13 +146,19 @@ class Writer:
         acklog.forget(self.log)
         return True
 
+    def prepare(self, path, number):
+        """Before a run that is cut: what it finds is flushed, and each second
+        time trimmed.  OSError; path: of a device that was claimed, the claim's
+        own, as a name may by now be another's."""
+        self._go_on(path)
+        self.trimmed = number % 2 == 1 and self._trim(path)
+
     def load(self, path, number, sync, cut, is_back=lambda: True):
         """{what is known before the look} of a run that is cut: random writes
-        of one to 16 units, each second time of trimmed ones."""
-        self._go_on(path)
-        trimmed = number % 2 == 1 and self._trim(path)
+        of one to 16 units."""
         seed = jobtext.seed(self.context.seed, "power-cut", number, *sync)
-        self.begun = {"sync": next(iter(sync), "none"), "trimmed": trimmed,
+        self.begun = {"sync": next(iter(sync), "none"),
+                      "trimmed": self.trimmed,
                       "before": acklog.counts(self.log)}
         pause = random.Random(seed).uniform(0, PAUSE)
         with Cutter(self.log, pause, cut, is_back,

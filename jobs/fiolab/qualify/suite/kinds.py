@@ -14,6 +14,13 @@ from ..execute import Stopped
 from ..phaserun import PhaseRun
 from ..watch import presence
 from .model import Phase
+from .verifying import Unfinished
+
+
+def _why(error):
+    """A Problem says it itself."""
+    return (f"I/O outside of fio failed: {error}"
+            if isinstance(error, OSError) else str(error))
 
 
 @contextlib.contextmanager
@@ -27,10 +34,10 @@ def outcome(found):
     except Stopped:
         found.update(state="stopped", why="the command was asked to end")
         raise
-    except Problem as problem:
-        found.update(state="failed", why=str(problem))
-    except OSError as error:
-        found.update(state="failed", why=f"I/O outside of fio failed: {error}")
+    except Unfinished as one:
+        found.update(one.found, state="failed", why=_why(one.error))
+    except (Problem, OSError) as error:
+        found.update(state="failed", why=_why(error))
     finally:
         found["state"] = found["state"] or "failed"
         found["seconds"] += time.monotonic() - clock

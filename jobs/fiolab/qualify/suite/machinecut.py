@@ -44,11 +44,11 @@ class Kept:
         self.path = os.path.join(context.ack_log,
                                  f"kaio-{self.folder.id}-acknowledged")
 
-    def note(self, number, writer, **known):
+    def note(self, number, writer):
         """The command is about to cut for the number-th time."""
         self.folder.save_round(self.name, {
             "number": number, "boot": boot(), "key": writer.log.count("key"),
-            "begun": writer.begun, **known})
+            "begun": writer.begun})
 
     def forget(self):
         """It came to its end, and did not take the machine."""

@@ -8,13 +8,15 @@
 # scratch disk for real, and does so without syncs as well: if then nothing is
 # lost, the drill proves nothing, and fails.
 import contextlib
+import itertools
 from statistics import fmean, median
 
+from ...base.problem import Problem
 from ...report.wording import several
 from ...target.volatiledisk import VolatileDisk, missing
 from . import realcut
 from .cutruns import BLOCK, LARGEST, LEAST, SYNCS, Writer
-from .verifying import judged, too_few, unknown
+from .verifying import FAIL, Unfinished, judged, too_few, unknown
 
 DRILL = 32 << 20            # bytes
 READY = "ready"             # the cell: how long the device took to return
@@ -53,7 +55,7 @@ def checks(context, cuts, atomic=0):
     good = [cut for cut in cuts if not cut["why"]]
     seen = [cut for cut in cuts if "lost" in cut]
     sums = {name: sum(cut[name] for cut in seen) for name in (
-        "synced", "lost", "broken", "torn_block", "torn_atomic",
+        "synced", "lost", "broken", "unreadable", "torn_block", "torn_atomic",
         "torn_larger")}
     why = next((cut["why"] for cut in cuts if cut["why"]), None)
     gone = next((cut["why"] for cut in cuts if cut.get("gone")), None)
@@ -65,7 +67,8 @@ def checks(context, cuts, atomic=0):
                f"{after}{_first(seen, 'lost')}", gone or sums["lost"] > 0,
                why or too_few(sums["synced"], LEAST, "synced writes")),
         judged(CONTENTS, source, f"{sums['broken']:,} blocks held what was "
-               f"never written to them {after}{_first(seen, 'broken')}",
+               f"never written to them, or could not be read "
+               f"({sums['unreadable']:,}), {after}{_first(seen, 'broken')}",
                sums["broken"] > 0, why),
         judged(TORN, source, f"{sums['torn_block']:,} writes were torn inside "
                f"a logical block ({context.target.logical_block} bytes), "
@@ -106,21 +109,28 @@ def ready(context, cuts, source):
             "low": min(found), "high": max(found), "sources": [source]}}}]
 
 
+def _name(context, number):
+    return context.bench.label(context.test.name, f"cut-{number:05d}")
+
+
+def kept(context):
+    """The cuts that are on disk, from the first on."""
+    found = map(context.bench.folder.load_round, (
+        _name(context, number) for number in range(context.profile.cycles)))
+    return list(itertools.takewhile(bool, found))
+
+
 def series(context, once):
     """The cuts, each as once(number, how to sync) makes it, up to the first
     that is none; those that an earlier command made are on disk."""
-    folder, cuts = context.bench.folder, []
-    for number in range(context.profile.cycles):
-        name = context.bench.label(context.test.name, f"cut-{number:05d}")
-        one = folder.load_round(name)
-        if one is None:
-            context.progress(f"cut {number + 1} of {context.profile.cycles}")
-            one = once(number, SYNCS[number % len(SYNCS)])
-            if not one["why"]:
-                folder.save_round(name, one)
+    cuts = kept(context)
+    for number in range(len(cuts), context.profile.cycles):
+        context.progress(f"cut {number + 1} of {context.profile.cycles}")
+        one = once(number, SYNCS[number % len(SYNCS)])
         cuts.append(one)
         if one["why"]:
             break
+        context.bench.folder.save_round(_name(context, number), one)
     return cuts
 
 
@@ -146,6 +156,7 @@ def drill(context):
 
         def once(number, sync):
             with disk.attached() as (path, cut):
+                writer.prepare(path, number)
                 # ext4's shutdown lets a sync succeed that it overtakes.
                 one = writer.load(path, number, sync,
                                   lambda: writer.log.stop() or cut())
@@ -165,9 +176,15 @@ def device(context, command):
     path = context.target.path
     atomic = realcut.atomic_write(path)
     one = realcut.Device(context, command, atomic)
-    cuts = series(context, one.once)
+    try:
+        cuts = series(context, one.once)
+    except (Problem, OSError) as error:     # what was lost before is lost
+        raise Unfinished(error, {"checks": [
+            check for check in checks(context, kept(context), atomic)
+            if check["result"] == FAIL]}) from None
     found = checks(context, cuts, atomic)
-    return {"checks": [*found, *one.checks()], "tables": [table(cuts)],
+    good = sum(not cut["why"] for cut in cuts)
+    return {"checks": [*found, *one.checks(good)], "tables": [table(cuts)],
             "cells": ready(context, cuts, found[0]["source"])}
 
 

@@ -121,9 +121,12 @@ class Device:
         self.context, self.command, self.atomic = context, command, atomic
         self.path = context.target.path
         self.before = identity.describe(self.path)
-        self.smart = identity.smart(self.path)
+        # Before the first cut of all, also of one who resumes.
+        self.smart = context.bench.folder.once(
+            context.bench.label(context.test.name, "smart"),
+            lambda: identity.smart(self.path))
         self.had_switch = writecache.now(self.path) is not None
-        self.writer, self.cuts, self.settings = None, 0, None
+        self.writer, self.settings = None, None
         self.kept = machinecut.Kept(context) if context.ack_log else None
 
     def _begin(self):
@@ -140,7 +143,6 @@ class Device:
         if not left:
             return None
         note, log = left
-        self.smart, self.cuts = note["smart"], note["cuts"] + 1
         self.writer = Writer(self.context, log.size, log=log)
         return self._look(self.writer.ended(note["begun"]))
 
@@ -148,7 +150,11 @@ class Device:
         """With what became of the writes.  The device is claimed again, but
         for one that holds nothing of ours and has no name of its own: that is
         another, or has lost all, and neither may pass or be written to."""
-        cut, seen = self.writer.look(self.path, cut, self.atomic)
+        try:
+            cut, seen = self.writer.look(self.path, cut, self.atomic)
+        except OSError as error:
+            return {**cut, "gone": True, "why": f"{self.path} cannot be read "
+                    f"any more after the cut ({error.strerror})"}
         if not seen.ours and not any(map(self.before.get, NAMES)):
             self._check_same()
             return {**cut, "gone": True, "why": f"{self.path} held nothing of "
@@ -165,7 +171,7 @@ class Device:
                 return cut
             self._begin()
         target = self.context.target
-        claim.check_same(target)
+        self._prepare(number)
         try:
             with claim.let_go(target):
                 cut = self.writer.load(
@@ -174,15 +180,35 @@ class Device:
         except Problem as problem:
             raise self._failed(problem) from None
         if not is_back(target):
-            return {**cut, "gone": True, "why": "the device did not come back "
-                    f"in {RETURN} s"}
-        self.cuts += not cut["why"]
+            return {**cut, "gone": True, "why": self._why_gone()}
         return self._look(cut)
+
+    def _prepare(self, number):
+        """What the last cut has left, before the claim is let go of."""
+        target = self.context.target
+        claim.check_same(target)
+        try:
+            self.writer.prepare(target.held if target.claimed else self.path,
+                                number)
+        except OSError as error:
+            raise Problem(f"{self.path} can be written no more, before cut "
+                          f"{number + 1} ({error.strerror}): look at "
+                          "dmesg.") from None
+
+    def _why_gone(self):
+        """It may be there, but shorter than it was."""
+        try:
+            other = identity.same(self.before, identity.describe(self.path),
+                                  identity.DEVICE)
+        except OSError:
+            other = None
+        return f"the device did not come back in {RETURN} s" + (
+            f"; what is there as {self.path} is another: {other}" if other
+            else "")
 
     def _cut(self, number):
         if self.kept:
-            self.kept.note(number, self.writer, smart=self.smart,
-                           cuts=self.cuts)
+            self.kept.note(number, self.writer)
         why = run_command(self.command, self.path,
                           os.path.join(self.context.folder, "cut"))
         # A sync that ends once there is power again cannot promise what was
@@ -198,6 +224,7 @@ class Device:
         other = identity.same(self.before, identity.describe(self.path),
                               identity.DEVICE)
         if other:
+            self.context.target.close()
             raise Problem(f"what came back as {self.path} after the power cut "
                           f"is not the device that went: {other}")
 
@@ -206,6 +233,7 @@ class Device:
         come back.  A Problem where somebody has taken it, too."""
         self._check_same()
         claim.renew(self.context.target)
+        self._check_same()          # from now on it stays that
         found = settings(self.context, self.before, self.had_switch)
         if self.settings is None or self.settings["result"] != UNKNOWN:
             self.settings = found
@@ -222,12 +250,12 @@ class Device:
             said = str(other)
         return Problem(" ".join(filter(None, (str(problem), said))))
 
-    def checks(self):
-        """Of what is no write; it is not cut any more."""
+    def checks(self, cuts):
+        """Of what is no write, after so many; it is not cut any more."""
         if self.kept:
             self.kept.remove()
         if self.settings is None:   # it did not come back, or was not cut
             return []
         return [self.settings, *counted(
-            self.smart, identity.smart(self.path), self.cuts,
+            self.smart, identity.smart(self.path), cuts,
             self.before["kind"])]

@@ -20,6 +20,15 @@ SEEKS = 50                  # random I/Os a second of the slowest disk
 NO_AIO = "aio-max-nr"
 
 
+class Unfinished(Exception):
+    """A procedure cannot go on; error: why, a Problem or OSError; found: what
+    of its entry is certain all the same."""
+
+    def __init__(self, error, found):
+        super().__init__(str(error))
+        self.error, self.found = error, found
+
+
 def check(name, title, result, text, source=None):
     return {"name": name, "title": title, "result": result, "text": text,
             "source": source}

@@ -100,6 +100,41 @@ void kaio_due(struct thread_data *td, const struct io_u *io_u, unsigned slot)
 		lateness_unscheduled(l, slot);
 }
 
+/* I/Os of a direction in so many us, as the rate is in I/Os or in bytes. */
+static uint64_t due_in(const struct thread_data *td, int d, uint64_t us)
+{
+	const struct thread_options *o = &td->o;
+	uint64_t bs = (o->min_bs[d] + o->max_bs[d]) / 2;
+	uint64_t rate = o->rate_iops[d] ? o->rate_iops[d]
+					: td->rate_bps[d] / (bs ? bs : 1);
+
+	return us / 1000000 * rate + us % 1000000 * rate / 1000000;
+}
+
+/*
+ * Of a job that its runtime has ended: what was due by then, from the moment of
+ * the next that fio would have sent, was never sent.  A hang at the end shows
+ * nowhere else, as fio waits for what is in flight before it sends more.
+ */
+void kaio_due_end(const struct thread_data *td)
+{
+	const struct thread_options *o = &td->o;
+	struct lateness *l = ((struct kaio *)td->io_ops_data)->lateness;
+
+	if (!o->time_based || !o->timeout || o->number_ios ||
+	    o->rate_ign_think || !l->from_due.nr ||
+	    utime_since_now(&td->epoch) < o->timeout)
+		return;
+	for (int d = 0; d < DDIR_RWDIR_CNT; d++) {
+		uint64_t next = td->rate_next_io_time[d];
+
+		if (td->rate_bps[d] && td->rate_io_issue_bytes[d] &&
+		    next < o->timeout)
+			lateness_ended(l, (o->timeout - next) * 1000,
+				       due_in(td, d, o->timeout - next));
+	}
+}
+
 void kaio_arrived(struct kaio *k, unsigned at, unsigned nr)
 {
 	const struct queue *q = &k->queue;

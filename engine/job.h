@@ -109,6 +109,7 @@ void kaio_watch_reaped(struct thread_data *td, unsigned at, unsigned nr);
  */
 int kaio_due_init(struct thread_data *td);
 void kaio_due(struct thread_data *td, const struct io_u *io_u, unsigned slot);
+void kaio_due_end(const struct thread_data *td);
 void kaio_arrived(struct kaio *k, unsigned at, unsigned nr);
 
 /*

@@ -56,6 +56,13 @@ void lateness_arrived(struct lateness *l, unsigned slot, uint64_t at)
 	count(&l->from_queue, at - s->queued);
 }
 
+void lateness_ended(struct lateness *l, uint64_t late, uint64_t ios)
+{
+	l->unsent += ios;
+	if (late > l->behind)
+		l->behind = late;
+}
+
 uint64_t lateness_percentile(const struct lateness_times *t, unsigned permille)
 {
 	uint64_t want = (t->nr * permille + 999) / 1000, seen = 0;
@@ -108,5 +115,6 @@ void lateness_print(const struct lateness *l, bool bins, FILE *out)
 	print_times("from_queue_ns", &l->from_queue, out);
 	if (bins)
 		print_bins(&l->from_due, out);
-	fprintf(out, ", \"behind_ns\": %llu", (unsigned long long)l->behind);
+	fprintf(out, ", \"behind_ns\": %llu, \"unsent_ios\": %llu",
+		(unsigned long long)l->behind, (unsigned long long)l->unsent);
 }

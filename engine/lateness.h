@@ -30,7 +30,8 @@ struct lateness_slot {
 
 struct lateness {
 	struct lateness_times from_due, from_queue;
-	uint64_t behind;	      /* the job, when it queued the last */
+	uint64_t behind; /* the job, when it queued the last or ended */
+	uint64_t unsent; /* I/Os that were due by its end */
 	struct lateness_slot slots[]; /* [depth] */
 };
 
@@ -50,6 +51,12 @@ static inline void lateness_unscheduled(struct lateness *l, unsigned slot)
 {
 	l->slots[slot].due = 0;
 }
+
+/*
+ * The job is over, and so many I/Os that were due by then were never queued,
+ * the first of them late ns before.
+ */
+void lateness_ended(struct lateness *l, uint64_t late, uint64_t ios);
 
 /* It has succeeded, and its completion arrived at that time. */
 void lateness_arrived(struct lateness *l, unsigned slot, uint64_t at);

@@ -72,9 +72,13 @@ static char *job_stats(const struct thread_data *td, const struct kaio *k)
 void kaio_report(const struct thread_data *td, const struct kaio *k)
 {
 	const char *why = blocked_by(td, &k->queue);
-	char *text = job_stats(td, k);
-	int ret = text ? 0 : -ENOMEM;
+	char *text;
+	int ret;
 
+	if (k->lateness)
+		kaio_due_end(td);
+	text = job_stats(td, k);
+	ret = text ? 0 : -ENOMEM;
 	if (text && k->stats_file)
 		ret = stats_file_append(k->stats_fd, text);
 	if (text && (k->print_stats || ret))

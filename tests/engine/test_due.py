@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # due_stats=1: latencies from when fio's schedule wanted an I/O.  Delays are put
 # in that are large against what a busy machine adds.
+import time
+
 import pytest
 
 import enginestats
@@ -43,6 +45,34 @@ def test_what_had_to_wait_is_late(fio, hanging, process, as_thread):
     # 200 of them wait for 1 s on average; a fourth is left to chance.
     assert due["mean"] >= 375 * MS
     assert read["clat_ns"]["percentile"]["99.000000"] < stopped / 4
+
+
+@pytest.mark.parametrize("process", SCHEDULES)
+def test_what_was_due_and_never_sent_is_told(fio, hanging, process, as_thread):
+    """The device stops before the first of 300 comes back, until the runtime
+    is over: no latency tells of the others, which fio never sends."""
+    device, let_go = hanging
+    running = fio.start(["--output-format=json", *fio.job_args({
+        "filename": device, "rw": "randread", "rate_iops": 100,
+        "rate_process": process, "runtime": 3, "time_based": 1,
+        "thread": as_thread, "stuck": "2s", "verify_state_save": 0,
+        **PACED})])
+    running.until_it_says("in flight for")
+    time.sleep(1.5)
+    let_go()
+    stats = stats_of(running.wait().ok())
+    assert stats["from_due_ns"]["ios"] < 20
+    assert stats["behind_ns"] > 2500 * MS
+    assert stats["unsent_ios"] == pytest.approx(
+        100 * stats["behind_ns"] / 1e9, abs=1)
+
+
+def test_what_keeps_its_schedule_leaves_nothing_unsent(fio, shm_file):
+    for more in ({"runtime": 1, "time_based": 1}, {"number_ios": 50},
+                 {"number_ios": 50, "runtime": 1, "time_based": 1}):
+        stats = stats_of(fio(shm_file, rw="randread", size="1m",
+                             rate_iops=100, **more, **PACED).ok())
+        assert stats["unsent_ios"] <= 100 * stats["behind_ns"] / 1e9, more
 
 
 def test_arrival_is_not_when_fio_looks(fio, shm_file, need_strace):
@@ -144,4 +174,5 @@ def test_a_signal_ends_a_paced_job(fio, shm_file, as_thread):
     result = fio.interrupted(fio.job_args({
         "filename": shm_file, "rw": "randread", "size": "1m", "runtime": 60,
         "time_based": 1, "rate_iops": 100, "thread": as_thread, **PACED}))
-    assert stats_of(result)["from_due_ns"]["ios"] > 0
+    stats = stats_of(result)
+    assert stats["from_due_ns"]["ios"] > 0 and stats["unsent_ios"] == 0

@@ -35,6 +35,20 @@ static void test_late_counts_from_due_only(void **state)
 	free(l);
 }
 
+static void test_the_end_is_no_nearer_than_the_last(void **state)
+{
+	struct lateness *l = with_one(1000000, 500);
+
+	(void)state;
+	lateness_ended(l, 999999, 7);
+	assert_int_equal(l->behind, 1000000);
+	lateness_ended(l, 2000000, 3);
+	assert_int_equal(l->behind, 2000000);
+	assert_int_equal(l->unsent, 10);
+	assert_int_equal(l->from_due.nr, 1);
+	free(l);
+}
+
 static void test_what_has_no_schedule_is_left_out(void **state)
 {
 	struct lateness *l = with_one(5, 5);
@@ -95,6 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_counts_from_due_only),
+		cmocka_unit_test(test_the_end_is_no_nearer_than_the_last),
 		cmocka_unit_test(test_what_has_no_schedule_is_left_out),
 		cmocka_unit_test(test_no_percentile_is_too_small),
 		cmocka_unit_test(test_percentiles_of_a_thousand),

@@ -114,6 +114,21 @@ def test_no_percentile_is_beyond_the_longest():
     assert values.due([told([[1000, 200]], 900, 0)])["due_p99_us"] == 0.9
 
 
+def test_a_hang_at_the_end_is_in_the_figures():
+    """Of 30 s of 1,000 reads a second that take 0.1 ms, the last 2 s hang: one
+    read takes 2 s, and 2,000 are never sent, 6.7% of all, which have waited
+    for up to 2 s: p99 is that of the longest seventh of them."""
+    hung = told([[100_000, 27_999], [2_000_000_000, 1]], 2_000_000_000,
+                2_000_000_000)
+    assert values.due([hung])["due_p99_us"] == 100
+    found = values.due([{**hung, "unsent_ios": 2000}])
+    assert found["due_p99_us"] == pytest.approx(1.7e6, rel=0.02)
+    assert found["due_p50_us"] == 100 and found["behind_us"] == 2e6
+    for count in (1, 99, 101, 12345):
+        bins = values._unsent({"unsent_ios": count, "behind_ns": 10 ** 9})
+        assert sum(bins.values()) == count and max(bins) < 10 ** 9
+
+
 def test_what_was_never_sent_counts_as_late():
     """A run that ends 5 s behind has no p99 of 1 ms."""
     result = {"values": {"due_p99_us": 1000.0, "behind_us": 5e6}}

@@ -8,6 +8,7 @@ from ..fio.metrics import (DIRECTIONS, LATENCIES, figures, percentiles,
 
 
 DUE = ("50", "99", "99.9")
+STEPS = 100             # of the time that unsent I/Os have waited
 
 
 def _pooled(parts):
@@ -52,6 +53,16 @@ def us(latency):
             "lat_max_us": latency["max_ns"] / 1000}
 
 
+def _unsent(one):
+    """{ns: I/Os} of those that were due at a thread's end and never sent, by
+    how long they had waited: one that is sent takes longer yet."""
+    count, longest = one.get("unsent_ios", 0), one["behind_ns"]
+    steps = min(count, STEPS)
+    return {round(longest * (2 * i + 1) / (2 * steps)):
+            count * (i + 1) // steps - count * i // steps
+            for i in range(steps)}
+
+
 def due(stats):
     """Latencies from when I/Os were due, of the threads of one run that had a
     schedule (due_stats=1); none without one.  Each bin is named by its end."""
@@ -60,7 +71,10 @@ def due(stats):
         bins.update(dict(map(tuple, one.get("from_due_bins", ()))))
     if not bins:
         return {}
-    longest = max(one["from_due_ns"]["max"] for one in stats)
+    for one in stats:
+        bins.update(_unsent(one))
+    longest = max(max(one["from_due_ns"]["max"], one["behind_ns"])
+                  for one in stats)
     count = sum(bins.values())
     found = percentiles(sorted(bins.items()), count)
     return {**{f"due_p{name.replace('.', '_')}_us": min(

@@ -133,7 +133,7 @@ class Mix:
     @staticmethod
     def late(result):
         """The p99 that counts: no better than how far behind the schedule it
-        ended, as what was never sent is in no figure; None of too few."""
+        ended, which is how long an I/O waited; None of too few."""
         p99 = result["values"]["due_p99_us"]
         return p99 and max(p99, result["values"]["behind_us"])
 
@@ -199,7 +199,8 @@ def _curve_table(read, paces, found):
             "columns": [f"share of {FASTEST}", "asked IOPS",
                         *map(column, SHOWN)],
             "note": f"medians of {ROUNDS} rounds; I/Os are due at random "
-            "moments, and count from when they were due"}
+            "moments, and count from when they were due, those that were "
+            "never sent until the end"}
 
 
 def _search_table(made):

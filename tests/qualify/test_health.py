@@ -81,6 +81,22 @@ def test_in_brief_of_sata_and_sas(fake):
                             found["read_errors_uncorrected"]) == (36, 3, 1, 2)
 
 
+def test_a_disk_that_tells_nothing_has_no_log(fake):
+    """What smartctl 7.3 says of QEMU's SCSI disks: that 0 is no temperature."""
+    said = {"smartctl": {"version": [7, 3], "exit_status": 4},
+            "device": {"type": "scsi", "protocol": "SCSI"},
+            "smart_support": {"available": False},
+            "temperature": {"current": 0},
+            "scsi_temperature": {"drive_trip": 0}}
+    fake.add("smartctl", {"-j -a /dev/sda": json.dumps(said),
+                          "-j -a /dev/sdb": json.dumps({
+                              **said, "scsi_grown_defect_list": 0})})
+    assert health.of("/dev/sda", "scsi") == (
+        None, "smartctl -a /dev/sda: the device tells nothing of its health.")
+    assert health.of("/dev/sdb", "scsi") == (
+        {"tool": "smartctl 7.3", "grown_defects": 0}, None)
+
+
 def test_the_log_of_ocp_in_both_versions():
     found = extendedlog.of_ocp(json.loads(healthdata.ocp_log(1 << 70)))
     assert found["media_written_bytes"] == 1 << 70

@@ -67,12 +67,19 @@ def _statistics(found):
             if row.get("name") in STATISTICS and "value" in row}
 
 
+def _celsius(found):
+    """0 of a SCSI disk is what smartctl tells of one without a sensor."""
+    heat = found.get("temperature", {}).get("current")
+    scsi = found.get("device", {}).get("protocol") == "SCSI"
+    return heat or (None if scsi else heat)
+
+
 def flat(found):
     """What smartctl -j told, as one table of scalars."""
     table = {"tool": "smartctl " + ".".join(
         map(str, found.get("smartctl", {}).get("version", []))),
         "passed": found.get("smart_status", {}).get("passed"),
-        "temperature_c": found.get("temperature", {}).get("current"),
+        "temperature_c": _celsius(found),
         "power_on_hours": found.get("power_on_time", {}).get("hours"),
         "power_cycles": found.get("power_cycle_count"),
         "percentage_used": found.get("endurance_used", {}).get(
@@ -104,7 +111,10 @@ def _by_smartctl(path, words, seconds):
     said = f"smartctl {words[0]} {path}"
     if answer.status is None or answer.status & FAILED or not found:
         return None, f"{said}: {_said(found, answer)}."
-    return tools.understood(flat, found, said)
+    table, odd = tools.understood(flat, found, said)
+    if table and set(table) == {"tool"}:
+        return None, f"{said}: the device tells nothing of its health."
+    return table, odd
 
 
 def _number(value):

@@ -97,6 +97,23 @@ def test_a_disk_that_tells_nothing_has_no_log(fake):
         {"tool": "smartctl 7.3", "grown_defects": 0}, None)
 
 
+def test_what_a_drive_refuses_is_not_asked_of_it_at_work(fake):
+    """Its statistics, which not every SATA drive has."""
+    had, plain = healthdata.smartctl_ata(41, heat=7), json.dumps({
+        "smart_status": {"passed": True}, "temperature": {"current": 30}})
+    fake.add("smartctl", {
+        "-j -H -A -l devstat /dev/sda": had, "-l devstat /dev/sdb": plain,
+        "-j -H -A /dev/sdb": plain})
+    for path, calls in (("/dev/sda", ["-l devstat "] * 3),
+                        ("/dev/sdb", ["-l devstat ", "", ""])):
+        lacking = set()
+        for _ in calls:
+            found, why = health.brief(path, "sata", 5, lacking=lacking)
+            assert found and why is None
+        assert fake.calls()[-3:] == [
+            f"smartctl -j -H -A {more}{path}" for more in calls]
+
+
 def test_the_log_of_ocp_in_both_versions():
     found = extendedlog.of_ocp(json.loads(healthdata.ocp_log(1 << 70)))
     assert found["media_written_bytes"] == 1 << 70

@@ -26,8 +26,9 @@ STATISTICS = {"Time in Over-Temperature": "over_temperature_time",
 SMART_KINDS = ("nvme", "sata", "scsi")
 ALL = ("-a",)
 # What is asked of smartctl in brief.
-BRIEF = {"nvme": ("-H", "-A"), "sata": ("-H", "-A", "-l", "devstat"),
+BRIEF = {"nvme": ("-H", "-A"), "sata": ("-H", "-A"),
          "scsi": ("-H", "-A", "-l", "error")}
+DEVSTAT = ("-l", "devstat")         # of SATA, too
 NEEDS = ("SMART data need smartctl ("
          f"{tools.hint('smartctl')}){{}}.")
 
@@ -163,10 +164,20 @@ def of(path, kind):
     return found, why
 
 
-def brief(path, kind, seconds):
+def brief(path, kind, seconds, lacking=None):
     """The same with as little as can be asked of a device at work: of NVMe
     one log page, by nvme where it is there, as smartctl before 7.5 leaves its
-    thermal management out."""
+    thermal management out.
+
+    lacking: a set that the caller keeps from the first time on, before the
+    device is at work, of what it refuses to tell: each refusal has the kernel
+    recover the link, and the I/O wait for that.
+    """
     if kind == "nvme" and tools.find("nvme"):
         return _by_nvme(path, seconds)
-    return _by_smartctl(path, BRIEF[kind], seconds)
+    more = kind == "sata" and DEVSTAT not in (lacking or ())
+    found, why = _by_smartctl(path, BRIEF[kind] + DEVSTAT * more, seconds)
+    if more and found and lacking is not None and not (
+            found.keys() & STATISTICS.values()):
+        lacking.add(DEVSTAT)
+    return found, why

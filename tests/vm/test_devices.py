@@ -29,6 +29,7 @@ DEVICES = {
     "ahci,id=sata,pba=4096,rotation_rate=7200,size=64M": {
         "queue/logical_block_size": "512", "queue/rotational": "1",
         "queue/physical_block_size": "4096", "device/vendor": "ATA"},
+    "ahci,id=single,ncq=0,size=16M": {"device/queue_depth": "1"},
     "scsi,id=luns,luns=3,lba=4096,size=64M,cache=0": {
         "queue/logical_block_size": "4096", "device/vendor": "QEMU",
         "queue/write_cache": "write through"},
@@ -59,11 +60,12 @@ def name_of(spec):
 
 
 # Few processes: each takes a tenth of a second, and more on a busy machine.
-LOOK = """
+LOOK = r"""
 for name; do
 	block=$(readlink "/dev/lab/$name")
 	cd "/sys/block/${block##*/}" && echo "$name=:${block##*/}"
-	grep -sH . size queue/* integrity/* dm/name md/level device/vendor |
+	grep -sH . size queue/* integrity/* dm/name md/level device/vendor \
+		device/queue_depth |
 		sed "s|^|$name |"
 done"""
 KEEPS = """

@@ -13,6 +13,9 @@ from .problem import Problem
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 SHORT = {"lba": "logical_block_size", "pba": "physical_block_size",
          "cache": "write-cache"}
+# Of a SATA disk that is given its commands one at a time.
+UNQUEUED = "echo 1 >/sys/block/$(basename $(readlink /dev/lab/{}))/device/" \
+    "queue_depth"
 ZONED = ("zone_size", "zone_capacity", "max_open", "max_active", "cross_read",
          "descr_ext_size", "numzrwa", "zrwas", "zrwafg")
 
@@ -128,6 +131,8 @@ def emulated(device, kind, options, folder):
         device.disks = number(options.pop(kind.count, "1")) or 1
     bad = [int(one) for one in options.pop("bad", "").split("+") if one]
     serial = options.pop("serial", device.id)
+    if kind.disk == "ide-hd" and options.pop("ncq", "1") == "0":
+        device.setup = UNQUEUED.format(device.id)
     ours, theirs = properties(kind, options)
     bus = device.qdev if kind.controller == "nvme" else device.qdev + ".0"
     if kind.controller:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """jobs/qualify on the kernel's real drivers: what it refuses, how it purges and
-switches write caches, as the device itself says afterwards."""
+switches write caches, as the device itself says afterwards; and the same by the
+command that users type."""
 import json
 from pathlib import Path
+import re
 
 import pytest
 
@@ -11,7 +13,8 @@ SIZE = "size=32M"
 VM = {"specs": [
     f"nvme,id=n512,lba=512,{SIZE}", f"nvme,id=n4k,lba=4096,{SIZE}",
     f"nvme,id=npi,lba=512,ms=8,pi=1,{SIZE}",
-    f"nvme,id=zns,zoned=1,zone_size=1M,{SIZE}", f"ahci,id=sata,{SIZE}",
+    f"nvme,id=zns,zoned=1,zone_size=1M,{SIZE}",
+    f"ahci,id=sata,ncq=0,{SIZE}",
     f"scsi,id=scsi,{SIZE}", f"virtio,id=blk,{SIZE}",
     f"scsi,id=used,luns=9,removable=1,{SIZE}",
     "md,id=mirror,level=1,over=used-5+used-6",
@@ -69,6 +72,12 @@ CACHES = {      # what the device itself says: on, off
              "WCE           0"),
     "blk": ("cat /sys/block/$(basename $(readlink /dev/lab/blk))/cache_type",
             "write back", "write through")}
+OFF = {         # by hand
+    "n512": "nvme set-feature /dev/lab/n512 -f 6 -n 0xffffffff --value=0",
+    "sata": "hdparm -W0 /dev/lab/sata",
+    "scsi": "sdparm --clear=WCE /dev/lab/scsi",
+    "blk": "echo write through >"
+    "/sys/block/$(basename $(readlink /dev/lab/blk))/cache_type"}
 PURGES = {
     "n512": "nvme-format", "n4k": "nvme-format", "npi": "nvme-format",
     "sata": "blkdiscard", "scsi": "blkdiscard", "blk": "blkdiscard",
@@ -145,3 +154,55 @@ def test_a_format_keeps_what_was_formatted(told, vm):
     space = json.loads(vm.check("nvme", "id-ns", path("npi"), "-o", "json"))
     assert (space["flbas"] & 15, space["dps"] & 7) == (1, 1)
     assert space["lbafs"][1] == {"ms": 8, "ds": 9, "rp": 0}
+
+
+# By the command
+
+@pytest.fixture(scope="module")
+def qualify(vm, root, build_dir, fio_binary, engine):
+    """A function: what came of the command on these devices."""
+    def run(names, *words):
+        return vm.run(root / "jobs/qualify", "--build", build_dir, "--fio",
+                      fio_binary, "--tests", "planted", *words, *(
+                          word for name in names
+                          for word in ("--target", path(name))), seconds=1500)
+    return run
+
+
+def test_a_plan_says_of_each_device_why_it_is_refused(told, vm, qualify):
+    """told: by then they are in use."""
+    why = {**REFUSED, **{name: f"give --allow {words[-1]}"
+                         for name, words in DOUBTED.items()}}
+    del why["part1"]            # which is too small besides
+    done = qualify(why, "--profile", "quick", "--plan")
+    nodes = vm.check("readlink", "-f", *map(path, why)).split()
+    assert done.status == 2, done
+    for node, text in zip(nodes, why.values()):
+        assert re.search(rf"A run would end at once: .*{node}\b.*"
+                         + re.escape(text), done.err), (node, text, done.err)
+
+
+def test_nothing_is_written_where_one_is_refused(told, vm, qualify):
+    """Not to those before it either."""
+    vm.check("sh", "-c", "echo mark >/dev/lab/n4k && sync")
+    done = qualify(("n4k", "mounted"), "--profile", "quick", "--destroy-data",
+                   "--out", vm.shared / "refused")
+    assert done.status == 2 and REFUSED["mounted"] in done.err, done
+    assert vm.check("dd", "if=/dev/lab/n4k", "bs=4096", "count=1",
+                    "iflag=direct", "status=none").startswith("mark\n")
+    assert not (vm.shared / "refused").exists()
+
+
+def test_caches_that_are_off_are_on_until_the_run_is_over(vm, qualify):
+    """As the profile has it, by each of the ways: the report has what the
+    devices said meanwhile."""
+    vm.check("sh", "-ec", "\n".join(OFF.values()))
+    out = vm.shared / "caches"
+    done = qualify(OFF, "--profile", "quick", "--destroy-data", "--no-pdf",
+                   "--out", out)
+    assert done.status == 0, done
+    data = json.loads((out / "qualify.json").read_text())
+    for name, target in zip(OFF, data["targets"]):
+        assert target["write_cache"]["device"] is True, target["write_cache"]
+        ask, _, off = CACHES[name]
+        assert off in vm.run("sh", "-c", ask).out, name

@@ -227,3 +227,48 @@ def test_a_qualification_of_a_device_with_errors_fails(vm):
     checks = {one["name"]: one for one in target["checks"]}
     assert checks["kernel"]["result"] == "fail"
     assert kernel["lines"][0]["text"][:30] in (out / "report.html").read_text()
+
+
+# Without the tools
+
+HIDE = """for name; do
+	[ "$name" != -- ] || break
+	shift
+	! command -v $name || mount --bind /dev/null $(command -v $name)
+done
+shift
+exec "$@"
+"""
+HIDDEN = ("nvme", "hdparm", "sdparm", "smartctl", "sg_vpd")
+INSTALL = "{0}: apt-get install {0}"
+# {device: (tool for its cache and its purge, the purge)}
+LACKING = {"pi": ("nvme-cli", "nvme format"), "sata": ("hdparm", "ata secure"),
+           "disk": ("sdparm", None)}
+
+
+def test_what_needs_a_tool_says_so_in_one_sentence(vm):
+    """Each with what to install, and the rest of the report is there."""
+    need(vm, "fio")
+    out = Path(vm.shared) / "bare"
+    done = vm.run(
+        "unshare", "--mount", "sh", "-c", HIDE, "sh", *HIDDEN, "--",
+        str(QUALIFY), *(word for path in lab(*LACKING)
+                        for word in ("--target", path)), "--engine", "psync",
+        "--profile", "quick", "--tests", "planted", "--destroy-data",
+        "--no-pdf", "--out", str(out), "--build", str(vm.shared), seconds=1800)
+    assert done.status == 0, done
+    data = json.loads((out / "qualify.json").read_text())
+    page = (out / "report.html").read_text()
+    for target, (package, purge) in zip(data["targets"], LACKING.values()):
+        tool = INSTALL.format(package)
+        said = [target["write_cache"]["why"], target["smart"]["why"]]
+        assert said[0] == f"asking it needs {tool}"
+        assert INSTALL.format("smartmontools") in said[1]
+        if purge:
+            assert target["purge"]["why"].startswith(purge)
+            said.append(target["purge"]["why"])
+        if target["identity"]["kind"] == "nvme":
+            said.append(target["identity"]["nvme"]["why"])
+        assert all(tool in one for one in said if one is not said[1])
+        for one in said:
+            assert ". " not in one and one in page, one

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import diskmagic
+import faketools
 from fiolab.base.problem import Problem
 from fiolab.qualify import targetset
 from fiolab.qualify.suite.profiles import QUICK
@@ -231,6 +232,28 @@ def test_what_is_removable_needs_leave(disk, flag, tmp_path, monkeypatch):
         with pytest.raises(Problem, match="^refusing to write to /dev/x, as "
                            "it is removable, .* give --allow removable[.]$"):
             claimable._check_doubts("/dev/x", found, ["shared"])
+
+
+@pytest.mark.parametrize("top", ["nvme0", "subsystem"])
+def test_a_namespace_beside_one_in_use(top, tmp_path, monkeypatch):
+    """Of one drive, as a partition is of one disk; also with native
+    multipath, where the paths that the controller has are hidden."""
+    heads = {}
+    for number, name in enumerate(("nvme0n1", "nvme0n2", "nvme0n3"), 1):
+        heads[name] = faketools.tree(tmp_path / top / name, {
+            "dev": f"259:{number}", "size": 8})
+        (tmp_path / top / name / "device").symlink_to("..")
+    if top == "subsystem":
+        faketools.tree(tmp_path / "nvme0/nvme0c0n2", {"size": 8})
+        (tmp_path / top / "nvme0").symlink_to("../nvme0")
+    monkeypatch.setattr(sysfs, "of", lambda _: heads["nvme0n1"])
+    used = {os.makedev(259, 1): "it is mounted on /a"}
+    monkeypatch.setattr(blockdevice, "held_by", used.get)
+    assert claimable.doubts(1) == {}
+    used[os.makedev(259, 2)] = "it is mounted on /b"
+    assert claimable.doubts(1)["shared"].startswith(
+        "shares a disk with /dev/nvme0n2, which is in use (it is mounted on "
+        "/b), and each")
 
 
 def test_a_file_is_not_doubted(precious, stack):

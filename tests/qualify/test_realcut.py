@@ -396,6 +396,23 @@ def test_settings_below_a_file_that_nobody_knows(backing):
         "not measured", "The device below the file is not known.")
 
 
+def test_what_comes_into_use_beside_it_is_not_cut_off(cut_strip, strip,
+                                                      monkeypatch):
+    """A partition or namespace that was mounted since the run began."""
+    look, used = realcut.Device._look, [""]
+
+    def looks(*words):
+        found = look(*words)
+        used[0] = "/dev/x1, which is in use (it is mounted on /x)"
+        return found
+    monkeypatch.setattr(realcut.Device, "_look", looks)
+    monkeypatch.setattr(realcut.claimable, "used_beside", lambda _: used[0])
+    found = cut_strip(profile=MANY, claimed=True)
+    assert found["state"] == "failed" and strip.cuts == 1
+    assert f"{strip.path} shares a disk with /dev/x1, which is" in found["why"]
+    assert cut_strip.claims == (True, None)
+
+
 def test_what_is_trimmed_is_what_was_claimed(cut, device, monkeypatch):
     """Whatever has its name by then."""
     trim, seen = cutruns.Writer._trim, []

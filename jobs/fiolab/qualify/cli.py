@@ -223,6 +223,9 @@ def refuse(given):
     if "power_cut" in given and claimable.SHARED in given.get("allow", ()):
         raise Problem("--power-cut would cut off what else is in use on the "
                       "disk: leave out --allow shared.")
+    if "power_cut" in given and "neighbour" in given:
+        raise Problem("--power-cut would cut off the neighbour, too, which "
+                      "this command holds: leave out --neighbour.")
     if "neighbour" in given and ("scratch" in given or "client" in given or
                                  len(given["target"]) > 1):
         raise Problem("--neighbour is of one target of this machine: name one "

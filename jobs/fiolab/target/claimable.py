@@ -14,13 +14,15 @@ from ..base.problem import Problem
 from . import blockdevice, sysfs
 
 REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
+MISREAD = ("has a character that fio would misread (; # $ a backslash or an "
+           "outer blank)")
 # What may be overwritten where --allow names it.
 REMOVABLE, SHARED = DOUBTS = "removable", "shared"
 UNLESS = ("refusing to write to {0}, as it {1}: if it is meant, give --allow "
           "{2}.")
 ALLOW = ("overwrite what else is refused: removable, a stick or a card; "
-         "shared, a partition of a disk of which another is in use; may be "
-         "repeated")
+         "shared, a partition or a namespace of a disk of which another is in "
+         "use; may be repeated")
 # File systems whose regular files are no data: writing there sets the machine.
 PSEUDO = {"sysfs", "proc", "debugfs", "tracefs", "configfs", "securityfs",
           "efivarfs", "cgroup", "cgroup2", "bpf", "pstore", "devpts",
@@ -43,9 +45,7 @@ def check_type(path: str, mode: int) -> None:
         raise Problem(f"{path} is neither a block device nor a file: name "
                       "one.")
     if misread(path):
-        raise Problem(f"the target {path!r} has a character that fio would "
-                      "misread (; # $ a backslash or an outer blank): rename "
-                      "it.")
+        raise Problem(f"the target {path!r} {MISREAD}: rename it.")
 
 
 def _has_locks(path):
@@ -81,11 +81,14 @@ def _check_below(path, folder):
         _check_below(path, sysfs.whole(sysfs.of(info.st_rdev)))
 
 
-def _used_beside(own):
-    """Partitions of the same disk that are in use, in words."""
+def used_beside(own: str) -> str:
+    """Partitions of the same disk, and namespaces of the same NVMe drive, that
+    are in use, in words; own: the folder of a device."""
     disk = sysfs.whole(own)
     others = [folder for folder in sysfs.partitions(disk)
               if folder != own] if disk != own else []
+    others += [folder for name, folder in sysfs.namespaces(disk).items()
+               if name != os.path.basename(disk)]
     found = [(sysfs.node(folder), blockdevice.held_by(number))
              for folder in others if (number := sysfs.device(folder))]
     return " and ".join(f"{node}, which is in use ({reason})"
@@ -102,7 +105,7 @@ def doubts(number: int | None) -> dict[str, str]:
     if sysfs.number(sysfs.whole(own), "removable"):
         found[REMOVABLE] = ("is removable, as a stick or a card is, and the "
                             "wrong one is soon named")
-    used = _used_beside(own)
+    used = used_beside(own)
     if used:
         found[SHARED] = (f"shares a disk with {used}, and each slows the "
                          "other down")

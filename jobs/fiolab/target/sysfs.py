@@ -138,6 +138,19 @@ def controllers(folder: str) -> list[str]:
         if re.fullmatch(r"nvme\d+", os.path.basename(path)))
 
 
+def namespaces(folder: str) -> dict[str, str]:
+    """{name: folder} of those of the same NVMe controllers, its own too; of
+    another device none."""
+    found: dict[str, str] = {}
+    for top in (*controllers(folder), folder + "/device"):
+        for path in sorted(glob.glob(glob.escape(top) + "/nvme*n*")):
+            # nvme0c1n2 is the path by controller 1 to nvme0n2.
+            name = re.sub(r"c\d+(?=n)", "", os.path.basename(path))
+            if re.fullmatch(r"nvme\d+n\d+", name):
+                found[name] = path
+    return found
+
+
 def family(folder: str) -> list[str]:
     """Folders of all that a device is or is made of, from its own: its disk,
     partitions and NVMe controllers, and those of its members, to the last; of

@@ -33,11 +33,7 @@ class Nvme:
     def lacks(self):
         if not tools.find("nvme"):
             return f"that needs {tools.hint('nvme')}"
-        others = [name for pattern in ("nvme*n*", "nvme*/nvme*n*")
-                  for name in glob.glob(f"{self.disk}/device/{pattern}")
-                  if re.fullmatch(r"nvme\d+n\d+", os.path.basename(name))]
-        if {os.path.basename(name) for name in others} - {
-                os.path.basename(self.disk)}:
+        if sysfs.namespaces(self.disk).keys() - {os.path.basename(self.disk)}:
             return "that would change the controller's other namespaces, too"
         return None
 

@@ -9,6 +9,7 @@ import os
 import tempfile
 
 from ...base.problem import Problem
+from ...target import claimable
 from . import acklog
 
 BOOT = "/proc/sys/kernel/random/boot_id"
@@ -18,7 +19,11 @@ AT_ONCE = 0x80003
 
 
 def check_folder(folder: str) -> None:
-    """Problem, if what is stored in files there may go with the machine."""
+    """Problem, if what is stored in files there may go with the machine, or if
+    fio would look elsewhere."""
+    if claimable.misread(folder):
+        raise Problem(f"--ack-log {folder!r} {claimable.MISREAD}: name another "
+                      "folder.")
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.truncate(mmap.PAGESIZE)

@@ -12,8 +12,8 @@ import textwrap
 from ...base import process
 from ...base.problem import Problem
 from ...report.wording import several
-from ...target import (blockio, claim, erase, identity, sysfs, tools,
-                       writecache)
+from ...target import (blockio, claim, claimable, erase, identity, sysfs,
+                       tools, writecache)
 from . import machinecut
 from .cutruns import BLOCK, RETURN, Writer
 from .verifying import UNKNOWN, judged, unknown
@@ -187,6 +187,11 @@ class Device:
         """What the last cut has left, before the claim is let go of."""
         target = self.context.target
         claim.check_same(target)
+        # The look before the first test may have been days ago.
+        used = target.folder and claimable.used_beside(target.folder)
+        if used:
+            raise Problem(f"no power is cut, as {self.path} shares a disk with "
+                          f"{used}: end that use, then go on with --resume.")
         try:
             self.writer.prepare(target.held if target.claimed else self.path,
                                 number)

@@ -130,15 +130,10 @@ def namespaces(folder: str) -> list[dict] | None:
     """Those of the same NVMe controllers; None of another device."""
     if sysfs.kind(folder) != "nvme":
         return None
-    found = {}
-    for top in (*sysfs.controllers(folder), folder + "/device"):
-        for path in sorted(glob.glob(glob.escape(top) + "/nvme*n*")):
-            # nvme0c1n2 is the path by controller 1 to nvme0n2.
-            name = re.sub(r"c\d+(?=n)", "", os.path.basename(path))
-            sectors = sysfs.number(path, "size")
-            if re.fullmatch(r"nvme\d+n\d+", name) and sectors is not None:
-                found[name] = {"name": name, "size_bytes": sectors * 512}
-    return [found[name] for name in sorted(found)] or None
+    sizes = {name: sysfs.number(path, "size") for name, path in
+             sorted(sysfs.namespaces(folder).items())}
+    return [{"name": name, "size_bytes": sectors * 512}
+            for name, sectors in sizes.items() if sectors is not None] or None
 
 
 def array(folder: str) -> dict | None:

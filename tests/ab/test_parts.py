@@ -3,6 +3,7 @@
 # figures of a run, the campaign folder, restoring a target.
 from contextlib import ExitStack
 import copy
+from dataclasses import replace
 import errno
 import json
 import os
@@ -92,6 +93,32 @@ def test_the_last_write_must_not_end_behind_what_was_given(text, inside):
             fairness.ends_inside(job, 32 * MIB)
     else:
         fairness.ends_inside(job, 32 * MIB)
+
+
+@pytest.mark.parametrize("text, inside", [
+    ("rw=randwrite:8\nbs=64k\nblockalign=512\n", False),
+    ("rw=randwrite\nbs=64k\nba=4k\npercentage_random=100,50\n", False),
+    ("rw=randwrite\nbs=64k\nblockalign=512\n", True),
+    ("rw=randwrite:1\nbs=64k\nblockalign=512\n", True),
+    ("rw=randwrite:8\nbs=64k\nblockalign=64k\n", True),
+    ("rw=randread:8\nbs=64k\nblockalign=512\n", True),
+    ("rw=randwrite\nbs=64k,4k\npercentage_random=50\nbs_is_seq_rand=1\n",
+     False),
+    ("rw=randtrim\nbs=4k,64k,4k\nbs_is_seq_rand\n", False),
+    ("rw=randwrite:8\nbs=64k\nbs_is_seq_rand=1\n", True)])
+def test_blocks_must_not_begin_between_their_multiples(text, inside):
+    """In a part of a target: fio then ends them behind it.  All of it ends
+    where the target does."""
+    job = Job("x.fio", f"[a]\n{text}")
+    if inside:
+        fairness.ends_inside(job, 32 * MIB)
+    else:
+        with pytest.raises(Problem, match="or give it all of the target"):
+            fairness.ends_inside(job, 32 * MIB)
+        whole = Target("x", 32 * MIB, whole=32 * MIB)
+        fairness.fits(job, whole)
+        with pytest.raises(Problem, match="reach beyond"):
+            fairness.fits(job, replace(whole, whole=33 * MIB))
 
 
 @pytest.mark.parametrize("line", [

@@ -10,7 +10,7 @@ from ..base.problem import Problem
 from ..target.target import Target
 from . import jobfile
 from .jobfile import Job
-from .jobs import amounts, arithmetic
+from .jobs import amounts, arithmetic, straying
 from .metrics import IO_KINDS, VERIFY, WITH_VERIFY
 from .sidespec import Side
 
@@ -193,6 +193,8 @@ def ends_inside(job: Job, size: int) -> None:
              if ":" in rw or not rw.startswith("rand")}
     if job.values("percentage_random"):
         steps.add(0)
+    if job.writes():
+        straying.check(job)
     for block in sorted(_fixed_blocks(job)) if job.writes() else ():
         for step in sorted(steps):
             if 0 < size % (block + step) < block:

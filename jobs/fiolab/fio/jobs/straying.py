@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Jobs whose blocks begin where no block of their size ends: fio holds the place
+# at which one begins to what is given to a job, but its end, where blocks are
+# of one size, to the end of the whole file alone.  At random it leaves room for
+# the last block; in order it goes on from wherever the one before has ended.
+from ...base.problem import Problem
+from .. import jobfile
+from ..jobfile import Job
+from . import amounts
+
+READ = {*amounts.BLOCKS, "kb_base", "rw", "readwrite", "percentage_random",
+        "blockalign", "ba", "bs_is_seq_rand"}
+
+
+def _in_order_at_random(values):
+    """Does a random job go on in order from some of its places?"""
+    kind, _, more = values.get("rw", values.get("readwrite", "")).partition(
+        ":")
+    shares = values.get("percentage_random", "100").split(",")
+    return kind.startswith("rand") and (
+        more not in ("", "1") or any(one != "100" for one in shares))
+
+
+def _finest(values):
+    """Bytes of the finest blockalign; 0 without one."""
+    text = values.get("blockalign", values.get("ba", ""))
+    return min((amounts.size_of(one, "blockalign", amounts.base_of(values))
+                for one in filter(None, text.split(","))), default=0)
+
+
+def _why(values):
+    sizes, align = amounts.blocks(values), _finest(values)
+    if len(sizes) > 1 and values.get("bs_is_seq_rand", "0") != "0":
+        return "bs_is_seq_rand"
+    if 0 < align < max(sizes) and _in_order_at_random(values):
+        return "blockalign"
+    return None
+
+
+def check(job: Job) -> None:
+    """Refuse a job that writes for a part of a target."""
+    for values in jobfile.in_force(job.text, *READ):
+        why = _why(values)
+        if why and values.get("rw", values.get("readwrite", "read")).split(
+                ":")[0] not in jobfile.READ_ONLY:
+            raise Problem(
+                f"job {job.name} writes blocks from places between their "
+                f"multiples ({why}), and fio holds the end of such to the end "
+                "of the whole target alone, so that the last would reach beyond "
+                f"what is given to it: take {why} out, or give it all of the "
+                "target.")

@@ -246,18 +246,33 @@ def test_without_samples_its_health_is_not_known():
     ({"NAND_Writes_1GiB": 800, "Host_Writes_32MiB": 20000},
      {"NAND_Writes_1GiB": 802, "Host_Writes_32MiB": 21600}, None)])
 def test_write_amplification(one, two, ratio):
-    assert amplification.between(one, two).ratio == ratio
-    assert amplification.added([amplification.between(one, two)] * 3
-                               ).ratio == ratio
+    found = amplification.between([one, two])
+    assert found.ratio == ratio and (found.why is None) == (ratio is not None)
+    assert amplification.added([found] * 3).ratio == ratio
 
 
 @pytest.mark.parametrize("one, two", [
     ({}, {}), ({"media_written_bytes": 0}, {"media_written_bytes": 9}),
-    ({"data_units_written": 0}, {"data_units_written": 900}),
-    ({"media_written_bytes": 9, "data_units_written": 0},
-     {"media_written_bytes": 0, "data_units_written": 900})])
+    ({"data_units_written": 0}, {"data_units_written": 900})])
 def test_what_is_not_told_has_no_amplification(one, two):
-    assert amplification.between(one, two) is None
+    assert amplification.between([one, two]) is None
+
+
+def test_a_counter_that_begins_anew_tells_no_amplification():
+    """Whether or not it is beyond what it was at first by the end."""
+    for media in ([0, 9 * 10 ** 8, 10 ** 6], [0, 9 * 10 ** 8, 10 ** 9],
+                  [0, 9 * 10 ** 8, 0, 10 ** 9], [10 ** 9, 0]):
+        found = amplification.between([
+            {"media_written_bytes": one, "data_units_written": 2000 * i}
+            for i, one in enumerate(media)])
+        back = media != sorted(media)
+        assert (found.ratio is None, found.why) == (
+            back, amplification.BACK if back else None)
+        assert amplification.added([found, amplification.Written(
+            9, 9, False, 999)]).back == back
+    pages = {"Host_Program_Page_Count": 5, "FTL_Program_Page_Count": 9}
+    assert amplification.between(
+        [pages, {**pages, "FTL_Program_Page_Count": 0}]).back
 
 
 def test_units_of_intel_are_32_mib():
@@ -265,8 +280,8 @@ def test_units_of_intel_are_32_mib():
     one, two = (extendedlog.of_intel({"Device stats": {
         "nand_bytes_written": {"raw": nand},
         "host_bytes_written": {"raw": 2000}}}) for nand in (5000, 5001))
-    found = amplification.between({**one, "data_units_written": 0},
-                                  {**two, "data_units_written": 60})
+    found = amplification.between([{**one, "data_units_written": 0},
+                                   {**two, "data_units_written": 60}])
     assert found.media == 32 << 20 and found.ratio is None
 
 
@@ -274,7 +289,7 @@ def test_write_amplification_of_a_sata_drive_as_smartctl_tells_it():
     one, two = (health.flat(json.loads(healthdata.smartctl_ata(
         nand=nand, host=host))) for nand, host in ((800, 20000),
                                                    (900, 21600)))
-    assert amplification.between(one, two).ratio == 2
+    assert amplification.between([one, two]).ratio == 2
 
 
 # The table of the spec

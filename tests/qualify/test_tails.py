@@ -62,6 +62,22 @@ def test_windows_of_two_widths_are_put_together():
         (3, 9, 2), (4, 9, 2)]
 
 
+def test_runs_of_two_widths_are_put_together():
+    """A run of 4,090 s has windows of 1 s, and one of 4,110 s of 2 s: in
+    neither does a time stand out, and one hour is as long as the other."""
+    runs = [[[BEGAN + i * width, width, 5, [[5, 1000 * width]],
+              0 < i < count - 1] for i in range(count)]
+            for width, count in ((2, 2055), (1, 4090))]
+    for order in (runs, runs[::-1]):
+        found = overtime.of([{"seconds": len(one) * one[0][1], "windows": one}
+                             for one in order])
+        assert found["outliers"] == []
+        assert found["usual"] == {"max_ns": 5, "iops": 1000}
+        assert found["width_s"] * len(found["counts"]) == pytest.approx(
+            8200, rel=0.01)
+        assert sum(map(sum, found["counts"])) == 8200 * 1000
+
+
 def test_an_engine_that_tells_none():
     assert windows.of_run([{"job": "x"}]) == windows.of_run([]) == []
     found = overtime.of([{"seconds": 60.0, "windows": []}, None])

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ...stats import oddwindows
-from .windows import Window, joined
+from .windows import Window, alike, joined
 
 COLUMNS = 160               # of a picture
 PER_DECADE = 8              # its rows
@@ -63,7 +63,7 @@ def of(latencies):
     if not kept:
         return None
     seconds = sum(one["seconds"] for one in kept)
-    windows = [Window.of(data) for one in kept for data in one["windows"]]
+    windows = alike([list(map(Window.of, one["windows"])) for one in kept])
     if not any(one.bins for one in windows):
         return {"seconds": seconds, "why": NONE}
     edges = _edges(windows)

@@ -64,14 +64,28 @@ def _filled(found, begin, width):
     return made
 
 
-def joined(windows, most):
-    """At most so many, each of neighbours."""
-    step = -(-len(windows) // most) if windows else 1
+def _by(windows, step):
+    """Each of so many neighbours, and what is left."""
     made = []
     for i in range(0, len(windows), step):
         part = windows[i:i + step]
-        one = Window(part[0].begin, sum(each.seconds for each in part))
+        one = Window(part[0].begin, sum(each.seconds for each in part),
+                     whole=len(part) == step and all(
+                         each.whole for each in part))
         for each in part:
             one.add(each.max_ns, each.bins.items())
         made.append(one)
     return made
+
+
+def joined(windows, most):
+    """At most so many, each of neighbours."""
+    return _by(windows, -(-len(windows) // most) if windows else 1)
+
+
+def alike(runs):
+    """The windows of several runs, one behind the other, as wide as those of
+    the longest run: the engine doubles them where a run has too many."""
+    width = max((run[0].seconds for run in runs if run), default=1)
+    return [one for run in runs if run
+            for one in _by(run, round(width / run[0].seconds))]

@@ -55,23 +55,23 @@ def _ends(samples):
 
 def amplified(samples):
     """amplification.Written of all devices of a target, or None."""
-    first, last = _ends(samples)
-    fronts = dict.fromkeys(smartlog.parts(name)[0] for name in last)
-    found = [amplification.between(*({
-        smartlog.parts(name)[1]: value for name, value in end.items()
-        if smartlog.parts(name)[0] == front} for end in (first, last)))
+    fronts = dict.fromkeys(smartlog.parts(name)[0] for one in samples
+                           for name in one["values"])
+    found = [amplification.between([{
+        smartlog.parts(name)[1]: value for name, value in one["values"].items()
+        if smartlog.parts(name)[0] == front} for one in samples])
         for front in fronts]
     return amplification.added([one for one in found if one]) if (
         all(found)) else None
 
 
 def _as_data(written):
-    if written is None:
+    if written is None or written.back:
         return {"media": None, "host": None, "unit": None, "ratio": None,
-                "why": amplification.NONE}
+                "why": written.why if written else amplification.NONE}
     return {"media": written.media, "host": written.host,
             "unit": "pages" if written.pages else "B", "ratio": written.ratio,
-            "why": None if written.ratio else amplification.FEW}
+            "why": written.why}
 
 
 def _slower(samples):

@@ -46,6 +46,6 @@ def check(job: Job) -> None:
             raise Problem(
                 f"job {job.name} writes blocks from places between their "
                 f"multiples ({why}), and fio holds the end of such to the end "
-                "of the whole target alone, so that the last would reach beyond "
+                "of the whole target, so that the last would reach beyond "
                 f"what is given to it: take {why} out, or give it all of the "
                 "target.")

@@ -256,6 +256,30 @@ def test_a_namespace_beside_one_in_use(top, tmp_path, monkeypatch):
         "/b), and each")
 
 
+def test_what_lies_on_a_doubtful_disk_is_doubted(tmp_path, monkeypatch):
+    """A volume on a partition of a stick, beside one that is mounted, and on
+    another partition of it, which is no other's."""
+    for number in (1, 2, 3):
+        part = tmp_path / "sdx" / f"sdx{number}"
+        part.mkdir(parents=True)
+        (part / "partition").write_text(f"{number}\n")
+        (part / "dev").write_text(f"8:{number}\n")
+    (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
+    for number in (1, 2):
+        (tmp_path / "dm-0" / "slaves" / f"sdx{number}").symlink_to(
+            tmp_path / "sdx" / f"sdx{number}")
+    monkeypatch.setattr(sysfs, "of", lambda _: str(tmp_path / "dm-0"))
+    monkeypatch.setattr(blockdevice, "held_by", lambda number: {
+        2: "it is held by dm-0", 3: "it is mounted on /"}[os.minor(number)])
+    found = claimable.doubts(1)
+    assert list(found) == ["shared"] and found["shared"].startswith(
+        "lies on /dev/sdx2, which shares a disk with /dev/sdx3, which is in "
+        "use (it is mounted on /), and each")
+    (tmp_path / "sdx" / "removable").write_text("1\n")
+    assert claimable.doubts(1)["removable"].startswith(
+        "lies on /dev/sdx2, which is removable, as a stick")
+
+
 def test_a_file_is_not_doubted(precious, stack):
     assert claimable.doubts(blockdevice.device_number(str(precious))) == {}
 

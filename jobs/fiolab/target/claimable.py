@@ -81,14 +81,22 @@ def _check_below(path, folder):
         _check_below(path, sysfs.whole(sysfs.of(info.st_rdev)))
 
 
-def used_beside(own: str) -> str:
+def _leaves(folder):
+    """What a device of md or dm is made of, to the last; itself."""
+    return [leaf for one in sysfs.members(sysfs.whole(folder))
+            for leaf in _leaves(one)] or [folder]
+
+
+def used_beside(own: str, mine: Collection[str] = ()) -> str:
     """Partitions of the same disk, and namespaces of the same NVMe drive, that
-    are in use, in words; own: the folder of a device."""
+    are in use, in words; own: the folder of a device; mine: others with which
+    it makes one up."""
     disk = sysfs.whole(own)
     others = [folder for folder in sysfs.partitions(disk)
               if folder != own] if disk != own else []
     others += [folder for name, folder in sysfs.namespaces(disk).items()
                if name != os.path.basename(disk)]
+    others = [folder for folder in others if folder not in mine]
     found = [(sysfs.node(folder), blockdevice.held_by(number))
              for folder in others if (number := sysfs.device(folder))]
     return " and ".join(f"{node}, which is in use ({reason})"
@@ -102,13 +110,16 @@ def doubts(number: int | None) -> dict[str, str]:
     if number is None:
         return found
     own = sysfs.of(number)
-    if sysfs.number(sysfs.whole(own), "removable"):
-        found[REMOVABLE] = ("is removable, as a stick or a card is, and the "
-                            "wrong one is soon named")
-    used = used_beside(own)
-    if used:
-        found[SHARED] = (f"shares a disk with {used}, and each slows the "
-                         "other down")
+    leaves = _leaves(own)
+    for leaf in leaves:
+        lies = "" if leaf == own else f"lies on {sysfs.node(leaf)}, which "
+        if sysfs.number(sysfs.whole(leaf), "removable"):
+            found[REMOVABLE] = (f"{lies}is removable, as a stick or a card is, "
+                                "and the wrong one is soon named")
+        used = used_beside(leaf, leaves)
+        if used:
+            found[SHARED] = (f"{lies}shares a disk with {used}, and each slows "
+                             "the other down")
     return found
 
 

@@ -413,6 +413,22 @@ def test_a_fio_or_a_cpu_that_has_gone_is_one_sentence(path, cpu, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_nice_value_that_may_not_be_is_no_fault_of_the_cpu(tmp_path,
+                                                             monkeypatch):
+    """As without root, in the child, before it becomes fio."""
+    def denied(*_):
+        raise PermissionError
+    monkeypatch.setattr(os, "setpriority", denied)
+    gone = fiorun.Fio.__new__(fiorun.Fio)
+    gone.path, gone.cpu, gone.folder = "/bin/true", None, str(tmp_path)
+    with pytest.raises(Problem, match="may its nice value be -5 .* takes root"
+                       ) as problem:
+        fiorun.Run(gone, side.parse("libaio@nice=-5", ""),
+                   Job("j.fio", "[a]\n"),
+                   Target(str(tmp_path / "t"), 1 << 20, True, ""), [])
+    assert "CPU" not in str(problem.value)
+
+
 # A fio that is over between two looks at it
 
 class Over:

@@ -203,9 +203,14 @@ class Run:
                                      stdout=messages,
                                      stderr=subprocess.STDOUT)
         except (OSError, subprocess.SubprocessError) as error:
-            raise Problem(f"cannot start {command[0]} on CPU {cpu} ({error}): "
-                          "is it still there, and may that CPU be used?"
-                          ) from None
+            nice = self.side.own.nice
+            on = "" if cpu is None else f" on CPU {cpu}"
+            raise Problem(
+                f"cannot start {command[0]}{on} ({error}): is it still there"
+                + (", may that CPU be used" if on else "")
+                + ("" if nice is None else f", may its nice value be {nice} "
+                   "(one below that of this command takes root)") + "?"
+            ) from None
 
     def command(self, fio: Fio, target: Target) -> list[str]:
         safe = [] if target.writable else ["--readonly"]

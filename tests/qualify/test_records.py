@@ -260,6 +260,17 @@ def run(*words):
                           text=True, timeout=300, check=False)
 
 
+def test_a_field_by_any_name_is_made_fit_to_show(tmp_path):
+    """Masses of figures are not looked through; a text of that name is."""
+    data = qualifydata.report(targets=1)
+    data["record"] = {"operator": None, "fields": {
+        name: "a\x1b[2Jb\ufffe" for name in ("pairs", "bins", "other")}}
+    ElementTree.fromstring(junitreport.text(data))
+    for text in (markdownreport.text(data), htmlreport.render(data),
+                 "\n".join(textreport.lines(data))):
+        assert "\x1b" not in text and "\ufffe" not in text
+
+
 def test_export_of_a_run_leaves_it_as_it_is(tmp_path):
     path = finishedrun.make(tmp_path / "out")
     before = sorted(os.listdir(path))

@@ -52,8 +52,8 @@ def cleaned(data: Any, how: Callable[[str], str] = clean) -> Any:
     if isinstance(data, str):
         return how(data)
     if isinstance(data, dict):
-        return {how(name): x if name in FIGURES else cleaned(x, how)
-                for name, x in data.items()}
+        return {how(name): x if name in FIGURES and isinstance(x, list)
+                else cleaned(x, how) for name, x in data.items()}
     if isinstance(data, list):
         return [cleaned(x, how) for x in data]
     return data

@@ -5,6 +5,7 @@
 import dataclasses
 import math
 import random
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,31 @@ def test_what_has_too_few_ios_keeps_nothing():
     found, _ = ratesearch.search({10.0: [None] * 3, 20.0: [1.0] * 3},
                                  lambda rate, number: None, 500, 0.95, 6)
     assert found.rate is None and found.missed == 10
+
+
+def mix(late):
+    """A Mix of which the curve has measured this p99 at each rate."""
+    made = pace.Mix(SimpleNamespace(profile=QUICK, bench=SimpleNamespace(
+        profile=QUICK)), 100)
+    made.results = {rate: [{"values": {"due_p99_us": us, "behind_us": 0},
+                            "source": "x"}] * 3 for rate, us in late.items()}
+    made.asked = {rate: rate for rate in late}
+    return made
+
+
+def test_too_few_ios_for_a_p99_are_no_failure():
+    """On a slow device the lowest rates send few: they tell nothing."""
+    found = mix({10.0: None, 100.0: 50.0, 200.0: 51.0}).search(90, 0.95)
+    assert (found["iops"], found["missed_iops"]) == (200.0, None)
+    one = mix({10.0: None, 20.0: None})
+    highest = one.highest([one.search(90, 0.95)])
+    limit = specfile.Limit(1, "pace", highest["name"], "k", "iops_at_p99",
+                           "min", 1, "IOPS", 0, 90)
+    row, = judging.judge(specfile.Spec("s", "s", 0.95, (limit,)), {
+        "name": "x", "identity": {}, "tests": [{
+            "name": "pace", "state": "done", "why": None, "phases": [],
+            "cells": [highest]}]})
+    assert (row["result"], row["why"]) == ("not measured", pace.FEW)
 
 
 def test_one_bad_run_does_not_end_the_search():

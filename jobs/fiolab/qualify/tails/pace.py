@@ -23,6 +23,7 @@ STEPS, THIN_STEPS = 6, 1    # rates of a search
 TIMES = 5                   # p99 at the lowest rate, where no limit asks
 FASTEST, HIGHEST = "closed loop", "highest"
 SHOWN = ("iops", "due_p50_us", "due_p99_us", "due_p99_9_us", "behind_us")
+FEW = "no rate that was tried has enough I/Os for a p99"
 ONLY = ("only the engine kaio, on this machine, counts latency from the moment "
         "that I/Os were due")
 
@@ -146,9 +147,14 @@ class Mix:
         return self.late(result)
 
     def search(self, bound, confidence):
-        """An entry of "paces"."""
-        tried = {rate: [self.late(one) for one in results]
-                 for rate, results in self.results.items()}
+        """An entry of "paces".  Rates with too few I/Os for a p99 tell nothing;
+        where none has enough, nothing was searched for."""
+        tried = {rate: values for rate, results in self.results.items()
+                 if None not in (values := list(map(self.late, results)))}
+        if not tried:
+            return {"p99_us": bound, "iops": None, "missed_iops": None,
+                    "confidence": confidence, "n": 0, "sources": [],
+                    "tried": []}
         found, tried = ratesearch.search(
             tried, self._again, bound, confidence,
             THIN_STEPS if self.profile.thin else STEPS)
@@ -164,10 +170,12 @@ class Mix:
     def highest(self, paces):
         """The cell of what was found, with the figures at the first."""
         name = f"{_mix(self.read)} {HIGHEST}"
+        stimulus = replace(pts.cell("4K", self.read), name=name)
         shown = paces[0]["iops"] or paces[0]["missed_iops"]
+        if not shown:
+            return cells.omitted(stimulus, FEW, self)
         at = next(rate for rate, asked in self.asked.items()
                   if asked == shown)
-        stimulus = replace(pts.cell("4K", self.read), name=name)
         rounds = [{"results": [{**one, "stimulus": name}]}
                   for one in self.results[at]]
         return {**cells.plain(stimulus, rounds, self.profile), "paces": paces}
@@ -251,7 +259,7 @@ def run(context):
         return {"checks": [unknown((NAME, TITLE), why)]}
     _fill(context)
     made = [_of_mix(context, read) for read in READS]
-    highest = [one for *_, one in made if one]
+    highest = [one for *_, one in made if one and one.get("paces")]
     return {"cells": [cell for one, *_ in made for cell in one],
             "tables": [table for _, each, _ in made for table in each]
             + ([_search_table(highest)] if highest else [])}

@@ -389,6 +389,19 @@ def test_the_plan_shows_them(qualify, tmp_path, target):
     assert "wsat" in done.stdout and "job/mine/alone" in done.stdout
 
 
+def test_no_name_of_a_file_reaches_the_terminal(qualify, tmp_path, target,
+                                                monkeypatch):
+    """What a terminal obeys, nor what is no text: in a locale of UTF-8 that
+    cannot be printed."""
+    path = written(tmp_path / os.fsdecode(b"x\x1b[31m\xff.fio"), READS)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    for more in (("--plan",), ("--repeat", "1", "--no-pdf")):
+        done = run(qualify, path, target, *more)
+        assert done.returncode in (0, 2), done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+        assert r"job/x\x1b[31m\xff" in done.stdout + done.stderr
+
+
 JOB = "[x]\nrw=randwrite\ndirect=1\n"
 
 

@@ -7,7 +7,7 @@ import sys
 
 from ..base import commandline, runfolder
 from ..base.problem import Problem
-from ..report import forms
+from ..report import forms, wording
 from . import cli, planning, result, targetset, worker
 from .folder import Folder
 from .endurance import soaktest
@@ -36,7 +36,8 @@ def _read(path):
 
 
 def _show(qualification, file):
-    print("\n".join(planning.lines(qualification)), flush=True, file=file)
+    print("\n".join(map(wording.line, planning.lines(qualification))),
+          flush=True, file=file)
     for text in qualification.warnings:
         say(text)
 

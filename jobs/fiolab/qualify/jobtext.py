@@ -81,7 +81,8 @@ def processes(found):
 def seed(*place):
     """Of a job: the same in each run of the same plan, and only there."""
     text = "/".join(map(str, place))
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(text.encode(
+        "utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 

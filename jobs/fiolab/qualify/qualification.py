@@ -14,6 +14,7 @@ from ..base import privatefolder
 from ..base.problem import Problem
 from ..fio import asking, fiorun, returnstack, sidespec
 from ..fio.sidespec import Side
+from ..report import wording
 from . import engines, planning, readings
 from .endurance import soaktest
 from .limits import specfile
@@ -28,7 +29,7 @@ SPEC = "spec.toml"      # the copy in the folder
 
 
 def say(text):
-    print(f"qualify: {text}", file=sys.stderr)
+    print(f"qualify: {wording.line(text)}", file=sys.stderr)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 
 from ..base import progress
 from ..base.problem import Problem
+from ..report import wording
 from ..target import claim
 from . import context, engines, estimate, targetset
 from .execute import Executor, Stopped
@@ -43,7 +44,7 @@ class Watch(progress.Progress):
 
     def _show(self):
         self.done = self.finished - 1
-        self.tick(self.text)
+        self.tick(wording.line(self.text))
 
     def end_test(self):
         with self.lock:

@@ -4,9 +4,14 @@ one sentence."""
 import os
 from pathlib import Path
 import re
+import socket
 import subprocess
 
 import pytest
+
+import vmlab
+from vmlab.channel import Channel
+from vmlab.qmp import Monitor
 
 RUN = Path(__file__).with_name("run")
 
@@ -69,6 +74,26 @@ def test_disks_are_kept(need_vm, tmp_path):
     read = run("--folder", tmp_path, "--device", device, "--", "head", "-n1",
                "/dev/lab/d")
     assert (read.returncode, read.stdout) == (0, "persistent\n"), read
+
+
+def test_who_orders_of_a_guest_that_has_ended_is_told():
+    """As who boots it again waits for that, and for nothing else."""
+    ours, guests = socket.socketpair()
+    channel = Channel(ours)
+    guests.close()
+    with pytest.raises(vmlab.Died, match="takes no more orders"):
+        channel.send("run", "/x")
+    channel.close()
+
+
+def test_who_asks_the_monitor_of_one_is_told_as_well():
+    ours, qemus = socket.socketpair()
+    with ours, qemus:
+        qemus.sendall(b'{"QMP": {}}\n{"return": {}}\n')
+        monitor = Monitor(ours)
+        qemus.close()
+        with pytest.raises(vmlab.Died, match="QEMU has ended"):
+            monitor.do("system_reset")
 
 
 def test_without_qemu(tmp_path):

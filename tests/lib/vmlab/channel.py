@@ -3,6 +3,8 @@
 command has ended."""
 import threading
 
+from .problem import Died
+
 
 class Channel:
     """A thread reads it until QEMU ends.  Any thread may call."""
@@ -55,7 +57,12 @@ class Channel:
                 lambda: true() or not self._open, seconds) and true()
 
     def send(self, *words):
-        self._socket.sendall((" ".join(words) + "\n").encode())
+        """An order; Died if there is nobody any more to take it."""
+        try:
+            self._socket.sendall((" ".join(words) + "\n").encode())
+        except OSError:
+            raise Died("the guest has ended, and takes no more orders"
+                       ) from None
 
     def close(self):
         self._socket.close()

@@ -38,7 +38,10 @@ class Monitor:
     def do(self, command, arguments=None, seconds=60):
         """What QEMU returns."""
         order = {"execute": command, "arguments": arguments or {}}
-        self._socket.sendall(json.dumps(order).encode() + b"\n")
+        try:
+            self._socket.sendall(json.dumps(order).encode() + b"\n")
+        except OSError:
+            raise Died("QEMU has ended") from None
         while True:
             message = self._receive(seconds)
             if "error" in message:

@@ -127,6 +127,12 @@ def test_a_device_that_comes_back_smaller(cut, backing, device, monkeypatch):
         found, "power-cut synced")
 
 
+def test_a_log_for_which_there_is_no_room():
+    with pytest.raises(Problem, match="cannot be written to /dev/full [(]no "
+                       "space left[)]: make room there, 256 KiB"):
+        cutruns._log("/dev/full", 32 * MIB, 4096)
+
+
 def test_what_was_lost_before_a_fault_is_told(cut_strip, strip, monkeypatch):
     """The second cut cannot be made; who resumes goes on with it."""
     once = realcut.Device.once

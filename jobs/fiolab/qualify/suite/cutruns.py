@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 
+from ...base import files
 from ...base.problem import Problem
 from ...fio import fiorun, sidespec
 from ...target import blockio, sysfs
@@ -35,6 +36,17 @@ def _executor(context):
         return mine
     side = sidespec.parse("kaio", context.bench.build)
     return Executor(mine.fio, side, mine.target, mine.folder, mine.stop, True)
+
+
+def _log(path, size, unit):
+    """A new one of a range."""
+    try:
+        return acklog.AckLog.made(path, size, unit, secrets.randbits(64))
+    except OSError as error:
+        raise Problem("the log of what is acknowledged cannot be written to "
+                      f"{path} ({files.reason(error)}): make room there, "
+                      f"{size // unit * acklog.UNIT.itemsize >> 10} KiB."
+                      ) from None
 
 
 class Cutter(threading.Thread):
@@ -106,9 +118,9 @@ class Writer:
         whole, self.begun = self.unit * LARGEST, None
         self.trimmed = False        # for the next cut
         self.seen = None            # after the last cut
-        self.log = log or acklog.AckLog.made(
+        self.log = log or _log(
             path or os.path.join(context.folder, "acknowledged"),
-            size // whole * whole, self.unit, secrets.randbits(64))
+            size // whole * whole, self.unit)
 
     def _fio(self, path, name, seconds, over=None, **options):
         """A run on a device that may be another than the target: fio would add

@@ -337,9 +337,9 @@ def test_zero_is_no_limit_of_a_cell(tmp_path):
 
 # Limits
 
-def judged(tmp_path, target, key, bar):
+def judged(tmp_path, target, key, bar, excused=()):
     spec = load(tmp_path, f"[health]\n{key} = {bar}\n")
-    row, = healthlimits.judge(spec, target)
+    row, = healthlimits.judge(spec, target, excused)
     assert row["test"] == "health" and row["bound"] is None
     return row
 
@@ -491,6 +491,33 @@ def test_write_amplification_that_is_not_told(data, tmp_path):
     row = judged(tmp_path, target, "max_write_amplification", 2)
     assert row["result"] == "not measured"
     assert row["why"] == amplification.NONE
+
+
+@pytest.mark.parametrize("samples, after, excused, value", [
+    ((14, 34), 34, True, 0), ((14, 34), 35, True, 0), ((14, 34), 34, False, 20),
+    ((15, 34), 34, True, 1), ((14, 34, 35), 35, True, 0), ((), 34, True, 0),
+    ((), 34, False, 20)])
+@pytest.mark.parametrize("key, name", [
+    ("max_new_unsafe_shutdowns", "unsafe_shutdowns"),
+    ("max_new_link_errors", "port_aer_nonfatal")])
+def test_what_a_power_cut_provokes_is_no_fault(
+        key, name, samples, after, excused, value, data, tmp_path):
+    """But what had come when it began is, or once another test has begun."""
+    target, test = told(data)
+    for one in test["health"]["samples"]:
+        one["values"] = {**one["values"], name: 14}
+    target["smart"] = {"before": {name: 14}, "after": {name: after + 2},
+                       "why": None, "rows": []}
+    later = [{"whole": True, "values": {name: one}}
+             for one in (after, after + 2)]
+    target["tests"].append({**test, "name": "power-cut", "health": {
+        "why": [], "samples": [{"whole": True, "values": {name: one}}
+                               for one in samples]}})
+    target["tests"].append({**test, "health": {"why": [], "samples": later}})
+    names = {"power-cut"} if excused else ()
+    assert judged(tmp_path, target, key, 0, names)["value"] == value + 2
+    assert judged(tmp_path, target, "max_new_media_errors", 0,
+                  names)["value"] == 0
 
 
 def test_the_overall_result_follows(data, tmp_path):

@@ -42,10 +42,14 @@ def _time(time):
     return time and {name: one for name, one in time.items() if name != "cuts"}
 
 
+def _excused(qualification):
+    """The tests that are to provoke errors."""
+    return {test.name for test in qualification.tests if test.provokes}
+
+
 def _checks(worker, known):
     """Those that are of no single test."""
-    excused = {test.name for test in worker.qualification.tests
-               if test.provokes}
+    excused = _excused(worker.qualification)
     after = worker.after        # None: the run was stopped before its end
     made = (kernelerrors.check(worker.tests, excused),
             after and healthcheck.check(known["smart"], after["smart"],
@@ -195,7 +199,8 @@ def _judge(qualification, data):
     if qualification.spec:
         spec = qualification.spec
         data["limits"] = [one for target in data["targets"] for one in (
-            *judging.judge(spec, target), *healthlimits.judge(spec, target))]
+            *judging.judge(spec, target), *healthlimits.judge(
+                spec, target, _excused(qualification)))]
     figuremarks.mark_limits(data)
     if qualification.other:
         _compare(qualification, data)

@@ -17,22 +17,49 @@ def _samples(target):
             for one in expanded(test["health"]["samples"])]
 
 
-def _logs(target):
+def _of_test(test, excused):
+    """Its samples; "provoked": from there to the next one a test provokes
+    faults, as a power cut does."""
+    provoked = bool(excused) and test["name"] in excused and (
+        test["state"] != "not run")
+    found = [{**one, "provoked": provoked} for one in expanded(
+        (test.get("health") or {"samples": ()})["samples"])]
+    return found or ([{"values": {}, "provoked": True}] if provoked else [])
+
+
+def _logs(target, excused):
     """All that it told of itself in numbers, in order: the log before, the
     samples, the log after."""
     smart = target["smart"]
     before, after = ([{"values": smart[name]}] if smart[name] else []
                      for name in ("before", "after"))
+    samples = [one for test in target["tests"]
+               for one in _of_test(test, excused)]
     return [{"values": {name: value for name, value in one["values"].items()
-                        if smartlog.is_number(value)}}
-            for one in (*before, *_samples(target), *after)]
+                        if smartlog.is_number(value)},
+             "provoked": one.get("provoked", False)}
+            for one in (*before, *samples, *after)]
 
 
-def _growth(logs, names):
+def _unprovoked(logs):
+    """The stretches of them in which nothing was provoked."""
+    found = [[]]
+    for one in logs:
+        found[-1].append(one)
+        if one["provoked"]:
+            found.append([])
+    return found
+
+
+def _growth(stretches, names):
     """By how much the counter grew that grew most; None: none is told more
     than once."""
-    return max((smartlog.growth(each) for each in healthfacts.told(
-        logs, names).values() if len(each) > 1), default=None)
+    found = {}
+    for logs in stretches:
+        for name, values in healthfacts.told(logs, names).items():
+            if len(values) > 1:
+                found[name] = found.get(name, 0) + smartlog.growth(values)
+    return max(found.values(), default=None)
 
 
 def _windows(target, _):
@@ -69,10 +96,11 @@ def _heat(target, logs):
         f"{silent:,} of {len(samples):,} samples lack it")
 
 
-def _counted(names):
-    """By how much the counter grew most that did; of the whole run."""
+def _counted(names, provoked=True):
+    """By how much the counter grew most that did; of the whole run, or but for
+    what tests have provoked."""
     def measure(target, logs):
-        value = _growth(logs, names)
+        value = _growth([logs] if provoked else _unprovoked(logs), names)
         return value, NOT_TOLD if value is None else _no_end(target)
     return measure
 
@@ -96,8 +124,8 @@ MEASURES = {
     "max_throttled_windows": _windows,
     "max_new_media_errors": _counted(smartlog.LOSING),
     "max_new_unsafe_shutdowns": _counted(("unsafe_shutdowns",
-                                          "incomplete_shutdowns")),
-    "max_new_link_errors": _counted(smartlog.LINKING),
+                                          "incomplete_shutdowns"), False),
+    "max_new_link_errors": _counted(smartlog.LINKING, False),
     "min_spare_percent": _extreme("available_spare", "lowest"),
     "max_used_percent": _extreme("percentage_used", "highest"),
     "max_write_amplification": _waf}
@@ -121,7 +149,8 @@ def _row(limit, target, logs):
         "log before and after")
 
 
-def judge(spec, target):
-    """The "limits" of qualify.json of [health], for one of its targets."""
-    logs = _logs(target) if spec.health else ()
+def judge(spec, target, excused=()):
+    """The "limits" of qualify.json of [health], for one of its targets;
+    excused: the names of tests that are to provoke faults."""
+    logs = _logs(target, excused) if spec.health else ()
     return [_row(limit, target, logs) for limit in spec.health]

@@ -97,6 +97,23 @@ def test_a_disk_that_tells_nothing_has_no_log(fake):
         {"tool": "smartctl 7.3", "grown_defects": 0}, None)
 
 
+@pytest.mark.parametrize("told, asked", [
+    ({"gp_logging_supported": True}, " -l devstat"), ([], " -l devstat"),
+    ({"gp_logging_supported": False}, "")])
+def test_a_sata_drive_without_such_logs_is_never_asked_for_statistics(
+        told, asked, fake):
+    """As smartctl 7.3 says of QEMU's drive."""
+    fake.add("smartctl", {
+        "-j -c ": json.dumps({"ata_smart_data": {"capabilities": told}}),
+        "-j -H -A ": healthdata.smartctl_ata(41)})
+    lacking = health.lacks("/dev/sda", "sata")
+    found, why = health.brief("/dev/sda", "sata", 5, lacking)
+    assert why is None and found["temperature_c"] == 41
+    assert fake.calls() == ["smartctl -j -c /dev/sda",
+                            f"smartctl -j -H -A{asked} /dev/sda"]
+    assert health.lacks("/dev/sdb", "scsi") == set()
+
+
 def test_what_a_drive_refuses_is_not_asked_of_it_at_work(fake):
     """Its statistics, which not every SATA drive has."""
     had, plain = healthdata.smartctl_ata(41, heat=7), json.dumps({

@@ -164,14 +164,26 @@ def of(path, kind):
     return found, why
 
 
+def lacks(path, kind):
+    """What brief() is not to ask for: a set.  A SATA drive that says that it
+    has no such logs would refuse its statistics, and count that as an error.
+    """
+    answer = kind == "sata" and tools.run("smartctl", "-j", "-c", path,
+                                          seconds=SECONDS)
+    has, _ = tools.understood(
+        lambda found: found["ata_smart_data"]["capabilities"]
+        ["gp_logging_supported"], _parsed(answer) if answer else {}, "")
+    return {DEVSTAT} if has is False else set()
+
+
 def brief(path, kind, seconds, lacking=None):
     """The same with as little as can be asked of a device at work: of NVMe
     one log page, by nvme where it is there, as smartctl before 7.5 leaves its
     thermal management out.
 
-    lacking: a set that the caller keeps from the first time on, before the
-    device is at work, of what it refuses to tell: each refusal has the kernel
-    recover the link, and the I/O wait for that.
+    lacking: a set that the caller keeps, at first what it lacks(), and from the
+    first time on, before the device is at work, what it refuses to tell: each
+    refusal has the kernel recover the link, and the I/O wait for that.
     """
     if kind == "nvme" and tools.find("nvme"):
         return _by_nvme(path, seconds)

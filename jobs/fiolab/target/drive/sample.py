@@ -57,8 +57,8 @@ def sources(path: str, known: dict) -> list[Source]:
         kind, node = sysfs.kind(leaf), sysfs.node(leaf)
         if kind not in health.SMART_KINDS:
             continue
-        found.append(Source(front, partial(health.brief, node, kind,
-                                           lacking=set())))
+        found.append(Source(front, partial(
+            health.brief, node, kind, lacking=health.lacks(node, kind))))
         log = logs.get(identity.block(leaf)["serial"])
         if log:
             found.append(Source(front, partial(extendedlog.read, log, node)))

@@ -205,8 +205,11 @@ def test_a_device_is_written_once_all_of_it_was_since_its_purge():
 
 def test_what_is_not_known_of_a_device_is_a_warning():
     one = {"name": "/dev/x", "written": {"share": None, "filled_bytes": 0}}
-    text, = prewritten.warnings(one)
-    assert "without the medium" in text and "not known" in prewritten.said(one)
+    text, = prewritten.warnings([one])
+    assert text.startswith("of /dev/x, ") and "without the medium" in text
+    assert "not known" in prewritten.said(one)
+    text, = prewritten.warnings([{**one, "name": name} for name in "abcde"])
+    assert text.startswith("of a, b, c and 2 more, ")
     one["written"] = {"share": 1.0, "filled_bytes": 5_000_000}
-    assert prewritten.warnings(one) == []
+    assert prewritten.warnings([one]) == []
     assert prewritten.said(one).endswith("(5 MB of holes were filled)")

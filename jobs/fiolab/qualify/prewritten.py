@@ -6,6 +6,8 @@
 from ..target import extents
 from ..target.purge import NONE
 
+NAMED = 3               # targets, in a warning
+
 
 def follow(bench, stimuli, purged):
     """After a round, of this command or an earlier one."""
@@ -63,10 +65,11 @@ def said(target):
                    if filled else "")
 
 
-def warnings(target):
-    """Of a target of qualify.json."""
-    written = target.get("written")
-    if not written or written["share"] is not None:
-        return []
-    return [f"of {target['name']}, {extents.UNKNOWN}: not all of the range "
-            "was written after the last purge before reads were measured."]
+def warnings(targets):
+    """One, of targets of qualify.json, however many."""
+    names = [target["name"] for target in targets if target.get("written")
+             and target["written"]["share"] is None]
+    more = len(names) - NAMED
+    of = ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return [f"of {of}, {extents.UNKNOWN}: not all of the range was written "
+            "after the last purge before reads were measured."] if names else []

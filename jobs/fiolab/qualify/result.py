@@ -120,8 +120,9 @@ def _warnings(qualification, targets, finished):
     found += [RESUMED.format(one["at"], phrases.places(one["places"]))
               for one in _resumed(qualification.plan.get("resumed", ()),
                                   targets)]
+    found += prewritten.warnings(targets)
     for target in targets:
-        found += _not_read(target) + prewritten.warnings(target)
+        found += _not_read(target)
         found += healthwords.warnings(target)
         for test in target["tests"]:
             found += [f"{target['name']}, {test['name']}: steady state was "

@@ -8,6 +8,7 @@ import pytest
 
 import hostile
 import qualifydata
+from fiolab.fio.metrics import LIMITS
 from fiolab.qualify.report import (cachewords, phrases, steadywords,
                                    textreport)
 from fiolab.report import wording
@@ -182,6 +183,22 @@ def test_a_bound_that_rounds_to_the_limit_shows_more_digits():
              "metric": "iops", "key": "min_iops"}
     assert phrases.bound(limit).startswith("119999.9")
     assert phrases.bound({**limit, "bound": 120000}) == "120,000"
+
+
+@pytest.mark.parametrize("key, value, bound, said", [
+    ("min_iops", 110000, 90000, "IOPS 90,000 (95% bound)"),
+    ("min_iops", 390, 0, "IOPS 390"), ("min_iops", 390, None, "IOPS 390"),
+    ("max_mean_us", 99000, 110000, "mean latency 110,000 µs (95% bound)"),
+    ("max_mean_us", 110000, 4e6, "mean latency 110,000 µs")])
+def test_a_limit_that_the_figure_itself_misses_shows_that(key, value, bound,
+                                                          said):
+    """Not its bound, which of a few rounds may be anything."""
+    of = LIMITS[key]
+    limit = {"key": key, "metric": of.name, "unit": of.unit, "limit": 100000,
+             "value": value, "bound": bound, "confidence": 0.95,
+             "target": "d", "test": "t", "cell": "c"}
+    shown = phrases.failure(limit, {"targets": []})
+    assert shown.startswith(f"t, c: {said}, asked for "), shown
 
 
 @pytest.mark.parametrize("value, unit, amount", [

@@ -17,14 +17,14 @@ FAILED = 6                  # named under the headline
 # The result
 
 def failures(data):
-    """What failed, one line each: limits first."""
-    made = [phrases.failure(one, data) for one in data["limits"]
-            if one["result"] == "fail"]
+    """What failed, one line each: checks first, as they are of data that are
+    lost, and there are fewer."""
     many = len(data["targets"]) > 1
-    return made + [f"{target['name'] + ', ' if many else ''}{check['title']}: "
-                   f"{check['text']}"
-                   for target, _, check in phrases.checks(data)
-                   if check["result"] == "fail"]
+    made = [f"{target['name'] + ', ' if many else ''}{check['title']}: "
+            f"{check['text']}" for target, _, check in phrases.checks(data)
+            if check["result"] == "fail"]
+    return made + [phrases.failure(one, data) for one in data["limits"]
+                   if one["result"] == "fail"]
 
 
 def _steady_count(data):

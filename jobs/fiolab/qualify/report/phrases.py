@@ -100,8 +100,17 @@ def metric_of(limit):
     return f"{label(limit['metric'])} {time}".rstrip()
 
 
+def _without_bound(limit):
+    """A limit that its figure itself misses, which says more than its bound."""
+    value, asked = limit["value"], limit["limit"]
+    missed = limit["bound"] is not None and value is not None and (
+        value < asked if limit["key"].startswith("min") else value > asked)
+    return {**limit, "bound": None} if missed else limit
+
+
 def failure(limit, data):
     """'IOPS, 4K 100/0: IOPS 644,490 (95% bound), asked for ≥ 700,000'."""
+    limit = _without_bound(limit)
     kind = ("" if limit["bound"] is None else
             f" ({100 * (limit['confidence'] or CONFIDENCE):g}% bound)")
     return (f"{where(limit, data)}: {metric_of(limit)} {bound(limit)}{kind}, "

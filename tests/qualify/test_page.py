@@ -134,6 +134,23 @@ def test_every_cell_names_its_source(text):
             assert phrases.sources(found) in text
 
 
+def test_the_head_of_a_column_is_over_its_text(full):
+    """At the left over words, at the right over figures."""
+    titles = {table["title"] for target in qualifydata.report()["targets"]
+              for test in target["tests"] for table in test["tables"]}
+    found = set()
+    for title, table in re.findall(r'<caption>([^<]*)(.*?</table>)', full,
+                                   re.S):
+        if title.strip() not in titles or '<td class="h' in table:
+            continue
+        _, *heads = re.findall(r'<th scope="col"(| class="word")>', table)
+        rows = [re.findall(r'<td(| class="word")>', row)
+                for row in re.findall(r"<tr><th.*?</tr>", table)[1:]]
+        assert heads == [max(column) for column in zip(*rows)], table
+        found |= set(heads)
+    assert found == {"", ' class="word"'}
+
+
 def test_every_picture_is_described_and_names_its_source(full, outline):
     shown = [tag for tag in outline.tags if tag[0] == "svg"]
     assert len(shown) > 35 and all("aria-labelledby" in t for t in shown)

@@ -236,7 +236,8 @@ def entry(name="iops", why=None, lost=0, names=("nvme1",), **counts):
     ([entry(warning=4), entry("wsat")], "pass", "0 errors and 4 warnings named "
      "it in 2 tests"),
     ([entry(warning=1, err=2), entry("wsat", crit=1)], "fail", "3 errors and 1 "
-     "warning named it in 2 tests, (IOPS 2, WSAT 1); the first: nvme1: err"),
+     "warning named it in 2 tests (IOPS 2, WSAT 1), 4 errors and 0 warnings "
+     "did not; the first: nvme1: err"),
     ([entry(lost=7)], "not measured", "7 of the log's records"),
     ([entry(lost=7, err=1)], "fail", "the first: nvme1: err"),
     ([entry(err=1, name="power-cut"), entry()], "pass", "in 1 test")])

@@ -138,13 +138,13 @@ def _sum(found, kind):
 
 
 def _where(tests):
-    """'IOPS 2, Throughput 1; the first: ...'"""
+    """(' (IOPS 2, Throughput 1)', '; the first: ...') of those with errors"""
     bad = [(test["title"], errors(test["kernel"]["counts"][DEVICE]),
             test["kernel"]["lines"]) for test in tests]
     shown = ", ".join(f"{title} {count}" for title, count, _ in bad if count)
     first = next((line["text"] for _, _, lines in bad for line in lines
                   if line["device"] and line["level"] in kernellog.ERRORS), "")
-    return f"({shown}); the first: {first}"
+    return f" ({shown})", f"; the first: {first}"
 
 
 def check(tests, excused):
@@ -159,9 +159,9 @@ def check(tests, excused):
     every = [test["kernel"] for test in read]
     mine, others = (_sum(every, kind) for kind in (DEVICE, OTHER))
     lost = sum(one["lost"] for one in every)
-    text = (f"{said(mine)} named it in {several(len(read), 'test')}, {{}}"
-            f"{said(others)} did not")
-    return judged(CHECK, None, text.format(""),
-                  text.format(f"{_where(read)}; ") if errors(mine) else None,
+    text = (f"{said(mine)} named it in {several(len(read), 'test')}{{}}, "
+            f"{said(others)} did not{{}}")
+    return judged(CHECK, None, text.format("", ""),
+                  text.format(*_where(read)) if errors(mine) else None,
                   f"{lost:,} of the log's records were written over before "
                   "they were read" if lost else None)

@@ -10,6 +10,7 @@ from ..base import machine
 from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import returnstack
+from ..report import wording
 from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
 from .endurance import soaktest
@@ -56,7 +57,7 @@ def _time(one):
 
 
 def _written(one):
-    parts = [f"{one.amount / 1e9:,.1f} GB"] if one.amount else []
+    parts = [wording.decimal_size(round(one.amount))] if one.amount else []
     parts += ["all the time"] if one.writes else []
     return " + ".join(parts) or "nothing"
 
@@ -84,8 +85,8 @@ def _target_lines(target, qualification):
     found = _estimates(target, qualification)
     short, long = (estimate.clock(sum(getattr(one, name) for one, _ in found))
                    for name in ("shortest", "longest"))
-    lines = [f"{target.name}: {target.whole / 1e9:,.1f} GB, of which "
-             f"{target.size / 1e9:,.1f} GB are used",
+    lines = [f"{target.name}: {wording.decimal_size(target.whole)}, of which "
+             f"{wording.decimal_size(target.size)} are used",
              _row("test", "rounds", "time", "writes", "figures")]
     lines += [_row(one.name, _rounds(one), _time(one), _written(one), figures)
               for one, figures in found]
@@ -110,7 +111,7 @@ def _together(qualification):
 
 def _beside(neighbour):
     return [f"The test neighbour loads {neighbour.name}, of which "
-            f"{neighbour.size / 1e9:,.1f} GB are overwritten."] if (
+            f"{wording.decimal_size(neighbour.size)} are overwritten."] if (
                 neighbour) else []
 
 

@@ -393,7 +393,7 @@ def test_the_reports_of_many_devices(slow):
     words = outline.words()
     assert "sample 105, /dev/nvme5n1" in words
     assert "What differs from its batch" in words
-    assert re.search("/dev/nvme7n1 4K random reads ✗ interference", words)
+    assert re.search("/dev/nvme7n1 ✗ interference 4K random reads", words)
     assert words.count("✓ none") == 7
     assert words.index("All devices") < words.index("What was tested")
 

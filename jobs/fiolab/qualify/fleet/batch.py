@@ -12,6 +12,7 @@ from statistics import median
 
 from ...base.problem import Problem
 from ...fio.metrics import TABLE
+from ...report import wording
 from ...stats import batchoutliers
 from ...stats.verdict import ALPHA
 from ..limits import outcome
@@ -26,7 +27,7 @@ SAME = ("name", "threads", "depth", "active_percent", "write_cache", "minute_s",
 NOTE = ("Marked is what the generalised ESD test takes for an outlier among "
         "the logarithms of a batch of {least} or more, and what differs by "
         "more than {margin:.0f}% from the median: of devices that are alike, "
-        "and log-normal, one in {level:.0f}% of such tables of {rows} figures, "
+        "and log-normal, one in {level:.0f}% of such tables of {rows}, "
         "at most. Where figures spread otherwise, as in a batch of two kinds, "
         "that does not hold.")
 FEW = (f"No device is marked: of fewer than {batchoutliers.FEWEST} of one "
@@ -175,5 +176,6 @@ def summary(runs):
         {"model": model, "size_bytes": size, "devices": those}
         for (model, size), those in zip(batches, members)], "rows": rows,
         "note": NOTE.format(least=batchoutliers.FEWEST, margin=100 * MARGIN,
-                            level=100 * ALPHA, rows=len(tried))
+                            level=100 * ALPHA,
+                            rows=wording.several(len(tried), "figure"))
         if tried else FEW}

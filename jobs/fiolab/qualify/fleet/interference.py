@@ -32,7 +32,7 @@ FEWEST = 6                  # pairs, so that there is a 95% interval
 NOTE = ("{pairs} pairs of runs of {seconds:g} s: each device alone, and all at "
         "once. Warned of is what reads more than "
         f"{100 * MARGIN:.0f}% less beside the others, by the signed-rank test "
-        "with Holm's correction over {figures} figures: without any "
+        "with Holm's correction over {figures}: without any "
         "interference one is in 5% of runs, at most.")
 
 
@@ -170,7 +170,7 @@ def summary(names, found, planned):
     sources = [pair["source"] for pairs in found.values() for pair in pairs]
     return {"rows": rows, "sources": sources, "why": None,
             "note": NOTE.format(pairs=planned.pairs, seconds=planned.seconds,
-                                figures=len(rows))}
+                                figures=wording.several(len(rows), "figure"))}
 
 
 def missing(why):

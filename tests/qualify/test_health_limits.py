@@ -623,7 +623,7 @@ def test_a_test_without_rounds_has_the_temperature_alone():
         for i in range(5)]}}
     with svg.styled():
         drawn, about = healthpicture.picture(test, {}, "p")
-        assert "Temperature over time" in drawn and about == "40 to 40 °C"
+        assert "Temperature over time" in drawn and about == "40 °C"
         test["health"]["samples"] = test["health"]["samples"][:1]
         assert healthpicture.picture(test, {}, "p") is None
 

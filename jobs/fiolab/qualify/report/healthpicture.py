@@ -128,7 +128,7 @@ def _marks(both, samples, scale):
 
 def _said(values, hot, faults):
     return "; ".join([
-        f"{min(values):g} to {max(values):g} °C",
+        healthwords.degrees(min(values), max(values)),
         *([f"throttled (hatched), by {healthwords.titles(hot)}"]
           if hot else []),
         *([f"grew (crosses): {healthwords.titles(faults)}"] if faults else [])])

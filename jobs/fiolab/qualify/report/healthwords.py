@@ -25,12 +25,16 @@ def titles(names):
     return ", ".join(found)
 
 
+def degrees(low, high):
+    """'31 to 58 °C'"""
+    low, high = (f"{value:g}" for value in (low, high))
+    return f"{low} °C" if low == high else f"{low} to {high} °C"
+
+
 def _heat(found):
     heat = found["temperature_c"]
-    if not heat:
-        return ["no temperature"]
-    low, high = (f"{heat[name]:g}" for name in ("lowest", "highest"))
-    return [f"{low} °C" if low == high else f"{low} to {high} °C"]
+    return [degrees(heat["lowest"], heat["highest"]) if heat
+            else "no temperature"]
 
 
 def _written(found):

@@ -110,6 +110,20 @@ def test_each_is_compared_with_alone_in_its_round():
     assert made[1]["values"][neighbour.TIMES] is None
 
 
+def test_reads_too_few_for_a_p99_are_drawn_too():
+    """Of which nothing is compared with what is alone."""
+    cells = [{"name": name, "values": {} if us is None else {
+        "due_p50_us": {"mean": us, "values": [us]}}} for name, us in (
+        (neighbour.ALONE, 200.0), ("beside 128K writes", 500.0),
+        ("128K writes", 90.0), ("beside 4K writes", 300.0),
+        ("beside 128K reads", None))]
+    assert [(cell["name"], known) for cell, known in neighbourpicture.rows(
+        {"cells": cells})] == [
+        (name, {"due_p50_us": ns}) for name, ns in (
+            (neighbour.ALONE, 200_000.0), ("beside 128K writes", 500_000.0),
+            ("beside 4K writes", 300_000.0))]
+
+
 # On devices
 
 RATE = 400      # reads a second of the device, for both

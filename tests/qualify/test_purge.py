@@ -304,7 +304,7 @@ def test_a_part_of_a_device_is_never_erased_as_a_whole(file, fake, tmp_path,
     target.given = MIB
     method, why = purge.plan(target)
     assert method == "blkdiscard" and why == (
-        f"ata secure erase erases all of a device, and only {MIB} bytes are "
+        f"ata secure erase erases all of a device, and only {MIB:,} bytes are "
         "to be used; used blkdiscard instead")
     assert fake.calls() == []
 

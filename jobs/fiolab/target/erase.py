@@ -159,7 +159,7 @@ def offer(target):
         return None, None
     if target.given < _end(target):
         return None, (f"{words.partition(':')[0]} erases all of a device, and "
-                      f"only {target.given} bytes are to be used")
+                      f"only {target.given:,} bytes are to be used")
     reason = blocked(target)
     return (None, reason) if reason else (method, words)
 

@@ -258,6 +258,17 @@ def test_a_device_that_loses_is_found_and_the_others_are_not():
     assert low < found["rows"][3]["ratio"] < high < 0.95
 
 
+def test_of_many_that_lose_the_worst_are_named_in_one_warning():
+    rng, plan = np.random.default_rng(7), planned(8)
+    found = judged(8, simulated(8, plan.pairs, [
+        0.2 if i < 5 else 0 for i in range(8)], 0.02, rng), plan)
+    said, = interference.warnings(found)
+    worst = min(found["rows"], key=lambda row: row["ratio"])
+    assert said.startswith(f"beside the other targets {worst['target']} makes ")
+    assert said.count(" makes ") == interference.NAMED
+    assert " and 2 more figures are less: " in said
+
+
 def test_what_was_not_measured_is_said():
     said, = interference.warnings(interference.missing("d1 went"))
     assert said == "interference between the targets was not measured: d1 went"

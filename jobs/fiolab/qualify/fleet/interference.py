@@ -29,6 +29,7 @@ SECONDS, SPARE = 2, 2       # of PTS, of a run; pairs more than p needs
 LOADS = {"4k": "4K random reads", "128k": "128K random reads"}
 COMMON = (*jobtext.COMMON, "time_based=1", "rw=randread")
 FEWEST = 6                  # pairs, so that there is a 95% interval
+NAMED = 3                   # figures, in a warning
 NOTE = ("{pairs} pairs of runs of {seconds:g} s: each device alone, and all at "
         "once. Warned of is what reads more than "
         f"{100 * MARGIN:.0f}% less beside the others, by the signed-rank test "
@@ -178,14 +179,25 @@ def missing(why):
     return {"rows": [], "sources": [], "why": why, "note": None}
 
 
+def _disturbed(rows):
+    """A warning of those that are, the worst first; none: []."""
+    rows = sorted((row for row in rows if row["verdict"] == "interference"),
+                  key=lambda row: row["ratio"])
+    each = ", ".join(
+        f"{row['target']} makes {wording.percent(row['ratio'])} {row['load']} "
+        f"(95% CI {wording.span(row['ci95'])})" for row in rows[:NAMED])
+    more = len(rows) - NAMED
+    return [f"beside the other targets {each}"
+            + (f" and {wording.several(more, 'more figure')} are less"
+               if more > 0 else "") +
+            ": such figures are those of so many devices on this host, and "
+            "not of one."] if rows else []
+
+
 def warnings(data):
     """Of "interference"; None: there is but one device."""
     if not data:
         return []
-    found = [f"beside the other targets {row['target']} makes "
-             f"{wording.percent(row['ratio'])} {row['load']} (95% CI "
-             f"{wording.span(row['ci95'])}): its figures are those of so many "
-             "devices on this host, and not its own."
-             for row in data["rows"] if row["verdict"] == "interference"]
-    return found + ([f"interference between the targets was not measured: "
-                     f"{data['why']}"] if data["why"] else [])
+    return _disturbed(data["rows"]) + ([
+        f"interference between the targets was not measured: {data['why']}"]
+        if data["why"] else [])

@@ -228,6 +228,12 @@ def test_what_an_attribute_means(name, value, judgement, words):
     assert words is None or judgement == "good" or words in check["text"]
 
 
+def test_its_own_verdict_is_a_word():
+    check = healthcheck.check(GOOD, {**GOOD, "passed": False}, None)
+    assert check["text"].startswith(
+        "its own verdict passed, then failed: the device says")
+
+
 def test_what_it_had_before_is_not_of_these_tests():
     old = {**GOOD, "media_errors": 7, "Reallocated_Sector_Ct": 2}
     rows = {row["name"]: row for row in smartlog.rows(old, old)}

@@ -11,7 +11,9 @@ def _said(row):
     """'media errors 0, then 3: data was lost ...'"""
     note = f": {row['note']}" if row["note"] else ""
     title = row["title"][:1].lower() + row["title"][1:]
-    return f"{title} {row['before']}, then {row['after']}{note}"
+    before, after = (("failed", "passed")[value] if isinstance(value, bool)
+                     else value for value in (row["before"], row["after"]))
+    return f"{title} {before}, then {after}{note}"
 
 
 def check(before, after, why):

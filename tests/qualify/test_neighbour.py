@@ -134,7 +134,7 @@ LONG = dataclasses.replace(QUICK, minute=1.6 / 30 * 60)
 def reads_alone(monkeypatch):
     """With the one noise that is throttled together with the reads."""
     monkeypatch.setattr(neighbour, "LOUD", neighbour.LOUD[2:])
-    *first, last = neighbour.PHASES
+    *first, last = neighbour.PHASES     # without trims
     return dataclasses.replace(queuetests.NEIGHBOUR, phases=(
         *first, dataclasses.replace(
             last, rounds=2, planned=neighbour._round(neighbour.PLANNED))))
@@ -191,6 +191,36 @@ def test_who_is_beside_a_loud_one_waits(need_root, shm, engine, fio_binary,
     assert judged(tmp_path, found) == ["fail", "pass"]
 
 
+@pytest.mark.fio
+def test_trims_of_a_neighbour_come_last(need_root, shm, engine, fio_binary,
+                                        build_dir, tmp_path, stack):
+    """On its part alone, and beside a time alone of their own."""
+    *first, _, last = queuetests.NEIGHBOUR.phases
+    test = dataclasses.replace(queuetests.NEIGHBOUR, phases=(
+        *first, dataclasses.replace(neighbour.PHASES[-1], rounds=1),
+        dataclasses.replace(last, rounds=2)))
+    with targets.loop_of(shm, 16 * MIB, written=True) as device:
+        bench = qualifycontext.bench(device, fio_binary, build_dir,
+                                     str(tmp_path), stack, profile=LONG)
+        found, _ = qualifycontext.run(bench, test)
+        with open(device, "rb") as file:
+            halves = [file.read(8 * MIB) for _ in range(2)]
+    qualifydata.hold(found)
+    assert found["state"] == "done", found["why"]
+    assert [half.count(bytes(128 << 10)) > 0 for half in halves] == [
+        False, True]
+    known = {one["name"]: one["values"] for one in found["cells"]}
+    assert known["128K trims"]["iops"]["mean"] > 0
+    alone, late = (known[name]["due_p99_us"]["values"]
+                   for name in ("alone, before trims", "beside 128K trims"))
+    assert known["beside 128K trims"][neighbour.TIMES]["values"] == [
+        a / b for a, b in zip(late, alone)]
+    table, = found["tables"]
+    assert [row[0] for row in table["rows"]] == [
+        "alone", "beside 128K writes", "beside 4K writes",
+        "beside 128K reads", "alone, before trims", "beside 128K trims"]
+
+
 def filled(path, size):
     path.write_bytes(b"old " * (size // 4))
     return path
@@ -220,7 +250,10 @@ def test_another_device_as_the_neighbour(qualify, two, engine):
     test, = data["tests"]
     assert test["state"] == "done", test["why"]
     assert {one["name"] for one in test["cells"]} == TEST.cell_names()
-    run = json.loads((qualify.out / test["phases"][-1]["rounds"][0]["results"][
+    assert {one["name"] for one in test["cells"] if "why" in one} == {
+        "alone, before trims", "beside 128K trims", "128K trims"}
+    assert not test["phases"][3]["rounds"]
+    run = json.loads((qualify.out / test["phases"][2]["rounds"][0]["results"][
         0]["source"].partition("#")[0]).read_text())
     names = Counter(line for line in run["job"].splitlines()
                     if line.startswith("filename="))

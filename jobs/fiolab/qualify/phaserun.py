@@ -42,7 +42,8 @@ class PhaseRun:
             self.stimuli, bench.profile, bench.target.size)
 
     def _leave_out(self, stimulus):
-        why = jobtext.left_out(stimulus, self.bench.target.logical_block)
+        why = jobtext.left_out(stimulus, self.bench.target.logical_block) or (
+            self.phase.why_not and self.phase.why_not(self.bench))
         if why:
             self.omitted.append((stimulus, why))
         return bool(why)

@@ -66,6 +66,8 @@ class Phase:
     adds: Callable | None = None
     # Of a function: what it gives where it gives anything, for the plan.
     planned: tuple[Stimulus, ...] = ()
+    # Of a Bench, why nothing of it can be run there; None where it can.
+    why_not: Callable | None = None
 
     def foreseen(self) -> tuple[Stimulus, ...]:
         """What it runs, or would, where that depends on earlier phases."""

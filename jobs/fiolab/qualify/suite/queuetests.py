@@ -143,8 +143,9 @@ def _no_ways(context):
         else "only the engine kaio has a choice of them"
 
 
-NEIGHBOUR = Table(neighbour.NAME, neighbour.TITLE, None, neighbour.PHASES,
-                  GROUP, neighbour.derive, neighbours=True)
+NEIGHBOUR = Table(neighbour.NAME, neighbour.TITLE, None, (
+    *neighbour.PHASES, neighbour.TRIMMED), GROUP, neighbour.derive,
+    neighbours=True)
 BURST_TRIMS = Table(
     "burst-trims", "Reads after a burst of trims", None,
     (FILL, *burst.phases("randtrim", "1m")), GROUP, burst.derive)

@@ -4,13 +4,16 @@
 # beside each kind of noise on the other.  The parts are the halves of the
 # range, or the target and another namespace or partition (--neighbour).  The
 # rate is a quarter of what the reader does alone at most, and so well within
-# half of the device.
+# half of the device.  Trims come last, as what they leave is read from no
+# medium, and beside a time alone of their own.
 from dataclasses import replace
+from functools import partial
 
 from ..suite import pts
 from ..suite.derive import column, mean, middle
 from ..suite.model import Phase, Stimulus
 from . import pace
+from .beside import why_no_trims
 
 NAME, TITLE = "neighbour", "Reads beside a noisy neighbour"
 READER, NOISE = 1, 2        # the parts
@@ -26,6 +29,8 @@ LOUD = tuple(Stimulus(name, rw, bs, read, threads, 32, SECONDS, together=True,
     ("128K writes", "write", "128k", 0, 1),
     ("4K writes", "randwrite", "4k", 0, 4),
     ("128K reads", "randread", "128k", 100, 4)))
+TRIMS = (replace(LOUD[0], name="128K trims", rw="randtrim", threads=4),)
+AGAIN = "alone, before trims"
 
 
 def _reads(name):
@@ -42,10 +47,10 @@ def _paced(name, most):
     return pace.scheduled(_reads(name), most * SHARE / 100, THREADS)
 
 
-def _round(most):
+def _round(most, alone=ALONE, loud=None):
     """The stimuli of one, of a reader that does so many I/Os a second."""
-    return (_paced(ALONE, most).stimulus, *(
-        one for noise in LOUD
+    return (_paced(alone, most).stimulus, *(
+        one for noise in loud or LOUD
         for one in (_paced(beside(noise), most).stimulus, noise)))
 
 
@@ -54,18 +59,18 @@ def _most(phases):
     return mean(phases[1], FASTEST, "iops") if len(phases) > 1 else None
 
 
-def _stimuli(phases):
+def _stimuli(phases, *which):
     most = _most(phases)
-    return _round(most) if most else ()
+    return _round(most, *which) if most else ()
 
 
-def compare(results):
+def compare(results, alone=ALONE, loud=None):
     """Add to each reader of a round how many times as late as alone it is; None
     where one of both has too few I/Os for a p99."""
     found = {one["stimulus"]: one["values"] for one in results}
-    for noise in LOUD:
+    for noise in loud or LOUD:
         late, usual = (found[name]["due_p99_us"]
-                       for name in (beside(noise), ALONE))
+                       for name in (beside(noise), alone))
         found[beside(noise)][TIMES] = late and usual and late / usual
 
 
@@ -79,6 +84,12 @@ PHASES = (
     Phase("neighbours", f"4K random reads at {SHARE}% of that, alone and "
           "beside each neighbour", _stimuli, ROUNDS, histogram=True,
           adds=compare, planned=_round(PLANNED)))
+TRIMMED = Phase(
+    "trims", "the same alone, and beside trims", lambda phases: _stimuli(
+        phases, AGAIN, TRIMS), ROUNDS, histogram=True,
+    adds=partial(compare, alone=AGAIN, loud=TRIMS),
+    planned=_round(PLANNED, AGAIN, TRIMS),
+    why_not=lambda bench: why_no_trims(bench.neighbour or bench.target))
 
 
 # The table
@@ -89,17 +100,26 @@ def _row(phase, name, noise):
               for metric in ("iops", "mbps"))]
 
 
+def _rows(phases):
+    """Of the phases that were run."""
+    for phase, (alone, loud) in zip(phases[len(PHASES) - 1:], (
+            (ALONE, LOUD), (AGAIN, TRIMS))):
+        if phase["rounds"]:
+            yield _row(phase, alone, None)
+            yield from (_row(phase, beside(noise), noise) for noise in loud)
+
+
 def derive(phases):
     """The table of all neighbours."""
-    if len(phases) < len(PHASES) or not phases[-1]["rounds"]:
+    rows = list(_rows(phases))
+    if not rows:
         return {}
     asked = _paced(ALONE, _most(phases)).asked
     return {"tables": [{
         "title": TITLE, "columns": [
             "reads", *map(column, SHOWN), "times p99 alone",
             "neighbour IOPS", "neighbour MB/s"],
-        "rows": [_row(phases[-1], ALONE, None), *(
-            _row(phases[-1], beside(noise), noise) for noise in LOUD)],
+        "rows": rows,
         "note": f"{asked:,} reads of 4K a second, {SHARE}% of what they do "
         "alone as fast as they go, due at random moments, from which they "
         f"count; medians of {ROUNDS} rounds, in each of which all are run"}]}

@@ -16,7 +16,8 @@ WIDER = 1.5                         # times: the axis beyond the figures
 def rows(test):
     """[(cell, {metric: its median in ns})] of the readers at the set rate,
     with those of too few reads for a p99."""
-    readers = (neighbour.ALONE, *map(neighbour.beside, neighbour.LOUD))
+    readers = (neighbour.ALONE, *map(neighbour.beside, neighbour.LOUD),
+               neighbour.AGAIN, *map(neighbour.beside, neighbour.TRIMS))
     found = [(cell, {metric: 1000 * value for metric in METRICS if (
         value := middle_of(cell, metric)) is not None})
              for cell in test["cells"] if cell["name"] in readers]

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 from pathlib import Path
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -123,8 +124,40 @@ def test_a_device_that_comes_back_smaller(cut, backing, device, monkeypatch):
     found = cut(power_cut=f"truncate -s 16M {backing}; losetup -c {device}",
                 claimed=True)
     assert results(found)["power-cut synced"] == "fail", found
-    assert f"{device} is another: its size was {32 * MIB} and is " in text(
+    assert (f"{device} did not come back in 3 s, or not as it went: its size "
+            f"was {32 * MIB} and is ") in text(found, "power-cut synced")
+
+
+def test_a_device_that_comes_back_larger(cut, backing, device):
+    """It is the same one, which has lost its configuration."""
+    found = cut(power_cut=f"truncate -s 48M {backing}; losetup -c {device}",
+                claimed=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert (f"{device} is not as it went: its size was {32 * MIB} and is "
+            f"{48 * MIB}.") in text(found, "power-cut synced")
+    assert not cut.claims[0]
+
+
+def test_a_device_that_comes_back_read_only(cut, device):
+    """As a drive does that has found too much wrong with itself."""
+    try:
+        found = cut(power_cut=f"blockdev --setro {device}", claimed=True)
+    finally:
+        subprocess.run(["blockdev", "--setrw", device], check=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert f"{device} is not as it went: it is read-only." in text(
         found, "power-cut synced")
+
+
+def test_a_device_that_takes_no_more_writes(cut_strip, monkeypatch):
+    """Though all is there."""
+    def fails_(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    monkeypatch.setattr(blockio.Raw, "write", fails_)
+    found = cut_strip(claimed=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert "takes no writes any more after the cut (Input/output error)" in \
+        text(found, "power-cut synced")
 
 
 def test_a_log_for_which_there_is_no_room():
@@ -412,7 +445,7 @@ def test_what_comes_into_use_beside_it_is_not_cut_off(cut_strip, strip,
         used[0] = "/dev/x1, which is in use (it is mounted on /x)"
         return found
     monkeypatch.setattr(realcut.Device, "_look", looks)
-    monkeypatch.setattr(realcut.claimable, "used_beside", lambda _: used[0])
+    monkeypatch.setattr(realcut.claimable, "used_beside", lambda *_: used[0])
     found = cut_strip(profile=MANY, claimed=True)
     assert found["state"] == "failed" and strip.cuts == 1
     assert f"{strip.path} shares a disk with /dev/x1, which is" in found["why"]

@@ -150,18 +150,52 @@ class Device:
         """With what became of the writes.  The device is claimed again, but
         for one that holds nothing of ours and has no name of its own: that is
         another, or has lost all, and neither may pass or be written to."""
+        changed = self._changed()
+        if changed:
+            return self._gone(cut, f"is not as it went: {changed}")
         try:
             cut, seen = self.writer.look(self.path, cut, self.atomic)
         except OSError as error:
-            return {**cut, "gone": True, "why": f"{self.path} cannot be read "
-                    f"any more after the cut ({error.strerror})"}
+            return self._gone(cut, "cannot be read any more after the cut "
+                              f"({error.strerror})")
         if not seen.ours and not any(map(self.before.get, NAMES)):
             self._check_same()
-            return {**cut, "gone": True, "why": f"{self.path} held nothing of "
-                    "what was written to it, and has no serial number: it has "
-                    "lost all, or another device has come back"}
+            return self._gone(
+                cut, "held nothing of what was written to it, and has no "
+                "serial number: it has lost all, or another device has come "
+                "back")
         self._take_back()
-        return cut
+        why = self._refuses(int(seen.unreadable.argmin()))
+        return self._gone(cut, why) if why else cut
+
+    def _gone(self, cut, why):
+        """Of a device that is no use any more: that fails."""
+        return {**cut, "gone": True, "why": f"{self.path} {why}"}
+
+    def _difference(self):
+        """From what went; None: there is none."""
+        return identity.same(self.before, identity.describe(self.path),
+                             identity.DEVICE)
+
+    def _changed(self):
+        """How it differs, or what it lacks, where by its name it is the device
+        that went; else whoever claims it says so."""
+        now = identity.describe(self.path)
+        if not any(self.before.get(name) and
+                   self.before.get(name) == now.get(name) for name in NAMES):
+            return None
+        return "it is read-only." if now.get("read_only") else (
+            self._difference())
+
+    def _refuses(self, unit):
+        """Why it takes no write, of what that unit holds; None if it does."""
+        unit, size = unit * self.writer.unit, self.writer.unit
+        try:
+            with blockio.opened(self.context.target, writable=True) as raw:
+                raw.write(unit, raw.read(unit, size))
+        except OSError as error:
+            return f"takes no writes any more after the cut ({error.strerror})"
+        return None
 
     def once(self, number, sync):
         """One cut, and what became of the writes."""
@@ -180,7 +214,7 @@ class Device:
         except Problem as problem:
             raise self._failed(problem) from None
         if not is_back(target):
-            return {**cut, "gone": True, "why": self._why_gone()}
+            return self._gone(cut, self._why_gone())
         return self._look(cut)
 
     def _prepare(self, number):
@@ -188,10 +222,11 @@ class Device:
         target = self.context.target
         claim.check_same(target)
         # The look before the first test may have been days ago.
-        used = target.folder and claimable.used_beside(target.folder)
-        if used:
-            raise Problem(f"no power is cut, as {self.path} shares a disk with "
-                          f"{used}: end that use, then go on with --resume.")
+        own = target.folder and sysfs.device(target.folder)
+        shared = claimable.doubts(own or None).get(claimable.SHARED)
+        if shared:
+            raise Problem(f"no power is cut, as {self.path} {shared}: end that "
+                          "use, then go on with --resume.")
         try:
             self.writer.prepare(target.held if target.claimed else self.path,
                                 number)
@@ -203,13 +238,11 @@ class Device:
     def _why_gone(self):
         """It may be there, but shorter than it was."""
         try:
-            other = identity.same(self.before, identity.describe(self.path),
-                                  identity.DEVICE)
+            other = self._difference()
         except OSError:
             other = None
-        return f"the device did not come back in {RETURN} s" + (
-            f"; what is there as {self.path} is another: {other}" if other
-            else "")
+        return f"did not come back in {RETURN} s" + (
+            f", or not as it went: {other}" if other else "")
 
     def _cut(self, number):
         if self.kept:
@@ -226,8 +259,7 @@ class Device:
     def _check_same(self):
         """Where it is another device, a Problem: no test writes there any
         more."""
-        other = identity.same(self.before, identity.describe(self.path),
-                              identity.DEVICE)
+        other = self._difference()
         if other:
             self.context.target.close()
             raise Problem(f"what came back as {self.path} after the power cut "

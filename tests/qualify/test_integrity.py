@@ -265,6 +265,28 @@ def test_old_data_where_the_device_promises_zeroes(lab, fake, monkeypatch):
     assert set(results(lab("trim")).values()) == {"pass"}
 
 
+@pytest.mark.parametrize("bits, result", [(0, None), (1, "fail")])
+def test_a_device_that_trims_a_part_of_each_piece(lab, fake, monkeypatch, bits,
+                                                  result):
+    """As one does whose own units the partition does not begin with: what is
+    left is of no other place."""
+    nvme(lab, fake, monkeypatch, bits)
+    restores = lying(lab)
+
+    def lies(name):
+        restores(name)
+        if name == "trim":
+            with open(lab.backing, "r+b") as file:
+                for piece in range(0, 64, 2):
+                    file.seek(piece * (64 << 10))
+                    file.write(bytes(4096))
+    found = lab("trim", after=lies)
+    assert results(found)["trim own"] == "pass", texts(found)
+    assert results(found).get("trim content") == result
+    assert found["tables"][0]["rows"] == [
+        ["zeroes, 0xff or as before, block by block", 32]]
+
+
 def test_old_data_where_nothing_is_promised(lab, fake, monkeypatch):
     """Is recorded, and neither passes nor fails."""
     nvme(lab, fake, monkeypatch, 0)

@@ -14,6 +14,9 @@ from .verifying import (first_fault, judged, patience, section, unknown,
 
 PIECE, PIECES = 64 << 10, 64
 BEFORE, OTHER = "as before", "something else"
+# A device leaves alone what is no whole unit of its own, at the edges.
+PARTLY = "zeroes, 0xff or as before, block by block"
+BLANK = {ZEROES: b"\0", ONES: b"\xff"}
 SUCCEEDS, NEIGHBOURS, SAME, OWN, CONTENT = NAMES = (
     ("trim succeeds", "Trim succeeds"),
     ("trim neighbours", "Trim leaves the neighbours alone"),
@@ -54,11 +57,19 @@ def _contents(context, places, size):
         return [raw.read(place, size) for place in places]
 
 
-def _kind(before, now):
-    if before == now:
-        return BEFORE
-    return next((kind for kind, byte in ((ZEROES, b"\0"), (ONES, b"\xff"))
-                 if now.count(byte) == len(now)), OTHER)
+def _is(kind, before, now):
+    return now == before if kind == BEFORE else (
+        now.count(BLANK[kind]) == len(now))
+
+
+def _kind(before, now, block):
+    """Of a piece; block: bytes that are always of one kind."""
+    kinds = (BEFORE, ZEROES, ONES)
+    whole = next((kind for kind in kinds if _is(kind, before, now)), None)
+    parts = [slice(at, at + block) for at in range(0, len(now), block)]
+    return whole or (PARTLY if all(
+        any(_is(kind, before[part], now[part]) for kind in kinds)
+        for part in parts) else OTHER)
 
 
 def _jobs(context, size, pieces):
@@ -103,7 +114,8 @@ def _found(context, size, pieces):
     trimmed = sum(job["trim"]["io_bytes"] for job in ran.jobs)
     first, second = (_contents(context, places, size) for _ in range(2))
     near, near_why = first_fault([fio("neighbours")])
-    kinds = Counter(map(_kind, before, first))
+    kinds = Counter(_kind(*each, context.target.logical_block)
+                    for each in zip(before, first))
     promise = trimpromise.of(context.target.path)
     return {"tables": [_table(kinds, promise)], "checks": [
         judged(SUCCEEDS, ran.source, f"{trimmed:,} of "

@@ -251,7 +251,7 @@ def test_ata_secure_erase(file, fake, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("change, words", [
     (("not\tfrozen", "\tfrozen"), "not frozen (suspend"),
-    (("not\tenabled", "\tenabled"), "no password"),
+    (("not\tenabled", "\tenabled"), "--security-disable kaio"),
     (("not\tlocked", "\tlocked"), "no password"),
     (("\t\tsupported\n\tnot\ten", "\tnot\tsupported\n\tnot\ten"),
      "has no ata secure erase"),

@@ -110,7 +110,9 @@ def _ata_blocked(target):
     if not told.get("supported"):
         return "the drive has no ata secure erase"
     if told.get("locked", True) or told.get("enabled", True):
-        return "ata secure erase needs a drive that has no password set"
+        return ("ata secure erase needs a drive that has no password set "
+                "(where it was broken off: hdparm --user-master u "
+                f"--security-disable {PASSWORD} {target.path})")
     if told.get("frozen", True):
         return ("ata secure erase needs a drive that is not frozen (suspend "
                 "and resume the machine, or plug the drive in again)")

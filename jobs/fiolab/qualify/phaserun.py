@@ -2,6 +2,7 @@
 # Runs one phase of a test on one target: a purge where asked for, then rounds
 # of stimuli until the tracked variables are steady.  What a finished round
 # came to is kept, so that a later command goes on after it.
+from dataclasses import replace
 from statistics import fmean
 import time
 
@@ -12,6 +13,19 @@ from ..target import claim, purge
 from . import estimate, jobtext, prewritten, values
 from .execute import Stopped
 from .tails import windows
+
+
+LONGER = 10             # times, where a scaled-down time was too short
+
+
+def _longer(profile):
+    return replace(profile, minute=LONGER * profile.minute,
+                   shortest=LONGER * profile.shortest)
+
+
+def _is_idle(load, ran):
+    found, _ = values.of(*ran.named(load.name), load.threads)
+    return not found["iops"] > 0
 
 
 def measured(load, jobs, stats):
@@ -91,19 +105,27 @@ class PhaseRun:
                                                self.bench.profile))
 
     def _process(self, number, order, loads):
-        """Run the loads of one fio process."""
+        """Run the loads of one fio process; where a scaled-down time was too
+        short for one of them, as on a machine that is busy, for longer."""
+        profile, name = self.bench.profile, (f"{order:03d}",)
+        ran = self._run(number, name, loads, profile)
+        if profile.scaled and any(_is_idle(load, ran) for load in loads):
+            ran = self._run(number, (*name, "longer"), loads, _longer(profile))
+        return ran
+
+    def _run(self, number, name, loads, profile):
         bench = self.bench
         known = [jobtext.seed(bench.seed, self.test.name, self.phase.name,
                               number, load.index) for load in loads]
         offset = self.position if loads[0].stimulus.continues else 0
         other = self._neighbour(loads)
-        text = jobtext.text(loads, bench.profile,
-                            bench.target.size, known, offset,
+        text = jobtext.text(loads, profile, bench.target.size, known, offset,
                             bench.executor.tells_windows and
                             self.phase.histogram, other,
                             bench.executor.base() if other else ())
-        ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
-                                 self._limit(loads), base=not other)
+        ran = bench.executor.run(text, self._name(number, *name), estimate.
+                                 of_loads(loads, profile, bench.target.size,
+                                          estimate.SLOWEST), base=not other)
         if other:
             claim.check_same(other)
         if loads[0].stimulus.continues:
@@ -119,11 +141,6 @@ class PhaseRun:
             return None
         claim.check_same(other)
         return other
-
-    def _limit(self, loads):
-        size = self.bench.target.size
-        return estimate.of_loads(loads, self.bench.profile, size,
-                                 estimate.SLOWEST)
 
     def _results(self, ran, loads):
         """(entries of qualify.json, latencies, bytes written)."""

@@ -26,7 +26,7 @@ from fiolab.qualify import cli, qualification, result, targetset
 from fiolab.qualify.limits import specfile
 from fiolab.qualify.records import junitreport, markdownreport
 from fiolab.qualify.report import htmlreport, phrases, schema, textreport
-from fiolab.qualify.suite import profiles
+from fiolab.qualify.suite import profiles, pts
 
 QUALIFY = str(ROOT / "jobs" / "qualify")
 GOOD = """[record]
@@ -110,6 +110,20 @@ def test_each_target_has_its_sample(tmp_path, stack):
         targetset.make(made)
     made.asked = replace(made.asked, sample=["1"])
     targetset.make(made)
+
+
+def test_of_a_host_nobody_sees_whether_size_is_all(monkeypatch, stack):
+    """So that a figure of a part of a device is not called PTS's unsaid."""
+    monkeypatch.setattr(targetset, "_hosts", lambda *_: [])
+    said = []
+    for profile in (profiles.ENTERPRISE, profiles.QUICK):
+        for tests in (pts.tests(profile), ()):
+            made = qualification.Qualification(qualification.Request(
+                target=["/dev/x"], client="host", size=1 << 30), profile,
+                tests, None, stack)
+            targetset.make(made)
+            said.append(made.warnings)
+    assert said == [[targetset.NOT_SEEN], [], [], []]
 
 
 # The head of the report

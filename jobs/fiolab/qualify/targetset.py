@@ -15,6 +15,8 @@ from ..target.target import Target
 SMALLEST = 16 << 20         # of what a qualification needs
 WHOLE = 1 << 20             # the active range is a multiple
 REMOTE_BLOCK = 512          # fio on a host does not tell
+NOT_SEEN = ("how large targets on hosts are cannot be seen from here: figures "
+            "are PTS's only where --size is all of the device.")
 
 
 def share(total, percent):
@@ -162,6 +164,9 @@ def make(qualification):
                       f"{len(asked.sample)} times: give one for each, in their "
                       "order.")
     qualification.targets = made
+    if asked.client is not None and not profile.scaled and any(
+            test.group == "pts" for test in qualification.tests):
+        qualification.warnings.append(NOT_SEEN)
     qualification.warnings += [text for one in made for text in one.warnings]
 
 

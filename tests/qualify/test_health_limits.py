@@ -59,6 +59,9 @@ def test_by_what_a_device_throttles(before, now, names):
     assert throttling.by(before, now) == names
 
 
+WARNED = {"nvme": {"warning_temperature_c": 70, "thermal_management": False}}
+
+
 @pytest.mark.parametrize("known, values, result", [
     (NVME, [{}, {}], []), (NVME, [{}, {"thm_temp1_total_time": 5}],
                            ["thm_temp1_total_time"]),
@@ -69,6 +72,13 @@ def test_by_what_a_device_throttles(before, now, names):
     ({}, [{"warning_temp_time": 7}] * 2, []),
     (SILENT, [{"throttle_level": 0}] * 2, []),
     (SILENT, [{"throttle_level": 1}], ["throttle_level"]),
+    # Half a minute above the warning temperature counts no minute.
+    (WARNED, [{"temperature_c": 70}, {"temperature_c": 69}],
+     ["temperature_c"]),
+    (WARNED, [{"temperature_c": 69}] * 2, []),
+    (NVME, [{"temperature_c": 70}] * 2, []),
+    (WARNED, [{"temperature_c": 70, "throttle_level": 0}] * 2, []),
+    (SILENT, [{"temperature_c": 99}] * 2, None),
     (SILENT, [{}, {"over_temperature_time": 0}], None)])
 def test_whether_it_throttled_in_a_round(known, values, result):
     assert throttling.of_round([told_of(**one) for one in values],

@@ -3,14 +3,19 @@
 # health log that grow when it does (smartlog.SLOWING) and by the level that
 # some tell, between two neighbouring samples of a round.  A counter that a
 # device does not keep is 0 for ever: which it keeps is in its identity, and
-# where it keeps none, or there were no two samples, it is not known.
+# where it keeps none, or there were no two samples, it is not known.  That of
+# the warning temperature counts minutes: of a device that has no finer one, a
+# sample which is as hot tells of less than a minute.
 from itertools import pairwise
+import math
 
 from ...target.drive import smartlog
 
-LEVEL = "throttle_level"
+LEVEL, HEAT, WARNING = ("throttle_level", "temperature_c",
+                        "warning_temperature_c")
+FINER = LEVEL, "throttle_events"        # beside thermal management
 # What of an NVMe device's identity says that it keeps a counter.
-KEPT_BY = {"warning_temp_time": "warning_temperature_c",
+KEPT_BY = {"warning_temp_time": WARNING,
            "critical_comp_time": "critical_temperature_c",
            **{f"thm_temp{i}_{what}": "thermal_management" for i in (1, 2)
               for what in ("trans_count", "total_time")}}
@@ -46,6 +51,19 @@ class Counters:
         # Where the identity does not tell, one that has counted does count.
         return bool(value or nvme.get(KEPT_BY[own]))
 
+    def hot(self, values):
+        """The temperatures of a sample that are at their warning, of devices
+        that count no more than minutes of that."""
+        found = []
+        for front, known in self.of.items():
+            nvme = known.get("nvme") or {}
+            finer = nvme.get("thermal_management") or any(
+                front + name in values for name in FINER)
+            if not finer and values.get(front + HEAT, 0) >= (
+                    nvme.get(WARNING) or math.inf):
+                found.append(front + HEAT)
+        return found
+
     def are_known(self, samples):
         """Would it be seen that a device throttled between the samples?"""
         ends = [{smartlog.parts(name)[0] for name, value in one[
@@ -60,6 +78,7 @@ def of_round(samples, counters):
     pairs = pairwise(one["values"] for one in samples)
     found = [name for pair in pairs for name in by(*pair)]
     found += [name for one in samples[:1] for name in by({}, one["values"])]
+    found += [name for one in samples for name in counters.hot(one["values"])]
     return list(dict.fromkeys(found)) or (
         [] if counters.are_known(samples) else None)
 

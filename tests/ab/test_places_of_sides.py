@@ -266,6 +266,10 @@ def test_a_file_or_device_is_no_name_for_an_engine(name, tmp_path):
         there.rename(f"{there}:")
     with pytest.raises(Problem, match="give @target="):
         sidespec.parse("libaio", "", [("filename", name.format(there=there))])
+    # From another folder, as that of fio is, it may be anything.
+    for bad in ("../../there", "a:../b", "..", "a/../../b"):
+        with pytest.raises(Problem, match="leads out of the folder that fio"):
+            sidespec.parse("libaio", "", [("filename", bad)])
     side = sidespec.parse("libaio", "", [("filename", "trtype=PCIe ns=1")])
     assert side.own.filename == "trtype=PCIe ns=1"
     for bad in ("a;b", "a#b", "$HOME", " a", "a\nb"):

@@ -64,6 +64,9 @@ def _filename(text):
     if re.search(r"[\x00-\x1f\x7f;#$]", text) or text != text.strip():
         raise Problem("fio would misread the name (; # $ or an outer blank).")
     for name in [text, *re.split(r"(?<!\\):", text)]:
+        if ".." in name.split("/"):
+            raise Problem(f"{name} leads out of the folder that fio runs in, "
+                          "which is not this one: give @target= with a path.")
         if _is_place(name.replace("\\:", ":")):
             raise Problem(f"{name} is a file or device of this machine, which "
                           "nobody would claim or check: give @target=.")

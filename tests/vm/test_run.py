@@ -6,10 +6,12 @@ from pathlib import Path
 import re
 import socket
 import subprocess
+import time
 
 import pytest
 
 import vmlab
+from vmlab import command
 from vmlab.channel import Channel
 from vmlab.qmp import Monitor
 
@@ -34,10 +36,12 @@ def sentence(done, status=125):
 
 @pytest.mark.quick
 def test_a_command(need_vm, tmp_path):
+    tmp_path = tmp_path / "with a blank"
+    tmp_path.mkdir()
     done = run("--device", "nvme,lba=4096,id=drive", "--share", tmp_path,
                "--log", "--", "sh", "-c",
                "cat /sys/class/block/$(basename $(readlink /dev/lab/drive))/"
-               f"queue/logical_block_size; echo kept >{tmp_path}/file; "
+               f"queue/logical_block_size; echo kept >'{tmp_path}/file'; "
                "echo err >&2; exit 7")
     assert (done.returncode, done.stdout) == (7, "4096\n"), done
     assert "err\n" in done.stderr and "Linux version" in done.stderr
@@ -64,8 +68,41 @@ def test_time_is_up(need_vm, tmp_path):
     assert qemus(tmp_path) == []
 
 
+def test_a_command_that_never_ends(tmp_path, capfd):
+    """It is told what time it had, and what it said stays."""
+    class Order:
+        folder, argv = tmp_path, ["sleep", "a b"]
+
+        def wait(self, seconds, kill):
+            (self.folder / "out").write_text("said\n")
+            time.sleep(seconds)
+            raise vmlab.Late("not ended")
+
+    with pytest.raises(vmlab.Late, match="time is up: sleep 'a b' had not ended "
+                       "600 s after the guest was started, and was killed"):
+        command.follow(Order(), time.monotonic() + 0.1, 600)
+    assert capfd.readouterr().out == "said\n"
+
+
+def test_what_the_guest_cannot_make_is_named(need_vm):
+    """One that has been made before is not blamed for it."""
+    said = sentence(run("--no-ram", "--device", "null_blk,id=good", "--device",
+                        "null_blk,id=d,irqmod=2", "--", "true"))
+    assert said.endswith("the guest has no null_blk d: this kernel has no "
+                         "attribute irqmod of it")
+
+
+def test_parameters_that_a_module_has_not_are_told(need_vm):
+    """The kernel loads it all the same."""
+    said = sentence(run("--no-ram", "--device", "brd,id=d,rd_size_=1", "--",
+                        "true"))
+    assert "no brd d: brd: unknown parameter 'rd_size_' ignored" in said
+
+
 def test_disks_are_kept(need_vm, tmp_path):
-    """A second run finds what the first has written."""
+    """A second run finds what the first has written, in a folder with a blank
+    in its name."""
+    tmp_path = tmp_path / "a b"
     device = "virtio,id=d,size=4M"
     write = run("--folder", tmp_path, "--device", device, "--", "sh", "-c",
                 "echo persistent | dd of=/dev/lab/d conv=fsync")
@@ -107,8 +144,28 @@ def test_without_qemu(tmp_path):
     (["--device", "floppy"], "'floppy' is no kind of device; these are: nvme"),
     (["--device", "nvme,size=big"], "size of nvme,size=big is no number"),
     (["--device", "nvme,id=a/b"], "'a/b' is no name of a device"),
-    (["--device", "nvme,colour=red"], "QEMU does not start: .*colour"),
+    (["--device", "nvme,colour=red"], "QEMU does not start: Property .*colour"),
+    (["--device", "nvme,lba"], "'lba' in nvme,lba is no KEY=VALUE"),
+    (["--device", "nvme,lba=1,lba=2"], "lba= is there twice"),
+    (["--device", "nvme,bad=x"], "bad=x is no SECTOR"),
+    (["--device", "nvme,lba=0xz"], "QEMU does not start: Parameter"),
+    (["--device", "nvme,namespaces=0"], "namespaces=0 is no number"),
+    (["--device", "brd,rd_nr=x"], "rd_nr=x is no number"),
+    (["--device", "scsi_debug,max_luns=x"], "max_luns=x is no number"),
+    (["--device", "null_blk,size=1K"], "not in whole MiB"),
+    (["--device", "nvme,id=a", "--device", "scsi,id=a"], "two devices are called a"),
+    (["--device", "nvme,id=a,namespaces=2", "--device", "scsi,id=a-2"],
+     "'a-2' is no name of a device"),
     (["--device", "dm,target=linear"], "dm takes over=ID"),
+    (["--device", "dm,over=drive", "--device", "nvme,id=drive"],
+     "over=drive of dm,over=drive is no device that comes before it"),
+    (["--device", "md"], r"md takes over=ID\+ID"),
+    (["--share", "/nowhere"], "no folder /nowhere to be shared: make it"),
+    (["--share", "/etc/passwd"], "no folder /etc/passwd to be shared"),
+    (["--folder", "/proc/nowhere"], "/proc/nowhere: No such file"),
+    (["--cpus", "0"], "--cpus: '0' is no number from 1 on"),
+    (["--timeout", "-5"], "--timeout: '-5' is no number from 1 on"),
+    (["--bogus"], "unrecognized arguments: --bogus"),
 ])
 def test_mistakes(need_vm, argv, said):
     done = run(*argv, "--", "true")

@@ -19,7 +19,8 @@ class Channel:
         with self._socket.makefile("r", encoding="utf-8") as lines:
             try:
                 for line in lines:
-                    self._take(line.split())
+                    # The folder is last, as there may be blanks in it.
+                    self._take(line.rstrip("\n").split(" ", 2))
             except OSError:
                 pass
         with self._changed:
@@ -31,7 +32,7 @@ class Channel:
             if words == ["ready"]:
                 self._boots += 1
             elif words[:1] == ["done"]:
-                self._ended[words[1]] = int(words[2])
+                self._ended[words[2]] = int(words[1])
             self._changed.notify_all()
 
     @property

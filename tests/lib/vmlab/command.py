@@ -3,6 +3,7 @@
 status back."""
 import argparse
 import os
+import shlex
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ HELP = """Boots the distribution's kernel in a virtual machine, on this machine'
 own root, which it only reads, and runs COMMAND in it as root.  Nothing that it
 writes stays, but in folders of --share.  Every path is the same in the guest; the
 devices are /dev/lab/ID.  The exit status is COMMAND's; 124 after --timeout, 125
-without a guest."""
+without a guest, as where one of these options is wrong."""
 EPILOG = """DEVICE is KIND[,KEY=VALUE]...; of QEMU %s, made by the guest %s.
 Keys of all are id=NAME and size=256M; of QEMU's also lba=512|4096, pba=, cache=0|1,
 bad=SECTOR+SECTOR (I/O errors), nvme also ms=, pi=, zoned=1, zone_size=, namespaces=N,
@@ -25,8 +26,21 @@ the module.  More of it: tests/vm/README.md""" % (
     ", ".join(devices.DISKS), ", ".join(made.KINDS))
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """One sentence, and a status that is not COMMAND's."""
+        self.exit(FAILED, f"{self.prog}: {message} (--help tells more)\n")
+
+
+def above_0(text):
+    """For argparse."""
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+    return int(text)
+
+
 def parser():
-    made_here = argparse.ArgumentParser(
+    made_here = Parser(
         prog="tests/vm/run", usage="%(prog)s [OPTION]... [--] COMMAND...",
         description=HELP, epilog=EPILOG)
     add = made_here.add_argument
@@ -35,13 +49,16 @@ def parser():
     add("--kernel", default="stable", metavar="stable|newer|FOLDER",
         help="of this machine's release of Debian, of the backports of the "
         "newest, or in a folder with lib/modules and boot (%(default)s)")
-    add("--arch", default="x86_64", choices=architecture.ARCHITECTURES)
+    add("--arch", default="x86_64", choices=architecture.ARCHITECTURES,
+        help="the processor (%(default)s)")
     add("--share", action="append", default=[], metavar="FOLDER",
         help="a folder that the guest may write")
-    add("--cpus", type=int, default=2)
-    add("--memory", type=int, default=2048, metavar="MIB")
-    add("--timeout", type=float, default=600, metavar="SECONDS",
-        help="for all of it (%(default)g)")
+    add("--cpus", type=above_0, default=2, metavar="N",
+        help="how many processors (%(default)d)")
+    add("--memory", type=above_0, default=2048, metavar="MIB",
+        help="its RAM (%(default)d)")
+    add("--timeout", type=above_0, default=600, metavar="SECONDS",
+        help="for all of it (%(default)d)")
     add("--folder", metavar="FOLDER",
         help="keep the disks, and console.log, in it, and take them from it")
     add("--log", action="store_true", help="print the kernel's log at the end")
@@ -73,8 +90,9 @@ class Copy:
         self._out.flush()
 
 
-def follow(order, ends):
-    """Copy its output until it ends: its status."""
+def follow(order, ends, seconds):
+    """Copy its output until it ends: its status; ends: when its time is up,
+    which was so many seconds."""
     copies = [Copy(order.folder / "out", sys.stdout.buffer),
               Copy(order.folder / "err", sys.stderr.buffer)]
     try:
@@ -84,7 +102,9 @@ def follow(order, ends):
                 return order.wait(min(left, 0.5), kill=left <= 0.5).status
             except Late:
                 if time.monotonic() >= ends:
-                    raise
+                    raise Late(f"time is up: {shlex.join(order.argv)} had not "
+                               f"ended {seconds} s after the guest was "
+                               "started, and was killed (--timeout)") from None
             for copy in copies:
                 copy.more()
     finally:
@@ -104,7 +124,8 @@ def main():
             extra=args.qemu)
         try:
             machine.boot(args.timeout)
-            return follow(machine.start(*args.command, cwd=os.getcwd()), ends)
+            return follow(machine.start(*args.command, cwd=os.getcwd()), ends,
+                          args.timeout)
         finally:
             if args.log:
                 print(machine.log(), file=sys.stderr)
@@ -114,3 +135,7 @@ def main():
     except Problem as problem:
         print("tests/vm/run: %s" % problem, file=sys.stderr)
         return LATE if isinstance(problem, Late) else FAILED
+    except OSError as error:
+        print(f"tests/vm/run: {error.filename or 'output'}: {error.strerror}: "
+              "look for room, and whether it may be written", file=sys.stderr)
+        return FAILED

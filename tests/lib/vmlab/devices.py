@@ -60,6 +60,7 @@ class Device:
     nodes: list = field(default_factory=list)
     devices: list = field(default_factory=list)
     modules: tuple = ()
+    over: tuple = ()        # names of the disks that it is made of
     setup: str = ""
     port: str = ""
 
@@ -87,7 +88,7 @@ def value_of(key, text):
         return text
     if key == "write-cache":
         return {"0": "off", "1": "on"}.get(text, text)
-    if text.startswith("0x"):
+    if re.fullmatch("0x[0-9a-fA-F]+", text):
         return int(text, 16)
     if text in ("on", "off", "true", "false"):
         return text in ("on", "true")
@@ -128,8 +129,13 @@ def node(name, path, bad):
 def emulated(device, kind, options, folder):
     """Fill in what QEMU is told."""
     if kind.count:
-        device.disks = number(options.pop(kind.count, "1")) or 1
-    bad = [int(one) for one in options.pop("bad", "").split("+") if one]
+        device.disks = made.count(options, kind.count)
+        options.pop(kind.count, None)
+    bad = options.pop("bad", "")
+    if not re.fullmatch(r"(\d+(\+\d+)*)?", bad):
+        raise Problem(f"bad={bad} is no SECTOR+SECTOR, numbers of sectors of "
+                      "512 bytes")
+    bad = [int(one) for one in bad.split("+") if one]
     serial = options.pop("serial", device.id)
     if kind.disk == "ide-hd" and options.pop("ncq", "1") == "0":
         device.setup = UNQUEUED.format(device.id)
@@ -157,11 +163,35 @@ def emulated(device, kind, options, folder):
     device.modules = kind.modules
 
 
+def all_of(texts, folder, before=()):
+    """The Devices of texts, which come after others: each name is there once,
+    and what one is made of comes before it."""
+    found = list(before)
+    for text in texts:
+        one = parse(text, len(found), folder)
+        names = {name for other in found for name in other.names}
+        for name in names.intersection(one.names):
+            raise Problem(f"two devices are called {name}: give one of them "
+                          "another id=")
+        for name in sorted(set(one.over) - names):
+            raise Problem(f"over={name} of {text} is no device that comes "
+                          "before it")
+        found.append(one)
+    return found[len(before):]
+
+
 def parse(text, index, folder):
     """The Device of "KIND,KEY=VALUE,..."; index: how many were before it.
     Options of every kind: id=NAME, size=256M."""
     kind, *words = text.split(",")
-    options = dict(word.partition("=")[::2] for word in words)
+    options = {}
+    for word in words:
+        key, found, value = word.partition("=")
+        if not key or not found or key in options:
+            raise Problem(f"'{word}' in {text} is no KEY=VALUE"
+                          if key not in options else
+                          f"{key}= is there twice in {text}")
+        options[key] = value
     if kind not in DISKS and kind not in made.KINDS:
         raise Problem("'%s' is no kind of device; these are: %s" % (
             kind, ", ".join((*DISKS, *made.KINDS))))

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 from . import (
     architecture, copies, devices, initrd, kernels, qemu, unpacked,
@@ -20,6 +21,11 @@ from .qmp import Monitor
 BOOT = 600      # seconds: it takes 20, and minutes on a busy machine
 SPARE = 2       # ports for what is added later
 PRELUDE = (initrd.GUEST / "named").read_text(encoding="utf-8")
+
+
+def _last(text):
+    """Its last line."""
+    return text.splitlines()[-1] if text else "devices"
 
 
 class Machine:
@@ -37,10 +43,6 @@ class Machine:
         why = lacking(self.arch)
         if why:
             raise Problem(why)
-        self.kernel = kernels.find(kernel, self.arch)
-        self.layers = self._layers()
-        self.copies = copies.archive(self.arch, self.layers.values()) \
-            if ram else None
         self.cpus, self.memory = cpus, memory
         self.icount, self.append, self.extra = icount, append, extra
         self._goes, self.folder = folder is None, Path(
@@ -52,12 +54,17 @@ class Machine:
             made.mkdir(parents=True, exist_ok=True)
         self.process = self.channel = self.monitor = None
         try:
-            self.devices = [devices.parse(text, i, self._disks)
-                            for i, text in enumerate(specs)]
-        except Problem:
+            # What is wrong in its words is said before anything is fetched.
+            self.devices = devices.all_of(specs, self._disks)
+            paths = [self._writable(path) for path in (self.shared, *shares)]
+            self.kernel = kernels.find(kernel, self.arch)
+            self.layers = self._layers()
+            self.copies = copies.archive(self.arch, self.layers.values()) \
+                if ram else None
+        except BaseException:
             self.close()
             raise
-        self.shares = self._shares(shares)
+        self.shares = self._shares(paths)
         self.ports = 0 if self.arch.bus != "pci" else SPARE + sum(
             one.get("bus", "") is None
             for d in self.devices for one in d.devices)
@@ -71,9 +78,22 @@ class Machine:
             return {"root": unpacked.programs(self.arch)}
         return {"tools": unpacked.tools(self.arch), "root": "/"}
 
-    def _shares(self, writable):
+    @staticmethod
+    def _writable(path):
+        """A folder that is to be shared."""
+        found = Path(path).resolve()
+        if not found.is_dir():
+            raise Problem(f"there is no folder {path} to be shared: make it "
+                          "first")
+        # guest/init reads it from a line, and cuts off what is blank.
+        if str(found).strip() != str(found) or "\n" in str(found):
+            raise Problem(f"the folder {str(found)!r} cannot be shared, as its "
+                          "name ends in a blank or has a line feed: share "
+                          "another")
+        return found
+
+    def _shares(self, paths):
         """[(tag, mode, folder of the host, of the guest)]"""
-        paths = [Path(path).resolve() for path in (self.shared, *writable)]
         return [
             *((tag, "ro", path, "") for tag, path in self.layers.items()),
             ("modules", "ro", self.kernel.modules, "/usr/lib/modules"),
@@ -113,7 +133,9 @@ class Machine:
         try:
             self.monitor = Monitor(monitor[0])
         except Died:
-            raise Died("QEMU does not start: " + self.end()) from None
+            # Without the words of ours that it repeats before it says why.
+            raise Died("QEMU does not start: " + re.sub(
+                r"\S+: -\w+ \{.*\}: ", "", self.end())) from None
         self._ready(1, seconds)
         return self
 
@@ -138,23 +160,29 @@ class Machine:
 
     def _ready(self, boots, seconds):
         """Wait for that boot, then make what the guest makes."""
+        ends = time.monotonic() + seconds
         if not self.channel.wait(lambda: self.channel.boots >= boots,
                                  seconds):
             if self.channel.open:
                 raise Late(f"the guest has not booted after {seconds:g} s: "
                            + self.end())
             raise Died("the guest has not booted: " + self.end())
-        self._set_up(self.devices, seconds)
+        self._set_up(self.devices, max(ends - time.monotonic(), 1))
 
     def _set_up(self, wanted, seconds=BOOT):
         """All in one command, which says which one it is at."""
         text = "\n".join(f"echo {one.kind} {one.id}\n{one.setup}"
                          for one in wanted)
-        done = self.start("sh", "-c", PRELUDE + text).wait(seconds)
+        order = self.start("sh", "-c", PRELUDE + text)
+        try:
+            done = order.wait(seconds)
+        except Late:
+            raise Late(f"the guest has no {_last(order.out)} after "
+                       f"{seconds:.0f} s: its driver has made none") from None
         if done.status:
             raise Problem("the guest has no %s: %s" % (
-                done.out.splitlines()[-1], done.err.strip() or
-                f"status {done.status}"))
+                _last(done.out), "; ".join(done.err.split("\n")).strip("; ")
+                or f"status {done.status}"))
 
     # --- what runs inside ---
 
@@ -198,7 +226,7 @@ class Machine:
 
     def add(self, text):
         """Plug one in, as if by hand: its Device, once the guest has it."""
-        device = devices.parse(text, len(self.devices), self._disks)
+        device, = devices.all_of([text], self._disks, self.devices)
         qemu.plug(device, self._free)
         self._files(device)
         if device.modules:

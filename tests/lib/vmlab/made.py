@@ -3,6 +3,8 @@
 is the module's parameter or the attribute of configfs, as it stands, but for
 size and what a kind says.  The text calls `named ID DEVICE...`, which waits for
 the devices and makes /dev/lab/ID (machine.py)."""
+import math
+import re
 import shlex
 
 from .problem import Problem
@@ -13,10 +15,38 @@ def words(options):
                     for key, value in options.items())
 
 
+def attributes(where, options):
+    """Each is a file in that folder."""
+    return [f"attribute {where}/{shlex.quote(key)} {shlex.quote(value)}"
+            for key, value in options.items()]
+
+
+def load(module, options):
+    """With parameters, of which the kernel only logs that it has none such."""
+    return [f"modprobe {module} {words(options)}",
+            f"if dmesg | grep -o '{module}: unknown parameter.*' >&2; "
+            "then exit 1; fi"]
+
+
+def count(options, key):
+    """How many disks an option says: one, if it is not there."""
+    text = options.get(key, "1")
+    if not re.fullmatch(r"[1-9]\d{0,4}", text):
+        raise Problem(f"{key}={text} is no number from 1 on")
+    return int(text)
+
+
+def mebibytes(device):
+    """Its size, as text."""
+    if device.size % (1 << 20):
+        raise Problem(f"the size of {device.kind} {device.id} is not in whole "
+                      "MiB, as size=64M is")
+    return str(device.size >> 20)
+
+
 def null_blk(device, options):
     """One by configfs, with memory behind it."""
-    options = {"memory_backed": "1", **options,
-               "size": str(device.size >> 20)}
+    options = {"memory_backed": "1", **options, "size": mebibytes(device)}
     where = "/sys/kernel/config/nullb/" + device.id
     # The kernel gives the disk this name, in spite of what has it: null, sda.
     lines = [f"[ ! -e /dev/{device.id} ] || {{ echo 'the kernel has another "
@@ -24,8 +54,7 @@ def null_blk(device, options):
              "modprobe null_blk nr_devices=0",
              "mountpoint -q /sys/kernel/config || "
              "mount -t configfs config /sys/kernel/config", f"mkdir {where}"]
-    lines += [f"echo {shlex.quote(value)} >{where}/{key}"
-              for key, value in options.items()]
+    lines += attributes(where, options)
     # Its name has been nullbINDEX, and is the folder's since Linux 5.19.
     lines += [f"echo 1 >{where}/power", f"i=$(cat {where}/index)",
               f"if [ -e /sys/block/{device.id} ]",
@@ -36,21 +65,18 @@ def null_blk(device, options):
 
 def scsi_debug(device, options):
     """One load of the module: all the disks that its parameters make."""
-    options = {"dev_size_mb": str(device.size >> 20), **options}
-    count = 1
-    for key in ("num_tgts", "max_luns", "add_host"):
-        count *= int(options.get(key, "1"))
-    device.disks = count
-    return ["modprobe sd_mod", f"modprobe scsi_debug {words(options)}",
-            f"below {device.id} {count} /adapter"]
+    options = {"dev_size_mb": mebibytes(device), **options}
+    device.disks = math.prod(count(options, key) for key in (
+        "num_tgts", "max_luns", "add_host"))
+    return ["modprobe sd_mod", *load("scsi_debug", options),
+            f"below {device.id} {device.disks} /adapter"]
 
 
 def zram(device, options):
     where = "/sys/block/zram$i"
     return ["[ -d /sys/class/zram-control ] || modprobe zram num_devices=0",
             "i=$(cat /sys/class/zram-control/hot_add)",
-            *(f"echo {shlex.quote(value)} >{where}/{key}"
-              for key, value in options.items()),
+            *attributes(where, options),
             f"echo {device.size} >{where}/disksize",
             f"named {device.id} zram$i"]
 
@@ -58,8 +84,8 @@ def zram(device, options):
 def brd(device, options):
     """One load of the module."""
     options = {"rd_nr": "1", **options, "rd_size": str(device.size >> 10)}
-    device.disks = int(options["rd_nr"])
-    return [f"modprobe brd {words(options)}", "named %s %s" % (
+    device.disks = count(options, "rd_nr")
+    return [*load("brd", options), "named %s %s" % (
         device.id, " ".join(f"ram{i}" for i in range(device.disks)))]
 
 
@@ -76,7 +102,8 @@ def loop(device, options):
 def dm(device, options):
     """target=linear over=ID, after=TEXT: what the target wants behind the
     device and its first sector, as after='5 5' of flakey."""
-    over = f"/dev/lab/{options.pop('over', '')}"
+    device.over = (options.pop("over", ""),)
+    over = "/dev/lab/" + device.over[0]
     target, after = options.pop("target", "linear"), options.pop("after", "")
     if over == "/dev/lab/" or options:
         raise Problem("dm takes over=ID, target=NAME and after=TEXT")
@@ -89,7 +116,10 @@ def dm(device, options):
 
 def md(device, options):
     """level=1 over=ID+ID; other options are mdadm's, as bitmap=none."""
-    over = [f"/dev/lab/{one}" for one in options.pop("over", "").split("+")]
+    device.over = tuple(filter(None, options.pop("over", "").split("+")))
+    if not device.over:
+        raise Problem("md takes over=ID+ID, and options of mdadm's")
+    over = [f"/dev/lab/{one}" for one in device.over]
     level = options.pop("level", "1")
     flags = " ".join(shlex.quote(f"--{key}={value}")
                      for key, value in options.items())

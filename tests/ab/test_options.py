@@ -23,7 +23,8 @@ import procfile
 
 
 @pytest.mark.parametrize("text, value", [
-    ("256M", 256 << 20), ("16m", 16 << 20), ("4G", 4 << 30), ("1MiB", 1 << 20)])
+    ("256M", 256 << 20), ("16m", 16 << 20), ("4G", 4 << 30), ("1MiB", 1 << 20),
+    ("2T", 2 << 40), ("1tb", 1 << 40)])
 def test_size(text, value):
     assert commandline.size(text) == value
 
@@ -38,12 +39,16 @@ def test_bad_size(text):
 @pytest.mark.parametrize("arguments", [
     ["--pairs", "0"], ["--pairs", "x"], ["--runtime", "0.1"],
     ["--runtime", "nan"], ["--ramp", "-1"], ["--cpu", "9999"],
-    ["--cpu", "-1"], ["--seed", "x"], ["--size", "4k"], ["stray"]])
+    ["--cpu", "-1"], ["--seed", "x"], ["--size", "4k"], ["stray"],
+    ["stray\n\x1b[2J"]])
 def test_bad_options_end_with_status_2_and_a_sentence(arguments, capsys):
+    """And without the usage, of some twenty lines."""
     with pytest.raises(SystemExit) as end:
-        cli.parser().parse_args(arguments)
+        commandline.main(arguments, cli.parser(), lambda *_: pytest.fail())
     assert end.value.code == 2
-    assert "ab: error: " in capsys.readouterr().err
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith("ab: ") and line.endswith(" (--help tells more)")
+    assert line.isprintable()
 
 
 UNDO = """import argparse, sys

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 from fiolab.base.problem import Problem
-from fiolab.qualify import (cli, estimate, planning, qualification, resume,
+from fiolab.qualify import (cli, command, estimate, planning, qualification, resume,
                             targetset, worker)
 from fiolab.qualify.suite import pts
 from fiolab.qualify.suite.profiles import ENTERPRISE, PROFILES, QUICK
@@ -70,7 +70,12 @@ PSYNC = ("--engine", "psync", "--profile", "quick")
      "there is no /nonexistent"),
     (("--scratch", "--engine", "nosuch"), "nosuch"),
     (("--scratch", "--engine", "libaio,nosuch=1"), "'nosuch'"),
+    (("--scratch", "--engine", "libaio,hipri=maybe"), "failed parsing hipri"),
     (("--scratch", "--engine", "external:/x.so"), "no engine at /x.so"),
+    (("--target", "/x", *PSYNC, "--tests", "iops", "--power-cut", "true"),
+     "--power-cut is for the test power-cut: name that among --tests"),
+    (("--scratch", *PSYNC, "--tests", "iops", "--cycles", "3"),
+     "--cycles is for the test power-cut"),
     (("--scratch", "--build", "/nonexistent"), "no engine at"),
     (("--scratch", "--fio", "/nonexistent/fio"), "no fio at"),
     (("--scratch", *PSYNC, "--tests", "iops,nosuch"), "no test 'nosuch'"),
@@ -82,9 +87,9 @@ def test_a_mistake_is_one_sentence(words, said):
 
 @pytest.mark.parametrize("words", [
     ("--profile", "nosuch"), ("--size", "3"), ("--seed", "-1"), ("--nosuch",)])
-def test_a_bad_option_shows_the_usage(words):
+def test_a_bad_option_is_one_sentence_too(words):
     done = qualify(*words)
-    assert done.returncode == 2 and "usage: qualify" in done.stderr
+    assert sentence(done, "--help") == done.stderr.rstrip("\n")
 
 
 def test_without_leave_the_plan_is_shown_and_nothing_written(target):
@@ -102,6 +107,51 @@ def test_the_plan_alone_is_no_failure(target):
     assert done.returncode == 0, done.stderr
     assert "wsat" in done.stdout and "total" in done.stdout
     assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", [
+    (), ("--profile", "pts-c", "--time", "8h"), ("--soak", "3650"),
+    ("--profile", "quick", "--size", "17M"), ("--write-speed", "12345")])
+def test_the_plan_fits_a_terminal(target, words):
+    done = qualify("--target", target, "--engine", "psync", "--plan", *words)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 79
+
+
+@pytest.mark.parametrize("words, told", [
+    (("--tests", "integrity"), True), (("--tests", "iops"), False),
+    (("--tests", "integrity", "--power-cut", "true"), False),
+    (("--tests", "integrity", "--profile", "quick"), False)])
+def test_the_plan_says_that_no_power_will_be_cut(target, words, told):
+    """Or the run ends with 2 after days, and nobody has asked for that."""
+    done = qualify("--target", target, "--engine", "psync", "--plan", *words)
+    assert ("power-cut will not be measured" in done.stdout) == told
+    assert ("WIPC writes" in done.stdout) == ("iops" in words)
+
+
+def test_another_device_than_the_spec_is_of_is_not_overwritten(
+        target, tmp_path, monkeypatch, capsys):
+    """Known before the first write, and not after days on a wrong drive."""
+    known = identity.describe
+    monkeypatch.setattr(identity, "describe",
+                        lambda path: {**known(path), "model": "Y200"})
+    spec = tmp_path / "spec.toml"
+    spec.write_text("[device]\nmodel = 'X100*'\n[iops.'*']\nmin_iops = 1\n")
+    before = target.read_bytes()
+    words = ["--target", str(target), *PSYNC, "--tests", "iops", "--spec",
+             str(spec), "--out", str(tmp_path / "out")]
+    for more in (["--destroy-data"], ["--destroy-data", "--plan"]):
+        with pytest.raises(SystemExit) as end:
+            command.main([*words, *more])
+        assert end.value.code == 2
+        said = capsys.readouterr()
+        assert ("is another device than the spec is of: the model is 'Y200', "
+                "which is not as 'X100*' asks (line 2); name the right one"
+                ) in said.err
+        assert ("total" in said.out) == ("--plan" in more)
+    assert target.read_bytes() == before and not (tmp_path / "out").exists()
+    spec.write_text("[device]\nmodel = 'Y*'\n[iops.'*']\nmin_iops = 1\n")
+    assert command.main([*words, "--plan"]) is None
 
 
 def test_help_names_the_exit_status():

@@ -19,6 +19,7 @@ from fiolab.qualify import cli
 from fiolab.qualify.limits import specfile
 from fiolab.qualify.own import owntest, sources, speclimits
 from fiolab.qualify.suite.profiles import ENTERPRISE, QUICK
+from fiolab.report.wording import figure
 from fiolab.target import purge
 from fiolab.target.target import Target
 from fioserver import Server
@@ -311,6 +312,11 @@ def test_limits_that_a_load_keeps_pass(qualify, tmp_path, target):
                  ) == one["cells"][0]["values"]["iops"]["mean"]
     for name in ("report.html", "report.txt"):
         assert "Job mine/alone" in (qualify.out / name).read_text()
+    # Its figures are on the terminal, as those of no limit are told else.
+    said = " ".join(done.stdout.split())
+    for cell in (*one["cells"], *two["cells"]):
+        iops = figure(cell["values"]["iops"]["mean"])
+        assert f"{cell['name']}: IOPS {iops}, " in said
     # Only where it was to write is anything else.
     found = changed(before, target.read_bytes())
     assert found[-1] == (16 * MIB, 20 * MIB)

@@ -5,6 +5,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+import functools
 import os
 import re
 import secrets
@@ -42,11 +43,11 @@ def number(kind: type, low: float, high: float,
 
 def size(text: str) -> int:
     """Bytes of '256M' and the like, a multiple of 1 MiB."""
-    match = re.fullmatch(r"(\d{1,6})([mMgG])(i?[bB])?", text)
-    value = match and int(match[1]) << (20 if match[2] in "mM" else 30)
+    match = re.fullmatch(r"(\d{1,6})([MGT])(I?B)?", text.upper())
+    value = match and int(match[1]) << {"M": 20, "G": 30, "T": 40}[match[2]]
     if not value:
         raise argparse.ArgumentTypeError(
-            f"'{text}' is not a size: write 256M or 4G")
+            f"'{text}' is not a size: write 256M, 4G or 1T")
     return value
 
 
@@ -142,6 +143,11 @@ def _on_one_line(text):
                   lambda match: ascii(match[0])[1:-1], text)
 
 
+def _refuse(new: argparse.ArgumentParser, message: str) -> None:
+    """In place of argparse's, which has the whole usage before the sentence."""
+    new.exit(2, f"{new.prog}: {_on_one_line(message)} (--help tells more)\n")
+
+
 def main(arguments: Sequence[str] | None, new: argparse.ArgumentParser,
          action: Callable[[argparse.Namespace, ExitStack], None],
          failure: int = 1) -> None:
@@ -149,6 +155,7 @@ def main(arguments: Sequence[str] | None, new: argparse.ArgumentParser,
 
     failure: the exit status of a Problem.
     """
+    new.error = functools.partial(_refuse, new)     # type: ignore
     args = new.parse_args(arguments)
     sys.unraisablehook = _dropped
     if threading.current_thread() is threading.main_thread():

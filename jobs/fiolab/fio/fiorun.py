@@ -49,7 +49,8 @@ def words(text: str) -> str:
     lines = dict.fromkeys(line.strip() for line in text.splitlines()
                           if line.strip() and "Saving output of" not in line
                           and not NOTE.search(line))
-    said = " ".join("; ".join(lines).split())
+    # It lists values on lines of their own, which begin with a colon.
+    said = " ".join("; ".join(lines).replace("; :", ",").split())
     if len(said) <= LONGEST:
         return said
     begin = textwrap.shorten(said, LONGEST // 2, placeholder="")

@@ -101,8 +101,8 @@ def _end(qualification, ending):
         result.publish(qualification, data)
     finally:
         if not finished:
-            say("what was measured is kept; go on with --resume "
-                f"{qualification.folder.shown}")
+            say("what was measured is kept; go on with "
+                f"{result.going_on(qualification)}")
     if fault:
         raise fault
     raise ending or SystemExit(judging.exit_status(data["result"]))

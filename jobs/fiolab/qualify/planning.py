@@ -11,6 +11,7 @@ from ..base.files import fingerprint
 from ..base.problem import Problem
 from ..fio import returnstack
 from ..report import wording
+from ..report.terminal import fitted
 from ..target.target import PLAN
 from . import engines, estimate, folder, readings, targetset
 from .endurance import soaktest
@@ -20,6 +21,7 @@ from .suite import integrity, pts, queuetests
 from .tails import neighbourtarget
 
 NEW = "begin a new run"
+POWER_CUT = "power-cut"
 
 
 def all_tests(profile):
@@ -58,12 +60,12 @@ def _time(one):
 
 def _written(one):
     parts = [wording.decimal_size(round(one.amount))] if one.amount else []
-    parts += ["all the time"] if one.writes else []
-    return " + ".join(parts) or "nothing"
+    parts += ["throughout"] if one.writes else []
+    return ", ".join(parts) or "nothing"
 
 
 def _row(name, rounds, time, written, figures=""):
-    return (f"  {name:<20} {rounds:>9}  {time:<18} {figures:<9} "
+    return (f"  {name:<20} {rounds:>6}  {time:<17} {figures:<9} "
             f"{written}").rstrip()
 
 
@@ -85,8 +87,8 @@ def _target_lines(target, qualification):
     found = _estimates(target, qualification)
     short, long = (estimate.clock(sum(getattr(one, name) for one, _ in found))
                    for name in ("shortest", "longest"))
-    lines = [f"{target.name}: {wording.decimal_size(target.whole)}, of which "
-             f"{wording.decimal_size(target.size)} are used",
+    whole, used = map(wording.decimal_size, (target.whole, target.size))
+    lines = [*fitted(f"{target.name}: {whole}, of which {used} are used", ""),
              _row("test", "rounds", "time", "writes", "figures")]
     lines += [_row(one.name, _rounds(one), _time(one), _written(one), figures)
               for one, figures in found]
@@ -115,22 +117,46 @@ def _beside(neighbour):
                 neighbour) else []
 
 
-def lines(qualification):
-    """The plan in words."""
+def _before(qualification):
+    """What is run, in sentences."""
     profile = qualification.profile
     found = [f"Profile {profile.name} ({profile.title}), engine "
              f"{qualification.side.text}; {profile.threads} threads at depth "
              f"{profile.depth} unless a test says otherwise."]
-    found += [f"{one[:1].upper()}{one[1:]}." for one in readings.said(profile)]
-    found += [line for test in qualification.tests for line in test.said()]
-    for target in qualification.targets:
-        found += _target_lines(target, qualification)
-    found += (*_together(qualification), *_beside(qualification.neighbour),
-              *budget.lines(qualification))
-    found.append(f"{_destroyed(qualification)} Writing an amount is reckoned "
-                 f"at {profile.write_speed / 1e6:,.0f} MB/s (--write-speed); a "
-                 "purge is not reckoned.")
-    return found
+    if any(test.group == "pts" for test in qualification.tests):
+        found += [f"{one[:1].upper()}{one[1:]}."
+                  for one in readings.said(profile)]
+    return found + [line for test in qualification.tests
+                    for line in test.said()]
+
+
+def _after(qualification):
+    speed = qualification.profile.write_speed / 1e6
+    return [*_together(qualification), *_beside(qualification.neighbour),
+            *budget.lines(qualification), *_uncut(qualification),
+            f"{_destroyed(qualification)} Writing an amount is reckoned at "
+            f"{speed:,.0f} MB/s (--write-speed); a purge is not reckoned."]
+
+
+def lines(qualification):
+    """The plan in words, as wide as a terminal."""
+    return [*(line for one in _before(qualification)
+              for line in fitted(one, "")),
+            *(line for target in qualification.targets
+              for line in _target_lines(target, qualification)),
+            *(line for one in _after(qualification)
+              for line in fitted(one.strip(), one[:-len(one.lstrip())]))]
+
+
+def _uncut(qualification):
+    """Of a test that cannot be measured, which is known before days of others
+    are."""
+    if qualification.asked.power_cut or qualification.profile.thin or \
+            POWER_CUT not in {test.name for test in qualification.tests}:
+        return []
+    return [f"The test {POWER_CUT} will not be measured, so that the run ends "
+            "with 2 even if all else passes: give --power-cut COMMAND, or name "
+            "the other tests with --tests."]
 
 
 def _destroyed(qualification):

@@ -13,6 +13,7 @@ from typing import Any
 from ..base import privatefolder
 from ..base.problem import Problem
 from ..fio import asking, fiorun, returnstack, sidespec
+from ..fio.jobfile import Job
 from ..fio.sidespec import Side
 from ..report import wording
 from . import engines, planning, readings
@@ -25,6 +26,7 @@ from .suite import machinecut
 from .suite.model import Profile
 from .suite.profiles import PROFILES
 
+ONE_READ = Job("read", "[read]\nrw=read\nbs=4k\n")
 SPEC = "spec.toml"      # the copy in the folder
 
 
@@ -166,6 +168,8 @@ def _has_stats(fio, side):
         if name not in known:
             raise Problem(f"'{name}' in '{side.text}' is not an option of "
                           "that engine: leave it out.")
+    if side.options:                # and are their values taken?
+        asking.check(fio, [side], [ONE_READ], None)
     return {"stats_file", "engine_stats"} <= known
 
 
@@ -184,6 +188,15 @@ def sides(asked, refill=None):
                                                           refill)
 
 
+def _refuse_cuts(asked, tests):
+    """Of power that nobody would cut."""
+    for name, given in (("power-cut", asked.power_cut),
+                        ("cycles", asked.cycles)):
+        if given and planning.POWER_CUT not in {test.name for test in tests}:
+            raise Problem(f"--{name} is for the test {planning.POWER_CUT}: "
+                          "name that among --tests, or leave it out.")
+
+
 def begun(asked, fio, stack, destroy=False, refill=None, found=None):
     """The Qualification that was asked for, without targets yet; fio: its
     path; refill: see sides(); found: the Sources of a run that goes on."""
@@ -193,6 +206,7 @@ def begun(asked, fio, stack, destroy=False, refill=None, found=None):
     found = sources.listed(asked) if found is None else found
     made = Qualification(asked, *_tests(asked, found), side, stack,
                          destroy or asked.scratch, sources=found)
+    _refuse_cuts(asked, made.tests)
     made.fio = fiorun.Fio(fio, None, privatefolder.folder(stack))
     made.has_stats = _has_stats(made.fio, made.side)
     for other in others:

@@ -24,8 +24,7 @@ RESUMED = ("the run was resumed at {}, {}: no round from before a break is in "
            "a measurement window after it.")
 NOT_READ = ("{}, so what it reported of {} during the tests is not known, and "
             "not judged.")
-NOT_FINISHED = ("the run is not finished: jobs/qualify --resume {} goes on "
-                "with it.")
+NOT_FINISHED = "the run is not finished: jobs/qualify {} goes on with it."
 
 
 def _profile(profile):
@@ -35,6 +34,12 @@ def _profile(profile):
             "write_cache": profile.write_cache, "minute_s": profile.minute,
             "scaled": profile.scaled, "of": profile.of or profile.name,
             "readings": readings.said(profile)}
+
+
+def going_on(qualification):
+    """The options that go on with it, as they can be given."""
+    return f"--resume {qualification.folder.shown}" + (
+        " --destroy-data" if qualification.writes else "")
 
 
 def _time(time):
@@ -134,7 +139,7 @@ def _warnings(qualification, targets, finished):
                       f"out, as {why}." for why in sorted(left)]
     found += interference.warnings(qualification.interference)
     if not finished:
-        found.append(NOT_FINISHED.format(qualification.folder.shown))
+        found.append(NOT_FINISHED.format(going_on(qualification)))
     return list(dict.fromkeys(found))
 
 

@@ -11,6 +11,7 @@ from ..target import (blockdevice, claim, claimable, contents, identity,
                       loopdevice, purge, scratchfile, writecache)
 from ..target.drive import bus
 from ..target.target import Target
+from .limits import judging
 
 SMALLEST = 16 << 20         # of what a qualification needs
 WHOLE = 1 << 20             # the active range is a multiple
@@ -140,6 +141,25 @@ def _hosts(asked, profile):
             for client in found for path in dict.fromkeys(asked.target)]
 
 
+def _refuse_another(qualification, target):
+    """A device that the spec is not of, whose limits are missed whatever the
+    tests say: before it is overwritten."""
+    if not qualification.spec or target.clients or target.created:
+        return
+    missed = [row for row in judging.judge(qualification.spec, {
+        "name": target.name, "identity": identity.describe(target.path),
+        "tests": []}) if row["result"] == "fail"]
+    if not missed:
+        return
+    said = (f"{target.name} is another device than the spec is of: "
+            f"{missed[0]['why']} (line {missed[0]['line']}); name the right "
+            "one, or change [device] in the spec.")
+    if not qualification.only_plan:
+        raise Problem(said)
+    target.refused = target.refused or said
+    qualification.warnings.append(f"A run would end at once: {said}")
+
+
 def make(qualification):
     """Those that were asked for, claimed where they may be overwritten."""
     asked, profile = qualification.asked, qualification.profile
@@ -168,6 +188,8 @@ def make(qualification):
             test.group == "pts" for test in qualification.tests):
         qualification.warnings.append(NOT_SEEN)
     qualification.warnings += [text for one in made for text in one.warnings]
+    for one in made:
+        _refuse_another(qualification, one)
 
 
 def look_at_hosts(qualification):

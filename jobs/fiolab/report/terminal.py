@@ -4,6 +4,8 @@ from collections.abc import Iterable
 import textwrap
 import unicodedata
 
+from .wording import several
+
 WIDTH = 79
 LISTED = 5                  # warnings and discarded pairs
 
@@ -50,5 +52,6 @@ def warnings(data: dict) -> list[str]:
     lines = [part for text in found[:LISTED]
              for part in fitted(f"warning: {text}", "")]
     if len(found) > LISTED:
-        lines.append(f"{len(found) - LISTED} more warnings: in report.html")
+        lines.append(f"{several(len(found) - LISTED, 'more warning')}: in "
+                     "report.html")
     return ["", *lines] if lines else []

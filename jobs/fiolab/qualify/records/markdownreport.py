@@ -5,6 +5,7 @@
 from ...report import wording
 from ...report.markdown import code, folded, plain, row, table
 from ..fleet import fleettext
+from ..own import ownwords
 from ..report import phrases, steadywords
 from ..shorter import figuremarks
 from . import recorded
@@ -82,6 +83,14 @@ def _tests(data):
          for target in data["targets"] for test in target["tests"]])]
 
 
+def _own(data):
+    """The figures of loads of the user's own."""
+    lines = [f"- {code(test['title'])}: {plain(one)}\n"
+             for target in data["targets"] for test in target["tests"]
+             for one in ownwords.figures(test)]
+    return ["".join(lines)] if lines else []
+
+
 def text(data):
     """The markdown, which ends in a newline."""
     data = wording.cleaned(data, wording.line)
@@ -93,4 +102,4 @@ def text(data):
     end = [f"{plain(wording.made(data['version']))}\n"] if data.get(
         "version") else []
     return "\n".join([*_head(data), *fleet, *_limits(data), *_checks(data),
-                      *_tests(data), *warnings, *end])
+                      *_tests(data), *_own(data), *warnings, *end])

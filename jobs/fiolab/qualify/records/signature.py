@@ -6,6 +6,7 @@
 # named, is none.
 from dataclasses import dataclass
 import os
+import re
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from ...target import tools
 from . import manifest
 
 SECONDS = 60            # of a tool that asks nobody
+PUBLIC = re.compile("RW[A-Za-z0-9+/]{54}")      # a key of minisign
 WHAT = ("minisign:FILE, of a key's file, or gpg:KEY, as gpg --local-user "
         "takes it")
 
@@ -113,12 +115,24 @@ def sign(folder, which):
 
 # Verifying
 
+def _public(name):
+    """A minisign key: that itself, or the last line of its file."""
+    if PUBLIC.fullmatch(name):
+        return name
+    try:
+        with open(name, encoding="utf-8") as file:
+            found = file.read().split()[-1:]
+    except (OSError, UnicodeDecodeError):
+        found = []
+    if not found or not PUBLIC.fullmatch(found[0]):
+        raise Problem(f"minisign:{ascii(name)[1:-1]} is no public key, nor a "
+                      "file with one: name the .pub that minisign -G wrote.")
+    return found[0]
+
+
 def _by_minisign(which, path, signature):
-    if os.path.exists(which.name):
-        public = ["-p", which.name]
-    else:
-        public = ["-P", which.name]
-    answer = _call("minisign", "-V", "-m", path, "-x", signature, *public)
+    answer = _call("minisign", "-V", "-m", path, "-x", signature, "-P",
+                   _public(which.name))
     return None if answer.status == 0 else answer.why()
 
 

@@ -8,6 +8,8 @@ from ...report.wording import several
 from .. import prewritten
 from ..endurance import soakwords
 from ..fleet import fleettext, seats
+from ..limits import specfile
+from ..own import ownwords
 from ..records import recorded
 from ..shorter import figuremarks
 from ..tails import neighbourtarget
@@ -45,8 +47,15 @@ def _head(data):
         f"active range {profile['active_percent']:g}%, write cache "
         f"{cachewords.of(data)}; "
         f"{data['engine']} on {data['fio']['version']}", "") + [
-            line for said in profile.get("readings", ())
+            line for said in _readings(data)
             for line in fitted(phrases.sentence(said), "")]
+
+
+def _readings(data):
+    """Of PTS, where some of it was run."""
+    return data["profile"].get("readings", ()) if any(
+        test["group"] == "pts" for target in data["targets"]
+        for test in target["tests"]) else ()
 
 
 def _verdict(data):
@@ -114,8 +123,8 @@ def _test(test):
         where = f"{phase['title']}: " if len(steady) > 1 else ""
         said = steadywords.steady(test, phase)
         lines += fitted(f"{where}steady state {said}", " " * 15)
-    for told in (soakwords.said(test), figuremarks.figures(test),
-                 healthwords.said(test)):
+    for told in (*ownwords.figures(test), soakwords.said(test),
+                 figuremarks.figures(test), healthwords.said(test)):
         lines += fitted(told, " " * 15) if told else []
     return lines + ([] if kernelpage.is_quiet(test) else fitted(
         kernelpage.said(test), " " * 15))
@@ -165,7 +174,9 @@ def _engines(data):
 def _of_test(test):
     phases = ("name", "title", "steady", "breaks", "by", "throttling")
     health = test.get("health")
-    return {**test, "cells": [], "tables": [], "grids": [],
+    own = test["cells"] if test["group"] == specfile.JOBS else []
+    return {**test, "tables": [], "grids": [], "cells": [
+        {"name": one["name"], "values": one["values"]} for one in own],
             "health": health and {**health, "samples": []}, "phases": [
                 {name: one.get(name) for name in phases}
                 for one in test["phases"]]}

@@ -162,9 +162,9 @@ def test_versions(number, version):
 
 
 @pytest.mark.parametrize("flbas, index", [
-    (0, 0), (0x14, 4), (0x3F, 31), (0x60, 48)])
+    (0, 0), (0x14, 4), (0x2F, 31), (0x3F, 31), (0x60, 48)])
 def test_the_number_of_a_format_has_six_bits(flbas, index):
-    assert nvme._index(flbas) == index
+    assert nvme.lba_format(flbas) == index
 
 
 def test_without_nvme_cli_there_is_a_sentence(fake):

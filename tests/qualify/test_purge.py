@@ -165,11 +165,6 @@ def test_nvme_format_keeps_the_lba_format(file, fake, tmp_path, monkeypatch):
     assert sum(call.startswith("nvme format") for call in fake.calls()) == 1
 
 
-@pytest.mark.parametrize("flbas, number", [(0, 0), (0x12, 2), (0x2f, 31)])
-def test_lba_formats(flbas, number):
-    assert erase.lba_format(flbas) == number
-
-
 def test_a_format_keeps_metadata_and_protection():
     assert erase.format_options({"flbas": 0x12, "dps": 0xb}) == [
         "--lbaf=2", "--ms=1", "--pi=3", "--pil=1"]

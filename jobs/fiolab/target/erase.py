@@ -8,6 +8,7 @@ import re
 
 from ..base.problem import Problem
 from . import claim, identity, sysfs, tools
+from .drive import nvme
 
 ASK, FORMAT_SECONDS = 20, 3600
 PASSWORD = "kaio"           # set for the erase, which removes it
@@ -35,11 +36,6 @@ def _shared(control):
     return bool(bits & (ALL_FORMAT | ALL_ERASE)) and control.get("nn", 2) != 1
 
 
-def lba_format(flbas):
-    """The number of the LBA format in use, of a namespace's FLBAS."""
-    return (flbas & 0x60) >> 1 | flbas & 0xf
-
-
 def _nvme_blocked(target):
     """Why this namespace cannot be formatted, or None."""
     if identity.block(sysfs.place(target.path))["partition_of"]:
@@ -63,7 +59,7 @@ def format_options(namespace):
     """The format that a namespace has: nvme-cli would take other values for
     none of these, so that protection information would be gone."""
     flbas, dps = namespace["flbas"], namespace["dps"]
-    return [f"--lbaf={lba_format(flbas)}", f"--ms={flbas >> 4 & 1}",
+    return [f"--lbaf={nvme.lba_format(flbas)}", f"--ms={flbas >> 4 & 1}",
             f"--pi={dps & 7}", f"--pil={dps >> 3 & 1}"]
 
 

@@ -65,18 +65,19 @@ def _controller(found):
             "critical_temperature_c": _celsius(found.get("cctemp"))}
 
 
-def _index(flbas):
-    """Of the LBA format: 4 bits, and 2 more for devices with many."""
+def lba_format(flbas: int) -> int:
+    """The number of the one in use, of a namespace's FLBAS: 4 bits, and 2 more
+    for devices with many."""
     return flbas & 15 | (flbas >> 5 & 3) << 4
 
 
 def _namespace(found):
     formats, flbas = found.get("lbafs"), found.get("flbas")
-    if not formats or flbas is None or _index(flbas) >= len(formats):
+    if not formats or flbas is None or lba_format(flbas) >= len(formats):
         return {}
-    one, kind = formats[_index(flbas)], found.get("dps", 0)
+    one, kind = formats[lba_format(flbas)], found.get("dps", 0)
     size = one.get("ms", 0)
-    return {"lba_format": _index(flbas), "lba_formats": len(formats),
+    return {"lba_format": lba_format(flbas), "lba_formats": len(formats),
             "data_bytes": 1 << one["ds"], "metadata_bytes": size,
             "metadata": None if not size else "at the end of each block"
             if flbas & EXTENDED else "in a buffer of its own",

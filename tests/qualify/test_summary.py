@@ -415,6 +415,9 @@ def test_the_page_of_a_summary(slow):
     needs_nothing_else(page, outline)
     is_well_formed(outline)
     assert "8 devices: 8 x EXAMPLE" in outline.words()
+    # What differs is on a phone's screen, which has room for three columns.
+    assert "Device Result Differs in Limits" in outline.words()
+    assert "Device Difference Figure" in outline.words()
     for attack in hostile.ATTACKS:
         hostile_one = hostile.poison(
             slow["fleet"], lambda text: text + attack, {

@@ -68,7 +68,7 @@ PSYNC = ("--engine", "psync", "--profile", "quick")
     (("--target", "/dev/null", *PSYNC), "/dev/null"),
     (("--target", "/nonexistent", *PSYNC, "--destroy-data"),
      "there is no /nonexistent"),
-    (("--scratch", "--engine", "nosuch"), "nosuch"),
+    (("--scratch", "--engine", "nosuch"), "engine nosuch (name another, or --fio): "),
     (("--scratch", "--engine", "libaio,nosuch=1"), "'nosuch'"),
     (("--scratch", "--engine", "libaio,hipri=maybe"), "failed parsing hipri"),
     (("--scratch", "--engine", "external:/x.so"), "no engine at /x.so"),

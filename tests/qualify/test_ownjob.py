@@ -435,7 +435,8 @@ def test_what_cannot_be_run_is_one_sentence(qualify, tmp_path, target, text,
 
 
 @pytest.mark.parametrize("words, said", [
-    (["--job", "/nonexistent.fio"], "cannot read the job file"),
+    (["--job", "/nonexistent.fio"], "cannot read the job file /nonexistent.fio: "
+     "No such file or directory: name one that can be read."),
     (["--suite", "/nonexistent"], "cannot read the suite"),
     (["--steady", "iops"], "give --job, --suite or --replay"),
     (["--repeat", 2], "give --job, --suite or --replay"),

@@ -188,6 +188,7 @@ def test_a_manifest_made_anew_is_told_by_its_sha256(run):
 @pytest.mark.parametrize("words, said", [
     (("verify", "/nonexistent"), "there is no folder /nonexistent"),
     (("verify", "/etc"), "/etc is not a qualification folder"),
+    (("verify", "{run}/qualify.json"), "there is no folder"),
     (("verify", "{run}", "--sha256", "12"), "'12' is no sha256"),
     (("verify", "{run}", "--key", "x"), "'x' names no key: write minisign:"),
     (("verify", "{run}", "--key", "rot13:x"), "'rot13:x' names no key"),

@@ -65,8 +65,8 @@ def engine_options(fio: Fio, side: Side) -> set[str]:
     """The names of the engine's own options."""
     taken, text = _engine_help(fio, side)
     if not taken and fio.version:       # that of no fio is a Problem of its own
-        raise Problem(f"fio refuses the engine {side.text}: "
-                      f"{fiorun.words(text) or 'no message'}")
+        raise Problem(f"fio refuses the engine {side.text} (name another, or "
+                      f"--fio): {fiorun.words(text) or 'no message'}")
     return set(OPTION.findall(text))
 
 

@@ -18,7 +18,8 @@ def _read(path):
             return file.read()
     except OSError as error:
         raise Problem(f"cannot read the job file {path}: "
-                      f"{error.strerror}.") from None
+                      f"{error.strerror}: name one that can be read."
+                      ) from None
 
 
 def _included(name, path):

@@ -120,7 +120,7 @@ def _content(folder):
                           "said of the run without it.")
         with open(path, "rb") as file:
             return file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise Problem(_none(folder)) from None
     except OSError as error:
         raise _problem(path, error) from None

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import os
 from pathlib import Path
+import re
 import subprocess
 from types import SimpleNamespace
 
@@ -116,6 +117,35 @@ def test_a_device_that_cannot_be_read(cut_strip, unreadable):
     assert "cannot be read any more after the cut (Input/output error)" in text(
         found, "power-cut synced")
     assert not cut_strip.claims[0]
+
+
+def test_a_command_that_does_not_bring_it_back(cut_strip, strip, monkeypatch):
+    """Is no fault of the device's."""
+    monkeypatch.setattr(cutruns, "RETURN", 3)
+    strip.between = lambda: True
+    monkeypatch.setattr(PowerStrip, "command", f"({strip.command}); exit 3")
+    found = cut_strip()
+    assert results(found)["power-cut synced"] == "not measured", found
+    assert re.search("failed [(]exit status 3[)].*; /dev/loop.* did not come "
+                     "back", text(found, "power-cut synced"))
+
+
+def test_a_device_that_fails_by_itself(cut_strip, strip, monkeypatch):
+    """Before any cut: nobody else would say that it does."""
+    def fails_(cutter):
+        while cutter.log.count("acks") < cutter.least:
+            if cutter.ended.wait(0.02):
+                return
+        strip.cut()
+        cutter.ended.wait(60)
+        strip.off()
+        strip.on()
+    monkeypatch.setattr(cutruns.Cutter, "run", fails_)
+    found = cut_strip(claimed=True)
+    assert results(found)["power-cut synced"] == "fail", found
+    assert "fio ended before the cut: fio failed: " in text(
+        found, "power-cut synced")
+    assert cut_strip.claims == (True, None)
 
 
 def test_a_device_that_comes_back_smaller(cut, backing, device, monkeypatch):

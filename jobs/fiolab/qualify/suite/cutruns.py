@@ -2,6 +2,7 @@
 # What every power cut has, whatever cuts: the fio that writes and syncs while
 # the power goes, with the engine's log of what was acknowledged (acklog.py);
 # the moment of the cut; and what became of the writes.
+import errno
 import os
 import random
 import secrets
@@ -167,7 +168,8 @@ class Writer:
 
     def load(self, path, number, sync, cut, is_back=lambda: True):
         """{what is known before the look} of a run that is cut: random writes
-        of one to 16 units."""
+        of one to 16 units.  tried: the cut was; broke: the device failed
+        before."""
         seed = jobtext.seed(self.context.seed, "power-cut", number, *sync)
         self.begun = {"sync": next(iter(sync), "none"),
                       "trimmed": self.trimmed,
@@ -181,8 +183,10 @@ class Writer:
                 time_based=1, runtime=2 * RETURN, randseed=seed, **sync)
         why = cutter.why if cutter.was else (
             f"fio ended before the cut: {fault(ran) or 'it was too fast'}")
-        return self.ended(self.begun, ran.source, why, cutter.ready,
-                          any(job["error"] for job in ran.jobs))
+        errors = {job["error"] for job in ran.jobs}
+        return {**self.ended(self.begun, ran.source, why, cutter.ready,
+                             any(errors)), "tried": cutter.was,
+                "broke": not cutter.was and errno.EIO in errors}
 
     def ended(self, begun, run=None, why=None, ready=None, failed=False):
         """{what is known before the look} of a run that has begun so.  run: the

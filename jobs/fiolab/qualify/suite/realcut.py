@@ -169,7 +169,10 @@ class Device:
         return self._gone(cut, why) if why else cut
 
     def _gone(self, cut, why):
-        """Of a device that is no use any more: that fails."""
+        """Of a device that is no use any more: that fails, but where the
+        command that was to bring it back has."""
+        if cut["why"] and cut.get("tried"):
+            return {**cut, "why": f"{cut['why']}; {self.path} {why}"}
         return {**cut, "gone": True, "why": f"{self.path} {why}"}
 
     def _difference(self):
@@ -215,7 +218,7 @@ class Device:
             raise self._failed(problem) from None
         if not is_back(target):
             return self._gone(cut, self._why_gone())
-        return self._look(cut)
+        return {**self._look(cut), **({"gone": True} if cut["broke"] else {})}
 
     def _prepare(self, number):
         """What the last cut has left, before the claim is let go of."""
@@ -237,10 +240,9 @@ class Device:
 
     def _why_gone(self):
         """It may be there, but shorter than it was."""
-        try:
+        other = None
+        with contextlib.suppress(OSError):
             other = self._difference()
-        except OSError:
-            other = None
         return f"did not come back in {RETURN} s" + (
             f", or not as it went: {other}" if other else "")
 

@@ -53,7 +53,8 @@ def test_all_of_it(qualify):
 @pytest.mark.slow
 @pytest.mark.root
 def test_a_slow_device_is_found(qualify, shm):
-    """By the spec, which the same device keeps unthrottled, and beside it."""
+    """By the spec, which the same device keeps unthrottled, and beside it.  (On a
+    busy machine its few rounds may differ too much for a verdict.)"""
     qualify.spec.write_text(LIMITS)
     with targets.loop_of(shm, 64 * MIB) as device:
         words = ["--target", device, "--destroy-data", *SHORT, "--spec",
@@ -69,9 +70,10 @@ def test_a_slow_device_is_found(qualify, shm):
     limit, = report["limits"]
     assert fast.returncode == 0 and limit["result"] == "pass", fast.stdout
     assert limit["bound"] >= ENOUGH and limit["line"] == 4
-    found = {(row["cell"], row["metric"]): row["verdict"]
-             for row in report["against"]["rows"]}
-    assert found["2: 8K random write", "iops"] == "faster"
+    row, = [row for row in report["against"]["rows"] if (
+        row["cell"], row["metric"]) == ("2: 8K random write", "iops")]
+    assert row["ratio"] > ENOUGH / (1.5 * SLOW), row
+    assert row["verdict"] in ("faster", "inconclusive"), row
 
 
 @pytest.mark.slow

@@ -129,7 +129,7 @@ static void start_waiter(io_context_t ctx)
 	nanosleep(&soon, NULL);
 }
 
-/* While one sleeps in the kernel all who take go there; afterwards none.  (Until
+/* While one sleeps in the kernel all who take go there; afterwards none. (Until
  * Linux 6.8 a sleeper takes what comes before it has enough: who gets which is
  * chance, and all that is sure is that each event comes.) */
 static void beside_waiter(io_context_t ctx)
@@ -203,7 +203,7 @@ static void wait_for(pid_t child)
 static pid_t fork_in_some_way(const char *way)
 {
 	if (!strcmp(way, "clone"))
-#ifdef __s390x__	/* where the stack comes first */
+#ifdef __s390x__ /* where the stack comes first */
 		return (pid_t)syscall(SYS_clone, 0, SIGCHLD, 0, 0, 0);
 #else
 		return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);

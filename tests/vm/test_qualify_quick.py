@@ -72,7 +72,6 @@ SIZE = "size=16M"
 NVME = {"kind": "nvme", "purge": "nvme-format", "health": True}
 BIO = ("fsync flushes", "fdatasync flushes")    # which the kernel counts of
                                                 # devices with queues alone
-LESS = {"groups": ("integrity", "queue")}    # pts takes 4 CPU minutes of each
 # Metadata take their room of the disk.
 SPECS = (f"nvme,id=n512,{SIZE}", f"nvme,id=n4k,lba=4096,{SIZE}",
          "nvme,id=npi,ms=8,pi=1,size=17M", f"ahci,id=sata,ncq=0,{SIZE}",
@@ -84,17 +83,18 @@ SPECS = (f"nvme,id=n512,{SIZE}", f"nvme,id=n4k,lba=4096,{SIZE}",
 DEVICES = {
     "nvme-512": Device("/dev/lab/n512", **NVME),
     "nvme-4096": Device("/dev/lab/n4k", block=4096, **NVME),
-    # QEMU writes data and their protection information one after the other: a
-    # read beside a write of the same block may find one of each.
+    # Where it is read beside writes its protection information is wrong at times,
+    # which fails the tests tails, neighbour and dirth: QEMU writes that after the
+    # data, but with one command at a time dirth fails, too.
     "nvme-pi": Device("/dev/lab/npi", groups=("integrity",), **NVME),
     "sata": Device("/dev/lab/sata", "sata", health=True),
     "scsi": Device("/dev/lab/disk", "scsi"),
     "virtio": Device("/dev/lab/blk", "virtio"),
-    "null_blk": Device("/dev/nullb0", "null", told=None, **LESS),
-    "md": Device("/dev/md0", "md", told=None, unknown=BIO, **LESS),
+    "null_blk": Device("/dev/nullb0", "null", told=None),
+    "md": Device("/dev/md0", "md", told=None, unknown=BIO),
     "lvm": Device("/dev/mapper/labvg-lv", "dm", told=None, health=True,
-                  unknown=BIO, **LESS),
-    "multipath": Device("/dev/mapper/mpath", "dm", told=None, **LESS)}
+                  unknown=BIO),
+    "multipath": Device("/dev/mapper/mpath", "dm", told=None)}
 
 
 def of_group(group):

@@ -24,6 +24,7 @@ SIDES = {
     "immediate": "", "adaptive": "submit=adaptive", "spin": "spin=2ms",
     "eventfd": "reap=eventfd"}
 MS, LONG_MS = 60, 1500      # of a section; the longer one has a whole trial
+BESIDE = ("libaio", "immediate", "adaptive", "eventfd", "io_uring")
 READS, MERGED, READ_MS = 0, 1, 3    # fields of the device's stat
 
 # reads, waited: what the device counted, I/Os and the ms of all of them;
@@ -42,15 +43,27 @@ def asked():
                                 ("slow", "adaptive", 64)]
 
 
-def section(device, side, depth, ms):
-    name = f"{device}-{side}-{depth}"
+def engine_of(side, name):
     engine = side if side in ("libaio", "io_uring") else (
         f"external:/tmp/fio-kaio.so\nstats_file=/tmp/{name}.stats")
+    return f"[{name}]\nioengine={engine}\n{SIDES[side]}"
+
+
+def section(device, side, depth, ms):
     look = f"cat /sys/block/{device}/stat"
     return "\n".join((
-        f"[{name}]", f"filename=/dev/lab/{device}", f"ioengine={engine}",
-        SIDES[side], f"iodepth={depth}", f"exec_prerun={look}",
-        f"exec_postrun={look}", f"runtime={ms}ms", "stonewall", ""))
+        engine_of(side, f"{device}-{side}-{depth}"),
+        f"filename=/dev/lab/{device}", f"iodepth={depth}",
+        f"exec_prerun={look}", f"exec_postrun={look}", f"runtime={ms}ms",
+        "stonewall", ""))
+
+
+def duet(side, ms):
+    """libaio, and that side at the same time, on the one CPU."""
+    return "\n".join(
+        f"{engine_of(one, f'duet-{side}-{letter}')}\nfilename=/dev/lab/two\n"
+        f"iodepth=64\nruntime={2 * ms}ms\n" + "stonewall\n" * (letter == "A")
+        for letter, one in (("A", "libaio"), ("B", side)))
 
 
 def job(ms, long_ms):
@@ -58,7 +71,8 @@ def job(ms, long_ms):
         "[global]", "direct=1", "rw=randread", "bs=4k", "norandommap",
         "randseed=7", "thread", "time_based", "cpus_allowed=0", "new_group",
         "", *(section(*one, long_ms if one[:2] == ("slow", "adaptive") else
-                      3 * ms if one[0] == "slow" else ms) for one in asked())))
+                      3 * ms if one[0] == "slow" else ms) for one in asked()),
+        *(duet(side, ms) for side in BESIDE)))
 
 
 # From RAM, and once before, as the device's time goes on while pages come from
@@ -88,8 +102,8 @@ def cell(one, files, jobs):
 
 
 @pytest.fixture(scope="module")
-def cells(vm, fio_binary, engine, san):
-    """{(device, side, depth): Cell}"""
+def ran(vm, fio_binary, engine, san):
+    """({name: its text}, {name: fio's report of the job})"""
     if san:
         pytest.skip("a sanitized engine needs the sanitizer preloaded")
     for name, times in (("short", (5, 5)), ("whole", (MS, LONG_MS))):
@@ -100,9 +114,14 @@ def cells(vm, fio_binary, engine, san):
     parts = re.split(r"^==> (.*) <==$", out, flags=re.M)
     files = dict(zip(parts[1::2], parts[2::2]))
     said = files["whole.json"]      # and before it, where prerun's output is
-    jobs = {one["jobname"]: one for one in json.loads(
+    return files, {one["jobname"]: one for one in json.loads(
         said[said.index("{"):])["jobs"]}
-    return {one: cell(one, files, jobs) for one in asked()}
+
+
+@pytest.fixture(scope="module")
+def cells(ran):
+    """{(device, side, depth): Cell}"""
+    return {one: cell(one, *ran) for one in asked()}
 
 
 def batch(one):
@@ -192,3 +211,18 @@ def test_instructions_of_an_io(cells):
             pairs(cells, "immediate", "libaio", 64),
             pairs(cells, "adaptive", "libaio", 64)):
         assert libaio.reads < ours.reads < held.reads, (libaio, ours, held)
+
+
+def test_cpu_of_an_io_in_duets(ran):
+    """Beside libaio, which takes as long as itself; kaio takes less, and in
+    batches still less."""
+    _, jobs = ran
+    cost = {name: (one["usr_cpu"] + one["sys_cpu"]) / 100 * one["job_runtime"]
+            / one["read"]["total_ios"] for name, one in jobs.items()
+            if name.startswith("duet-")}
+    ratio = {side: cost[f"duet-{side}-B"] / cost[f"duet-{side}-A"]
+             for side in BESIDE}
+    print("\nCPU per I/O : libaio, in duets:", *(
+        f"{side} {found:.3f}" for side, found in ratio.items()))
+    assert 0.97 < ratio["libaio"] < 1.03, ratio
+    assert ratio["adaptive"] < ratio["immediate"] < ratio["libaio"], ratio

@@ -83,9 +83,9 @@ SPECS = (f"nvme,id=n512,{SIZE}", f"nvme,id=n4k,lba=4096,{SIZE}",
 DEVICES = {
     "nvme-512": Device("/dev/lab/n512", **NVME),
     "nvme-4096": Device("/dev/lab/n4k", block=4096, **NVME),
-    # Where it is read beside writes its protection information is wrong at times,
-    # which fails the tests tails, neighbour and dirth: QEMU writes that after the
-    # data, but with one command at a time dirth fails, too.
+    # QEMU writes protection information after the data, so that a read of a block
+    # that is being written fails at times, with fio's libaio and psync, too: that
+    # fails the tests tails, neighbour and dirth.
     "nvme-pi": Device("/dev/lab/npi", groups=("integrity",), **NVME),
     "sata": Device("/dev/lab/sata", "sata", health=True),
     "scsi": Device("/dev/lab/disk", "scsi"),

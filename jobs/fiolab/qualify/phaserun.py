@@ -123,9 +123,8 @@ class PhaseRun:
                             bench.executor.tells_windows and
                             self.phase.histogram, other,
                             bench.executor.base() if other else ())
-        ran = bench.executor.run(text, self._name(number, *name), estimate.
-                                 of_loads(loads, profile, bench.target.size,
-                                          estimate.SLOWEST), base=not other)
+        ran = bench.executor.run(text, self._name(number, *name),
+                                 self._limit(loads, profile), base=not other)
         if other:
             claim.check_same(other)
         if loads[0].stimulus.continues:
@@ -141,6 +140,10 @@ class PhaseRun:
             return None
         claim.check_same(other)
         return other
+
+    def _limit(self, loads, profile):
+        return estimate.of_loads(loads, profile, self.bench.target.size,
+                                 estimate.SLOWEST)
 
     def _results(self, ran, loads):
         """(entries of qualify.json, latencies, bytes written)."""

@@ -105,7 +105,7 @@ class CheckpointRun(PhaseRun):
             text += "\n" + "\n".join(jobtext.section(load, *where, seed,
                                                      area.first))
         ran = bench.executor.run(text, self._name(number, f"{order:03d}"),
-                                 self._limit(loads))
+                                 self._limit(loads, bench.profile))
         guards, _ = ran.named(ackguard.JOB)
         self.beside = {"read": done(ran, "read"), "guard": sum(
             job["write"]["io_bytes"] for job in guards)}
@@ -200,7 +200,7 @@ class CheckpointRun(PhaseRun):
         bench.executor.run(
             jobtext.text(loads, bench.profile, bench.target.size, [
                 jobtext.seed(bench.seed, self.test.name, number, "again")]),
-            self._name(number, "fill"), self._limit(loads))
+            self._name(number, "fill"), self._limit(loads, bench.profile))
         bench.folder.forget_round(self._mark(SPOILT))
 
     def _demand_health(self, number):
@@ -252,5 +252,5 @@ class CheckpointRun(PhaseRun):
         self.bench.folder.save_round(self._mark(SPOILT), {"rounds": len(
             self.rounds)})
 
-    def _limit(self, loads):
-        return super()._limit(loads) + estimate.PROCESS
+    def _limit(self, loads, profile):
+        return super()._limit(loads, profile) + estimate.PROCESS

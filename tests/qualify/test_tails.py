@@ -369,7 +369,9 @@ def throttled(lasting, seconds, shm, fio_binary, build_dir, tmp_path, stack):
         found, one = run(device, fio_binary, build_dir, tmp_path, stack,
                          seconds)
     over = one["over_time"]
-    worst = max(over["outliers"], key=lambda each: each["max_ns"])
+    # (One I/O of a busy machine may take longer than any of that time.)
+    worst = min(over["outliers"], key=lambda each: each["iops"])
+    longest = max(each["max_ns"] for each in over["outliers"])
     # 8 in flight at 100 a second: each takes 80 ms.
     assert worst["max_ns"] > 50 * MS
     assert worst["iops"] < 0.8 * over["usual"]["iops"]
@@ -381,7 +383,7 @@ def throttled(lasting, seconds, shm, fio_binary, build_dir, tmp_path, stack):
     with svg.styled():
         (picture, caption, _), = heatmap.drawn(found, "p")
     assert "out." in caption and "no time stands out" not in caption
-    assert wording.duration(float(worst["max_ns"])) in picture
+    assert wording.duration(float(longest)) in picture
     rows = judged(tmp_path, '[tails."4K 100/0"]\nmax_max_ms = 20\n'
                   '"max_outliers_over(40ms)_per_hour" = 100\n', one)
     assert [row["result"] for row in rows] == ["fail", "fail"]

@@ -106,4 +106,4 @@ def test_without_the_call_loop(bench, build_dir, tmp_path):
                                        ["--size", "4k"], ["stray"]])
 def test_bad_options_end_with_status_2(bench, arguments):
     done = bench(*arguments)
-    assert done.returncode == 2 and "bench-lib: error: " in done.stderr
+    assert done.returncode == 2 and "bench-lib: " in done.stderr

@@ -221,10 +221,11 @@ def cell(name, scale=1.0, steady=True, depth=32, **values):
 
 
 def run(*cells, name="/dev/x", **more):
-    test = {"name": "iops", "state": "done", "why": None, "phases": [],
-            "cells": list(cells)}
-    target = {"name": name, "active_bytes": 1 << 30, "logical_block": 512,
-              "identity": {"model": "EX", "firmware": "A1"}, "tests": [test]}
+    test = {"name": "iops", "group": "pts", "state": "done", "why": None,
+            "phases": [], "cells": list(cells)}
+    target = {"name": name, "active_bytes": 1 << 30, "size_bytes": 1 << 30,
+              "logical_block": 512, "tests": [test],
+              "identity": {"model": "EX", "firmware": "A1"}}
     return {"schema": "kaio-qualify/1", "created": "2026-11-25T00:00:00Z",
             "finished": True, "fio": {"version": "fio-3.33"}, "kaio": "k1",
             "engine": "kaio", "environment": {"kernel": "6", "cpu_model": "c"},

@@ -215,8 +215,9 @@ def test_20_throttled_seconds_are_found(vm, root, build_dir, fio_binary,
     table = next(one for one in test["tables"]
                  if one["title"] == "Outlier windows")
     assert any(row[4] < row[5] / 2 for row in table["rows"])
-    # The heat map has the reads of that time, each of which took so long.
-    assert _late(over, 100e6) >= 0.8 * 5 * THROTTLED
+    # The heat map has the reads of that time, most of which took so long: some
+    # the kernel lets go together.
+    assert _late(over, 100e6) >= 0.5 * 5 * THROTTLED
     assert "over time, in windows of 1 s" in (out / "report.html").read_text()
     assert [one["result"] for one in data["limits"]] == [MISSED, MISSED, KEPT]
 
@@ -247,7 +248,9 @@ def test_a_namespace_is_the_noisy_neighbour_of_another(vm, qualify):
     assert target["neighbour"]["model"] == target["identity"]["model"]
     table, = [one for one in test["tables"] if "neighbour IOPS" in
               one["columns"]]
-    assert [bool(row[-2]) for row in table["rows"]] == [False] + [True] * 3
+    # Alone, beside three kinds of load, and, as it trims at last, once more.
+    assert [bool(row[-2]) for row in table["rows"]] == [
+        False, True, True, True, False, True]
     for name in ("nvme", "nvme-2"):
         within, beyond = (vm.run("cmp", *words, f"/dev/lab/{name}", "/tmp/old")
                           for words in (("-n", given), ("-i", given)))

@@ -147,7 +147,10 @@ def test_a_part_that_was_killed(boots, boot, kept):
     assert 2 <= len(before) < 6
     if kept:
         abrun.sentence(boots("b1", "B"), "go on with --part A first")
-    done = boots(boot, "A")
+    for _ in range(4):      # on a machine that is too busy it goes on later
+        done = boots(boot, "A")
+        if "too busy" not in done.stderr:
+            break
     assert done.returncode == 0, done.stderr
     now = boots.runs()
     assert {name: now[name] for name in before} == before

@@ -21,7 +21,6 @@ from .suite import integrity, pts, queuetests
 from .tails import neighbourtarget
 
 NEW = "begin a new run"
-POWER_CUT = "power-cut"
 
 
 def all_tests(profile):
@@ -151,12 +150,13 @@ def lines(qualification):
 def _uncut(qualification):
     """Of a test that cannot be measured, which is known before days of others
     are."""
+    name = integrity.POWER_CUT
     if qualification.asked.power_cut or qualification.profile.thin or \
-            POWER_CUT not in {test.name for test in qualification.tests}:
+            name not in {test.name for test in qualification.tests}:
         return []
-    return [f"The test {POWER_CUT} will not be measured, so that the run ends "
-            "with 2 even if all else passes: give --power-cut COMMAND, or name "
-            "the other tests with --tests."]
+    return [f"The test {name} will not be measured, so that the run ends with "
+            "2 even if all else passes: give --power-cut COMMAND, or name the "
+            "other tests with --tests."]
 
 
 def _destroyed(qualification):

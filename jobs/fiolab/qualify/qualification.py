@@ -22,7 +22,7 @@ from .limits import specfile
 from .own import owntest, sources, speclimits
 from .report import schema
 from .shorter import figuremarks
-from .suite import machinecut
+from .suite import integrity, machinecut
 from .suite.model import Profile
 from .suite.profiles import PROFILES
 
@@ -192,8 +192,8 @@ def _refuse_cuts(asked, tests):
     """Of power that nobody would cut."""
     for name, given in (("power-cut", asked.power_cut),
                         ("cycles", asked.cycles)):
-        if given and planning.POWER_CUT not in {test.name for test in tests}:
-            raise Problem(f"--{name} is for the test {planning.POWER_CUT}: "
+        if given and integrity.POWER_CUT not in {test.name for test in tests}:
+            raise Problem(f"--{name} is for the test {integrity.POWER_CUT}: "
                           "name that among --tests, or leave it out.")
 
 

@@ -10,6 +10,7 @@ from .verifying import (done, fault, first_fault, judged, megabytes,
                         part, patience, too_few, verified)
 
 GROUP = "integrity"
+POWER_CUT = "power-cut"     # the test that options of the command are for
 MIB = 1 << 20
 LISTED = 4096 * MIB         # at most so many bytes, where fio keeps a list
 SPREAD = 16                 # sizes of overlapping writes, in blocks
@@ -162,6 +163,6 @@ TESTS = (
     Procedure("fsync", "fsync and fdatasync", GROUP, flushes.seconds,
               flushes.run),
     Procedure("soak", "Long soak", GROUP, _soak_seconds, soak),
-    Procedure("power-cut", "Power cut", GROUP, powercut.seconds,
+    Procedure(POWER_CUT, "Power cut", GROUP, powercut.seconds,
               powercut.run, (powercut.READY,), provokes=True),
 )

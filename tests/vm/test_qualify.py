@@ -16,18 +16,23 @@ VM = {"specs": [
     f"nvme,id=zns,zoned=1,zone_size=1M,{SIZE}",
     f"ahci,id=sata,ncq=0,{SIZE}",
     f"scsi,id=scsi,{SIZE}", f"virtio,id=blk,{SIZE}",
-    f"scsi,id=used,luns=9,removable=1,{SIZE}",
-    "md,id=mirror,level=1,over=used-5+used-6",
-    "dm,id=linear,target=linear,over=used-7",
+    f"scsi,id=used,luns=6,removable=1,{SIZE}", f"scsi,id=base,luns=4,{SIZE}",
+    "md,id=mirror,level=1,over=base-2+base-3",
+    "dm,id=linear,target=linear,over=base-4",
+    "dm,id=above,target=linear,over=used-6",
     f"scsi_debug,id=path,add_host=2,vpd_use_hostno=0,{SIZE}"]}
 USED = r"""set -e
-i=1
-for name in mounted swap parts pv one two below fixed stick; do
-	disk=/dev/lab/used-$i
-	[ $i != 1 ] || disk=/dev/lab/used
-	ln -sfn "$(readlink $disk)" /dev/lab/$name
-	i=$((i + 1))
-done
+call() {
+	disk=/dev/lab/$1 i=1
+	shift
+	for name in "$@"; do
+		ln -sfn "$(readlink $disk)" /dev/lab/$name
+		i=$((i + 1))
+		disk=${disk%-*}-$i
+	done
+}
+call used mounted swap parts fixed stick
+call base pv one two below
 mkfs.ext4 -q /dev/lab/mounted
 mkdir -p /mnt/lab /mnt/part
 mount /dev/lab/mounted /mnt/lab
@@ -62,7 +67,8 @@ REFUSED = {
     "fixed": "is read-only"}
 TAKEN = ("n512", "n4k", "npi", "sata", "scsi", "blk", "mirror", "linear")
 # What needs the user's word, with what else that disk needs.
-DOUBTED = {"part2": ("shared", "removable"), "stick": ("removable",)}
+DOUBTED = {"part2": ("shared", "removable"), "stick": ("removable",),
+           "above": ("removable",)}
 
 CACHES = {      # what the device itself says: on, off
     "n512": ("nvme get-feature /dev/lab/n512 -f 6 -n 0xffffffff",

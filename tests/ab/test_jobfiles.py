@@ -145,7 +145,7 @@ def test_a_delay_of_all_is_none():
 def test_what_ends_a_run_early_is_left_out_with_the_reason():
     job, = load("steady")
     said = job.changes(TIMED)
-    assert "ss -> every run lasts as long" in said
+    assert "steadystate -> every run lasts as long" in said
     assert said.endswith("dropped: ioscheduler")
     assert "ss" not in job.effective(TIMED).replace("sched", "").split()
     assert not {"ss", "ss_dur", "ss_ramp"} & set(

@@ -124,7 +124,7 @@ def test_blocks_must_not_begin_between_their_multiples(text, inside):
 @pytest.mark.parametrize("line", [
     "iodepth=1k", "iodepth=4q", "iodepth=0x40", "iodepth=", "iodepth=0",
     "numjobs=2x", "numjobs=$cpus", "iodepth=${KAIO_NOT_SET}", "bs=4x",
-    "bs=2*2k", "bs=4 k", "bs=4.5k", "bs=0x1000", "blocksize=", "bs=,",
+    "bs=2*2k", "bs=4 k", "bs=4.5k", "bs=0x1000", "bs=", "bs=,",
     "bsrange=4x-8k", "bssplit=4x/50:8k/50", "bssplit=half",
     "bssplit=,", "bssplit=4k,4k,4k,4k", "bssplit=:4k/50", "bssplit=4k::8k", "bs=\x1b[2J"])
 def test_a_size_or_count_that_fio_may_misread_is_refused(line):

@@ -96,7 +96,7 @@ def paced(text: str) -> bool:
 def _about_latency(job):
     """Is the job about the latency of syncs, trims or a priority class, or of
     what a pace of its own lets through?"""
-    kinds = [value.split(":")[0] for value in job.values("rw", "readwrite")]
+    kinds = [value.split(":")[0] for value in job.values("rw")]
     return (syncing.each_write(job.text) or paced(job.text)
             or any("trim" in kind for kind in kinds)
             or any(jobfile.option_of(line).startswith("cmdprio")

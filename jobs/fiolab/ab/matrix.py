@@ -8,13 +8,13 @@ import re
 
 from ..base.problem import Problem
 from ..fio import jobfile
+from ..fio.jobs.amounts import BLOCKS
+from ..fio.jobs.optionnames import canonical
 
 MOST = 1000             # cells
 AXIS = re.compile(r"([a-z][a-z0-9_]*)=(.+)")
 VALUE = re.compile(r"[A-Za-z0-9_.:%+/-]+")
-SAME = {"rw": {"rw", "readwrite"}, "readwrite": {"rw", "readwrite"},
-        "bs": {"bs", "blocksize"}, "blocksize": {"bs", "blocksize"},
-        "direct": {"direct", "buffered"}, "buffered": {"direct", "buffered"}}
+ALIKE = (BLOCKS, {"direct", "buffered"})    # of which a job has one in force
 
 
 def _axis(text):
@@ -28,7 +28,7 @@ def _axis(text):
                       "comparison itself sets it or cannot honour it.")
     if len(set(values)) < len(values):
         raise Problem(f"the axis {text} has a value twice: leave one out.")
-    return match[1], values
+    return canonical(match[1]), values
 
 
 def axes(texts: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -44,7 +44,7 @@ def axes(texts: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _job(job, options):
     """A copy of a job in which the options hold everywhere."""
-    gone = set().union(*(SAME.get(name, {name}) for name in options))
+    gone = set(options).union(*(same for same in ALIKE if same & {*options}))
     lines = [f"{name}={value}" for name, value in options.items()]
     kept = [line for line in jobfile.lines(job.text)
             if jobfile.option_of(line) not in gone]

@@ -118,8 +118,7 @@ SIZES = (re.compile(rf"(?:{ONE})?([-:,](?:{ONE})?)*", re.A | re.I),
 SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
          "4k/60:64k/40 or 4k/60:64k/40,8k", _split_bytes)
 COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", _count)
-PLAIN = {"bs": SIZES, "blocksize": SIZES, "bsrange": SIZES,
-         "blocksize_range": SIZES, "bssplit": SPLIT, "iodepth": COUNT,
+PLAIN = {"bs": SIZES, "bsrange": SIZES, "bssplit": SPLIT, "iodepth": COUNT,
          "numjobs": COUNT}
 
 
@@ -176,8 +175,7 @@ def _fixed_blocks(job):
     """The sizes that fio does not make smaller where the part ends: those of
     which a direction has one alone."""
     found = set()
-    for value in job.values("bs", "blocksize", "bsrange", "blocksize_range",
-                            "bssplit"):
+    for value in job.values(*amounts.BLOCKS):
         for one in filter(None, arithmetic.meant(value).split(",")):
             sizes = {_bytes(part.split("/")[0], _base(job))
                      for part in re.split("[-:]", one) if part}
@@ -189,7 +187,7 @@ def ends_inside(job: Job, size: int) -> None:
     """Refuse a job whose last write would begin in the first size bytes and
     end behind them: fio looks for the end of the file alone."""
     steps = {0 if rw.startswith("rand") else _step(job, rw)
-             for rw in job.values("rw", "readwrite")
+             for rw in job.values("rw")
              if ":" in rw or not rw.startswith("rand")}
     if job.values("percentage_random"):
         steps.add(0)

@@ -12,26 +12,26 @@ from typing import Protocol
 
 from ..base.problem import Problem
 from .jobs import arithmetic, changed, delays, mapping
+from .jobs.optionnames import canonical
 
 # Set by the comparison, on both sides alike.
-OURS = {"ioengine", "filename", "time_based", "runtime", "timeout",
-        "ramp_time", "randseed", "randrepeat", "allrandrepeat", "exec_prerun",
-        "verify_state_save", "startdelay", "start_delay", *mapping.WHERE}
+OURS = {"ioengine", "filename", "time_based", "runtime", "ramp_time",
+        "randseed", "randrepeat", "exec_prerun", "verify_state_save",
+        "startdelay", *mapping.WHERE}
 # Removed: they name other files (ack_log: the engine kaio's), end a run early,
 # run programs, log every I/O, put reads and writes into one figure, or (name)
 # would put text of the job file into a shell command.
-DROPPED = {"directory", "filename_format", "opendir", "nrfiles", "nr_files",
-           "offset_align", "file_append", "io_size", "io_limit", "number_ios",
-           "loops", "fill_device", "fill_fs", "unlink", "unlink_each_loop",
-           "exec_postrun", "name", "description", "write_iolog",
-           "write_bw_log", "write_lat_log", "write_iops_log",
-           "write_hist_log", "group_reporting", "unified_rw_reporting",
-           "verify_state_load", "verify_dump", "ioscheduler", "ack_log"}
+DROPPED = {"directory", "filename_format", "opendir", "nrfiles",
+           "offset_align", "file_append", "io_size", "number_ios", "loops",
+           "fill_device", "unlink", "unlink_each_loop", "exec_postrun", "name",
+           "description", "write_iolog", "write_bw_log", "write_lat_log",
+           "write_iops_log", "write_hist_log", "group_reporting",
+           "unified_rw_reporting", "verify_state_load", "verify_dump",
+           "ioscheduler", "ack_log"}
 # Removed with the reason: they end a run when its figures are steady, and the
 # runs of a comparison are as long as each other.
-STEADY = {"steadystate", "ss", "steadystate_duration", "ss_dur",
-          "steadystate_ramp_time", "ss_ramp", "steadystate_check_interval",
-          "ss_interval"}
+STEADY = {"steadystate", "steadystate_duration", "steadystate_ramp_time",
+          "steadystate_check_interval"}
 # Removed where the comparison pins fio to a CPU: they move jobs, or their
 # memory, to others.
 PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes",
@@ -40,11 +40,10 @@ PINNING = {"cpus_allowed", "cpus_allowed_policy", "cpumask", "numa_cpu_nodes",
 REFUSED = {"read_iolog", "replay_redirect", "mmapfile"}
 # Refused likewise, but for those that mapping.py puts into the part of the
 # target that is given.  inside.py looks for those that are not known here.
-BEYOND = re.compile("(file)?offset.*|zone.*|.*_zone_.*|file_append")
+BEYOND = re.compile("offset.*|zone.*|.*_zone_.*|file_append")
 # Of zonemode=zbd; the last two are the engine spdk_bdev's.
 INSIDE = {"zone_reset_threshold", "zone_reset_frequency", "zone_append",
           "initial_zone_reset"}
-ALIASES = {"timeout": "runtime"}
 CACHING = {"direct": True, "buffered": False, "atomic": True}
 SYNCS = ("fsync", "fdatasync", "sync_file_range")
 PATTERNS = {"buffer_pattern", "verify_pattern"}
@@ -53,10 +52,11 @@ READ_ONLY = {"read", "randread"}
 
 
 def reserved(key: str) -> bool:
-    return key in OURS | DROPPED | STEADY or refused(key)
+    return canonical(key) in OURS | DROPPED | STEADY or refused(key)
 
 
 def refused(key: str) -> bool:
+    key = canonical(key)
     return key in REFUSED or (key not in mapping.WHERE | INSIDE and
                               bool(BEYOND.fullmatch(key)))
 
@@ -67,10 +67,11 @@ def lines(text: str) -> list[str]:
 
 
 def option_of(line: str) -> str:
-    """The option that a job file line sets, in lower case; '' for none."""
+    """The option that a job file line sets, by its one name (optionnames.py);
+    '' for none."""
     line = re.split(r"[;#]", line, maxsplit=1)[0].strip()
     words = re.split(r"[=\s]", line, maxsplit=1)
-    return "" if line.startswith("[") else words[0].lower()
+    return "" if line.startswith("[") else canonical(words[0])
 
 
 def value_of(line: str) -> str:
@@ -258,12 +259,12 @@ class Job:
         replaced, dropped = dict.fromkeys(moves, True), {}
         gone = self._gone(options)
         for line in lines(self.text):
-            key = ALIASES.get(option_of(line), option_of(line))
+            key = option_of(line)
             if key not in gone:
                 continue
             if key in self._dropped() - set(new) or key == "exec_prerun":
                 dropped[key] = True
-            elif key in delays.READ[:2]:
+            elif key == "startdelay":
                 replaced[changed.delay(value_of(line), self.lasts())] = True
             elif key in STEADY:
                 replaced[f"{key} -> every run lasts as long"] = True
@@ -276,8 +277,8 @@ class Job:
 
     def writes(self) -> bool:
         """True unless every section only reads (reading is fio's default)."""
-        kinds = [v.split(":")[0] for v in self.values("rw", "readwrite")]
-        return any(kind not in READ_ONLY for kind in kinds)
+        return any(value.partition(":")[0] not in READ_ONLY
+                   for value in self.values("rw"))
 
     def effective(self, options: Iterable[str]) -> str:
         """The job file's text with these option lines in force everywhere,

@@ -17,6 +17,7 @@ from decimal import Decimal
 import math
 
 from ..base.problem import Problem
+from .jobs.optionnames import canonical
 
 # Those of every latency, as the keys of reports have them, and as shares.
 PERCENTILES = ("50", "90", "99", "99.9", "99.99", "99.999", "99.9999")
@@ -178,20 +179,17 @@ def entries(result: dict, name: str = "jobs") -> list[dict]:
     return [{**job, "global options": common} for job in result[name]]
 
 
-def option(job: dict, default: str, *names: str) -> str:
-    """What fio took for an option that has these names."""
-    for options in (job.get(f"{part} options", {})
-                    for part in ("job", "global")):
-        found = [value for key, value in options.items()
-                 if key.lower() in names]
-        if found:
-            return found[-1]
-    return default
+def option(job: dict, default: str, name: str) -> str:
+    """What fio took for an option."""
+    found = [value for part in ("global", "job")
+             for key, value in job.get(f"{part} options", {}).items()
+             if canonical(key) == name]
+    return found[-1] if found else default
 
 
 def _kind(job, direction):
     """A direction, or VERIFY, whose reads fio counts with those of a mix."""
-    pattern = option(job, "read", "rw", "readwrite").split(":")[0]
+    pattern = option(job, "read", "rw").split(":")[0]
     if direction != "read" or pattern in READING or \
             option(job, "0", "verify") == "0":
         return direction

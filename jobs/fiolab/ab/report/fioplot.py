@@ -29,8 +29,6 @@ MODES = {"read": "read", "randread": "read", "write": "write",
          "randwrite": "write"}
 STEPS = (2, 4, 10, 20, 50, 100, 250, 500, 750, 1000)    # fio's, of ns and us
 LONG = (*STEPS, 2000)                                   # and of ms
-NAMES = {"rw": ("rw", "readwrite"), "iodepth": ("iodepth",),
-         "numjobs": ("numjobs",), "bs": ("bs", "blocksize")}
 DEFAULTS = {"rw": "read", "iodepth": "1", "numjobs": "1", "bs": "4k"}
 
 
@@ -46,12 +44,11 @@ def _alternates(cell: dict) -> None:
 
 def _options(text: str) -> dict[str, str]:
     """What a file is named by, of the effective job file."""
-    every = [name for names in NAMES.values() for name in names]
-    found = jobfile.in_force(text, *every)
+    found = jobfile.in_force(text, *DEFAULTS)
     if len(found) != 1:
         raise Left(f"it has {len(found)} jobs, and fio-plot's files have one")
-    known = {key: next((found[0][name] for name in names if found[0].get(name)
-                        ), DEFAULTS[key]) for key, names in NAMES.items()}
+    known = {key: found[0].get(key) or default
+             for key, default in DEFAULTS.items()}
     kind = known["rw"].split(":")[0]
     known["rw"] = SAME.get(kind, kind)
     if known["rw"] not in (*MODES, *MIXED):

@@ -10,7 +10,7 @@ from typing import Self
 
 from ...base.problem import Problem
 
-BLOCKS = {"bs", "blocksize", "bsrange", "blocksize_range", "bssplit"}
+BLOCKS = {"bs", "bsrange", "bssplit"}
 UNITS = " kmgtp"
 SIZE = re.compile(r"(\d{1,18})([kmgtp]?)(i?b?)", re.A | re.I)
 SECTOR = 4096
@@ -44,16 +44,15 @@ class Amount:
     share: Fraction = Fraction(0)
 
     @classmethod
-    def of(cls, values: Values, *keys: str) -> Self | None:
-        """None: not set; the last of the keys' names that is set counts."""
-        for key in keys:
-            text = values.get(key, "")
-            if text.endswith("%"):
-                return cls(share=Fraction(size_of(text.rstrip("%"), key), 100))
-            if zones := OF_ZONES.fullmatch(text) and zone(values):
-                return cls(int(text[:-1]) * zones)
-            if text and text != "-1":
-                return cls(size_of(text, key, base_of(values)))
+    def of(cls, values: Values, key: str) -> Self | None:
+        """None: not set."""
+        text = values.get(key, "")
+        if text.endswith("%"):
+            return cls(share=Fraction(size_of(text.rstrip("%"), key), 100))
+        if zones := OF_ZONES.fullmatch(text) and zone(values):
+            return cls(int(text[:-1]) * zones)
+        if text and text != "-1":
+            return cls(size_of(text, key, base_of(values)))
         return None
 
     def times(self, number: int) -> "Amount":
@@ -110,9 +109,16 @@ def _largest(values):
     return [max(sizes) for sizes in found if sizes] or [SECTOR]
 
 
+def pattern(values: Values) -> tuple[str, str]:
+    """What rw= says: ("randread", "") or, of rw=write:64k, ("write", "64k");
+    fio reads unless it is told."""
+    kind, _, more = values.get("rw", "read").partition(":")
+    return kind, more
+
+
 def skip(values: Values) -> int:
     """Bytes that rw=write:64k leaves out after each block."""
-    kind, _, more = values.get("rw", values.get("readwrite", "")).partition(":")
+    kind, more = pattern(values)
     return 0 if kind.startswith("rand") or not SIZE.fullmatch(more) else \
         size_of(more, "rw", base_of(values))
 

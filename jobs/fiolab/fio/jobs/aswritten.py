@@ -19,8 +19,8 @@ from .mapping import Mapped
 from .namedfiles import File, Range
 
 # What says for how long, and how much.
-KEPT = {"time_based", "runtime", "timeout", "ramp_time", "io_size", "io_limit",
-        "number_ios", "loops", *jobfile.STEADY}
+KEPT = {"time_based", "runtime", "ramp_time", "io_size", "number_ios", "loops",
+        *jobfile.STEADY}
 
 
 def _outside(end: int | Fraction, room: int, what: str) -> Problem:
@@ -127,21 +127,16 @@ class AsWritten(Job):
         return [f"startdelay={round(late * 1000)}ms"]
 
 
-def _seconds(values, *names):
-    return next((delays.seconds(values[name]) for name in names
-                 if name in values), 0)
-
-
 def length(values: Values) -> float:
     """Seconds that a section asks for, with its ramp; 0 where an amount ends
     it."""
-    runs = _seconds(values, "runtime", "timeout")
-    return runs and runs + _seconds(values, "ramp_time")
+    runs = delays.seconds(values.get("runtime", ""))
+    return runs and runs + delays.seconds(values.get("ramp_time", ""))
 
 
 def amount(values: Values, size: int) -> int:
     """Bytes after which each job of a section of so many ends by itself."""
-    asked = Amount.of(values, "io_size", "io_limit") or amounts.NOTHING
+    asked = Amount.of(values, "io_size") or amounts.NOTHING
     loops = values.get("loops", "1")
     return (asked.bytes + int(asked.share * size) or size) * (
         int(loops) if loops.isdigit() else 1)

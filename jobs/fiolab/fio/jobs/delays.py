@@ -12,7 +12,7 @@ import re
 
 from .amounts import Values
 
-READ = ("startdelay", "start_delay", "runtime", "timeout")
+READ = ("startdelay", "runtime")
 UNITS = {"": 1, "s": 1, "sec": 1, "ms": 1e-3, "msec": 1e-3, "us": 1e-6,
          "usec": 1e-6, "m": 60, "h": 3600, "d": 86400}
 TIME = re.compile(r"(\d{1,12})([a-z]*)", re.A | re.I)
@@ -31,7 +31,7 @@ def _begin(values):
 
 def _end(values):
     """Without a runtime nobody knows."""
-    lasts = seconds(values.get("runtime", values.get("timeout", "0")))
+    lasts = seconds(values.get("runtime", "0"))
     return _begin(values) + (lasts or math.inf)
 
 

@@ -18,7 +18,7 @@ from ..jobfile import Job, option_of
 from . import amounts, delays, hidden, includes, written
 
 REPLAYS = {"read_iolog", "replay_redirect"}
-BARRIERS = ("stonewall", "wait_for_previous", "wait_for")
+BARRIERS = ("stonewall", "wait_for")
 # Engines that do no I/O on a file or block device, and what they do.
 ELSEWHERE = {
     **dict.fromkeys(("cpuio",), "burns CPU time"),
@@ -119,7 +119,7 @@ def _barrier(section, here, before):
     """Does a section wait for the end of jobs of the group before it?  One of
     an earlier group has ended already.  here, before: the names in them."""
     name = section.get("wait_for", "")
-    return (any(_is_on(section, key) for key in BARRIERS[:2]) or
+    return (_is_on(section, "stonewall") or
             bool(name) and (name in here or name not in before))
 
 
@@ -187,8 +187,8 @@ def _why_not(sections):
                 "no load on a target")
     if all(_is_on(one, "create_only") for one in sections):
         return "it only makes files (create_only), and the target is there"
-    if any(amounts.zone(one) and "trim" in one.get("rw", one.get(
-            "readwrite", "")) for one in sections):
+    if any(amounts.zone(one) and "trim" in amounts.pattern(one)[0]
+           for one in sections):
         return ("it resets zones, and those that fio makes on a target without "
                 "zones are all empty when it starts")
     if all(_only_reads(one) for one in sections):
@@ -197,8 +197,8 @@ def _why_not(sections):
 
 
 def _only_reads(section):
-    kind = section.get("rw", section.get("readwrite", "read")).split(":")[0]
-    return kind in jobfile.READ_ONLY or _is_on(section, "verify_only")
+    return (amounts.pattern(section)[0] in jobfile.READ_ONLY or
+            _is_on(section, "verify_only"))
 
 
 def _text(sections):

@@ -13,13 +13,13 @@ from ...base.problem import Problem
 from .. import jobfile
 from ..jobfile import Job
 from . import fromhere, includes, jobgroups
+from .optionnames import canonical
 
 WORD = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.S)
 # Options that take a value only after "=", as fio has them.
-FLAGS = {"blocksize_unaligned", "bs_unaligned", "exitall", "exitall_on_error",
-         "group_reporting", "new_group", "norandommap", "refill_buffers",
-         "stonewall", "thread", "time_based", "verify_only",
-         "wait_for_previous", "zero_buffers",
+FLAGS = {"bs_unaligned", "exitall", "exitall_on_error", "group_reporting",
+         "new_group", "norandommap", "refill_buffers", "stonewall", "thread",
+         "time_based", "verify_only", "zero_buffers",
          "fixedbufs", "hipri", "registerfiles", "sqthread_poll",
          "userspace_reap"}
 # fio's own, that say nothing of the I/O: do they take a value?
@@ -67,7 +67,7 @@ class Line:
 
 def _value(name, value, rest):
     """What an option is set to; taken from the words behind it, if need be."""
-    if value is not None or name in FLAGS or OWN.get(name) is False:
+    if value is not None or canonical(name) in FLAGS or OWN.get(name) is False:
         return value
     if not rest:
         raise Problem(f"fio's option --{name} wants a value: write "

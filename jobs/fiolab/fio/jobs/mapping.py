@@ -16,9 +16,9 @@ from . import changed, namedfiles, zbd
 from .amounts import BLOCKS, Values, Zones, size_of, too_few, zone
 
 # What is read here, and removed from the job file.
-WHERE = {"offset", "fileoffset", "offset_increment", "offset_align",
+WHERE = {"offset", "offset_increment", "offset_align",
          "zonemode", "zonesize", "zonerange", "zoneskip", "size", "filesize",
-         "file_size", "file_append", "read_beyond_wp"}
+         "file_append", "read_beyond_wp"}
 READ = WHERE | BLOCKS | namedfiles.READ | {"kb_base"}
 ZONES = 16              # of a file whose size says nothing of their number
 
@@ -83,10 +83,9 @@ class Mapped:
         """By the names of the options, those of a file in that file."""
         zones = {"zonesize": self.zones.size, "zonerange": self.zones.range,
                  "zoneskip": self.zones.skip} if self.zones else {}
-        return {"offset": self.offset, "fileoffset": self.offset,
-                "offset_increment": self.increment,
+        return {"offset": self.offset, "offset_increment": self.increment,
                 "size": self.size * self.members,
-                "filesize": self.size, "file_size": self.size, **zones}
+                "filesize": self.size, **zones}
 
     def lines(self, base: int, whole: int) -> list[str]:
         """For the section; none where it has all there is."""

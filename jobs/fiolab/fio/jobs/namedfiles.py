@@ -8,11 +8,11 @@ import math
 import re
 
 from ...base.problem import Problem
-from .amounts import (NOTHING, SECTOR, Amount, Values, Zones, block, step,
-                      zone)
+from .amounts import (NOTHING, SECTOR, Amount, Values, Zones, block, pattern,
+                      step, zone)
 
 READ = {"filename", "directory", "filename_format", "numjobs", "nrfiles",
-        "nr_files", "rw", "readwrite"}
+        "rw"}
 FEWEST = 4              # blocks that each job has to move in
 READS = {"read", "randread"}
 
@@ -53,29 +53,28 @@ class Range:
     def __post_init__(self):
         values = self.values
         self.number = _number(values)
-        self.offset = Amount.of(values, "offset", "fileoffset") or NOTHING
+        self.offset = Amount.of(values, "offset") or NOTHING
         self.increment = Amount.of(values, "offset_increment") or NOTHING
         self.size = self._size(values)
         if not self.size and self.number > 1 and self.increment != NOTHING:
             self.size = self.increment      # up to where the next begins
         self.zones = Zones.of(values)
-        self.kind = values.get("rw", values.get("readwrite", "read")
-                               ).partition(":")[0]
+        self.kind = pattern(values)[0]
         self.zone = zone(values)
         self.step = step(values)
         self.unit = -(-block(values) // SECTOR) * SECTOR
 
     def _size(self, values):
         """None: up to the end of the file."""
-        each = Amount.of(values, "filesize", "file_size") if "-" not in \
-            values.get("filesize", values.get("file_size", "")) else None
+        each = Amount.of(values, "filesize") if "-" not in values.get(
+            "filesize", "") else None
         whole = each.times(self.files()) if each else Amount.of(values, "size")
         return None if not whole or whole.share >= 1 else whole
 
     def files(self) -> int:
         """How many files each of its jobs has."""
         names = re.split(r"(?<!\\):", self.values.get("filename", ""))
-        text = self.values.get("nrfiles", self.values.get("nr_files", "1"))
+        text = self.values.get("nrfiles", "1")
         return max(len(names), int(text) if text.isdigit() else 1)
 
     def said(self, members: int) -> list[str]:

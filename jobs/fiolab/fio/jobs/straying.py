@@ -8,14 +8,13 @@ from .. import jobfile
 from ..jobfile import Job
 from . import amounts
 
-READ = {*amounts.BLOCKS, "kb_base", "rw", "readwrite", "percentage_random",
-        "blockalign", "ba", "bs_is_seq_rand"}
+READ = {*amounts.BLOCKS, "kb_base", "rw", "percentage_random", "ba",
+        "bs_is_seq_rand"}
 
 
 def _in_order_at_random(values):
     """Does a random job go on in order from some of its places?"""
-    kind, _, more = values.get("rw", values.get("readwrite", "")).partition(
-        ":")
+    kind, more = amounts.pattern(values)
     shares = values.get("percentage_random", "100").split(",")
     return kind.startswith("rand") and (
         more not in ("", "1") or any(one != "100" for one in shares))
@@ -23,9 +22,9 @@ def _in_order_at_random(values):
 
 def _finest(values):
     """Bytes of the finest blockalign; 0 without one."""
-    text = values.get("blockalign", values.get("ba", ""))
     return min((amounts.size_of(one, "blockalign", amounts.base_of(values))
-                for one in filter(None, text.split(","))), default=0)
+                for one in filter(None, values.get("ba", "").split(","))),
+               default=0)
 
 
 def _why(values):
@@ -41,8 +40,7 @@ def check(job: Job) -> None:
     """Refuse a job that writes for a part of a target."""
     for values in jobfile.in_force(job.text, *READ):
         why = _why(values)
-        if why and values.get("rw", values.get("readwrite", "read")).split(
-                ":")[0] not in jobfile.READ_ONLY:
+        if why and amounts.pattern(values)[0] not in jobfile.READ_ONLY:
             raise Problem(
                 f"job {job.name} writes blocks from places between their "
                 f"multiples ({why}), and fio holds the end of such to the end "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Of a job text: does it sync what it writes while it runs, and each write?
 from .. import jobfile
+from . import amounts
 
 
 def ever(text: str) -> bool:
@@ -13,8 +14,7 @@ def ever(text: str) -> bool:
 def each_write(text: str) -> bool:
     """Does every section of a job text that writes sync after each write?"""
     found = [section for section in jobfile.in_force(
-        text, "rw", "readwrite", *jobfile.SYNCS)
-             if not jobfile.READ_ONLY & {section.get("rw", section.get(
-                 "readwrite", "read")).split(":")[0]}]
+        text, "rw", *jobfile.SYNCS)
+             if amounts.pattern(section)[0] not in jobfile.READ_ONLY]
     return bool(found) and all("1" in (section.get("fsync"), section.get(
         "fdatasync")) for section in found)

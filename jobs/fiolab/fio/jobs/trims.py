@@ -10,6 +10,7 @@
 from ...base.problem import Problem
 from .. import fiorun, jobfile
 from ..jobfile import Job
+from . import amounts
 
 DIRECT_TRIMS = (3, 34)
 ALONE = {"trim", "randtrim"}
@@ -19,22 +20,22 @@ HELD = ("Linux refuses a trim of pages that are not written out yet (EBUSY) "
 
 def on_devices(job: Job, path: str) -> None:
     """Refuse a job that fio cannot run on a file."""
-    for section in jobfile.in_force(job.text, "rw", "readwrite"):
-        for rw in section.values():
-            if "trim" in rw:
-                raise Problem(
-                    f"job {job.name} trims (rw={ascii(rw)[1:-1]}), which fio "
-                    f"does on block devices alone, and {path} is none: give "
-                    "one as --target, with --destroy-data; a loop device "
-                    "(losetup -f --show FILE) does.")
+    for section in jobfile.in_force(job.text, "rw"):
+        rw = section.get("rw", "")
+        if "trim" in rw:
+            raise Problem(
+                f"job {job.name} trims (rw={ascii(rw)[1:-1]}), which fio does "
+                f"on block devices alone, and {path} is none: give one as "
+                "--target, with --destroy-data; a loop device (losetup -f "
+                "--show FILE) does.")
 
 
 def _sections(job):
     """(kind, filename or None, is it direct?) of each section."""
-    return [(one.get("rw", one.get("readwrite", "read")).split(":")[0],
-             one.get("filename"), direct) for one, direct in zip(
-                 jobfile.in_force(job.text, "rw", "readwrite", "filename"),
-                 jobfile.direct_each(job.text))]
+    return [(amounts.pattern(one)[0], one.get("filename"), direct)
+            for one, direct in zip(
+                jobfile.in_force(job.text, "rw", "filename"),
+                jobfile.direct_each(job.text))]
 
 
 def _trimmed(found, kind, file):

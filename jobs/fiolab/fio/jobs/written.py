@@ -15,21 +15,19 @@ from . import amounts, mapping
 # Of the options of a job, those that say what fio writes to be verified.
 KEPT = ("kb_base", "verify", "verify_interval", "verify_offset",
         "verify_pattern", "verify_pattern_interval")
-READ = {*KEPT, *amounts.BLOCKS, "rw", "readwrite", "verify_only", "zonemode",
-        "zonesize"}
+READ = {*KEPT, *amounts.BLOCKS, "rw", "verify_only", "zonemode", "zonesize"}
 UNCHECKED = ("0", "null", "pattern_hdr")
 
 
 def checks(values: amounts.Values) -> bool:
     """Does a section only read, and verify what it reads?"""
-    kind = values.get("rw", values.get("readwrite", "read")).split(":")[0]
-    return (kind in jobfile.READ_ONLY and
+    return (amounts.pattern(values)[0] in jobfile.READ_ONLY and
             values.get("verify", "0") not in UNCHECKED)
 
 
 def _size(values):
-    """Bytes of its blocks, 0 if they are of several sizes; of one option's
-    two names the last that was set counts."""
+    """Bytes of its blocks, 0 if they are of several sizes; the last option
+    that was set counts."""
     last = [key for key in values if key in amounts.BLOCKS][-1:]
     if "bssplit" in values and last != ["bssplit"]:
         return 0

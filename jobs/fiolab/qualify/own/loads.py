@@ -15,10 +15,8 @@ from .. import jobtext
 from ..suite.model import Stimulus
 
 SECONDS = 60            # of an amount, in a profile that is scaled down
-TIMES = ("runtime", "timeout", "ramp_time", "startdelay", "start_delay",
-         "io_size", "io_limit", "loops")
-SHAPE = ("rw", "readwrite", "rwmixread", "rwmixwrite", "bs", "blocksize",
-         "bsrange", "blocksize_range", "bssplit", "numjobs", "iodepth",
+TIMES = ("runtime", "ramp_time", "startdelay", "io_size", "loops")
+SHAPE = ("rw", "rwmixread", "rwmixwrite", *amounts.BLOCKS, "numjobs", "iodepth",
          "kb_base")
 HALF = 50               # fio's rwmixread
 # Which latencies the engine does not count, for all of a process of fio.
@@ -72,7 +70,7 @@ def _reads(values):
 
 
 def _stimulus(name, values, late):
-    kind = values.get("rw", values.get("readwrite", "read")).partition(":")[0]
+    kind = amounts.pattern(values)[0]
     bs = next((values[key] for key in reversed(values)
                if key in amounts.BLOCKS and values[key]), "4k")
     length = aswritten.length(values)       # 0: an amount ends it

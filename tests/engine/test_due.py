@@ -27,8 +27,9 @@ def stats_of(result):
 @pytest.mark.parametrize("process", SCHEDULES)
 def test_what_had_to_wait_is_late(fio, hanging, process, as_thread):
     """The device stops for 2 s, in which 200 I/Os are due.  fio sends them when
-    the first has come back, and counts from there: one is slow.  Of the 400
-    each that was due in the 2 s is late."""
+    the first has come back, and counts from there: one is slow, and those in
+    flight beside it on a machine that was busy, 16 at most.  Of the 400 each
+    that was due in the 2 s is late."""
     device, let_go = hanging
     running = fio.start(["--output-format=json", *fio.job_args({
         "filename": device, "rw": "randread", "rate_iops": 100,
@@ -44,7 +45,7 @@ def test_what_had_to_wait_is_late(fio, hanging, process, as_thread):
     assert due["max"] >= stopped * .9 and due["p99"] >= stopped * .75
     # 200 of them wait for 1 s on average; a fourth is left to chance.
     assert due["mean"] >= 375 * MS
-    assert read["clat_ns"]["percentile"]["99.000000"] < stopped / 4
+    assert read["clat_ns"]["percentile"]["95.000000"] < stopped / 4
 
 
 @pytest.mark.parametrize("process", SCHEDULES)

@@ -9,6 +9,9 @@ from fiolab.target import health
 from fiolab.target.drive import extendedlog, sample
 
 NODE = "/dev/nvme0n1"
+# What is known of that drive before it is sampled.
+KNOWN = {"nvme": {"thermal_management": True, "warning_temperature_c": 70,
+                  "critical_temperature_c": 82}}
 
 
 def smart_log(celsius=40, **changes):

@@ -13,19 +13,19 @@ UNIFIED = Path("/sys/fs/cgroup")                # version 2
 NAME = "kaio-test-%d" % os.getpid()
 
 
-def _number(device):
+def _limit(group, device, what, rate):
+    """So many reads and writes ("iops"), or bytes of each ("bps"), a second;
+    0: as many as there are."""
     info = os.stat(device).st_rdev
-    return "%d:%d" % (os.major(info), os.minor(info))
-
-
-def _limit(group, device, iops):
-    if (group / "blkio.throttle.write_iops_device").exists():
+    number = "%d:%d" % (os.major(info), os.minor(info))
+    if (group / f"blkio.throttle.write_{what}_device").exists():
         for way in ("read", "write"):
-            (group / f"blkio.throttle.{way}_iops_device").write_text(
-                f"{_number(device)} {iops}\n")
+            (group / f"blkio.throttle.{way}_{what}_device").write_text(
+                f"{number} {rate}\n")
     else:
+        rate = rate or "max"
         (group / "io.max").write_text(
-            f"{_number(device)} riops={iops} wiops={iops}\n")
+            f"{number} r{what}={rate} w{what}={rate}\n")
 
 
 def _place():
@@ -44,7 +44,7 @@ def to(device, iops):
     group = _place() / NAME
     try:
         group.mkdir()
-        _limit(group, device, iops)
+        _limit(group, device, "iops", iops)
     except OSError as error:
         pytest.skip(f"block I/O cannot be throttled here ({error})")
     try:
@@ -64,29 +64,19 @@ def _own_group(place):
     return place
 
 
-def _hold(group, device, held):
-    """Let direct I/O of the device hang, a byte a second, or let it go."""
-    number = _number(device)
-    if (group / "blkio.throttle.write_bps_device").exists():
-        for way in ("read", "write"):
-            (group / f"blkio.throttle.{way}_bps_device").write_text(
-                f"{number} {int(held)}\n")
-    else:
-        rate = 1 if held else "max"
-        (group / "io.max").write_text(f"{number} rbps={rate} wbps={rate}\n")
-
-
 @contextlib.contextmanager
 def hang(device):
-    """I/O on the device by programs that are started in here hangs, until the
-    function that is given is called, at the latest at the end; with another
-    argument than False it hangs again."""
+    """I/O on the device by programs that are started in here hangs (a byte a
+    second), until the function that is given is called, at the latest at the
+    end; with another argument than False it hangs again."""
     with _inside(NAME + "-hang") as group:
-        _hold(group, device, True)
+        def hold(held=False):
+            _limit(group, device, "bps", int(held))
+        hold(True)
         try:
-            yield lambda held=False: _hold(group, device, held)
+            yield hold
         finally:
-            _hold(group, device, False)
+            hold(False)
 
 
 @contextlib.contextmanager
@@ -106,25 +96,13 @@ def _inside(name):
         _remove(group)
 
 
-def _slow(group, device, iops):
-    """So many reads and writes a second; 0: as many as there are."""
-    number = _number(device)
-    if (group / "blkio.throttle.write_iops_device").exists():
-        for way in ("read", "write"):
-            (group / f"blkio.throttle.{way}_iops_device").write_text(
-                f"{number} {iops}\n")
-    else:
-        rate = iops or "max"
-        (group / "io.max").write_text(f"{number} riops={rate} wiops={rate}\n")
-
-
 @contextlib.contextmanager
 def slowed(device):
     """A function of I/Os per second that programs get of the device which are
     started in here; 0, as at first: as many as it does."""
     with _inside(NAME + "-slow") as group:
-        _slow(group, device, 0)
-        yield lambda iops: _slow(group, device, iops)
+        _limit(group, device, "iops", 0)
+        yield lambda iops: _limit(group, device, "iops", iops)
 
 
 def _remove(group):

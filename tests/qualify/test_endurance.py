@@ -330,10 +330,6 @@ def test_after_a_restart_of_the_machine_the_log_is_not_believed(
 
 # Limits of [health]
 
-KNOWN = {"nvme": {"thermal_management": True, "warning_temperature_c": 70,
-                  "critical_temperature_c": 82}}
-
-
 @pytest.fixture
 def drive(fake, tmp_path, monkeypatch):
     return healthdata.sampled(fake, tmp_path, monkeypatch)
@@ -345,7 +341,7 @@ def watched(lab, tmp_path, at_round=lambda number: None):
     spec.write_text("[health]\nmax_temperature_c = 70\n"
                     "max_write_amplification = 4\n")
     bench = lab.bench
-    watch = healthsamples.Watch(bench.target, KNOWN, bench.folder,
+    watch = healthsamples.Watch(bench.target, healthdata.KNOWN, bench.folder,
                                 "t00-health")
     bench.health, bench.sampled = watch, watch.sampled
     bench.spec = specfile.load(str(spec))
@@ -358,7 +354,7 @@ def watched(lab, tmp_path, at_round=lambda number: None):
     with watch.during("endurance-enterprise"):
         found = lab.run()
     found["health"] = watch.of("endurance-enterprise")
-    healthfacts.tell([found], KNOWN)
+    healthfacts.tell([found], healthdata.KNOWN)
     return found
 
 

@@ -24,8 +24,6 @@ from fiolab.target import health
 
 pytestmark = pytest.mark.fio
 FIO = shutil.which(os.environ.get("FIO", "fio"))
-KNOWN = {"nvme": {"thermal_management": True, "warning_temperature_c": 70,
-                  "critical_temperature_c": 82}}
 WRITE = Stimulus("4K 0/100", "randwrite", "4k", 0, 1, 1, seconds=1,
                  options=("rate_iops=200",))
 TEST = kinds.Table("t", "A test", "of this file", (Phase(
@@ -48,7 +46,7 @@ def lab(tmp_path):
 def run(lab, at_round=lambda number: None):
     """The entry of the test, run on; at_round: called as each begins."""
     bench, found = lab.bench(fio_path=FIO), TEST.entry()
-    watch = healthsamples.Watch(bench.target, KNOWN, bench.folder,
+    watch = healthsamples.Watch(bench.target, healthdata.KNOWN, bench.folder,
                                 "t00-health")
 
     def progress(text, _):
@@ -62,7 +60,7 @@ def run(lab, at_round=lambda number: None):
     assert found["state"] == "done", found["why"]
     return {"name": "/dev/x", "tests": [found], "smart": {
         "before": {"media_errors": 0}, "after": {"media_errors": 0}},
-        "health": healthfacts.tell([found], KNOWN)}
+        "health": healthfacts.tell([found], healthdata.KNOWN)}
 
 
 def test_a_drive_that_throttles_in_the_window(lab, drive, tmp_path):

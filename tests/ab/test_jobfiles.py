@@ -146,7 +146,7 @@ def test_what_ends_a_run_early_is_left_out_with_the_reason():
     job, = load("steady")
     said = job.changes(TIMED)
     assert "steadystate -> every run lasts as long" in said
-    assert said.endswith("dropped: ioscheduler")
+    assert said.endswith("dropped: ioscheduler, ramp_size")
     assert "ss" not in job.effective(TIMED).replace("sched", "").split()
     assert not {"ss", "ss_dur", "ss_ramp"} & set(
         map(jobfile.option_of, job.effective(TIMED).split("\n")))

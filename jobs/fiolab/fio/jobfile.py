@@ -18,16 +18,17 @@ from .jobs.optionnames import canonical
 OURS = {"ioengine", "filename", "time_based", "runtime", "ramp_time",
         "randseed", "randrepeat", "exec_prerun", "verify_state_save",
         "startdelay", *mapping.WHERE}
-# Removed: they name other files (ack_log: the engine kaio's), end a run early,
-# run programs, log every I/O, put reads and writes into one figure, or (name)
-# would put text of the job file into a shell command.
+# Removed: they name other files (ack_log: the engine kaio's), end a run early
+# or its ramp (ramp_size, which fio has not beside ramp_time), run programs, log
+# every I/O, put reads and writes into one figure, or (name) would put text of
+# the job file into a shell command.
 DROPPED = {"directory", "filename_format", "opendir", "nrfiles",
            "offset_align", "file_append", "io_size", "number_ios", "loops",
            "fill_device", "unlink", "unlink_each_loop", "exec_postrun", "name",
-           "description", "write_iolog", "write_bw_log", "write_lat_log",
-           "write_iops_log", "write_hist_log", "group_reporting",
-           "unified_rw_reporting", "verify_state_load", "verify_dump",
-           "ioscheduler", "ack_log"}
+           "description", "ramp_size", "write_iolog", "write_bw_log",
+           "write_lat_log", "write_iops_log", "write_hist_log",
+           "group_reporting", "unified_rw_reporting", "verify_state_load",
+           "verify_dump", "ioscheduler", "ack_log"}
 # Removed with the reason: they end a run when its figures are steady, and the
 # runs of a comparison are as long as each other.
 STEADY = {"steadystate", "steadystate_duration", "steadystate_ramp_time",

@@ -121,6 +121,17 @@ def test_each_group_is_a_test_and_each_job_a_cell(tmp_path):
     assert one.writes and not one.purges
 
 
+@pytest.mark.parametrize("lines, read", [
+    ("", 50), ("rwmixwrite=90", 10), ("rwmixread=30\nrwmixwrite=90", 10),
+    ("rwmixwrite=90\nRWMIXREAD=30", 30), ("rw=randread", 100),
+    ("readwrite=write\nrwmixread=30", 0)])
+def test_the_last_word_on_reads_counts(tmp_path, lines, read):
+    """As fio has it."""
+    path = written(tmp_path / "mine.fio", f"[x]\nrw=randrw\n{lines}\n")
+    test, = own_tests("--job", path)
+    assert test.phases[0].stimuli[0].read == read
+
+
 def test_a_file_of_a_suite_is_one_test(tmp_path):
     written(tmp_path / "b.fio", MINE)
     written(tmp_path / "a.fio", "[global]\ninclude common.fio\n[x]\n[x]\n"

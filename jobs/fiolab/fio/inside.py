@@ -23,7 +23,7 @@ BLOCKS, FEWEST = 500, 16        # I/Os that the part of the stand-in holds
 SMALLEST, LARGEST = 1 << 20, 64 << 20
 TIMES = 4                       # so much larger than its part is a stand-in
 # How the I/O is done, not where: a stand-in may be in memory.
-MANNER = {*jobfile.CACHING, "nowait", "hipri"}
+MANNER = {*jobfile.CACHING, "atomic", "nowait", "hipri"}
 
 
 def check(job: Job, streams: Sequence[Iterable[tuple]], size: int,

@@ -45,7 +45,7 @@ BEYOND = re.compile("offset.*|zone.*|.*_zone_.*|file_append")
 # Of zonemode=zbd; the last two are the engine spdk_bdev's.
 INSIDE = {"zone_reset_threshold", "zone_reset_frequency", "zone_append",
           "initial_zone_reset"}
-CACHING = {"direct": True, "buffered": False, "atomic": True}
+CACHING = {"direct": True, "buffered": False}
 SYNCS = ("fsync", "fdatasync", "sync_file_range")
 PATTERNS = {"buffer_pattern", "verify_pattern"}
 STATS = "stats_file"        # of the engine kaio

@@ -16,8 +16,8 @@ from ..suite.model import Stimulus
 
 SECONDS = 60            # of an amount, in a profile that is scaled down
 TIMES = ("runtime", "ramp_time", "startdelay", "io_size", "loops")
-SHAPE = ("rw", "rwmixread", "rwmixwrite", *amounts.BLOCKS, "numjobs", "iodepth",
-         "kb_base")
+MIXES = ("rwmixread", "rwmixwrite")
+SHAPE = ("rw", *MIXES, *amounts.BLOCKS, "numjobs", "iodepth", "kb_base")
 HALF = 50               # fio's rwmixread
 # Which latencies the engine does not count, for all of a process of fio.
 UNCOUNTED = ("disable_lat", "gtod_reduce", "io_submit_mode")
@@ -62,10 +62,11 @@ def _number(values, key):
 
 
 def _reads(values):
-    if values.get("rwmixread", "").isdigit():
-        return int(values["rwmixread"])
-    if values.get("rwmixwrite", "").isdigit():
-        return 100 - int(values["rwmixwrite"])
+    """Percent; of the two options the last that is set counts."""
+    for key in reversed(values):
+        if key in MIXES and values[key].isdigit():
+            share = int(values[key])
+            return share if key == "rwmixread" else 100 - share
     return HALF
 
 

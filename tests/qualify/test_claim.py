@@ -280,6 +280,46 @@ def test_what_lies_on_a_doubtful_disk_is_doubted(tmp_path, monkeypatch):
         "lies on /dev/sdx2, which is removable, as a stick")
 
 
+@pytest.mark.parametrize("other, refuses", [
+    ({}, True), ({"device/vpd_pg80": b"\x00\x80\x00\x01B"}, False),
+    ({"size": 8}, False), ({"device/wwid": "naa.5002538550000001"}, False)])
+def test_a_drive_that_is_in_use_by_its_other_port(other, refuses, tmp_path,
+                                                  monkeypatch):
+    """Without multipath each port is a device; and some drives have the WWID
+    of their model, so that it alone tells nothing."""
+    own = faketools.sata(tmp_path, dev="8:0")
+    faketools.sata(tmp_path, "sdb", dev="8:16", **other)
+    monkeypatch.setattr(sysfs, "DISKS", str(tmp_path))
+    monkeypatch.setattr(sysfs, "of", lambda _: own)
+    used = {os.makedev(8, 16): "it is mounted on /a"}
+    monkeypatch.setattr(blockdevice, "held_by", used.get)
+    if not refuses:
+        claimable._check_device("/dev/sda", os.makedev(8, 0))
+        return
+    with pytest.raises(Problem, match="^refusing to write to /dev/sda: "
+                       "/dev/sdb is the same device by another path .WWID "
+                       "naa.*, and of that it is mounted on /a, and --destr"):
+        claimable._check_device("/dev/sda", os.makedev(8, 0))
+    used.clear()
+    claimable._check_device("/dev/sda", os.makedev(8, 0))
+
+
+def test_paths_of_one_multipath_device_are_its_own(tmp_path, monkeypatch):
+    """Of dm's, both hold the drive for it; NVMe's are hidden."""
+    for name, number in (("sda", 0), ("sdb", 16)):
+        faketools.sata(tmp_path, name, dev=f"8:{number}")
+    head = faketools.nvme(tmp_path, dev="259:0")
+    faketools.nvme(tmp_path, "nvme0c0n1")
+    (tmp_path / "dm-0" / "slaves").mkdir(parents=True)
+    for name in ("sda", "sdb"):
+        (tmp_path / "dm-0/slaves" / name).symlink_to(tmp_path / name)
+    monkeypatch.setattr(sysfs, "DISKS", str(tmp_path))
+    monkeypatch.setattr(blockdevice, "held_by", lambda number: number
+                        and "it is held by dm-0")
+    claimable._check_paths("/dev/dm-0", str(tmp_path / "dm-0"))
+    claimable._check_paths("/dev/nvme0n1", head)
+
+
 def test_a_file_is_not_doubted(precious, stack):
     assert claimable.doubts(blockdevice.device_number(str(precious))) == {}
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any, NoReturn
 
 from ..base.problem import Problem
-from . import blockdevice, sysfs
+from . import blockdevice, identity, sysfs
 
 REFUSE = "refusing to write to {}: {}, and --destroy-data does not change that."
 MISREAD = ("has a character that fio would misread (; # $ a backslash or an "
@@ -32,6 +32,9 @@ FLOCK = "hhqqi4x"           # struct flock
 # For all of a file, and for writing.
 WHOLE = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 LOCKED = "another program has locked it"
+# What two paths to one device have in common, and no two devices: some have the
+# WWID of their model.
+SAME = ("wwid", "serial", "size_bytes")
 
 
 def refuse(path: str, reason: str) -> NoReturn:
@@ -123,6 +126,26 @@ def doubts(number: int | None) -> dict[str, str]:
     return found
 
 
+def _check_paths(path, own):
+    """By another path, too, it must not be in use: the ports of one drive are a
+    device each where no multipath makes them one."""
+    mine = [sysfs.whole(leaf) for leaf in _leaves(own)]
+    for disk in filter(sysfs.wwid, mine):
+        known = identity.block(disk)
+        for other in sysfs.disks():
+            number = sysfs.device(other)    # a hidden path has none
+            if other in mine or not number or (
+                    sysfs.wwid(other) != known["wwid"]):
+                continue
+            found = identity.block(other)
+            reason = blockdevice.held_by(number) if all(
+                found[key] == known[key] for key in SAME) else None
+            if reason:
+                refuse(path, f"{sysfs.node(other)} is the same device by "
+                       f"another path (WWID {known['wwid']}), and of that "
+                       f"{reason}")
+
+
 def _check_doubts(path, found, allowed):
     for name, text in found.items():
         if name not in allowed:
@@ -142,6 +165,7 @@ def _check_device(path, number):
         raise Problem(f"{path} has zones that must be written in order, which "
                       "the tests do not do: name another.")
     _check_below(path, disk)
+    _check_paths(path, folder)
 
 
 def _check_file(path, info):

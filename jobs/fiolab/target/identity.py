@@ -68,7 +68,7 @@ def _who(folder):
                                "device/fwrev"),
              "vendor": first(folder, "device/vendor", "device/manfid"),
              "transport": _transport(folder),
-             "wwid": first(folder, "wwid", "device/wwid")}
+             "wwid": sysfs.wwid(folder)}
     found.update((name, text) for name, text in _of_ata(folder).items()
                  if text and found["kind"] == "sata")
     return found

@@ -13,7 +13,7 @@ KINDS = (("nvme", "nvme"), ("zram", "zram"), ("loop", "loop"),
          ("mmcblk", "mmc"), ("pmem", "pmem"), ("ram", "ram"),
          ("nullb", "null"), ("xvd", "xen"))
 DRIVERS = {"nullb": "null"}     # where the user gives the name
-DEVICES = "/proc/devices"
+DEVICES, DISKS = "/proc/devices", "/sys/block"
 # Fields of "stat": of what was finished; FLUSHES since Linux 5.5.
 READS, WRITES, DISCARDS, FLUSHES = 0, 4, 11, 15
 
@@ -45,6 +45,16 @@ def place(path: str) -> str:
 def disk(path: str) -> str:
     """The folder of the whole disk that a block device is, or is a part of."""
     return whole(place(path))
+
+
+def disks() -> list[str]:
+    """Folders of all whole disks."""
+    return sorted(os.path.realpath(os.path.join(DISKS, name))
+                  for name in _listed(DISKS))
+
+
+def wwid(folder: str) -> str | None:
+    return first(folder, "wwid", "device/wwid")
 
 
 def partitions(folder: str) -> list[str]:

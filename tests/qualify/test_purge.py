@@ -160,8 +160,8 @@ def test_nvme_format_keeps_the_lba_format(file, fake, tmp_path, monkeypatch):
     assert not any(call.startswith("nvme format") for call in fake.calls())
     purge.run(target, method, print)
     assert fake.calls()[-1] == (
-        f"nvme format {file.path} --ses=1 --force --lbaf=1 --ms=0 --pi=1 "
-        "--pil=1")
+        f"nvme format {file.path} --ses=1 --force --timeout=3600000 --lbaf=1 "
+        "--ms=0 --pi=1 --pil=1")
     assert sum(call.startswith("nvme format") for call in fake.calls()) == 1
 
 

@@ -66,8 +66,11 @@ def format_options(namespace):
 def _format(target):
     """User data erase, with the LBA format that it has."""
     namespace = json_of("nvme", "id-ns", target.path, "-o", "json")
+    # Of itself nvme-cli has the kernel abort a format after 10 minutes.
     answer = tools.run("nvme", "format", target.path, "--ses=1", "--force",
-                       *format_options(namespace), seconds=FORMAT_SECONDS)
+                       f"--timeout={1000 * FORMAT_SECONDS}",
+                       *format_options(namespace),
+                       seconds=FORMAT_SECONDS + ASK)
     if answer.status != 0:
         raise Problem(f"nvme format {target.path} failed ({answer.why()}): "
                       "look at dmesg.")

@@ -121,7 +121,8 @@ def test_members_controllers_and_partitions_are_the_devices_too(tmp_path):
         (block / name).mkdir(parents=True)
     (block / "sdb/sdb1/partition").touch()
     system = tmp_path / "nvme-subsys0"
-    (tmp_path / "0000:03:00.0/nvme/nvme0").mkdir(parents=True)
+    (tmp_path / "0000:03:00.0/nvme/nvme0/nvme0c0n1").mkdir(parents=True)
+    (tmp_path / "0000:03:00.0/nvme/nvme0/nvme0c0n2").mkdir()
     system.mkdir()
     (system / "nvme0").symlink_to(tmp_path / "0000:03:00.0/nvme/nvme0")
     (block / "nvme0n1/device").symlink_to(system)
@@ -130,8 +131,12 @@ def test_members_controllers_and_partitions_are_the_devices_too(tmp_path):
             block / name)
     target = Target("/dev/md0", folder=str(block / "md0"))
     found = kernelerrors.names(target)
-    assert {"md0", "sdb1", "sdb", "nvme0n1", "nvme0", "0000:03:00.0"} <= set(
-        found)
+    assert {"md0", "sdb1", "sdb", "nvme0n1", "nvme0", "0000:03:00.0",
+            "nvme0c0n1"} <= set(found) and "nvme0c0n2" not in found
+    named = sysfs.naming(found)
+    assert named("nvme0c0n1: I/O Cmd(0x2) @ LBA 16, 32 blocks, I/O Error")
+    assert named("critical medium error, dev nvme0c0n1, sector 16 op 0x0")
+    assert not named("critical medium error, dev nvme0c0n2, sector 16 op 0x0")
 
 
 # What is counted

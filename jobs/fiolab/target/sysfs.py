@@ -148,6 +148,15 @@ def controllers(folder: str) -> list[str]:
         if re.fullmatch(r"nvme\d+", os.path.basename(path)))
 
 
+def hidden(folder: str) -> list[str]:
+    """Folders of the disks that a namespace with native multipath is by each of
+    its controllers: these have no node, and the errors, and their names are in
+    the kernel's log."""
+    name = re.fullmatch(r"(nvme\d+)(n\d+)", os.path.basename(folder))
+    return [path for top in controllers(folder) if name for path in sorted(
+        glob.glob(f"{glob.escape(top)}/{name[1]}c*{name[2]}"))]
+
+
 def namespaces(folder: str) -> dict[str, str]:
     """{name: folder} of those of the same NVMe controllers, its own too; of
     another device none."""
@@ -163,12 +172,12 @@ def namespaces(folder: str) -> dict[str, str]:
 
 def family(folder: str) -> list[str]:
     """Folders of all that a device is or is made of, from its own: its disk,
-    partitions and NVMe controllers, and those of its members, to the last; of
-    one that is gone, its own."""
+    partitions and NVMe controllers with its paths, and those of its members, to
+    the last; of one that is gone, its own."""
     disk = whole(folder)
     found = [folder, disk, *(
         partitions(folder) if os.path.isdir(folder) else ()),
-        *controllers(disk)]
+        *controllers(disk), *hidden(disk)]
     for member in members(disk):
         found += family(member)
     return list(dict.fromkeys(found))

@@ -225,6 +225,22 @@ def test_the_link_and_errors_of_both_its_ends(tmp_path):
         "port_aer_nonfatal": 0, "port_aer_fatal": 1}
 
 
+def test_both_ports_of_a_drive_count(tmp_path):
+    """With native multipath I/O takes either."""
+    head = faketools.tree(tmp_path / "nvme0n1", faketools.QUEUE)
+    (tmp_path / "subsys").mkdir()
+    (tmp_path / "nvme0n1/device").symlink_to(tmp_path / "subsys")
+    for number, speed in enumerate(("16.0", "8.0")):
+        top = tmp_path / str(number)
+        place = os.path.dirname(on_pci(top, **{
+            "current_link_speed": f"{speed} GT/s PCIe"}))
+        (tmp_path / f"subsys/nvme{number}").symlink_to(place)
+    assert bus.counters(head) == {
+        "link_gt_s": 8.0, "link_lanes": 4.0, "aer_correctable": 8,
+        "aer_nonfatal": 0, "aer_fatal": 2, "port_aer_correctable": 12,
+        "port_aer_nonfatal": 0, "port_aer_fatal": 2}
+
+
 def test_a_device_on_no_bus_has_no_link(tmp_path):
     assert bus.counters(faketools.nvme(tmp_path)) == {}
 

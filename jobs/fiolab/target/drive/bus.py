@@ -69,29 +69,37 @@ def _number(text):
     return float(found[0]) if found else None
 
 
-def _errors(place, front):
+def _errors(places, front):
     found = {}
     for name, (file, total) in ERRORS.items():
-        sum_ = re.search(rf"^{total} (\d+)$", sysfs.read(place, file) or "",
-                         re.M)
-        if sum_:
-            found[f"{front}aer_{name}"] = int(sum_[1])
+        sums = [re.search(rf"^{total} (\d+)$", sysfs.read(place, file) or "",
+                          re.M) for place in places]
+        if any(sums):
+            found[f"{front}aer_{name}"] = sum(int(one[1]) for one in sums
+                                              if one)
     return found
+
+
+def _slowest(places, file):
+    told = [_number(_known(sysfs.read(place, file))) for place in places]
+    return min((one for one in told if one is not None), default=None)
 
 
 def counters(folder: str) -> dict:
     """What may change of its link while it works, as numbers: GT/s, lanes,
     Gbit/s of SATA, and the errors that the device and the port above it have
-    reported (an end that sees none may yet cause those of the other)."""
-    known, place = of(folder), _pci((sysfs.controllers(folder) or [folder])[0])
-    if known is None or place is None:
+    reported (an end that sees none may yet cause those of the other).  Of
+    native multipath, with I/O by each controller, the slowest and the sum."""
+    places = list(dict.fromkeys(filter(None, map(
+        _pci, sysfs.controllers(folder) or [folder]))))
+    if not places:
         return {}
-    told = {"link_gt_s": _number(known["link_speed"]),
-            "link_lanes": _number(known["link_width"]),
-            "sata_gbit_s": _number(known["sata_speed"])}
+    told = {"link_gt_s": _slowest(places, "current_link_speed"),
+            "link_lanes": _slowest(places, "current_link_width"),
+            "sata_gbit_s": _number(_sata(folder))}
     return {**{name: value for name, value in told.items()
-               if value is not None}, **_errors(place, ""),
-            **_errors(os.path.dirname(place), "port_")}
+               if value is not None}, **_errors(places, ""),
+            **_errors(dict.fromkeys(map(os.path.dirname, places)), "port_")}
 
 
 def narrow(name: str, bus: dict | None) -> str | None:

@@ -96,10 +96,14 @@ def smartctl_nvme(**changes):
         "power_on_time": {"hours": 393}})
 
 
-def smartctl_ata(celsius=33, heat=0, pending=0, nand=800, host=20000):
+def smartctl_ata(celsius=33, heat=0, pending=0, nand=800, host=20000,
+                 strings=None):
     """`smartctl -j -H -A -l devstat` of an Intel SATA SSD: ataprint.cpp, and
-    names of its database."""
+    names of its database; strings: {number: (raw value, how smartctl reads it)}
+    of attributes whose raw field holds more than their value."""
+    strings = strings or {}
     rows = {5: ("Reallocated_Sector_Ct", 0), 9: ("Power_On_Hours", 4000),
+            194: ("Temperature_Celsius", celsius),
             197: ("Current_Pending_Sector", pending),
             199: ("CRC_Error_Count", 0), 241: ("Host_Writes_32MiB", host),
             249: ("NAND_Writes_1GiB", nand)}
@@ -108,7 +112,8 @@ def smartctl_ata(celsius=33, heat=0, pending=0, nand=800, host=20000):
         "smart_status": {"passed": True},
         "ata_smart_attributes": {"revision": 1, "table": [
             {"id": id_, "name": name, "value": 100, "worst": 100, "thresh": 0,
-             "raw": {"value": raw, "string": str(raw)}}
+             "raw": dict(zip(("value", "string"), strings.get(
+                 id_, (raw, str(raw)))))}
             for id_, (name, raw) in rows.items()]},
         "ata_device_statistics": {"pages": [
             {"number": 5, "name": "Temperature Statistics", "revision": 1,

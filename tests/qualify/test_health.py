@@ -81,6 +81,26 @@ def test_in_brief_of_sata_and_sas(fake):
                             found["read_errors_uncorrected"]) == (36, 3, 1, 2)
 
 
+def test_raw_fields_that_hold_more_than_the_value():
+    """Of each reallocation the spares, which are in the upper half, are one
+    fewer: the whole field is then less than before."""
+    before, after = (health.flat(json.loads(healthdata.smartctl_ata(strings={
+        5: (spares << 32 | moved, f"{moved} ({spares} 0)"),
+        9: (60000 << 32 | 4000, "4000h+01m+00.000s"),
+        194: (45 << 32 | 20 << 16 | 33, "33 (Min/Max 20/45)"),
+        197: (0x10002, "0x000000010002"), 199: (1 << 24 | 7, "1/7")})))
+        for moved, spares in ((0, 2000), (1, 1999)))
+    assert [before[name] for name in (
+        "Reallocated_Sector_Ct", "Power_On_Hours", "Temperature_Celsius",
+        "Current_Pending_Sector", "CRC_Error_Count")] == [
+            0, 4000, 33, 0x10002, 1 << 24 | 7]
+    judged = {row["name"]: row["judgement"]
+              for row in smartlog.rows(before, after)}
+    assert judged["Reallocated_Sector_Ct"] == "bad"
+    assert {row["name"]: row["judgement"] for row in smartlog.rows(
+        before, before)}["Reallocated_Sector_Ct"] == "good"
+
+
 def test_a_disk_that_tells_nothing_has_no_log(fake):
     """What smartctl 7.3 says of QEMU's SCSI disks: that 0 is no temperature."""
     said = {"smartctl": {"version": [7, 3], "exit_status": 4},

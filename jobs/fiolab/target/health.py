@@ -5,6 +5,7 @@
 # means is for drive/smartlog.py); a log that cannot be read is a sentence and
 # no fault.
 import json
+import re
 
 from . import tools
 
@@ -23,6 +24,9 @@ NEWER = {f"thermal_temp_{i}_{long}": f"thm_temp{i}_{short}" for i in (1, 2)
 # Of ATA's device statistics, by smartctl's names: ours.
 STATISTICS = {"Time in Over-Temperature": "over_temperature_time",
               "Percentage Used Endurance Indicator": "percentage_used"}
+# What smartctl takes for the value of a raw field that holds more: "1 (1999 0)"
+# of reallocated sectors with the spares beside them, "33 (Min/Max 20/45)".
+LEADING = re.compile(r"(\d+)(?: \(|h\+)")
 SMART_KINDS = ("nvme", "sata", "scsi")
 ALL = ("-a",)
 # What is asked of smartctl in brief.
@@ -49,8 +53,9 @@ def _scalars(table):
 def _ata(found):
     """Raw values of the attributes, each by its name."""
     rows = found.get("ata_smart_attributes", {}).get("table", [])
-    return {row["name"]: row["raw"]["value"] for row in rows
-            if "value" in row.get("raw", {})}
+    return {row["name"]: int(part[1]) if (part := LEADING.match(
+        row["raw"].get("string", ""))) else row["raw"]["value"]
+            for row in rows if "value" in row.get("raw", {})}
 
 
 def _scsi(found):

@@ -13,9 +13,11 @@ BYTES = {"B": 1, "512 B": 512, smartlog.UNIT_OF_DATA: 512000,
          "32 MiB": 32 << 20, "GiB": 1 << 30}
 MEDIA = ("media_written_bytes", "NAND_Writes_32MiB", "NAND_Writes_GiB",
          "NAND_Writes_1GiB")
-# Host: the finest first.  A device that tells both tells them in one log.
-HOST = ("data_units_written", "Total_LBAs_Written", "Host_Writes_32MiB",
-        "Host_Writes_GiB")
+# Host: the finest first, but those that smartctl names for their unit before
+# the name that each 241 has of which its database says nothing.  A device that
+# tells both tells them in one log.
+HOST = ("data_units_written", "Host_Writes_32MiB", "Host_Writes_GiB",
+        "Total_LBAs_Written")
 # Micron's SATA drives count pages: those of the host, and their own.
 PAGES, OWN = "Host_Program_Page_Count", ("FTL_Program_Page_Count",
                                          "Bckgnd_Program_Page_Cnt")

@@ -81,6 +81,24 @@ def test_in_brief_of_sata_and_sas(fake):
                             found["read_errors_uncorrected"]) == (36, 3, 1, 2)
 
 
+@pytest.mark.parametrize("number, name, group", [
+    (187, "Uncorrectable_Error_Cnt", smartlog.LOSING),
+    (5, "Reallocate_NAND_Blk_Cnt", smartlog.LOSING),
+    (197, "Current_Pending_ECC_Cnt", smartlog.LOSING),
+    (184, "End-to-End_Error_Count", smartlog.LOSING),
+    (199, "SATA_CRC_Error_Count", smartlog.LINKING)])
+def test_other_vendors_names_of_a_counter(number, name, group):
+    """Samsung's, Crucial's and Intel's, of attributes that have another name
+    in smartctl's defaults."""
+    before, after = (health.flat({"ata_smart_attributes": {"table": [
+        {"id": number, "name": name, "raw": {
+            "value": count, "string": str(count)}}]}}) for count in (0, 1))
+    row = next(row for row in smartlog.rows(before, after)
+               if row["name"] == name)
+    assert name in group and row["judgement"] == (
+        "bad" if group is smartlog.LOSING else "noted")
+
+
 def test_raw_fields_that_hold_more_than_the_value():
     """Of each reallocation the spares, which are in the upper half, are one
     fewer: the whole field is then less than before."""

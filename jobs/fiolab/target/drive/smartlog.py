@@ -117,16 +117,29 @@ ATTRIBUTES = {
     **{f"{front}aer_{name}": Attribute(f"PCIe errors, {name}{place}", "", LINK)
        for front, place in (("", ""), ("port_", ", at the port above"))
        for name in ("correctable", "nonfatal", "fatal")},
-    # ATA, by the names of smartctl's database
-    "Reallocated_Sector_Ct": Attribute("Reallocated sectors", "", LOST),
+    # ATA, by the names of smartctl's database, which has one for each vendor
+    **{name: Attribute("Reallocated sectors", "", LOST) for name in (
+        "Reallocated_Sector_Ct", "Reallocated_Block_Count",
+        "Reallocate_NAND_Blk_Cnt", "Realloc_Flash_Blocks_Ct",
+        "Retired_Block_Count", "New_Bad_Blk_Count", "New_Bad_Block_Count",
+        "Later_Bad_Block")},
     "Reallocated_Event_Count": Attribute("Reallocations", "", _watched(
         "sectors were put elsewhere")),
-    "Reported_Uncorrect": Attribute("Uncorrectable errors", "", LOST),
-    "Current_Pending_Sector": Attribute("Pending sectors", "", LOST),
-    "Offline_Uncorrectable": Attribute("Uncorrectable sectors", "", LOST),
-    "End-to-End_Error": Attribute("End-to-end errors", "", LOST),
-    "UDMA_CRC_Error_Count": Attribute("CRC errors of the link", "", LINK),
-    "CRC_Error_Count": Attribute("CRC errors of the link", "", LINK),
+    **{name: Attribute("Uncorrectable errors", "", LOST) for name in (
+        "Reported_Uncorrect", "Uncorrectable_Error_Cnt", "Reported_UE_Counts",
+        "Reported_Uncorr_Errors", "Uncorrectable_ECC_Ct",
+        "Uncor_Read_Error_Ct")},
+    **{name: Attribute("Pending sectors", "", LOST) for name in (
+        "Current_Pending_Sector", "Current_Pending_ECC_Cnt",
+        "Pending_Sector_Count")},
+    **{name: Attribute("Uncorrectable sectors", "", LOST) for name in (
+        "Offline_Uncorrectable", "Offline_UErr_Media_Scan")},
+    **{name: Attribute("End-to-end errors", "", LOST) for name in (
+        "End-to-End_Error", "End-to-End_Error_Count",
+        "End_to_End_Err_Detect")},
+    **{name: Attribute("CRC errors of the link", "", LINK) for name in (
+        "UDMA_CRC_Error_Count", "CRC_Error_Count", "SATA_CRC_Error_Count",
+        "SATA_CRC_Error", "SATA_FIS_CRC_Errors")},
     "over_temperature_time": Attribute("Above its highest temperature", "min",
                                        SLOWED),
     **{name: Attribute("Written to the medium", unit) for name, unit in (

@@ -158,6 +158,8 @@ case "$*" in
 "smart-log "*) cat smart;;
 "ocp smart-add-log "*) [ -e ocp ] && cat ocp || {{ cat refused >&2; exit 1; }};;
 "id-ctrl "*) cat control;;
+"get-feature "*" -f 16") echo "get-feature:0x10 (Host Controlled Thermal" \
+    "Management), Current value:0x01530158";;
 esac""")
         self._put("control", ID_CTRL)
         self._put("refused", OCP_REFUSED)

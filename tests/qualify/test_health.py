@@ -16,7 +16,7 @@ import faketools
 import healthdata
 from qualifybench import PLAN
 from fiolab.qualify import folder
-from fiolab.qualify.watch import healthsamples
+from fiolab.qualify.watch import healthsamples, throttling
 from fiolab.target import claim, health, identity, tools
 from fiolab.target.drive import bus, extendedlog, nvme, sample, smartlog
 from fiolab.target.target import Target
@@ -206,6 +206,26 @@ def test_a_device_is_asked_once_which_log_it_has(fake, tmp_path):
     assert (found["extended_log"], found["extended_log_why"]) == ("ocp", None)
     assert (found["thermal_management"], found["warning_temperature_c"],
             found["critical_temperature_c"]) == (True, 70, 82)
+
+
+@pytest.mark.parametrize("able, said, told", [
+    (1, "Current value:0x01530158", True), (1, "Current value:0x0000015e",
+                                            True),
+    (1, "Current value:00000000", False), (1, "Invalid Field", None),
+    (0, "", False)])
+def test_thermal_management_that_no_host_has_set(able, said, told, fake):
+    """The device then throttles by its own means, and the counters of that by
+    the host's stay 0."""
+    control = {**json.loads(healthdata.ID_CTRL), "hctma": able}
+    fake.add("nvme", {"id-ctrl": json.dumps(control), "-f 16":
+                      f"get-feature:0x10 (Host Controlled Thermal Management)"
+                      f", {said}"})
+    found = nvme.identity(NODE)
+    assert found["thermal_management"] is told
+    counters = throttling.Counters({"nvme": found})
+    assert counters.keeps("thm_temp1_trans_count", 0) == bool(told)
+    assert counters.hot({"temperature_c": 71}) == (
+        [] if told else ["temperature_c"])
 
 
 def test_a_log_that_the_device_refuses_is_a_sentence(fake, tmp_path):

@@ -13,7 +13,7 @@ from . import extendedlog
 SECONDS = 20
 EXTENDED, FIRST = 0x10, 8       # bits of FLBAS and DPS
 CURRENT = re.compile(r"Current value:\s*(?:0x)?([0-9a-fA-F]+)")
-POWER, CACHE = 2, 6             # features
+POWER, CACHE, HEAT = 2, 6, 0x10     # features
 FIELDS = ("version", "namespaces_max", "lba_format", "lba_formats",
           "data_bytes", "metadata_bytes", "metadata", "protection",
           "protection_place", "power_state", "power_states",
@@ -56,13 +56,22 @@ def _celsius(kelvin):
 
 
 def _controller(found):
-    states, managed = found.get("npss"), found.get("hctma")
+    states = found.get("npss")
     return {"version": _version(found.get("ver")),
             "namespaces_max": found.get("nn"),
             "power_states": None if states is None else states + 1,
-            "thermal_management": None if managed is None else managed & 1 == 1,
             "warning_temperature_c": _celsius(found.get("wctemp")),
             "critical_temperature_c": _celsius(found.get("cctemp"))}
+
+
+def _managed(found, path):
+    """Does it throttle by temperatures that the host has set, and count that?
+    Both 0, as of many devices after a reset: it does not."""
+    able = found.get("hctma")
+    if able is None or not able & 1:
+        return None if able is None else False
+    limits = feature(path, HEAT)
+    return None if limits is None else limits != 0
 
 
 def lba_format(flbas: int) -> int:
@@ -91,7 +100,7 @@ def identity(path: str) -> dict:
     """FIELDS, and "why" some are None: a sentence, or None.
 
     protection: the type, 0 for none; sizes are bytes.  thermal_management:
-    does it count its throttling by the host's thermal management.
+    does it throttle by the host's thermal management, and count that.
     extended_log: the name of a log in extendedlog.py.
     """
     empty = dict.fromkeys(FIELDS)
@@ -102,7 +111,8 @@ def identity(path: str) -> dict:
     state = feature(path, POWER)
     log, no_log = extendedlog.chosen(path, control.get("vid"))
     told, odd = tools.understood(
-        lambda one: {**_controller(one), **_namespace(space)}, control,
+        lambda one: {**_controller(one), **_namespace(space),
+                     "thermal_management": _managed(one, path)}, control,
         f"nvme id-ctrl and id-ns {path}")
     return {**empty, **(told or {}),
             "power_state": None if state is None else state & 31,

@@ -70,6 +70,16 @@ INTEL = json.dumps({
             "pct": 3, "cnt": 2}},
         "nand_bytes_written": {"normalized": 100, "raw": 5000},
         "host_bytes_written": {"normalized": 100, "raw": 2000}}})
+# `nvme solidigm smart-log-add -o json` 2.3 to 2.16: solidigm-smart.c.
+SOLIDIGM = json.dumps({
+    "Solidigm SMART log": "nvme0n1", "Device stats": {
+        "program_fail_count": {"normalized": 100, "raw": 0},
+        "wear_leveling_count": {"normalized": 100, "min": 4, "max": 8,
+                                "avg": 6},
+        "thermal_throttle_status": {"normalized": 100, "percentage": 3,
+                                    "count": 2},
+        "nand_bytes_written": {"normalized": 100, "raw": 5000},
+        "host_bytes_written": {"normalized": 100, "raw": 2000}}})
 OCP_REFUSED = """ERROR : OCP : Unable to read C0 data from buffer
 ERROR : OCP : Failure reading the C0 Log Page, ret = 16649
 """

@@ -187,6 +187,11 @@ def test_the_log_of_intel():
     assert extendedlog.of_intel({"Device stats": {}}) == {}
 
 
+def test_solidigm_has_its_throttling_beside_the_value():
+    assert extendedlog.of_intel(json.loads(healthdata.SOLIDIGM)) == (
+        extendedlog.of_intel(json.loads(healthdata.INTEL)))
+
+
 def test_all_that_is_read_of_logs_is_known():
     """What smartlog.py does not know is not kept of a sample."""
     known = [ours for *_, ours in extendedlog.OCP_NAMES]

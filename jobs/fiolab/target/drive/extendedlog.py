@@ -57,8 +57,10 @@ def of_intel(found: dict) -> dict:
          and "nand_bytes_written" in part), {})
     raw = {name: row.get("raw") for name, row in stats.items()
            if isinstance(row, dict)}
-    throttle = raw.get("thermal_throttle_status")
-    throttle = throttle if isinstance(throttle, dict) else {}
+    throttle = stats.get("thermal_throttle_status") or {}
+    # Solidigm's two are beside the normalized value, and have longer names.
+    throttle = throttle.get("raw") or {
+        "pct": throttle.get("percentage"), "cnt": throttle.get("count")}
     told = {"NAND_Writes_32MiB": _number(raw.get("nand_bytes_written")),
             "Host_Writes_32MiB": _number(raw.get("host_bytes_written")),
             "throttle_level": _number(throttle.get("pct")),

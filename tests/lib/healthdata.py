@@ -92,7 +92,7 @@ ID_CTRL = json.dumps({
 
 def smartctl_nvme(**changes):
     """`smartctl -j -H -A` 7.3 of the same: nvmeprint.cpp, which leaves thermal
-    management out before 7.5."""
+    management out up to 7.5."""
     return json.dumps({
         "smartctl": {"version": [7, 3], "exit_status": 0},
         "smart_status": {"passed": True, "nvme": {"value": 0}},
@@ -142,7 +142,7 @@ def smartctl_ata(celsius=33, heat=0, pending=0, nand=800, host=20000,
 SMARTCTL_SCSI = json.dumps({
     "smartctl": {"version": [7, 4], "exit_status": 0},
     "smart_status": {"passed": True},
-    "endurance_used": {"current_percent": 3},
+    "scsi_percentage_used_endurance_indicator": 3,
     "temperature": {"current": 36, "drive_trip": 70},
     "scsi_grown_defect_list": 1,
     "scsi_error_counter_log": {

@@ -59,10 +59,11 @@ def test_a_temperature_of_0_is_none(fake):
 
 def test_in_brief_without_nvme_cli(fake):
     fake.add("smartctl", {f"-j -H -A {NODE}": healthdata.smartctl_nvme(
-        thermal_temp_1_transition_count=3, thermal_temp_2_total_time=8)})
+        thermal_mgmt_temperature_1_transition_count=3,
+        thermal_mgmt_temperature_2_total_time=8)})
     found, why = health.brief(NODE, "nvme", 5)
     assert why is None and found["temperature_c"] == 40
-    # Names that smartctl has since 7.5.
+    # Names that smartctl has after 7.5.
     assert (found["thm_temp1_trans_count"], found["thm_temp2_total_time"]) == (
         3, 8)
 
@@ -79,6 +80,10 @@ def test_in_brief_of_sata_and_sas(fake):
     assert why is None and (found["temperature_c"], found["percentage_used"],
                             found["grown_defects"],
                             found["read_errors_uncorrected"]) == (36, 3, 1, 2)
+    # 7.5 has that of all kinds under one name.
+    assert health.flat({"endurance_used": {"current_percent": 0}, "scsi_"
+                        "percentage_used_endurance_indicator": 0})[
+                            "percentage_used"] == 0
 
 
 @pytest.mark.parametrize("number, name, group", [

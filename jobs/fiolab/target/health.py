@@ -17,10 +17,11 @@ NAMES = {"avail_spare": "available_spare", "percent_used": "percentage_used",
          "spare_thresh": "available_spare_threshold",
          "host_read_commands": "host_reads",
          "host_write_commands": "host_writes"}
-# smartctl's names since 7.5: ours, which are nvme-cli's.
-NEWER = {f"thermal_temp_{i}_{long}": f"thm_temp{i}_{short}" for i in (1, 2)
-         for long, short in (("transition_count", "trans_count"),
-                             ("total_time", "total_time"))}
+# smartctl's names after 7.5: ours, which are nvme-cli's.
+NEWER = {f"thermal_mgmt_temperature_{i}_{long}": f"thm_temp{i}_{short}"
+         for i in (1, 2) for long, short in (
+             ("transition_count", "trans_count"),
+             ("total_time", "total_time"))}
 # Of ATA's device statistics, by smartctl's names: ours.
 STATISTICS = {"Time in Over-Temperature": "over_temperature_time",
               "Percentage Used Endurance Indicator": "percentage_used"}
@@ -88,8 +89,10 @@ def flat(found):
         "temperature_c": _celsius(found),
         "power_on_hours": found.get("power_on_time", {}).get("hours"),
         "power_cycles": found.get("power_cycle_count"),
+        # Before 7.5 smartctl has a name of its own for that of SAS.
         "percentage_used": found.get("endurance_used", {}).get(
-            "current_percent"),
+            "current_percent", found.get(
+                "scsi_percentage_used_endurance_indicator")),
         "available_spare": found.get("spare_available", {}).get(
             "current_percent"),
         "available_spare_threshold": found.get("spare_available", {}).get(
@@ -183,8 +186,8 @@ def lacks(path, kind):
 
 def brief(path, kind, seconds, lacking=None):
     """The same with as little as can be asked of a device at work: of NVMe
-    one log page, by nvme where it is there, as smartctl before 7.5 leaves its
-    thermal management out.
+    one log page, by nvme where it is there, as smartctl leaves its thermal
+    management out up to 7.5.
 
     lacking: a set that the caller keeps, at first what it lacks(), and from the
     first time on, before the device is at work, what it refuses to tell: each

@@ -62,7 +62,7 @@ def test_a_side_that_keeps_one_in_flight_is_named():
 
 @pytest.mark.parametrize("text, need", [
     ("bs=4k\niodepth=64\n", 1), ("bs=1m\niodepth=16\n", 64),
-    ("bs=4k-64k\niodepth=16\nnumjobs=4\n", 16), ("bs=128KiB,1m\n", 4),
+    ("bsrange=4k-64k\niodepth=16\nnumjobs=4\n", 16), ("bs=128KiB,1m\n", 4),
     ("blocksize=2m\n", 8), ("bs=,1m\niodepth=2\n", 8),
     ("BSRANGE=4k-1m,8k-8k\n", 4), ("bssplit=4k/60:1m/40,2m/:4k/50\n", 8),
     ("bssplit=64k/:4k/\niodepth=4\n", 1), ("bssplit=,4k/54:1m/46\n", 4),
@@ -81,7 +81,9 @@ def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
     ("rw=write\nbs=48k\n", False), ("rw=randwrite\nbs=48k\n", True),
     ("rw=randwrite:8\nbs=48k\n", False), ("rw=read\nbs=48k\n", True),
     ("rw=rw\nbs=4k,48k\n", False), ("rw=write\nbsrange=4k-48k\n", True),
-    ("rw=trim\nbs=48k-48k\n", False), ("rw=write\nbssplit=48k/100\n", False),
+    ("rw=trim\nbsrange=48k-48k\n", False),
+    ("rw=write\nbs=48k\nbsrange=4k-64k\n", True),
+    ("rw=write\nbs=,48k\n[b]\nrw=write\nbs=4k,\n", False), ("rw=write\nbssplit=48k/100\n", False),
     ("rw=write\nbssplit=4k/50:48k/50\n", True),
     ("rw=write:64k\nbs=64k\n", True), ("rw=write:92k\nbs=64k\n", False),
     ("rw=randwrite\nbs=48k\npercentage_random=50\n", False)])
@@ -102,6 +104,8 @@ def test_the_last_write_must_not_end_behind_what_was_given(text, inside):
     ("rw=randwrite:1\nbs=64k\nblockalign=512\n", True),
     ("rw=randwrite:8\nbs=64k\nblockalign=64k\n", True),
     ("rw=randread:8\nbs=64k\nblockalign=512\n", True),
+    ("blockalign=512\nblockalign=64k,\nrw=randwrite:8\nbs=64k\n", False),
+    ("bs=64k\nbs=4k,\nbs_is_seq_rand=1\nrw=randwrite:8\n", False),
     ("rw=randwrite\nbs=64k,4k\npercentage_random=50\nbs_is_seq_rand=1\n",
      False),
     ("rw=randtrim\nbs=4k,64k,4k\nbs_is_seq_rand\n", False),

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How many bytes a size in a job file is: as many as fio makes a file of.
+import re
 import shutil
 import subprocess
 
@@ -44,6 +45,47 @@ def test_a_unit_that_changes_within_a_file_is_refused(text, tmp_path):
         jobgroups.load(str(tmp_path / "x.fio"))
     (tmp_path / "x.fio").write_text(f"[global]\nkb_base=1000\n{text}")
     assert jobgroups.load(str(tmp_path / "x.fio"))
+
+
+# Lines of [global] and of a job, and what fio's reads and writes are of.
+DIRECTIONS = [
+    ("bs=48k", "bs=4k,", {4}, {48}), ("bs=48k", "bs=,4k", {48}, {4}),
+    ("bs=12k", "bs=,,4k", {12}, {12}), ("", "bs=12k,", {12}, {4}),
+    ("", "blocksize=12k,8k", {12}, {8}), ("bsrange=8k-8k", "bs=16k", {8}, {8}),
+    ("bsrange=16k-16k", "bsrange=,8k-8k", {16}, {8}),
+    ("bssplit=48k/100", "bssplit=4k/100,", {4}, {48}),
+    ("bssplit=16k/50:64k/50", "bsrange=8k-8k\nbs=4k", {8}, {8}),
+    ("bsrange=8k-8k", "bssplit=,16k/50:64k/50", {8}, {16, 64})]
+
+
+@pytest.mark.fio
+@pytest.mark.parametrize("first, then, reads, writes", DIRECTIONS)
+def test_blocks_of_each_direction_are_as_fio_has_them(
+        first, then, reads, writes, tmp_path, fio_binary):
+    """A place that a value leaves out keeps what it has had before."""
+    text = f"[global]\n{first}\n[a]\nrw=rw\n{then}\n"
+    (tmp_path / "x.fio").write_text(
+        f"{text}ioengine=null\nsize=8m\nfilename=x\nwrite_iolog=log\n")
+    subprocess.run([fio_binary, tmp_path / "x.fio"], check=True, timeout=60,
+                   capture_output=True, cwd=tmp_path)
+    found = re.findall(r" (read|write) \d+ (\d+)$",
+                       (tmp_path / "log").read_text(), re.M)
+    sizes = [{int(size) >> 10 for kind, size in found if kind == one}
+             for one in ("read", "write")]
+    values, = jobfile.Job("x.fio", text)._where()
+    assert sizes == [reads, writes] == [
+        {size >> 10 for size in one} for one in amounts.directions(values)]
+
+
+def test_a_block_of_a_direction_that_is_left_out_fits_into_the_part():
+    """Of 4k ones the job would get 60 KiB, and end 48k writes behind it."""
+    job = jobfile.Job("x.fio", "[global]\nbs=48k\n[a]\nrw=write\nbs=4k,\n"
+                      "offset=25%\n[b]\nrw=write\nbs=48k,4k\nsize=50%\n")
+    places = job.ranges(0, 48 << 20)
+    assert (places[0][1] - places[0][0]) % (48 << 10) == 0
+    for text in ("bs=4k-48k", "bs=4k:48k", "bs=4k-8k,48k", "bsrange=48k"):
+        with pytest.raises(Problem, match="take for something else"):
+            fairness.largest_block(jobfile.Job("x.fio", f"[a]\n{text}\n"))
 
 
 def test_a_matrix_counts_as_the_job_does():

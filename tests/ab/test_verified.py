@@ -112,6 +112,8 @@ def test_only_whole_blocks_are_written(name, size, tmp_path):
 @pytest.mark.parametrize("text, why", [
     ("[a]\nrw=read\nverify=md5\nbsrange=4k-8k\n", "several sizes"),
     ("[a]\nrw=read\nverify=md5\nbs=4k,8k\n", "several sizes"),
+    ("[a]\nrw=read\nverify=md5\nbs=8k,\n", "several sizes"),
+    ("[a]\nrw=read\nverify=md5\nbsrange=4k-8k\nbs=4k\n", "several sizes"),
     ("[a]\nrw=read\nverify=md5\nbs=4k\nbssplit=4k/50:8k/50\n",
      "several sizes"),
     ("[global]\nrw=read\nbssplit=4k/50:8k/50\n[a]\nverify=md5\n[b]\n",

@@ -121,6 +121,16 @@ def test_each_group_is_a_test_and_each_job_a_cell(tmp_path):
     assert one.writes and not one.purges
 
 
+@pytest.mark.parametrize("lines, bs", [
+    ("", "4k"), ("bsrange=4k-64k\nbs=8k", "4k-64k"),
+    ("blocksize=8k\nbssplit=4k/50:64k/50", "4k/50:64k/50"),
+    ("bs=64k\nbs=4k,", "4k,64k,64k")])
+def test_the_blocks_that_are_in_force_are_shown(tmp_path, lines, bs):
+    path = written(tmp_path / "mine.fio", f"[x]\nrw=write\n{lines}\n")
+    test, = own_tests("--job", path)
+    assert test.phases[0].stimuli[0].bs == bs
+
+
 @pytest.mark.parametrize("lines, read", [
     ("", 50), ("rwmixwrite=90", 10), ("rwmixread=30\nrwmixwrite=90", 10),
     ("rwmixwrite=90\nRWMIXREAD=30", 30), ("rw=randread", 100),

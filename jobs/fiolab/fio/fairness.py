@@ -27,6 +27,7 @@ VERIFYING = {
     "verify, which fio counts as one: do_verify=0 leaves the latter out."}
 ONE = r"(\d{1,12})([kmgt]?)i?b?"
 SIZE = re.compile(ONE, re.A | re.I)
+RANGE = f"{ONE}[-:]{ONE}"
 SHARE = rf"{ONE}(/\d*)?"
 SHARES = rf"({SHARE}(:{SHARE})*:?)?"      # of a direction; none: those of bs=
 
@@ -91,7 +92,7 @@ def depth_note(sides: Sequence[Side], first: dict, second: dict) -> str:
 # and iodepth=4q is 4.  So what is not in a plain spelling is refused.
 
 def _bytes(text, base):
-    """The largest size in '4k', '4k-64k' or '4k,128k'."""
+    """The largest size in '4k', '4k,128k' or '4k-64k'."""
     return max(amounts.size_of(part, "bs", base)
                for part in re.split(r"[-,:/]", text) if SIZE.fullmatch(part))
 
@@ -113,12 +114,15 @@ def _base(job):
 
 
 # option -> (its plain spelling, an example of it, what it counts)
-SIZES = (re.compile(rf"(?:{ONE})?([-:,](?:{ONE})?)*", re.A | re.I),
+# of bs=4k-64k fio's reads are of 4k and its writes of 64k
+SIZES = (re.compile(rf"({ONE})?(,({ONE})?){{0,2}}", re.A | re.I),
          "4k or 4k,128k", _bytes)
+RANGES = (re.compile(rf"({RANGE})?(,({RANGE})?){{0,2}}", re.A | re.I),
+          "4k-64k or 4k-8k,64k-128k", _bytes)
 SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
          "4k/60:64k/40 or 4k/60:64k/40,8k", _split_bytes)
 COUNT = (re.compile(r"[1-9]\d{0,8}", re.A), "64", _count)
-PLAIN = {"bs": SIZES, "bsrange": SIZES, "bssplit": SPLIT, "iodepth": COUNT,
+PLAIN = {"bs": SIZES, "bsrange": RANGES, "bssplit": SPLIT, "iodepth": COUNT,
          "numjobs": COUNT}
 
 
@@ -160,47 +164,42 @@ def large_enough(job: Job, size: int) -> None:
             f"{max(1, -(-need >> 20))}M.")
 
 
-def _step(job, rw):
-    """Bytes that rw=write:N leaves out after each block."""
-    text = arithmetic.meant(rw).partition(":")[2] or "0"
-    match = SIZE.fullmatch(text.removeprefix("-"))
+def _step(job, values):
+    """Bytes that rw=write:N leaves out after each block; None where a section
+    does nothing in order."""
+    kind, text = amounts.pattern(values)
+    if kind.startswith("rand"):
+        return 0 if text or "percentage_random" in values else None
+    match = SIZE.fullmatch(text.removeprefix("-") or "0")
     if not match:
-        raise Problem(f"job {job.name} sets rw={ascii(rw[:40])[1:-1]}, which "
-                      "fio may take for something else: write it plainly, "
-                      "such as rw=write:64k.")
-    return 0 if text.startswith("-") else _bytes(match[0], _base(job))
+        raise Problem(f"job {job.name} sets rw={ascii(values['rw'][:40])[1:-1]}"
+                      ", which fio may take for something else: write it "
+                      "plainly, such as rw=write:64k.")
+    return 0 if text.startswith("-") else _bytes(match[0],
+                                                 amounts.base_of(values))
 
 
-def _fixed_blocks(job):
-    """The sizes that fio does not make smaller where the part ends: those of
-    which a direction has one alone."""
-    found = set()
-    for value in job.values(*amounts.BLOCKS):
-        for one in filter(None, arithmetic.meant(value).split(",")):
-            sizes = {_bytes(part.split("/")[0], _base(job))
-                     for part in re.split("[-:]", one) if part}
-            found |= sizes - {0} if len(sizes) == 1 else set()
-    return found or {4096}
+def _in_order(job):
+    """(block, step) of what goes in order in blocks that fio does not make
+    smaller where the part ends: of which a direction has one size alone."""
+    return sorted({(*sizes, step) for values in jobfile.in_force(
+        job.text, *straying.READ) for sizes in amounts.directions(values)
+        if len(sizes) == 1 and (step := _step(job, values)) is not None})
 
 
 def ends_inside(job: Job, size: int) -> None:
     """Refuse a job whose last write would begin in the first size bytes and
     end behind them: fio looks for the end of the file alone."""
-    steps = {0 if rw.startswith("rand") else _step(job, rw)
-             for rw in job.values("rw")
-             if ":" in rw or not rw.startswith("rand")}
-    if job.values("percentage_random"):
-        steps.add(0)
-    if job.writes():
-        straying.check(job)
-    for block in sorted(_fixed_blocks(job)) if job.writes() else ():
-        for step in sorted(steps):
-            if 0 < size % (block + step) < block:
-                raise Problem(
-                    f"the last block of {block} bytes of job {job.name} would "
-                    f"reach beyond the {size >> 20} MiB that are given to it, "
-                    "into what lies behind: give a --size that is a multiple "
-                    f"of {block + step} bytes.")
+    if not job.writes():
+        return
+    straying.check(job)
+    for block, step in _in_order(job):
+        if 0 < size % (block + step) < block:
+            raise Problem(
+                f"the last block of {block} bytes of job {job.name} would "
+                f"reach beyond the {size >> 20} MiB that are given to it, "
+                "into what lies behind: give a --size that is a multiple "
+                f"of {block + step} bytes.")
 
 
 def goes_around_inside(job: Job) -> None:

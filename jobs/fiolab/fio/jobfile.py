@@ -119,8 +119,10 @@ def in_force(text: str, *keys: str) -> list[dict[str, str]]:
             here = default if _is_global(line) else dict(default)
             found += [here] if here is not default else []
         elif option_of(line) in keys:
-            here.pop(option_of(line), None)     # the last one is last
-            here[option_of(line)] = arithmetic.meant(value_of(line))
+            key = option_of(line)
+            before = here.pop(key, "")          # the last one is last
+            here[key] = arithmetic.over(
+                key, arithmetic.meant(value_of(line)), before)
     return found
 
 

@@ -9,8 +9,11 @@ import re
 from typing import Self
 
 from ...base.problem import Problem
+from . import arithmetic
 
 BLOCKS = {"bs", "bsrange", "bssplit"}
+# What says how large I/Os are.
+READ = BLOCKS | {"bs_is_seq_rand", "kb_base", "rw"}
 UNITS = " kmgtp"
 SIZE = re.compile(r"(\d{1,18})([kmgtp]?)(i?b?)", re.A | re.I)
 SECTOR = 4096
@@ -78,17 +81,33 @@ def zone(values: Values) -> int:
                    base_of(values)) or ZONE
 
 
-def _blocks(text, key, base):
-    """The sizes in the value of an option, or in that of one direction; 0 is
-    none to fio, which refuses it or takes another."""
-    return {size_of(one, key, base) for part in re.split("[-,:]", text)
+def _sizes(text, key, base):
+    """Those in the value of an option for one direction; 0 is none to fio,
+    which refuses it or takes another."""
+    return {size_of(one, key, base) for part in re.split("[-:]", text)
             if SIZE.fullmatch(one := part.split("/")[0])} - {0}  # fairness.py
 
 
+def directions(values: Values) -> list[set[int]]:
+    """The sizes of the I/Os of each direction that rw= has, of a range of them
+    its ends.  bsrange and bssplit are in force over bs, the last of them over
+    the other."""
+    found = [{SECTOR}] * 3
+    for key in sorted(values, key="bs".__ne__):
+        if key in BLOCKS:
+            found = [_sizes(text, key, base_of(values)) or old
+                     for text, old in zip(arithmetic.directions(values[key]),
+                                          found)]
+    kind = pattern(values)[0].replace("rw", "readwrite")
+    if values.get("bs_is_seq_rand", "0") != "0":
+        return found[:2]        # those of I/O in order, and at random
+    return [sizes for sizes, one in zip(found, ("read", "write", "trim"))
+            if one in kind] or found
+
+
 def blocks(values: Values) -> set[int]:
-    """The sizes of I/Os; of a range of them its ends."""
-    return {size for key in BLOCKS for size in _blocks(
-        values.get(key, ""), key, base_of(values))} or {SECTOR}
+    """The sizes of I/Os."""
+    return set().union(*directions(values))
 
 
 def block(values: Values) -> int:
@@ -100,13 +119,6 @@ def only_block(values: Values) -> int:
     """Bytes of every I/O; 0 where they are of several sizes."""
     sizes = blocks(values)
     return sizes.pop() if len(sizes) == 1 else 0
-
-
-def _largest(values):
-    """Of each direction, the largest I/O."""
-    found = [_blocks(text, key, base_of(values)) for key in BLOCKS
-             for text in values.get(key, "").split(",")]
-    return [max(sizes) for sizes in found if sizes] or [SECTOR]
 
 
 def pattern(values: Values) -> tuple[str, str]:
@@ -126,7 +138,8 @@ def skip(values: Values) -> int:
 def step(values: Values) -> int:
     """Bytes from one block to the next, of directions that differ those after
     which all begin anew."""
-    return math.lcm(*(size + skip(values) for size in _largest(values)))
+    return math.lcm(*(max(sizes) + skip(values)
+                      for sizes in directions(values)))
 
 
 @dataclass(frozen=True)

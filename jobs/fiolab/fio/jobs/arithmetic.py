@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What fio makes of a value: variables of the environment, then its own words
 # for this machine, and with one of these the sum around it (bs=4*$pagesize),
-# for which fio asks bc.  A sum without such a word it does not calculate.
+# for which fio asks bc.  A sum without such a word it does not calculate.  And
+# which value each of reads, writes and trims has of one such as bs=4k,8k.
 import ast
 import operator
 import os
@@ -28,6 +29,25 @@ def _value(node):
     if isinstance(node, ast.BinOp):
         return DOES[type(node.op)](_value(node.left), _value(node.right))
     return ast.literal_eval(node)
+
+
+# Of each direction: one that is left out keeps what it has had before.
+BY_DIRECTION = {"bs", "bsrange", "bssplit", "ba", "percentage_random"}
+
+
+def directions(text: str) -> list[str]:
+    """What a value of BY_DIRECTION is for reads, writes and trims; '' where
+    it leaves one out."""
+    found = text.split(",")
+    return [*found, *found[-1:] * 2][:3]
+
+
+def over(key: str, text: str, before: str) -> str:
+    """The value of an option, of which another one was in force before."""
+    if key not in BY_DIRECTION or not before or all(directions(text)):
+        return text
+    return ",".join(map(lambda new, old: new or old, directions(text),
+                        directions(before)))
 
 
 def meant(text: str) -> str:

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ...base.problem import Problem
-from . import changed, namedfiles, zbd
-from .amounts import BLOCKS, Values, Zones, size_of, too_few, zone
+from . import amounts, changed, namedfiles, zbd
+from .amounts import Values, Zones, size_of, too_few, zone
 
 # What is read here, and removed from the job file.
 WHERE = {"offset", "offset_increment", "offset_align",
          "zonemode", "zonesize", "zonerange", "zoneskip", "size", "filesize",
          "file_append", "read_beyond_wp"}
-READ = WHERE | BLOCKS | namedfiles.READ | {"kb_base"}
+READ = WHERE | amounts.READ | namedfiles.READ
 ZONES = 16              # of a file whose size says nothing of their number
 
 

@@ -8,8 +8,7 @@ from .. import jobfile
 from ..jobfile import Job
 from . import amounts
 
-READ = {*amounts.BLOCKS, "kb_base", "rw", "percentage_random", "ba",
-        "bs_is_seq_rand"}
+READ = amounts.READ | {"percentage_random", "ba"}
 
 
 def _in_order_at_random(values):
@@ -17,7 +16,7 @@ def _in_order_at_random(values):
     kind, more = amounts.pattern(values)
     shares = values.get("percentage_random", "100").split(",")
     return kind.startswith("rand") and (
-        more not in ("", "1") or any(one != "100" for one in shares))
+        more not in ("", "1") or any(one not in ("", "100") for one in shares))
 
 
 def _finest(values):

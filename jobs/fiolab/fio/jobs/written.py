@@ -15,7 +15,7 @@ from . import amounts, mapping
 # Of the options of a job, those that say what fio writes to be verified.
 KEPT = ("kb_base", "verify", "verify_interval", "verify_offset",
         "verify_pattern", "verify_pattern_interval")
-READ = {*KEPT, *amounts.BLOCKS, "rw", "verify_only", "zonemode", "zonesize"}
+READ = amounts.READ | {*KEPT, "verify_only", "zonemode", "zonesize"}
 UNCHECKED = ("0", "null", "pattern_hdr")
 
 
@@ -26,13 +26,9 @@ def checks(values: amounts.Values) -> bool:
 
 
 def _size(values):
-    """Bytes of its blocks, 0 if they are of several sizes; the last option
-    that was set counts."""
-    last = [key for key in values if key in amounts.BLOCKS][-1:]
-    if "bssplit" in values and last != ["bssplit"]:
-        return 0
-    return amounts.only_block({key: values[key] for key in last} | {
-        "kb_base": values.get("kb_base", "")})
+    """Bytes of its blocks, 0 if they are of several sizes; by those of writes
+    fio knows what it verifies."""
+    return amounts.only_block({**values, "rw": "rw"})
 
 
 def why_not(values: amounts.Values) -> str:

@@ -69,7 +69,7 @@ def _trims(qualification, group, target):
 
 def _blocks(group, target):
     for one, replayed in zip(jobfile.in_force(
-            group.job.text, *amounts.BLOCKS, "kb_base"), group.logs):
+            group.job.text, *amounts.READ), group.logs):
         small = [size for size in sorted(amounts.blocks(one))
                  if size % (target.logical_block or 1)]
         if small and not replayed:

@@ -73,7 +73,8 @@ def _reads(values):
 def _stimulus(name, values, late):
     kind = amounts.pattern(values)[0]
     bs = next((values[key] for key in reversed(values)
-               if key in amounts.BLOCKS and values[key]), "4k")
+               if key in ("bsrange", "bssplit") and values[key]),
+              values.get("bs") or "4k")
     length = aswritten.length(values)       # 0: an amount ends it
     return Stimulus(
         name, kind, bs, _reads(values) if kind in jobtext.MIXED else

@@ -104,6 +104,21 @@ def test_what_the_comparison_sets_has_both_names(name):
         sidespec.parse(f"libaio,{name.lower()}=1", "build")
 
 
+@pytest.mark.parametrize("name", ["mem", "iomem", "MEM"])
+def test_buffers_are_in_no_file(name, monkeypatch):
+    """Which reads would overwrite; by whatever name, and by a variable."""
+    monkeypatch.setenv("MEMORY", "mmapshared:/precious")
+    for value in ("mmap:/precious", "${MEMORY}"):
+        with pytest.raises(Problem, match="has its buffers in a file"):
+            jobgroups.split("x.fio", f"[a]\n{name} = {value}\n")
+    with pytest.raises(Problem, match="cannot be an axis"):
+        matrix.expand([Job("x.fio", "[a]\n")],
+                      [f"{name.lower()}=malloc,mmap:/precious"])
+    with pytest.raises(Problem, match="into a file"):
+        sidespec.parse(f"libaio,{name.lower()}=mmap:/precious", "build")
+    assert jobgroups.split("x.fio", f"[a]\n{name}=mmap\n")
+
+
 def test_what_fio_tells_of_a_job_has_the_names_of_its_file():
     job = {"job options": {"rw": "read", "ReadWrite": "randwrite"}}
     assert metrics.option(job, "", "rw") == "randwrite"

@@ -8,6 +8,7 @@ import re
 
 from ..base.problem import Problem
 from ..fio import jobfile
+from ..fio.jobs import hidden
 from ..fio.jobs.amounts import BLOCKS
 from ..fio.jobs.optionnames import canonical
 
@@ -23,7 +24,8 @@ def _axis(text):
     if not match or not all(map(VALUE.fullmatch, values)):
         raise Problem(f"{text!r} is not an axis of a matrix: write "
                       "OPTION=VALUE,VALUE, such as bs=4k,128k.")
-    if jobfile.reserved(match[1]) or match[1].startswith("exec_"):
+    if jobfile.reserved(match[1]) or match[1].startswith("exec_") or any(
+            hidden.maps_file(match[1], value) for value in values):
         raise Problem(f"'{match[1]}' cannot be an axis of a matrix, as the "
                       "comparison itself sets it or cannot honour it.")
     if len(set(values)) < len(values):

@@ -12,7 +12,7 @@ import re
 from ..base.problem import Problem
 from ..target import claimable
 from . import jobfile, sidesettings
-from .jobs import fromhere
+from .jobs import fromhere, hidden
 from .sidesettings import NAMES, SETTING, Own
 
 ENGINE_FILE = "fio-kaio.so"
@@ -161,6 +161,10 @@ def _option(text, whole):
     if jobfile.reserved(match[1]):
         raise Problem(f"'{match[1]}' in '{whole}' is set by the comparison "
                       "itself: leave it out, or see --help for its switch.")
+    if hidden.maps_file(match[1], match[2] or ""):
+        raise Problem(f"'{match[1]}' in '{whole}' puts fio's buffers into a "
+                      "file, which reads would overwrite: leave out the "
+                      "file's name.")
     if match[2] is None:
         return text
     return f"{match[1]}={fromhere.value(match[1], match[2])}"

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Lines in which fio would find options that nobody here has looked at, such as
-# filename= of something that was not given to it.
+# filename= of something that was not given to it; and buffers in a file, which
+# reads would overwrite.
 from ...base.problem import Problem
+from . import arithmetic
+from .optionnames import canonical
 
 LONGEST = 4000          # bytes; fio's buffer has had 4096 and 8192
+
+
+def maps_file(option: str, value: str) -> bool:
+    """Does an option put the buffers into a file (mem=mmap:FILE)?"""
+    return canonical(option) == "mem" and ":" in arithmetic.meant(value)
 
 
 def check(line: str, path: str) -> None:

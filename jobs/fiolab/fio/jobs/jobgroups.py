@@ -9,7 +9,6 @@ step that does no I/O) is left out with a sentence.
 from collections.abc import Iterable
 from dataclasses import replace
 import os
-import re
 
 from ...base import commandline
 from ...base.problem import Problem
@@ -54,9 +53,6 @@ def _check_places(job):
                           "runs cannot all be given the same.")
 
 
-MAPS_FILE = re.compile(r"(mem|iomem)\s*=.*:", re.I)
-
-
 def _check_options(job, replays):
     for line in jobfile.lines(job.text):
         hidden.check(line, job.path)
@@ -65,7 +61,7 @@ def _check_options(job, replays):
             raise Problem(f"{job.path} has an option with a variable in its "
                           f"name ({ascii(key)[1:-1]}), so that nobody sees "
                           "which it is: write its name.")
-        if MAPS_FILE.match(line.strip()):
+        if hidden.maps_file(key, jobfile.value_of(line)):
             raise Problem(f"{job.path} has its buffers in a file ({key}), "
                           "which reads would overwrite: leave out the file's "
                           "name.")

@@ -119,6 +119,14 @@ def test_buffers_are_in_no_file(name, monkeypatch):
     assert jobgroups.split("x.fio", f"[a]\n{name}=mmap\n")
 
 
+@pytest.mark.parametrize("axis, line", [
+    ("rwmixread=10,90", "rwmixwrite=30"), ("rwmixwrite=10,90", "rwmixread=30"),
+    ("cpus_allowed=0,1", "cpumask=1"), ("cpumask=1,2", "cpus_allowed=0")])
+def test_an_axis_replaces_what_sets_the_same_by_another_name(axis, line):
+    made = matrix.expand([Job("x.fio", f"[a]\n{line}\n")], [axis])
+    assert len(made) == 2 and not any(line in one.text for one in made)
+
+
 def test_what_fio_tells_of_a_job_has_the_names_of_its_file():
     job = {"job options": {"rw": "read", "ReadWrite": "randwrite"}}
     assert metrics.option(job, "", "rw") == "randwrite"

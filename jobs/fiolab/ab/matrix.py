@@ -15,7 +15,9 @@ from ..fio.jobs.optionnames import canonical
 MOST = 1000             # cells
 AXIS = re.compile(r"([a-z][a-z0-9_]*)=(.+)")
 VALUE = re.compile(r"[A-Za-z0-9_.:%+/-]+")
-ALIKE = (BLOCKS, {"direct", "buffered"})    # of which a job has one in force
+# Of which a job has one in force.
+ALIKE = (BLOCKS, {"direct", "buffered"}, {"rwmixread", "rwmixwrite"},
+         {"cpus_allowed", "cpumask"})
 
 
 def _axis(text):

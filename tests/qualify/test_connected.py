@@ -308,6 +308,10 @@ def test_bits_beside_the_value_of_newer_tools():
 def test_counters_of_nvme_cli_2_are_numbers():
     """128 bits of them, which it writes as text; else none is judged."""
     found = health.by_smartctl_names(json.loads(faketools.SMART_LOG_2))
+    # As 2.1 has all of them: "%Lf".
+    assert health.by_smartctl_names({"media_errors": "3.000000", "data_units_"
+                                     "read": "1.5", "power_cycles": "0"}) == {
+        "media_errors": 3, "data_units_read": "1.5", "power_cycles": 0}
     worse = {**found, "media_errors": 1 << 70}
     assert {row["name"]: row["judgement"] for row in smartlog.rows(
         found, worse)}["media_errors"] == "bad"

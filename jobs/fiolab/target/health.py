@@ -28,6 +28,7 @@ STATISTICS = {"Time in Over-Temperature": "over_temperature_time",
 # What smartctl takes for the value of a raw field that holds more: "1 (1999 0)"
 # of reallocated sectors with the spares beside them, "33 (Min/Max 20/45)".
 LEADING = re.compile(r"(\d+)(?: \(|h\+)")
+WHOLE = re.compile(r"(\d+)(?:\.0+)?")
 SMART_KINDS = ("nvme", "sata", "scsi")
 ALL = ("-a",)
 # What is asked of smartctl in brief.
@@ -127,12 +128,12 @@ def _by_smartctl(path, words, seconds):
 
 
 def _number(value):
-    """Of nvme-cli 2 counters of 128 bits are text; some tell the bits of
-    critical_warning beside its value."""
+    """Of nvme-cli 2 counters of 128 bits are text, in 2.1 with a fraction; some
+    tell the bits of critical_warning beside its value."""
     if isinstance(value, dict):
         value = value.get("value")
-    return int(value) if isinstance(value, str) and value.isdecimal() \
-        else value
+    whole = isinstance(value, str) and WHOLE.fullmatch(value)
+    return int(whole[1]) if whole else value
 
 
 def by_smartctl_names(log):

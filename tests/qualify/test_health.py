@@ -16,6 +16,7 @@ import faketools
 import healthdata
 from qualifybench import PLAN
 from fiolab.qualify import folder
+from fiolab.qualify.limits import healthlimits
 from fiolab.qualify.watch import healthsamples, throttling
 from fiolab.target import claim, health, identity, tools
 from fiolab.target.drive import bus, extendedlog, nvme, sample, smartlog
@@ -485,6 +486,25 @@ def test_a_device_that_hangs_on_its_log_page_does_not_hang_the_run(
     assert watch.of("iops")["why"] == [
         f"nvme smart-log {NODE}: no answer in time."]
     assert len(fake.calls()) == 1
+
+
+def test_what_a_silent_device_has_become_is_not_known(kept, place, monkeypatch):
+    """Of one on no PCI bus, whose link tells nothing either: its first samples
+    alone would keep any limit of its temperature."""
+    told = iter([({"temperature_c": 40}, None), (None, "no answer in time.")])
+    monkeypatch.setattr(sample, "sources", lambda *_: [
+        sample.Source("", lambda _: next(told))])
+    watch = kept.watch(place)
+    with watch.during("iops"):
+        for number in (1, 2, 3):
+            with watch.sampled(0, number):
+                pass
+    health_ = watch.of("iops")
+    assert [one["values"] for one in samples(watch)] == [
+        {"temperature_c": 40}, {}]
+    assert health_["why"] == ["no answer in time."]
+    value, doubt = healthlimits._heat({"tests": [{"health": health_}]}, ())
+    assert (value, doubt) == (40, "1 of 2 samples lack it")
 
 
 def test_once_one_hangs_the_others_wait_for_the_next_sample(monkeypatch):

@@ -107,7 +107,9 @@ class Watch:
                 return
             began = time.monotonic()
             values, whys = sample.take(self.sources)
-            if values:
+            # One that tells nothing any more has a last sample, of nothing: it
+            # was not as before until then.
+            if values or whys and self.last:
                 self._keep(place, began, values, whole)
             self._tell(whys)
 

@@ -276,6 +276,24 @@ def test_a_cache_as_asked_is_left_alone(fake, tmp_path, monkeypatch, stack):
     assert not any("set-" in call for call in fake.calls())
 
 
+@pytest.mark.parametrize("control, off", [
+    ('{"vwc": 6}', None), ('{"vwc": 7}', "does not tell"),
+    ("{}", "does not tell")])
+def test_a_drive_without_a_cache_has_it_off(control, off, fake, tmp_path,
+                                            monkeypatch, stack):
+    """It refuses the feature, as most with power-loss protection do."""
+    fake.script("nvme", f"""case "$1" in
+id-ctrl) echo '{control}';;
+*) echo "NVMe status: Invalid Field in Command(0x4002)" >&2; exit 1;;
+esac""")
+    path = device(faketools.nvme(tmp_path, **{
+        "queue/write_cache": "write through"}), monkeypatch)
+    said = writecache.set(path, False, stack)
+    assert off in said if off else said is None
+    assert writecache.look(path)["device"] is (None if off else False)
+    assert not any("set-" in call for call in fake.calls())
+
+
 def test_after_a_kill_a_resumed_run_brings_the_first_state_back(
         fake, tmp_path, monkeypatch, stack):
     """The run that was killed has left it off: no plain set() brings it back.

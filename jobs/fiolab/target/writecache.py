@@ -39,7 +39,10 @@ class Nvme:
 
     def get(self):
         value = nvme.feature(self.path, nvme.CACHE, EVERYWHERE)
-        return None if value is None else bool(value & 1)
+        if value is None:       # as where there is no cache, which VWC tells
+            control, _ = nvme.asked("id-ctrl", self.path)
+            return None if control.get("vwc", 1) & 1 else False
+        return bool(value & 1)
 
     def set(self, on):
         tools.run("nvme", "set-feature", self.path, "-f", str(nvme.CACHE),

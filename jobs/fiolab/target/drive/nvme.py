@@ -31,7 +31,7 @@ def feature(path: str, number: int, *words: str) -> int | None:
     return int(value[1], 16) if value else None
 
 
-def _asked(what, path):
+def asked(what: str, path: str) -> tuple[dict, str | None]:
     """(its JSON or {}, why there is none)"""
     answer = tools.run("nvme", what, path, "-o", "json", seconds=SECONDS)
     try:
@@ -107,7 +107,7 @@ def identity(path: str) -> dict:
     if not tools.find("nvme"):
         return {**empty, "why": NEEDS.format(tools.hint("nvme"))}
     (control, no_control), (space, no_space) = (
-        _asked(what, path) for what in ("id-ctrl", "id-ns"))
+        asked(what, path) for what in ("id-ctrl", "id-ns"))
     state = feature(path, POWER)
     log, no_log = extendedlog.chosen(path, control.get("vid"))
     told, odd = tools.understood(

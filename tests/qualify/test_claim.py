@@ -158,6 +158,31 @@ def test_files_of_the_kernel(stack):
             refused(path, "it is the kernel's, in", stack, need=0)
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_an_nvme_target_exports(enabled, precious, tmp_path, stack,
+                                     monkeypatch):
+    """The kernel's, which opens it so that others may; of a device what it is
+    a part of."""
+    subsystem = tmp_path / "nvmet" / "nqn.2026-11.lab:one"
+    faketools.tree(subsystem / "namespaces" / "1", {
+        "device_path": precious, "enable": int(enabled)})
+    faketools.tree(subsystem / "namespaces" / "2", {
+        "device_path": "(null)", "enable": 0})
+    monkeypatch.setattr(blockdevice, "NVMET", str(tmp_path / "nvmet"))
+    monkeypatch.setattr(blockdevice, "family", lambda _: [str(tmp_path)])
+    (tmp_path / "dev").write_text("8:16\n")
+    (tmp_path / "holders").mkdir()
+    monkeypatch.setattr(blockdevice, "device_number", lambda path:
+                        os.makedev(8, 16) if path == str(precious) else None)
+    said = "the NVMe target nqn.2026-11.lab:one exports it"
+    assert blockdevice.held_by(os.makedev(8, 16)) == (said if enabled else
+                                                      None)
+    if enabled:
+        refused(precious, said, stack)
+    else:
+        claim.prepare(str(precious), MIB, True, stack)
+
+
 def test_swap_in_a_file(precious, stack, monkeypatch):
     monkeypatch.setattr(blockdevice, "swaps", lambda: [str(precious)])
     refused(precious, "it is swap space", stack)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What uses a block device, or a file?  A device is used while it, the disk it
-# is a part of, or a part of it is mounted, swapped on, or held by md, dm or a
-# loop device.  Whether it may be overwritten is for claim.py to say.
+# is a part of, or a part of it is mounted, swapped on, held by md, dm or a loop
+# device, or exported by the kernel's NVMe target.  Whether it may be
+# overwritten is for claim.py to say.
 import contextlib
 import fcntl
+import glob
 import os
 import re
 import stat
@@ -12,6 +14,7 @@ import struct
 from ..base.problem import Problem
 from . import sysfs, tools
 
+NVMET = "/sys/kernel/config/nvmet/subsystems"
 LOOP_GET_STATUS64, LOOP_STATUS = 0x4C05, 232    # <linux/loop.h>, its struct
 # Number of the device, mount point, type, source.
 Mount = tuple[int, str, str, str]
@@ -61,6 +64,17 @@ def loop_files() -> list[tuple[str, str]]:
     return [(n, path) for n, path in pairs if path]
 
 
+def _exported(is_it):
+    """The NVMe target that exports it, in words; None if none does.  It opens
+    devices and files so that others may open them, too."""
+    for folder in sorted(glob.glob(f"{NVMET}/*/namespaces/*")):
+        path = sysfs.path(folder, "device_path")
+        if path and sysfs.read(folder, "enable") == "1" and is_it(path):
+            name = os.path.basename(os.path.dirname(os.path.dirname(folder)))
+            return f"the NVMe target {name} exports it"
+    return None
+
+
 def _loop_status(name):
     """(device, inode, number of the device) that a loop device is on, which
     root is told though its name is gone or in another mount namespace.  losetup
@@ -107,10 +121,13 @@ def held_by(number: int, but: str = "") -> str | None:
     for path in swaps():
         if device_number(path) in numbers:
             return f"{path} is swap space"
-    loop = _loop_on(but, lambda path: device_number(path) in numbers,
-                    lambda _device, _inode, number: number in numbers)
-    if loop:
-        return loop
+
+    def is_it(path):
+        return device_number(path) in numbers
+    user = _loop_on(but, is_it, lambda _device, _inode, number:
+                    number in numbers) or _exported(is_it)
+    if user:
+        return user
     for folder in folders:
         for holder in os.listdir(folder + "/holders"):
             return f"it is held by {holder}"
@@ -134,7 +151,8 @@ def file_used(info: os.stat_result, but: str = "") -> str | None:
         return "it is swap space"
     return _loop_on(but, lambda path: _is(info, path),
                     lambda device, inode, _number:
-                    (device, inode) == (info.st_dev, info.st_ino))
+                    (device, inode) == (info.st_dev, info.st_ino)
+                    ) or _exported(lambda path: _is(info, path))
 
 
 def among_devices(path: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from fiolab.ab import matrix
 from fiolab.base.problem import Problem
 from fiolab.fio import fairness, jobfile
-from fiolab.fio.jobs import amounts, arithmetic, jobgroups
+from fiolab.fio.jobs import amounts, arithmetic, aswritten, jobgroups
 
 UNITS = [("64KiB", 64000), ("64KB", 65536), ("64k", 65536), ("64K", 65536),
          ("65536b", 65536)]
@@ -131,3 +131,29 @@ def test_sums_are_counted_where_sizes_are():
     assert amounts.step(job._where()[0]) == 5 * page
     assert len(job.ranges(0, 64 << 20)) == cpus
     assert "size=64*$pagesize" not in job.effective(["size=1m"])
+
+
+# Times of a runtime, and the seconds that fio takes them for.
+TIMES = [("1", 1), ("1s", 1), ("1S", 1), ("300ms", 0.3), ("1200MSEC", 1.2),
+         ("500000us", 0.5), ("500000usec", 0.5)]
+OTHER = ["9sec", "9min", "9seconds", "1.9", "1-9", "1:9"]
+
+
+@pytest.mark.fio
+@pytest.mark.parametrize("text", [*[text for text, _ in TIMES], *OTHER])
+def test_a_time_is_as_long_as_fio_takes_it_for(text, tmp_path, fio_binary):
+    """Or it is refused: 9sec are 9 us to fio."""
+    (tmp_path / "x.fio").write_text(
+        "[a]\nioengine=null\nsize=1m\nfilename=x\ntime_based=1\nrate_iops=20\n"
+        f"runtime={text}\n")
+    said = subprocess.run([fio_binary, "--output-format=json",
+                           tmp_path / "x.fio"], check=True, timeout=60,
+                          capture_output=True, text=True, cwd=tmp_path).stdout
+    took = int(re.search(r'"job_runtime" : (\d+)', said)[1]) / 1000
+    if text in OTHER:
+        assert took < 5
+        with pytest.raises(Problem, match="is no plain time"):
+            aswritten.length({"runtime": text})
+    else:
+        seconds = aswritten.length({"runtime": text})
+        assert seconds == dict(TIMES)[text] and took >= seconds - 0.01

@@ -130,8 +130,8 @@ class AsWritten(Job):
 def length(values: Values) -> float:
     """Seconds that a section asks for, with its ramp; 0 where an amount ends
     it."""
-    runs = delays.seconds(values.get("runtime", ""))
-    return runs and runs + delays.seconds(values.get("ramp_time", ""))
+    runs = delays.seconds(values, "runtime")
+    return runs and runs + delays.seconds(values, "ramp_time")
 
 
 def amount(values: Values, size: int) -> int:

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What a run changed of a job file, in words: 'size 1g -> 256M'.
-import re
-
 from ...base.problem import Problem
-from . import amounts
-
-UNITS = {"": 1, "s": 1, "ms": 1e-3, "us": 1e-6, "m": 60, "h": 3600}
+from . import amounts, delays
 
 
-def _seconds(text):
-    match = re.fullmatch(r"(\d+)(s|ms|us|m|h|)", text.lower())
-    return f"{int(match[1]) * UNITS[match[2]]:g} s" if match else text
+def _seconds(key, text):
+    try:
+        return f"{delays.seconds({key: text}, key):g} s"
+    except Problem:
+        return text
 
 
 def moved(key: str, values: amounts.Values, new: int) -> str:
@@ -26,7 +24,7 @@ def moved(key: str, values: amounts.Values, new: int) -> str:
 def _plain(key, text):
     """A value in one spelling, so that equal ones are equal."""
     if key in ("runtime", "ramp_time"):
-        return _seconds(text)
+        return _seconds(key, text)
     if key in ("time_based", "direct"):
         return text or "1"
     return text

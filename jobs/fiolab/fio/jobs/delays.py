@@ -10,29 +10,36 @@ from collections.abc import Iterable, Sequence
 import math
 import re
 
+from ...base.problem import Problem
 from .amounts import Values
 
 READ = ("startdelay", "runtime")
-UNITS = {"": 1, "s": 1, "sec": 1, "ms": 1e-3, "msec": 1e-3, "us": 1e-6,
-         "usec": 1e-6, "m": 60, "h": 3600, "d": 86400}
+UNITS = {"": 1, "s": 1, "ms": 1e-3, "msec": 1e-3, "us": 1e-6, "usec": 1e-6,
+         "m": 60, "h": 3600, "d": 86400}
 TIME = re.compile(r"(\d{1,12})([a-z]*)", re.A | re.I)
 
 
-def seconds(text: str) -> float:
-    """Of a time as fio has it, of a range of them the latest; 0 for what is
-    no time, which fio then refuses."""
-    match = TIME.fullmatch(text.split("-")[-1].strip())
-    return int(match[1]) * UNITS.get(match[2].lower(), 0) if match else 0
+def seconds(values: Values, key: str) -> float:
+    """Of a time as fio has it, 0 where it is not set.  In a unit that fio does
+    not know it is one of microseconds, and of 1.5 it takes the 1."""
+    text = values.get(key) or "0"
+    match = TIME.fullmatch(text)
+    if not match or match[2].lower() not in UNITS:
+        raise Problem(f"{key}={ascii(text[:40])[1:-1]} in the job file is no "
+                      "plain time, and fio may take it for something else: "
+                      "write it such as 90s, 10m or 500ms.")
+    return int(match[1]) * UNITS[match[2].lower()]
 
 
 def _begin(values):
-    return seconds(values.get("startdelay", "0"))
+    """Of a range the latest."""
+    return max(seconds({"startdelay": one}, "startdelay")
+               for one in values.get("startdelay", "0").split("-"))
 
 
 def _end(values):
     """Without a runtime nobody knows."""
-    lasts = seconds(values.get("runtime", "0"))
-    return _begin(values) + (lasts or math.inf)
+    return _begin(values) + (seconds(values, "runtime") or math.inf)
 
 
 def groups(sections: Sequence[Values]) -> list[list[int]]:
@@ -58,9 +65,9 @@ def kept(sections: Iterable[Values]) -> list[float]:
 def lines(delay: float, last: float, options: Iterable[str]) -> list[str]:
     """For a section, of which the last begins after `last` seconds; none for
     a run without a ramp, which is not timed."""
-    ramp = dict(line.partition("=")[::2] for line in options).get("ramp_time")
-    if not last or not ramp:
+    known = dict(line.partition("=")[::2] for line in options)
+    if not last or not known.get("ramp_time"):
         return []
-    more = round((seconds(ramp) + last - delay) * 1000)
+    more = round((seconds(known, "ramp_time") + last - delay) * 1000)
     return [*([f"startdelay={round(delay * 1000)}ms"] if delay else []),
             f"ramp_time={more}ms"]

@@ -21,6 +21,7 @@ SHAPES = {
     "odd blocks": "[a]\nrw=randread\nverify=crc32c\nbs=12k\n",
     "with gaps": "[a]\nrw=read:12k\nverify=crc32c\nbs=4k\n",
     "a pattern": "[a]\nrw=read\nverify=pattern\nverify_pattern=0xc0ffee\n",
+    "a pattern alone": "[a]\nrw=read\nverify_pattern=0xc0ffee\n",
     "intervals": "[a]\nrw=read\nbs=64k\nverify=crc32c\n"
                  "verify_interval=4k\n",
     "another unit": "[global]\nkb_base=1000\n[a]\nrw=read\nbs=8KiB\n"
@@ -125,6 +126,13 @@ def test_only_whole_blocks_are_written(name, size, tmp_path):
 def test_what_cannot_be_written_before_is_left_out(text, why, tmp_path):
     with pytest.raises(Problem, match=f"no job that can be run here.*{why}"):
         job(text, tmp_path)
+
+
+@pytest.mark.parametrize("text, needed", [
+    ("verify=pattern_hdr\nverify_pattern=1", True),
+    ("verify_pattern=1\nverify=0", False), ("verify=null", False)])
+def test_it_is_written_where_fio_verifies_it(text, needed, tmp_path):
+    assert written.needed(job(f"[a]\nrw=read\n{text}\n", tmp_path)) == needed
 
 
 def test_a_variable_brings_no_line_with_it(tmp_path, monkeypatch):

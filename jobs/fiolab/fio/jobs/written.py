@@ -16,13 +16,15 @@ from . import amounts, mapping
 KEPT = ("kb_base", "verify", "verify_interval", "verify_offset",
         "verify_pattern", "verify_pattern_interval")
 READ = amounts.READ | {*KEPT, "verify_only", "zonemode", "zonesize"}
-UNCHECKED = ("0", "null", "pattern_hdr")
+UNCHECKED = ("0", "null")
 
 
 def checks(values: amounts.Values) -> bool:
-    """Does a section only read, and verify what it reads?"""
+    """Does a section only read, and verify what it reads?  A pattern alone
+    (verify_pattern) is verified, too."""
+    alone = "pattern" if "verify_pattern" in values else "0"
     return (amounts.pattern(values)[0] in jobfile.READ_ONLY and
-            values.get("verify", "0") not in UNCHECKED)
+            values.get("verify", alone) not in UNCHECKED)
 
 
 def _size(values):

@@ -50,6 +50,7 @@ def own_tests(*words, profile=ENTERPRISE):
 
 @pytest.mark.parametrize("lines, places", [
     ("", [(0, SIZE)]), ("size=8m", [(0, 8 * MIB)]),
+    ("size=8m\nsize=0", [(0, SIZE)]), ("offset=8m\nsize=0%", [(8 * MIB, SIZE)]),
     ("offset=4k\nbs=64k\nsize=1m", [(4 * KIB, 4 * KIB + MIB)]),
     ("offset=50%", [(SIZE // 2, SIZE)]),
     ("offset=8m\nsize=25%", [(8 * MIB, 16 * MIB)]),
@@ -76,7 +77,7 @@ def test_what_lies_outside_is_refused(lines):
 
 
 @pytest.mark.parametrize("lines", [
-    "size=0", "size=0%", "filesize=0", "size=1%\nbs=1m"])
+    "filesize=0", "size=1%\nbs=1m"])
 def test_a_size_of_no_block_is_not_all_of_the_device(lines):
     """As it is to fio, which goes behind what is used of it then."""
     with pytest.raises(Problem, match="job x: its size comes to no block"):

@@ -65,10 +65,12 @@ class Range:
         self.unit = -(-block(values) // SECTOR) * SECTOR
 
     def _size(self, values):
-        """None: up to the end of the file."""
+        """None: up to the end of the file, as it is for size=0."""
         each = Amount.of(values, "filesize") if "-" not in values.get(
             "filesize", "") else None
         whole = each.times(self.files()) if each else Amount.of(values, "size")
+        if not each and whole == NOTHING:
+            return None
         return None if not whole or whole.share >= 1 else whole
 
     def files(self) -> int:

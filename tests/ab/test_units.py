@@ -113,6 +113,18 @@ def test_a_sum_is_what_fio_makes_of_it(text, tmp_path, fio_binary):
     assert f"--size={arithmetic.meant(text)} " in said + " "
 
 
+@pytest.mark.fio
+@pytest.mark.parametrize("text", ["64k${KAIO_NONE}", "${KAIO_SIZE}k",
+                                  "${}${KAIO_SIZE}${KAIO_NONE}"])
+def test_a_variable_is_what_fio_makes_of_it(text, tmp_path, fio_binary,
+                                            monkeypatch):
+    """Nothing where it is not set."""
+    monkeypatch.setenv("KAIO_SIZE", "64")
+    monkeypatch.delenv("KAIO_NONE", raising=False)
+    test_a_sum_is_what_fio_makes_of_it(text, tmp_path, fio_binary)
+    assert arithmetic.meant("$KAIO_SIZE") == "$KAIO_SIZE"       # none to fio
+
+
 @pytest.mark.parametrize("text", [
     "(64*1024)", "64*1024", "4k-64k", "4k*$pagesize", "2**3*$pagesize",
     "$pagesize/0", "08*$pagesize", "$pagesize*", "4k/60:64k/40", "f($ncpus)"])

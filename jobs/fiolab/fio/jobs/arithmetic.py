@@ -12,6 +12,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 WORDS = {"$pagesize": PAGE,
          "$mb_memory": os.sysconf("SC_PHYS_PAGES") * PAGE >> 20,
          "$ncpus": os.sysconf("SC_NPROCESSORS_CONF")}
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
 WORD = re.compile("|".join(map(re.escape, WORDS)))
 SUM = re.compile(r"[0-9+*/() -]{1,100}", re.A)     # in all that fio takes
 
@@ -50,9 +51,15 @@ def over(key: str, text: str, before: str) -> str:
                         directions(before)))
 
 
+def expanded(text: str) -> str:
+    """A text with the variables in it, as fio knows them: $HOME is none to it,
+    and one that is not set is empty."""
+    return VARIABLE.sub(lambda match: os.environ.get(match[1], ""), text)
+
+
 def meant(text: str) -> str:
     """A value as fio has it; what is no sum is left as it is."""
-    text = os.path.expandvars(text)
+    text = expanded(text)
     found = WORD.sub(lambda match: str(WORDS[match[0]]), text)
     if found == text or not SUM.fullmatch(found):
         return found

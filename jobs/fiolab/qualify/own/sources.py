@@ -11,7 +11,7 @@ import shutil
 from ...base import files
 from ...base.problem import Problem
 from ...fio import jobfile
-from ...fio.jobs import includes, jobgroups
+from ...fio.jobs import arithmetic, includes, jobgroups
 from ..suite.profiles import PROFILES
 
 JOB, SUITE, REPLAY = "job", "suite", "replay"
@@ -90,7 +90,7 @@ def _with_logs(text, beside):
     for line in jobfile.lines(text):
         value = jobfile.value_of(line)
         if jobfile.option_of(line) == "read_iolog" and value:
-            log = _found(os.path.expandvars(value), beside)
+            log = _found(arithmetic.expanded(value), beside)
             _fit_for_a_line(log)
             line = f"read_iolog={log}"
         made.append(line)

@@ -19,19 +19,30 @@ def _in_order_at_random(values):
         more not in ("", "1") or any(one not in ("", "100") for one in shares))
 
 
-def _finest(values):
-    """Bytes of the finest blockalign; 0 without one."""
-    return min((amounts.size_of(one, "blockalign", amounts.base_of(values))
-                for one in filter(None, values.get("ba", "").split(","))),
-               default=0)
+def _aligned(values):
+    """Bytes of each blockalign."""
+    return [amounts.size_of(one, "blockalign", amounts.base_of(values))
+            for one in filter(None, values.get("ba", "").split(","))]
+
+
+def _back(values):
+    """Bytes that rw=write:-4k goes back after each block, or 0."""
+    kind, more = amounts.pattern(values)
+    return 0 if kind.startswith("rand") or not more.startswith("-") else \
+        amounts.size_of(more[1:], "rw", amounts.base_of(values))
 
 
 def _why(values):
-    sizes, align = amounts.blocks(values), _finest(values)
-    if len(sizes) > 1 and values.get("bs_is_seq_rand", "0") != "0":
+    if len(amounts.blocks(values)) > 1 and values.get(
+            "bs_is_seq_rand", "0") != "0":
         return "bs_is_seq_rand"
-    if 0 < align < max(sizes) and _in_order_at_random(values):
-        return "blockalign"
+    for size in (max(one) for one in amounts.directions(values)
+                 if len(one) == 1):
+        if _in_order_at_random(values) and any(
+                align % size for align in _aligned(values)):
+            return "blockalign"
+        if 0 < _back(values) < size:
+            return f"rw={values['rw']}"
     return None
 
 

@@ -70,6 +70,13 @@ def test_syncs_and_trims_are_kept_and_can_be_left_out(tmp_path):
         assert found.counts == {"write": 1}
 
 
+def test_who_leaves_out_syncs_keeps_datasyncs(tmp_path):
+    """As fio 3.42 has it."""
+    ios = [(0, "write", 0, 4096), (9, "sync", 0, 0), (20, "datasync", 0, 0)]
+    found = made(tmp_path, iolog(ios), skip=frozenset({"sync"}))
+    assert found.counts == {"write": 1, "datasync": 1}
+
+
 def test_offsets_can_be_scaled_and_aligned(tmp_path):
     found = made(tmp_path, iolog([(0, "read", 10 * MIB + 512, 512)]), scale=4,
                  align=4096)

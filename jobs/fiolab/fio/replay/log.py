@@ -67,8 +67,7 @@ class Way:
 
     def takes(self, one: IO) -> IO | None:
         """An I/O as it is asked for; None: it is left out."""
-        if one.kind in self.skip or one.kind not in DATA and \
-                "sync" in self.skip:
+        if one.kind in self.skip:       # of sync, fio keeps datasync
             return None
         offset, length = one.offset // self.scale, one.length
         if self.align:

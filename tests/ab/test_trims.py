@@ -47,6 +47,22 @@ def test_a_trim_on_a_loop_device_is_compared(ab, shm, tmp_path):
 
 
 ON = "filename=/dev/x\ndirect=1\n"
+VERIFIED = "verify=crc32c\ntrim_percentage=50\ntrim_backlog=9\n"
+
+
+@pytest.mark.parametrize("text, does", [
+    (VERIFIED, True), (VERIFIED.replace("verify=", "verify_pattern=0xc\n#"),
+                       True),
+    (f"{VERIFIED}verify=0\n", False), (f"{VERIFIED}trim_backlog=0\n", False),
+    (f"{VERIFIED}rw=read\n", False), (f"{VERIFIED}rw=trim\n", True)])
+def test_a_share_of_what_is_verified_is_trimmed(text, does):
+    """By BLKDISCARD, as all trims are."""
+    job = Job("x.fio", f"[a]\nrw=randwrite\n{text}")
+    if not does:
+        trims.on_devices(job, "/f")
+    else:
+        with pytest.raises(Problem, match="trims .*block devices alone"):
+            trims.on_devices(job, "/f")
 
 
 @pytest.mark.parametrize("text, version, why", [
@@ -54,6 +70,8 @@ ON = "filename=/dev/x\ndirect=1\n"
     ("[a]\nrw=randtrimwrite:8\ndirect=1\n", OLD, "rw=randtrimwrite"),
     ("[a]\nrw=trimwrite\ndirect=1\n", NEW, ""),
     ("[a]\nrw=trimwrite\n", NEW, "without direct=1"),
+    (f"[a]\nrw=write\n{VERIFIED}", NEW, "without direct=1"),
+    (f"[a]\nrw=write\n{VERIFIED}direct=1\n", OLD, ""),
     ("[a]\nrw=trim\n", OLD, ""), ("[a]\nrw=randwrite\n", OLD, ""),
     (f"[global]\n{ON}[a]\nrw=write\n[b]\nrw=randtrim\n", OLD, ""),
     (f"[global]\n{ON}[a]\nrw=randread\ndirect=0\n[b]\nrw=trim\n", OLD, ""),

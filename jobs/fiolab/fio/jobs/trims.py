@@ -18,38 +18,52 @@ HELD = ("Linux refuses a trim of pages that are not written out yet (EBUSY) "
         "on a device that is held, as {} is")
 
 
+# A share of what a section has written and is to verify.
+OF_VERIFIED = ("trim_percentage", "trim_backlog")
+READ = ("rw", "verify", "verify_pattern", *OF_VERIFIED)
+
+
+def trims(values: amounts.Values) -> bool:
+    """Does a section trim?"""
+    kind = amounts.pattern(values)[0]
+    return "trim" in kind or kind not in jobfile.READ_ONLY and values.get(
+        "verify", values.get("verify_pattern", "0")) != "0" and all(
+        values.get(key, "0") != "0" for key in OF_VERIFIED)
+
+
 def on_devices(job: Job, path: str) -> None:
     """Refuse a job that fio cannot run on a file."""
-    for section in jobfile.in_force(job.text, "rw"):
-        rw = section.get("rw", "")
-        if "trim" in rw:
+    for section in jobfile.in_force(job.text, *READ):
+        if trims(section):
+            said = ", ".join(f"{key}={section[key]}" for key in section
+                             if "trim" in key + section[key])
             raise Problem(
-                f"job {job.name} trims (rw={ascii(rw)[1:-1]}), which fio does "
+                f"job {job.name} trims ({ascii(said)[1:-1]}), which fio does "
                 f"on block devices alone, and {path} is none: give one as "
                 "--target, with --destroy-data; a loop device (losetup -f "
                 "--show FILE) does.")
 
 
 def _sections(job):
-    """(kind, filename or None, is it direct?) of each section."""
-    return [(amounts.pattern(one)[0], one.get("filename"), direct)
+    """(kind, does it trim, filename or None, is it direct?) of each section."""
+    return [(amounts.pattern(one)[0], trims(one), one.get("filename"), direct)
             for one, direct in zip(
-                jobfile.in_force(job.text, "rw", "filename"),
+                jobfile.in_force(job.text, "filename", *READ),
                 jobfile.direct_each(job.text))]
 
 
-def _trimmed(found, kind, file):
-    """Is what a section of that kind writes to that file trimmed as well?"""
-    return "trim" in kind or file is not None and any(
-        "trim" in other and name == file for other, name, _ in found)
+def _trimmed(found, does, file):
+    """Is what a section writes to that file trimmed, by it (does) or others?"""
+    return does or file is not None and any(
+        other and name == file for _, other, name, _ in found)
 
 
 def not_of_cached_writes(job: Job, path: str, version: str) -> None:
     """Refuse trims that would meet EBUSY on a claimed device; version: of the
     fio that runs it."""
     found = _sections(job)
-    for kind, file, direct in found:
-        if kind in jobfile.READ_ONLY | ALONE or not _trimmed(found, kind,
+    for kind, does, file, direct in found:
+        if kind in jobfile.READ_ONLY | ALONE or not _trimmed(found, does,
                                                              file):
             continue
         if not direct:

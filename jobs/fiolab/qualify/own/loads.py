@@ -8,7 +8,8 @@ from functools import partial
 from ...base.problem import Problem
 from ...fio import jobfile
 from ...fio.jobfile import Job
-from ...fio.jobs import amounts, aswritten, jobgroups, mapping, written
+from ...fio.jobs import (amounts, aswritten, jobgroups, mapping, trims,
+                         written)
 from ...fio.jobs.aswritten import AsWritten
 from ...fio.replay import log
 from .. import jobtext
@@ -130,8 +131,9 @@ class Group:
 
     @property
     def trims(self):
-        return any("trim" in one.rw for one in self.stimuli) or any(
-            one.trims for one in self.logs if one)
+        return any(map(trims.trims, jobfile.in_force(
+            self.job.text, *trims.READ))) or any(
+                one.trims for one in self.logs if one)
 
     @property
     def replays(self):

@@ -90,7 +90,7 @@ def counters(folder: str) -> dict:
     Gbit/s of SATA, and the errors that the device and the port above it have
     reported (an end that sees none may yet cause those of the other).  Of
     native multipath, with I/O by each controller, the slowest and the sum."""
-    places = list(dict.fromkeys(filter(None, map(
+    places: list[str] = list(dict.fromkeys(filter(None, map(
         _pci, sysfs.controllers(folder) or [folder]))))
     if not places:
         return {}
@@ -99,7 +99,8 @@ def counters(folder: str) -> dict:
             "sata_gbit_s": _number(_sata(folder))}
     return {**{name: value for name, value in told.items()
                if value is not None}, **_errors(places, ""),
-            **_errors(dict.fromkeys(map(os.path.dirname, places)), "port_")}
+            **_errors(dict.fromkeys(os.path.dirname(place)
+                                    for place in places), "port_")}
 
 
 def narrow(name: str, bus: dict | None) -> str | None:

@@ -34,6 +34,8 @@ def feature(path: str, number: int, *words: str) -> int | None:
 def asked(what: str, path: str) -> tuple[dict, str | None]:
     """(its JSON or {}, why there is none)"""
     answer = tools.run("nvme", what, path, "-o", "json", seconds=SECONDS)
+    if answer is None:
+        return {}, f"nvme {what} needs {tools.hint('nvme')}."
     try:
         found = json.loads(answer.text)
     except ValueError:

@@ -408,7 +408,9 @@ def test_a_duet_has_no_iops_for_fio_plot(report, capsys):
 @pytest.mark.parametrize("text, word", [
     ("[a]\nrw=randread\n[b]\n", "2 jobs"), ("[a]\nrw=randtrim\n", "randtrim"),
     ("[a]\nrw=randrw\nbs=4k,8k\n", "block size"),
-    ("[a]\niodepth=${X}\n", "iodepth")])
+    ("[a]\niodepth=${X}\n", "iodepth is a variable"),
+    ("[a]\nbs=${X}\n", "bs is a variable"),
+    ("[a]\niodepth=1k\n", "iodepth=1k is no plain number")])
 def test_what_fio_plot_has_no_place_for_is_said(report, tmp_path, capsys, text,
                                                 word):
     with_jobs(report, text)

@@ -47,8 +47,10 @@ def _options(text: str) -> dict[str, str]:
     found = jobfile.in_force(text, *DEFAULTS)
     if len(found) != 1:
         raise Left(f"it has {len(found)} jobs, and fio-plot's files have one")
-    known = {key: found[0].get(key) or default
-             for key, default in DEFAULTS.items()}
+    known = {**DEFAULTS, **found[0]}
+    for key, value in known.items():
+        if not value:
+            raise Left(f"its {key} is a variable that is not set here")
     kind = known["rw"].split(":")[0]
     known["rw"] = SAME.get(kind, kind)
     if known["rw"] not in (*MODES, *MIXED):

@@ -271,7 +271,7 @@ def unfilled(paths, size=GIVEN):
 @pytest.mark.parametrize("more", [
     "filename=x:y\noffset=1g\nsize=1g\n", *(
         pytest.param(one, marks=pytest.mark.slow) for one in (
-            "", "rw=write\n", "bs=4k-64k\n", "file_service_type=random\n",
+            "", "rw=write\n", "bsrange=4k-64k\n", "file_service_type=random\n",
             "nrfiles=7\n", "rw=randrw\n",
             "numjobs=2\noffset_increment=50%\nsize=50%\n",
             "[b]\nrw=write\nbs=64k\ndirect=1\n"))])

@@ -67,8 +67,8 @@ def test_the_last_says_where_a_job_begins(text, first):
     assert not re.search("fileoffset", job.effective(["size=8M"]))
 
 
-@pytest.mark.parametrize("text", ["timeout=9\nruntime=2", "runtime=9\ntimeout=2",
-                                  "timeout=2"])
+@pytest.mark.parametrize("text", [
+    "timeout=9\nruntime=2", "runtime=9\ntimeout=2", "timeout=2"])
 def test_the_last_says_how_long(text):
     values, = jobfile.in_force("[a]\n" + text, *delays.READ)
     assert aswritten.length(values) == 2

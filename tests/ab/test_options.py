@@ -281,7 +281,8 @@ def test_a_file_without_a_job(text, tmp_path):
 
 @pytest.mark.parametrize("text, found", [
     ("[a]\n", "none"), ("[a]\ndirect=1\n", "all"), ("[a]\nbuffered=0", "all"),
-    ("[a]\ndirect=1\nbuffered=1\n", "none"), ("[a]\ndirect=1\natomic=0\n", "all"),
+    ("[a]\ndirect=1\nbuffered=1\n", "none"),
+    ("[a]\ndirect=1\natomic=0\n", "all"),
     ("[a]\nbuffered=1\ndirect=1\n", "all"), ("[a]\nDirect = 1 ; x", "all"),
     ("[global]\ndirect=1\n[a]\n[b]\n", "all"),
     ("[global]\ndirect=1\n[a]\ndirect=0\n[b]\n", "some"),

@@ -83,7 +83,8 @@ def test_a_target_must_hold_four_times_what_is_in_flight(text, need):
     ("rw=rw\nbs=4k,48k\n", False), ("rw=write\nbsrange=4k-48k\n", True),
     ("rw=trim\nbsrange=48k-48k\n", False),
     ("rw=write\nbs=48k\nbsrange=4k-64k\n", True),
-    ("rw=write\nbs=,48k\n[b]\nrw=write\nbs=4k,\n", False), ("rw=write\nbssplit=48k/100\n", False),
+    ("rw=write\nbs=,48k\n[b]\nrw=write\nbs=4k,\n", False),
+    ("rw=write\nbssplit=48k/100\n", False),
     ("rw=write\nbssplit=4k/50:48k/50\n", True),
     ("rw=write:64k\nbs=64k\n", True), ("rw=write:92k\nbs=64k\n", False),
     ("rw=randwrite\nbs=48k\npercentage_random=50\n", False)])
@@ -135,7 +136,8 @@ def test_blocks_must_not_begin_between_their_multiples(text, inside):
     "numjobs=2x", "numjobs=$cpus", "iodepth=${KAIO_NOT_SET}", "bs=4x",
     "bs=2*2k", "bs=4 k", "bs=4.5k", "bs=0x1000", "bs=", "bs=,",
     "bsrange=4x-8k", "bssplit=4x/50:8k/50", "bssplit=half",
-    "bssplit=,", "bssplit=4k,4k,4k,4k", "bssplit=:4k/50", "bssplit=4k::8k", "bs=\x1b[2J"])
+    "bssplit=,", "bssplit=4k,4k,4k,4k", "bssplit=:4k/50", "bssplit=4k::8k",
+    "bs=\x1b[2J"])
 def test_a_size_or_count_that_fio_may_misread_is_refused(line):
     job = Job("x.fio", f"[a]\n{line}\n")
     with pytest.raises(Problem, match=line.split("=")[0] + ".* plainly") as e:

@@ -116,7 +116,7 @@ def _base(job):
 # option -> (its plain spelling, an example of it, what it counts)
 # of bs=4k-64k fio's reads are of 4k and its writes of 64k
 SIZES = (re.compile(rf"({ONE})?(,({ONE})?){{0,2}}", re.A | re.I),
-         "4k or 4k,128k", _bytes)
+         "4k or 4k,128k, or a range as bsrange=4k-64k", _bytes)
 RANGES = (re.compile(rf"({RANGE})?(,({RANGE})?){{0,2}}", re.A | re.I),
           "4k-64k or 4k-8k,64k-128k", _bytes)
 SPLIT = (re.compile(rf"{SHARES}(,{SHARES}){{0,2}}", re.A | re.I),
